@@ -1,0 +1,1 @@
+//! Kubernetes objects through the API server, tunnelled over SSH.

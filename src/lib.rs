@@ -1,0 +1,25 @@
+//! bringup reads an inventory and Ansible-style playbooks and brings hosts to the described state over SSH.
+//!
+//! The folders stand in the order the data takes:
+//! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
+//! `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
+
+pub mod yaml;
+
+pub mod inventory;
+pub mod playbook;
+
+pub mod template;
+
+pub mod fact;
+pub mod kube;
+pub mod module;
+pub mod pki;
+
+pub mod ssh;
+
+pub mod run;
+
+pub mod report;
+
+pub mod cli;

@@ -1,0 +1,1 @@
+//! What the user sees: progress, lines, JSON, recap, diffs.

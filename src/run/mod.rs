@@ -1,0 +1,1 @@
+//! The executor: batches of probes, changes, handlers, host state.

@@ -1,0 +1,1 @@
+//! SSH sessions: configuration, host keys, authentication, shells, uploads.

@@ -1,0 +1,1 @@
+//! Jinja as Ansible playbooks use it: engine, filters, tests, lookups.
