@@ -1,0 +1,42 @@
+//! One use of a role.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::VarMap;
+use crate::yaml::Span;
+
+/// One use of a role: its folder, its variables, and who asked for it.
+#[derive(Debug)]
+pub struct Role {
+    /// The name as Ansible shows it (the folder's name, or `namespace.collection.role`).
+    pub name: String,
+    /// The role's folder.
+    pub path: PathBuf,
+    /// `defaults/main.yml`: the weakest variables.
+    pub defaults: VarMap,
+    /// `vars/main.yml`.
+    pub vars: VarMap,
+    /// Parameters of this use: keys beside `role:` that are no keywords (`{role: x, foo: bar}`), and its `vars:`.
+    pub params: VarMap,
+    /// The roles that led here, outermost first: a dependency's dependents, an included role's includer.
+    pub parents: Vec<Arc<Role>>,
+    /// Where this use is written.
+    pub span: Span,
+    /// Whether defaults and vars are seen by the rest of the play (`roles:` and `import_role`, not `include_role`).
+    pub public: bool,
+    /// `allow_duplicates` of `meta/main.yml`, or of the include.
+    pub allow_duplicates: bool,
+    /// What tells two uses apart: name, parameters, conditions and tags.
+    ///
+    /// A use whose key has already run on a host (at least one task not skipped) is skipped there,
+    /// unless [`Role::allow_duplicates`].
+    pub key: String,
+}
+
+impl Role {
+    /// Lists the names of the roles that depend on or include this one, nearest first (`ansible_parent_role_names`).
+    pub fn parent_names(&self) -> Vec<&str> {
+        self.parents.iter().rev().map(|r| r.name.as_str()).collect()
+    }
+}
