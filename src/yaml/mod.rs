@@ -1,5 +1,18 @@
 //! YAML with places: a tree of nodes that know their file, line and column.
+//!
+//! [`load`] reads a file by the rules of YAML 1.1 as Ansible reads it. Every error carries the place and what to do.
 
+mod build;
+mod error;
+mod expect;
+mod hint;
+mod key_value;
+mod load;
 mod node;
+mod scalar;
+mod span;
 
+pub use error::{Unexpected, YamlError};
+pub use key_value::{parse_kv, parse_kv_free_form};
+pub use load::{Options, load, load_all, load_all_str, load_bytes, load_str, load_with, read_source};
 pub use node::{Node, Source, Span, Value};

@@ -1,0 +1,280 @@
+//! What to do about a text that is not YAML: the slips people make, recognised.
+
+use std::sync::Arc;
+
+use super::{Node, Source, Span, Value, YamlError};
+
+/// Turns the parser's complaint at byte `at` into an error that says what to do.
+pub(super) fn syntax(source: &Arc<Source>, at: usize, info: &str) -> YamlError {
+    let place = Place::new(&source.text, at);
+    for recognise in [tab, template, colon, special_start, unclosed] {
+        if let Some((message, span, help)) = recognise(&place, info) {
+            return YamlError::Syntax { message, span: Span::new(source, span.0, span.1), help: Some(help) };
+        }
+    }
+    let (message, help) = plain_words(info);
+    let end = source.text.get(at..).and_then(|t| t.chars().next()).map_or(at, |c| at + c.len_utf8());
+    YamlError::Syntax { message, span: Span::new(source, at, end), help: help.map(str::to_owned) }
+}
+
+/// The error for a key that is a list or a mapping: mostly a template without quotes.
+pub(super) fn key(node: &Node) -> YamlError {
+    let source = &node.span.source;
+    let before = source.text.get(..node.span.start).unwrap_or_default();
+    let opened = source.text.get(node.span.start..).unwrap_or_default();
+    let brace = before.trim_end_matches(' ');
+    if matches!(node.value, Value::Map(_)) && opened.starts_with('{') && brace.ends_with('{') {
+        let start = brace.len() - 1;
+        let line = opened.lines().next().unwrap_or_default();
+        let value = format!("{{{}", line.trim_end());
+        return YamlError::Syntax {
+            message: "a value that starts with `{{` needs quotes".into(),
+            span: Span::new(source, start, node.span.start + line.trim_end().len()),
+            help: Some(format!("write {}", quoted(&value))),
+        };
+    }
+    YamlError::Key { found: node.value.kind(), span: node.span.clone(), help: None }
+}
+
+/// A template in the quotes that suit it.
+fn quoted(value: &str) -> String {
+    if value.contains('"') { format!("'{value}'") } else { format!("\"{value}\"") }
+}
+
+/// The line the parser stumbled over, and those before it.
+struct Place<'t> {
+    text: &'t str,
+    at: usize,
+    start: usize,
+    line: &'t str,
+}
+
+type Found = Option<(String, (usize, usize), String)>;
+
+impl<'t> Place<'t> {
+    fn new(text: &'t str, at: usize) -> Self {
+        let at = at.min(text.len());
+        let start = text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |p| p + 1);
+        let line = text.get(start..).and_then(|t| t.lines().next()).unwrap_or_default();
+        Self { text, at, start, line }
+    }
+
+    /// This line and the one with text before it, with their offsets.
+    fn recent(&self) -> Vec<(usize, &'t str)> {
+        let mut lines = vec![(self.start, self.line)];
+        let mut end = self.start;
+        while let Some(before) = end.checked_sub(1).and_then(|e| self.text.get(..e)) {
+            let start = before.rfind('\n').map_or(0, |p| p + 1);
+            let line = before.get(start..).unwrap_or_default();
+            if !line.trim().is_empty() {
+                lines.push((start, line.trim_end_matches('\r')));
+                break;
+            }
+            end = start;
+        }
+        lines
+    }
+}
+
+fn tab(place: &Place<'_>, info: &str) -> Found {
+    for (start, line) in place.recent() {
+        let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
+        if let Some(tab) = indent.find('\t') {
+            return Some((
+                "a tab indents this line; YAML allows spaces alone".into(),
+                (start + tab, start + tab + 1),
+                "replace each tab by spaces".into(),
+            ));
+        }
+    }
+    info.contains("tab").then(|| {
+        let message = "a tab stands where YAML allows spaces alone".to_owned();
+        (message, (place.at, place.at + 1), "replace the tab by a space".into())
+    })
+}
+
+/// `key: {{ x }}/more`: the braces open a mapping, and what follows does not fit.
+fn template(place: &Place<'_>, _: &str) -> Found {
+    for (start, line) in place.recent() {
+        let Some(open) = line.find("{{") else { continue };
+        let before = line.get(..open).unwrap_or_default().trim_end();
+        if before.is_empty() || before.ends_with([':', '-']) {
+            let value = line.get(open..).unwrap_or_default().trim_end();
+            return Some((
+                "a value that starts with `{{` needs quotes".into(),
+                (start + open, start + open + value.len()),
+                format!("write {}", quoted(value)),
+            ));
+        }
+    }
+    None
+}
+
+fn colon(place: &Place<'_>, info: &str) -> Found {
+    let confused = ["mapping values", "simple key", "mapping keys", "did not find expected key", "illegal placement"];
+    if !confused.iter().any(|c| info.contains(c)) {
+        return None;
+    }
+    for (start, line) in place.recent() {
+        if let Some(found) = missing_space(start, line).or_else(|| second_colon(start, line)) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// `key:value`: no space behind the colon.
+fn missing_space(start: usize, line: &str) -> Found {
+    let body = line.trim_start().trim_start_matches("- ").trim_start();
+    let (key, rest) = body.split_once(':')?;
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+    if !bare || rest.is_empty() || rest.starts_with([' ', '/', ':']) {
+        return None;
+    }
+    let at = start + (line.len() - body.len());
+    Some((
+        "a space is missing behind the colon".into(),
+        (at, at + key.len() + 1),
+        format!("write `{key}: {}`", rest.trim_end()),
+    ))
+}
+
+/// `key: some text: more`: a colon and a space inside of a text without quotes.
+fn second_colon(start: usize, line: &str) -> Found {
+    let first = line.find(": ")?;
+    let value_at = first + 2;
+    let value = line.get(value_at..)?.trim_end();
+    let body = value.trim_start();
+    if body.starts_with(['"', '\'', '{', '[', '|', '>']) {
+        return None;
+    }
+    let second = value.find(": ").or_else(|| value.ends_with(':').then(|| value.len() - 1))?;
+    Some((
+        "a colon followed by a space ends a text without quotes".into(),
+        (start + value_at + second, start + value_at + second + 1),
+        format!("put quotes around the text: {}", quoted(body)),
+    ))
+}
+
+/// A text that begins with a character YAML keeps for itself.
+fn special_start(place: &Place<'_>, info: &str) -> Found {
+    let rest = place.text.get(place.at..)?;
+    let character = rest.chars().next()?;
+    let reserved = info.contains("unexpected character") || info.contains("unknown anchor");
+    let anchor = info.contains("anchor or alias") || info.contains("unknown anchor");
+    if !reserved && !anchor {
+        return None;
+    }
+    // For `*` the parser points behind it or at it.
+    let line = place.line.trim_end();
+    let value_at = match line.find([':', '-']).and_then(|_| line.find(['*', '&', '@', '`', '%'])) {
+        Some(at) => at,
+        None => place.at - place.start,
+    };
+    let value = line.get(value_at..)?;
+    let first = value.chars().next().unwrap_or(character);
+    let message = match first {
+        '*' => format!("`{value}` repeats a value by name, and nothing has that name"),
+        '&' => "`&` gives a value a name, and the name is missing".into(),
+        other => format!("a text cannot start with `{other}`"),
+    };
+    let at = place.start + value_at;
+    Some((message, (at, at + value.len()), format!("put quotes around it: {}", quoted(value))))
+}
+
+/// A quote or bracket that nobody closes: the parser notices at the end of the file.
+fn unclosed(place: &Place<'_>, info: &str) -> Found {
+    let quote =
+        info.contains("quoted scalar") && (info.contains("end of stream") || info.contains("document indicator"));
+    let after_quote =
+        info.contains("trailing content after double-quoted") || info.contains("invalid trailing content");
+    if quote {
+        return Some((
+            "a text in quotes has no closing quote".into(),
+            (place.at, place.at),
+            "add the closing quote; inside of '…' a quote is written '', inside of \"…\" it is \\\"".into(),
+        ));
+    }
+    after_quote.then(|| {
+        let end = place.start + place.line.trim_end().len();
+        (
+            "text follows behind a closing quote".into(),
+            (place.at, end.max(place.at)),
+            "put the whole value in quotes: '\"a\" b', or use the other kind of quote outside".into(),
+        )
+    })
+}
+
+/// The parser's own message in plain words.
+fn plain_words(info: &str) -> (String, Option<&'static str>) {
+    let known: &[(&str, &str, &str)] = &[
+        (
+            "mapping values are not allowed",
+            "a `key: value` cannot stand here",
+            "indent it like its neighbours, or put quotes around a text that contains `: `",
+        ),
+        (
+            "simple key expect",
+            "this line is neither `key: value` nor a list item",
+            "add the colon behind the key, or put quotes around a text over several lines",
+        ),
+        (
+            "did not find expected '-'",
+            "a list item does not line up with those before it",
+            "start every item of the list with `- ` in the same column",
+        ),
+        (
+            "did not find expected key",
+            "this line does not line up with the mapping it belongs to",
+            "indent it exactly like the other keys",
+        ),
+        (
+            "block sequence entries are not allowed",
+            "a list item cannot stand here",
+            "begin the list on a line of its own",
+        ),
+        (
+            "flow mapping, did not find expected",
+            "`{` is not closed, or a comma is missing",
+            "add the missing `,` or `}`",
+        ),
+        ("flow sequence, expected", "`[` is not closed, or a comma is missing", "add the missing `,` or `]`"),
+        ("misplaced bracket", "a closing bracket without an opening one", "remove it, or put quotes around the text"),
+        (
+            "unknown escape character",
+            "an escape that YAML does not know in \"…\"",
+            "write `\\\\` for a backslash, or use '…'",
+        ),
+        (
+            "invalid indentation",
+            "this line is indented too little for what it belongs to",
+            "indent it further than the line it continues",
+        ),
+        (
+            "wrongly indented line in block scalar",
+            "a line of the text block is indented less than its first",
+            "indent all lines of the block alike",
+        ),
+        ("block scalar", "`|` or `>` must end its line", "begin the text on the next line, indented"),
+        ("unprintable", "a control character that YAML forbids", "remove it, or write it as an escape in \"…\""),
+        ("recursion limit", "values are nested too deeply", "no list or mapping may be nested that deeply"),
+        (
+            "did not find expected <document start>",
+            "something follows behind the end of the document",
+            "indent it like the rest, or start a new document with `---`",
+        ),
+        ("did not find expected node content", "a value is missing here", "remove the extra comma, or add the value"),
+        (
+            "handle wasn't declared",
+            "this tag's prefix is declared nowhere",
+            "put quotes around a text that starts with `!`",
+        ),
+        ("tag", "a tag that cannot be read", "put quotes around a text that starts with `!`"),
+        ("directive", "a `%` directive that cannot be read", "put quotes around a text that starts with `%`"),
+        ("unexpected eof", "the file ends in the middle of a value", "close what is open"),
+    ];
+    known.iter().find(|(part, ..)| info.contains(part)).map_or_else(
+        || (format!("not valid YAML: {info}"), None),
+        |(_, message, help)| ((*message).into(), Some(*help)),
+    )
+}
