@@ -1,0 +1,68 @@
+//! Checksums of files: many files, one process per algorithm.
+
+use super::stat::existing;
+
+/// A checksum that every host can compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// MD5, for `stat` on request.
+    Md5,
+    /// SHA-1, what Ansible returns as `checksum`.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Parses Ansible's name of the algorithm.
+    pub fn parse(name: &str) -> Option<Algorithm> {
+        Some(match name {
+            "md5" => Algorithm::Md5,
+            "sha1" | "sha" => Algorithm::Sha1,
+            "sha224" => Algorithm::Sha224,
+            "sha256" => Algorithm::Sha256,
+            "sha384" => Algorithm::Sha384,
+            "sha512" => Algorithm::Sha512,
+            _ => return None,
+        })
+    }
+
+    /// The command that computes it, in coreutils and busybox alike.
+    pub fn command(self) -> &'static str {
+        match self {
+            Algorithm::Md5 => "md5sum",
+            Algorithm::Sha1 => "sha1sum",
+            Algorithm::Sha224 => "sha224sum",
+            Algorithm::Sha256 => "sha256sum",
+            Algorithm::Sha384 => "sha384sum",
+            Algorithm::Sha512 => "sha512sum",
+        }
+    }
+}
+
+/// Prints `1` or `0` for each path (a readable regular file or not), then a checksum line for each `1`.
+pub(super) fn script(algorithm: Algorithm, paths: &[&str]) -> String {
+    format!("{}\n[ $# = 0 ] || {} \"$@\"\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", paths), algorithm.command())
+}
+
+/// Parses what [`script`] printed, one entry per path.
+pub(super) fn parse(paths: usize, stdout: &[u8]) -> Option<Vec<Option<String>>> {
+    let text = String::from_utf8_lossy(stdout);
+    let (flags, sums) = text.split_once('\n')?;
+    // A leading backslash says that the name behind it is escaped.
+    let mut sums = sums.lines().map(|line| line.trim_start_matches('\\').split([' ', '\t']).next().unwrap_or_default());
+    let mut found = Vec::with_capacity(paths);
+    for flag in flags.chars() {
+        found.push(match flag {
+            '1' => Some(sums.next().filter(|s| !s.is_empty())?.to_owned()),
+            _ => None,
+        });
+    }
+    (found.len() == paths && sums.next().is_none()).then_some(found)
+}

@@ -1,0 +1,73 @@
+//! What a probe reads and a change writes, so that a change makes stale only what it may have touched.
+
+/// A part of a machine that can be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// A path and all below it.
+    Path(String),
+    /// A package of the distribution.
+    Package(String),
+    /// A unit of the service manager.
+    Unit(String),
+    /// The user database.
+    Users,
+    /// The group database.
+    Groups,
+    /// A kernel setting.
+    Kernel(String),
+    /// An object behind the Kubernetes API, by whatever name.
+    Api,
+    /// Anything at all.
+    Anything,
+}
+
+impl Resource {
+    /// Whether writing `self` may alter what reading `read` returned.
+    ///
+    /// A path written touches itself, all below it, and the directory it stands in (whose entries changed).
+    pub fn touches(&self, read: &Resource) -> bool {
+        use Resource::{Anything, Path};
+        match (self, read) {
+            (Anything, _) | (_, Anything) => true,
+            (Path(written), Path(read)) => {
+                within(read, written) || written.rsplit_once('/').is_some_and(|(parent, _)| non_empty(parent) == *read)
+            }
+            (a, b) => a == b,
+        }
+    }
+}
+
+fn non_empty(parent: &str) -> &str {
+    if parent.is_empty() { "/" } else { parent }
+}
+
+fn within(path: &str, top: &str) -> bool {
+    path == top
+        || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/') || top.ends_with('/') || rest.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Resource::{self, *};
+
+    #[test]
+    fn a_write_touches_itself_what_is_below_and_its_directory() {
+        let path = |p: &str| Path(p.into());
+        let cases: &[(Resource, Resource, bool)] = &[
+            (path("/a/b"), path("/a/b"), true),
+            (path("/a/b"), path("/a/b/c"), true),
+            (path("/a/b"), path("/a"), true),
+            (path("/a/b/c"), path("/a"), false),
+            (path("/a/b"), path("/a/bc"), false),
+            (path("/a"), path("/"), true),
+            (path("/"), path("/etc"), true),
+            (Anything, path("/x"), true),
+            (Users, Groups, false),
+            (Unit("a".into()), Unit("a".into()), true),
+            (path("/a"), Users, false),
+        ];
+        for (write, read, expected) in cases {
+            assert_eq!(write.touches(read), *expected, "{write:?} on {read:?}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Kind, mode, owner, size and times of paths: many paths, one `stat`.
+
+use crate::module::quote;
+
+/// What a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A block device, character device, socket or fifo.
+    Other,
+}
+
+/// The attributes of an existing path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStat {
+    /// What it is.
+    pub kind: FileKind,
+    /// All mode bits, the kind's included, as `st_mode` has them.
+    pub raw_mode: u32,
+    /// Owner's number.
+    pub uid: u32,
+    /// Group's number.
+    pub gid: u32,
+    /// Owner's name; the number where it has none.
+    pub owner: String,
+    /// Group's name; the number where it has none.
+    pub group: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// Last change of the content, in seconds since 1970.
+    pub mtime: i64,
+    /// Last change of the inode, in seconds since 1970.
+    pub ctime: i64,
+    /// Last access, in seconds since 1970.
+    pub atime: i64,
+    /// Inode number.
+    pub inode: u64,
+    /// Device number.
+    pub device: u64,
+    /// Number of names.
+    pub links: u64,
+    /// Where a link points; empty for others.
+    pub target: String,
+    /// The real path of the directory it stands in; empty where that could not be entered.
+    pub real_parent: String,
+}
+
+impl FileStat {
+    /// Returns a stat with the given kind, permissions and owner, for predictions.
+    pub fn new(kind: FileKind, permissions: u32, owner: &str, group: &str) -> FileStat {
+        let bits = match kind {
+            FileKind::File => 0o100_000,
+            FileKind::Directory => 0o040_000,
+            FileKind::Link => 0o120_000,
+            FileKind::Other => 0,
+        };
+        FileStat {
+            kind,
+            raw_mode: bits | permissions,
+            uid: owner.parse().unwrap_or(0),
+            gid: group.parse().unwrap_or(0),
+            owner: owner.to_owned(),
+            group: group.to_owned(),
+            size: 0,
+            mtime: 0,
+            ctime: 0,
+            atime: 0,
+            inode: 0,
+            device: 0,
+            links: 1,
+            target: String::new(),
+            real_parent: String::new(),
+        }
+    }
+
+    /// The permission bits, set-uid, set-gid and sticky included.
+    pub fn permissions(&self) -> u32 {
+        self.raw_mode & 0o7777
+    }
+
+    /// Whether `owner` (a name or a number) owns the path.
+    pub fn owned_by(&self, owner: &str) -> bool {
+        self.owner == owner || self.uid.to_string() == owner
+    }
+
+    /// Whether `group` (a name or a number) is the path's group.
+    pub fn in_group(&self, group: &str) -> bool {
+        self.group == group || self.gid.to_string() == group
+    }
+}
+
+/// `stat -c` arguments, in an order that coreutils and busybox both know; names come last, they may be anything.
+const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %U %G";
+
+/// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints `1` or `0` for each.
+pub(super) fn existing(test: &str, paths: &[&str]) -> String {
+    let mut script = String::from("set --");
+    for path in paths {
+        script.push(' ');
+        script.push_str(&quote(path));
+    }
+    script.push_str("\nn=$#; while [ \"$n\" -gt 0 ]; do p=$1; shift; n=$((n-1)); if ");
+    script.push_str(test);
+    script.push_str("; then printf 1; set -- \"$@\" \"$p\"; else printf 0; fi; done; echo");
+    script
+}
+
+/// Prints `1` or `0` for each path, then a line for each `1`, then each one's real directory, then each link's target.
+///
+/// A target may hold any byte but NUL: it is printed in base64.
+pub(super) fn script(follow: bool, paths: &[&str]) -> String {
+    let test = if follow { "[ -e \"$p\" ]" } else { "[ -e \"$p\" ] || [ -L \"$p\" ]" };
+    let flag = if follow { "-L " } else { "" };
+    format!(
+        "export LC_ALL=C\n{}\n[ $# = 0 ] || stat {flag}-c '{FORMAT}' \"$@\" || exit 1\n\
+         o=$PWD; for p; do d=${{p%/*}}; cd -P \"${{d:-/}}\" 2>/dev/null && printf '%s\\n' \"$PWD\" || echo; cd \"$o\"; done\n\
+         for p; do if [ -L \"$p\" ]; then readlink \"$p\" | base64 | tr -d '\\n'; fi; echo; done\n",
+        existing(test, paths)
+    )
+}
+
+/// Parses what [`script`] printed, one entry per path.
+pub(super) fn parse(follow: bool, paths: usize, stdout: &[u8]) -> Option<Vec<Option<FileStat>>> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let text = String::from_utf8_lossy(stdout);
+    let mut lines = text.split('\n');
+    let flags = lines.next()?;
+    let count = flags.chars().filter(|c| *c == '1').count();
+    let mut found: Vec<FileStat> = Vec::with_capacity(count);
+    for _ in 0..count {
+        found.push(parse_line(lines.next()?)?);
+    }
+    for stat in &mut found {
+        lines.next()?.clone_into(&mut stat.real_parent);
+    }
+    for stat in &mut found {
+        let target = STANDARD.decode(lines.next()?).ok()?;
+        if !follow {
+            stat.target = String::from_utf8_lossy(&target).trim_end_matches('\n').to_owned();
+        }
+    }
+    let mut found = found.into_iter();
+    let all: Vec<_> = flags.chars().map(|c| if c == '1' { found.next() } else { None }).collect();
+    (all.len() == paths).then_some(all)
+}
+
+fn parse_line(line: &str) -> Option<FileStat> {
+    let mut fields = line.split(' ');
+    let raw_mode = u32::from_str_radix(fields.next()?, 16).ok()?;
+    let kind = match raw_mode & 0o170_000 {
+        0o100_000 => FileKind::File,
+        0o040_000 => FileKind::Directory,
+        0o120_000 => FileKind::Link,
+        _ => FileKind::Other,
+    };
+    let mut number = || fields.next()?.parse::<i64>().ok();
+    let (uid, gid, size) = (number()?, number()?, number()?);
+    let (mtime, ctime, atime) = (number()?, number()?, number()?);
+    let (inode, device, links) =
+        (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let name = |name: &str, id: i64| if name == "UNKNOWN" { id.to_string() } else { name.to_owned() };
+    Some(FileStat {
+        kind,
+        raw_mode,
+        uid: u32::try_from(uid).ok()?,
+        gid: u32::try_from(gid).ok()?,
+        owner: name(fields.next()?, uid),
+        group: name(fields.next()?, gid),
+        size: u64::try_from(size).ok()?,
+        mtime,
+        ctime,
+        atime,
+        inode,
+        device,
+        links,
+        target: String::new(),
+        real_parent: String::new(),
+    })
+}

@@ -1,0 +1,195 @@
+//! What is known of a host, how it came to be known, and what made it stale.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Algorithm, Answer, FileStat, GroupEntry, PackageState, Probe, Resource, ScriptAnswer, UnitState, UserEntry,
+};
+
+/// Answers older than this are read again before a change is planned on them.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Why an answer cannot be used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Missing {
+    /// It has not been read yet, or has become stale.
+    Unread(Box<Probe>),
+    /// Check mode only: a task that was not carried out may alter it. The task's name.
+    Depends(String),
+    /// The host could not answer.
+    Failed(String),
+}
+
+#[derive(Clone, Debug)]
+enum Known {
+    Read { answer: Answer, at: Instant },
+    Predicted(Answer),
+    Depends(String),
+}
+
+/// The answers known of one machine as one user.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    known: HashMap<Probe, Known>,
+    /// Check mode: everything not read before depends on this task.
+    clouded: Option<String>,
+}
+
+impl State {
+    /// Returns a state that knows the given answers, for tests.
+    pub fn of(answers: impl IntoIterator<Item = (Probe, Answer)>) -> State {
+        let mut state = State::default();
+        for (probe, answer) in answers {
+            state.learn(probe, answer, Instant::now());
+        }
+        state
+    }
+
+    /// Records an answer read at `at`.
+    pub fn learn(&mut self, probe: Probe, answer: Answer, at: Instant) {
+        let known = match &self.clouded {
+            Some(task) => Known::Depends(task.clone()),
+            None => Known::Read { answer, at },
+        };
+        self.known.insert(probe, known);
+    }
+
+    /// Records what a planned change will leave, so that later tasks are planned on it.
+    pub fn predict(&mut self, probe: Probe, answer: Answer) {
+        self.known.insert(probe, Known::Predicted(answer));
+    }
+
+    /// Forgets whatever `written` may have altered.
+    pub fn forget(&mut self, written: &[Resource]) {
+        self.known.retain(|probe, _| !touched(written, probe));
+    }
+
+    /// Forgets every answer.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+
+    /// Check mode: marks whatever `written` may have altered as depending on `task`, for good.
+    pub fn cloud(&mut self, written: &[Resource], task: &str) {
+        for (probe, known) in &mut self.known {
+            if touched(written, probe) && !matches!(known, Known::Depends(_)) {
+                *known = Known::Depends(task.to_owned());
+            }
+        }
+        if written.contains(&Resource::Anything) && self.clouded.is_none() {
+            self.clouded = Some(task.to_owned());
+        }
+    }
+
+    /// Turns every prediction back into "unread": the change it came from did not happen.
+    pub fn drop_predictions(&mut self) {
+        self.known.retain(|_, known| !matches!(known, Known::Predicted(_)));
+    }
+
+    /// Whether the probe needs to be asked before it can be relied on.
+    pub fn wants(&self, probe: &Probe, now: Instant) -> bool {
+        match self.known.get(probe) {
+            None => true,
+            Some(Known::Read { at, .. }) => {
+                !matches!(probe, Probe::Facts) && now.saturating_duration_since(*at) > FRESH
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Whether the answer was read from the host, rather than predicted.
+    pub fn was_read(&self, probe: &Probe) -> bool {
+        matches!(self.known.get(probe), Some(Known::Read { .. }))
+    }
+
+    /// The answer to a probe.
+    ///
+    /// # Errors
+    /// [`Missing`] when it is not there to be used; a module hands that on from `plan`.
+    pub fn get(&self, probe: &Probe) -> Result<&Answer, Missing> {
+        match self.known.get(probe) {
+            None => Err(Missing::Unread(Box::new(probe.clone()))),
+            Some(Known::Depends(task)) => Err(Missing::Depends(task.clone())),
+            Some(Known::Read { answer: Answer::Failed(why), .. }) => Err(Missing::Failed(why.clone())),
+            Some(Known::Read { answer, .. } | Known::Predicted(answer)) => Ok(answer),
+        }
+    }
+
+    /// The [`Probe::Stat`] of a path.
+    pub fn stat(&self, path: &str, follow: bool) -> Result<Option<&FileStat>, Missing> {
+        match self.get(&Probe::Stat { path: path.to_owned(), follow })? {
+            Answer::Stat(stat) => Ok(stat.as_ref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The [`Probe::Checksum`] of a path.
+    pub fn checksum(&self, path: &str, algorithm: Algorithm) -> Result<Option<&str>, Missing> {
+        match self.get(&Probe::Checksum { path: path.to_owned(), algorithm })? {
+            Answer::Checksum(sum) => Ok(sum.as_deref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The [`Probe::Content`] of a path.
+    pub fn content(&self, path: &str) -> Result<Option<&[u8]>, Missing> {
+        match self.get(&Probe::Content { path: path.to_owned() })? {
+            Answer::Content(bytes) => Ok(bytes.as_deref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The [`Probe::Package`] of a name.
+    pub fn package(&self, name: &str) -> Result<Option<&PackageState>, Missing> {
+        match self.get(&Probe::Package { name: name.to_owned() })? {
+            Answer::Package(package) => Ok(package.as_ref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The [`Probe::Unit`] of a name.
+    pub fn unit(&self, name: &str) -> Result<&UnitState, Missing> {
+        match self.get(&Probe::Unit { name: name.to_owned() })? {
+            Answer::Unit(unit) => Ok(unit),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The [`Probe::User`] of a name or number.
+    pub fn user(&self, name: &str) -> Result<Option<&UserEntry>, Missing> {
+        match self.get(&Probe::User { name: name.to_owned() })? {
+            Answer::User(user) => Ok(user.as_ref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The [`Probe::Group`] of a name or number.
+    pub fn group(&self, name: &str) -> Result<Option<&GroupEntry>, Missing> {
+        match self.get(&Probe::Group { name: name.to_owned() })? {
+            Answer::Group(group) => Ok(group.as_ref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
+    /// The answer of a [`Probe::Script`].
+    pub fn script(&self, probe: &Probe) -> Result<&ScriptAnswer, Missing> {
+        match self.get(probe)? {
+            Answer::Script(output) => Ok(output),
+            other => Err(mismatch(other)),
+        }
+    }
+}
+
+fn touched(written: &[Resource], probe: &Probe) -> bool {
+    let reads = probe.reads();
+    written
+        .iter()
+        .any(|w| reads.iter().any(|r| w.touches(r)) || (*w == Resource::Anything && !matches!(probe, Probe::Facts)))
+}
+
+fn mismatch(answer: &Answer) -> Missing {
+    Missing::Failed(format!("an answer of another kind was recorded: {answer:?}"))
+}

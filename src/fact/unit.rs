@@ -1,0 +1,56 @@
+//! systemd units: many names, one `systemctl show`.
+
+use crate::module::quote;
+
+/// What systemd knows of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct UnitState {
+    /// `loaded`, `not-found`, `masked` …
+    pub load: String,
+    /// `active`, `inactive`, `failed`, `activating` …
+    pub active: String,
+    /// `running`, `exited`, `dead` …
+    pub sub: String,
+    /// `enabled`, `disabled`, `static`, `masked`, … or empty.
+    pub file: String,
+    /// Whether its file changed since systemd read it.
+    pub stale: bool,
+    /// All properties asked for, as systemd prints them.
+    pub properties: Vec<(String, String)>,
+}
+
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath,\
+                          Description,Type,Result,ExecMainStatus,NRestarts,ActiveEnterTimestampMonotonic";
+
+/// Prints the properties of each unit, a blank line between two.
+pub(super) fn script(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
+    format!(
+        "export LC_ALL=C\ncommand -v systemctl >/dev/null || {{ echo 'systemctl is not there: this host has no systemd' >&2; exit 9; }}\n\
+         systemctl show --no-pager -p {PROPERTIES} -- {}\n",
+        names.join(" ")
+    )
+}
+
+/// Parses what [`script`] printed, in the order asked.
+pub(super) fn parse(units: usize, stdout: &[u8]) -> Option<Vec<UnitState>> {
+    let text = String::from_utf8_lossy(stdout);
+    let mut all = Vec::with_capacity(units);
+    for block in text.trim_end().split("\n\n") {
+        let mut unit = UnitState::default();
+        for line in block.lines() {
+            let (key, value) = line.split_once('=')?;
+            match key {
+                "LoadState" => value.clone_into(&mut unit.load),
+                "ActiveState" => value.clone_into(&mut unit.active),
+                "SubState" => value.clone_into(&mut unit.sub),
+                "UnitFileState" => value.clone_into(&mut unit.file),
+                "NeedDaemonReload" => unit.stale = value == "yes",
+                _ => {}
+            }
+            unit.properties.push((key.to_owned(), value.to_owned()));
+        }
+        all.push(unit);
+    }
+    (all.len() == units).then_some(all)
+}

@@ -1,0 +1,1 @@
+//! `bringup`: modules that nobody else has.

@@ -1,0 +1,3 @@
+//! `ansible.builtin`: the modules every Ansible has.
+
+pub mod ping;

@@ -1,0 +1,47 @@
+//! `ansible.builtin.ping`: the host answers.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/ping_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use crate::{
+    fact::{Probe, State},
+    module::{Context, Described, Failure, Module, Plan, PlanError, Text},
+};
+
+/// Parameters of `ping`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ping {
+    /// What to answer; `crash` fails the task.
+    data: Option<Text>,
+}
+
+impl Described for Ping {
+    const NAME: &'static str = "ansible.builtin.ping";
+    const SUMMARY: &'static str = "Connects to the host and answers pong";
+    const EXAMPLES: &'static str = "- name: the host answers\n  ansible.builtin.ping:\n";
+}
+
+impl Ping {
+    fn question() -> Probe {
+        Probe::Script { script: ":".to_owned(), reads: Vec::new() }
+    }
+}
+
+impl Module for Ping {
+    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+        vec![Ping::question()]
+    }
+
+    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        state.script(&Ping::question())?;
+        let answer = self.data.as_ref().map_or("pong", |d| d.0.as_str());
+        if answer == "crash" {
+            return Err(Failure::new("boom").into());
+        }
+        Ok(Plan::ok(Map::from_iter([("ping".to_owned(), json!(answer))])))
+    }
+}

@@ -1,0 +1,144 @@
+//! All modules by name.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use schemars::Schema;
+use serde_json::{Map, Value as Json};
+
+use super::{Described, Module, ParameterError, builtin};
+
+/// One module: what the loader, the runner and `bringup doc` need of it.
+pub struct Entry {
+    /// The full name.
+    pub name: &'static str,
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// One line on what it does.
+    pub summary: &'static str,
+    /// Examples in YAML.
+    pub examples: &'static str,
+    /// The parameter that takes free-form text.
+    pub free_form: Option<&'static str>,
+    /// The parameters' schema, descriptions included.
+    pub schema: fn() -> Schema,
+    parse: fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>,
+}
+
+fn entry<M: Described>() -> Entry {
+    Entry {
+        name: M::NAME,
+        aliases: M::ALIASES,
+        summary: M::SUMMARY,
+        examples: M::EXAMPLES,
+        free_form: M::FREE_FORM,
+        schema: || schemars::schema_for!(M),
+        parse: |parameters| {
+            let module: M = serde_path_to_error::deserialize(Json::Object(parameters)).map_err(explain)?;
+            module.check()?;
+            Ok(Box::new(module))
+        },
+    }
+}
+
+fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterError {
+    let path = error.path().to_string();
+    let message = error.into_inner().to_string();
+    ParameterError { parameter: (path != ".").then_some(path), message, help: None }
+}
+
+impl Entry {
+    /// Reads rendered parameters.
+    ///
+    /// # Errors
+    /// The first parameter that is unknown, missing, of a wrong type, or at odds with another.
+    pub fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
+        let known = self.parameters();
+        for name in parameters.keys() {
+            if !known.iter().any(|k| k == name) {
+                let near = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, name));
+                let near = near.filter(|k| strsim::damerau_levenshtein(k, name) <= 1 + name.len() / 4);
+                let mut error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
+                error.help = Some(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it has {}", known.join(", ")),
+                });
+                return Err(error);
+            }
+        }
+        (self.parse)(parameters)
+    }
+
+    /// All parameters' names, aliases included.
+    pub fn parameters(&self) -> Vec<String> {
+        let schema = (self.schema)();
+        let mut names = Vec::new();
+        if let Some(Json::Object(properties)) = schema.get("properties") {
+            for (name, property) in properties {
+                names.push(name.clone());
+                // `#[schemars(extend("x-aliases" = ["dest", "name"]))]` beside each serde alias.
+                if let Some(Json::Array(aliases)) = property.get("x-aliases") {
+                    names.extend(aliases.iter().filter_map(|a| a.as_str().map(str::to_owned)));
+                }
+            }
+        }
+        names
+    }
+}
+
+/// The table of modules.
+pub struct Registry {
+    entries: Vec<Entry>,
+    by_name: HashMap<&'static str, usize>,
+}
+
+impl Registry {
+    /// The one table of this program.
+    pub fn get() -> &'static Registry {
+        static REGISTRY: OnceLock<Registry> = OnceLock::new();
+        REGISTRY.get_or_init(|| {
+            let entries = all();
+            let mut by_name = HashMap::new();
+            for (index, entry) in entries.iter().enumerate() {
+                let last = entry.name.rsplit('.').next().unwrap_or(entry.name);
+                for name in entry.aliases.iter().copied().chain([entry.name, last]) {
+                    by_name.insert(name, index);
+                }
+            }
+            Registry { entries, by_name }
+        })
+    }
+
+    /// A module by its full name, an alias, or the last part of its name; `ansible.legacy.` is `ansible.builtin.`.
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+        let index = self.by_name.get(name).or_else(|| {
+            let entry = self.by_name.get(short?)?;
+            self.entries[*entry].name.starts_with("ansible.builtin.").then_some(entry)
+        });
+        index.map(|i| &self.entries[*i])
+    }
+
+    /// All modules in alphabetical order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The module name nearest to a mistyped one.
+    pub fn near(&self, name: &str) -> Option<&'static str> {
+        let distance = |known: &str| strsim::damerau_levenshtein(known, name);
+        self.by_name
+            .keys()
+            .copied()
+            .min_by_key(|k| (distance(k), k.len()))
+            .filter(|k| distance(k) <= 1 + name.len() / 4)
+    }
+}
+
+fn all() -> Vec<Entry> {
+    let mut entries = vec![
+        entry::<builtin::ping::Ping>(),
+        // one line per module, in alphabetical order
+    ];
+    entries.sort_by_key(|e| e.name);
+    entries
+}
