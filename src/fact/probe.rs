@@ -127,7 +127,7 @@ impl Probe {
             Probe::User { .. } => vec![Resource::Users],
             Probe::Group { .. } => vec![Resource::Groups],
             Probe::Script { reads, .. } => reads.clone(),
-            Probe::Facts => Vec::new(),
+            Probe::Facts => vec![Resource::Anything],
             Probe::Api(_) => vec![Resource::Api],
         }
     }

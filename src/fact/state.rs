@@ -94,7 +94,7 @@ impl State {
         match self.known.get(probe) {
             None => true,
             Some(Known::Read { at, .. }) => {
-                !matches!(probe, Probe::Facts) && now.saturating_duration_since(*at) > FRESH
+                *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH
             }
             Some(_) => false,
         }
@@ -184,10 +184,9 @@ impl State {
 }
 
 fn touched(written: &[Resource], probe: &Probe) -> bool {
-    let reads = probe.reads();
-    written
-        .iter()
-        .any(|w| reads.iter().any(|r| w.touches(r)) || (*w == Resource::Anything && !matches!(probe, Probe::Facts)))
+    let open = written.contains(&Resource::Anything);
+    // Facts are gathered anew only where something of unknown effect ran since.
+    open || (*probe != Probe::Facts && probe.reads().iter().any(|r| written.iter().any(|w| w.touches(r))))
 }
 
 fn mismatch(answer: &Answer) -> Missing {

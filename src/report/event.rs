@@ -1,0 +1,195 @@
+//! What happens in a run, as the reports are told.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::{module::Diff, yaml::Span};
+
+/// How a task ended on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As described already.
+    Ok,
+    /// Changed, or in check mode: would be.
+    Changed,
+    /// Did not succeed.
+    Failed,
+    /// A condition did not hold.
+    Skipped,
+    /// The host could not be reached.
+    Unreachable,
+    /// Failed, and `ignore_errors` said to go on.
+    Ignored,
+    /// Failed, and a `rescue` took over.
+    Rescued,
+}
+
+/// A task or handler as reports name it.
+#[derive(Clone, Debug)]
+pub struct TaskLine {
+    /// `role : name`, rendered for the first host.
+    pub name: String,
+    /// The play's name.
+    pub play: String,
+    /// Sorts tasks in the order of the play; plays count in the first number.
+    pub position: Vec<u32>,
+    /// Whether it is a handler.
+    pub handler: bool,
+    /// The module or action as written.
+    pub action: String,
+    /// Where it stands.
+    pub span: Option<Span>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The run begins.
+    RunStart {
+        /// Whether nothing is carried out.
+        check: bool,
+        /// The playbooks.
+        playbooks: Vec<String>,
+        /// All hosts of all plays, as far as they are known.
+        hosts: usize,
+    },
+    /// A play begins.
+    PlayStart {
+        /// Its name.
+        play: String,
+        /// Its hosts, in order.
+        hosts: Vec<String>,
+        /// How many tasks it has, dynamic includes not counted.
+        tasks: usize,
+    },
+    /// A host begins a task that takes time: something is sent to the host.
+    TaskRunning {
+        /// The task.
+        task: TaskLine,
+        /// The host.
+        host: String,
+    },
+    /// One item of a loop ended.
+    ItemResult {
+        /// The task.
+        task: TaskLine,
+        /// The host, with the delegate: `h1` or `h1 -> localhost`.
+        host: String,
+        /// How it ended.
+        status: Status,
+        /// The item's label.
+        item: Json,
+        /// Differences, when asked for.
+        diff: Vec<Diff>,
+        /// The returned fields, censored under `no_log`.
+        result: Json,
+    },
+    /// A task ended on a host.
+    TaskResult {
+        /// The task.
+        task: TaskLine,
+        /// The host.
+        host: String,
+        /// The host that acted for it, under `delegate_to`.
+        delegate: Option<String>,
+        /// How it ended.
+        status: Status,
+        /// How long it took, as far as it was waited for.
+        duration: Duration,
+        /// Differences, when asked for.
+        diff: Vec<Diff>,
+        /// The returned fields, censored under `no_log`.
+        result: Json,
+    },
+    /// A transfer goes on.
+    Transfer {
+        /// The host.
+        host: String,
+        /// What is sent.
+        what: String,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A host waits or is connected to: a short text for the progress display.
+    HostNote {
+        /// The host.
+        host: String,
+        /// The text.
+        note: String,
+    },
+    /// A remark for the user.
+    Warning {
+        /// The text.
+        message: String,
+    },
+    /// The run is over.
+    Recap {
+        /// Per host in order of the inventory.
+        hosts: Vec<(String, Counts)>,
+        /// The whole run's duration.
+        duration: Duration,
+        /// Round trips per host.
+        round_trips: BTreeMap<String, u64>,
+        /// Whether nothing was carried out.
+        check: bool,
+    },
+}
+
+/// Ansible's recap counts of a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Tasks that succeeded, changed ones included.
+    pub ok: u32,
+    /// Tasks that changed something.
+    pub changed: u32,
+    /// Failed connections.
+    pub unreachable: u32,
+    /// Tasks that failed.
+    pub failed: u32,
+    /// Tasks whose condition did not hold.
+    pub skipped: u32,
+    /// Failures that a `rescue` took over.
+    pub rescued: u32,
+    /// Failures that were ignored.
+    pub ignored: u32,
+}
+
+impl Counts {
+    /// Counts one task's end.
+    pub fn add(&mut self, status: Status, changed: bool) {
+        match status {
+            Status::Ok => self.ok += 1,
+            Status::Changed => {
+                self.ok += 1;
+                self.changed += 1;
+            }
+            Status::Failed => self.failed += 1,
+            Status::Skipped => self.skipped += 1,
+            Status::Unreachable => self.unreachable += 1,
+            Status::Ignored => {
+                self.ok += 1;
+                self.ignored += 1;
+                self.changed += u32::from(changed);
+            }
+            Status::Rescued => self.rescued += 1,
+        }
+    }
+}
+
+/// Receives events in the order in which they happen. Implementations must not block.
+pub trait Reporter: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: Event);
+}
+
+/// Reports nothing.
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn event(&self, _: Event) {}
+}
