@@ -46,9 +46,9 @@ install_packages() {
     note "installing $*" >&2
     local log=$LAB_CACHE/apt.log
     mkdir -p "$LAB_CACHE"
-    if ! DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >"$log" 2>&1; then
+    if ! DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1; then
         # The lists may be older than the mirror's packages, or not there yet.
-        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >>"$log" 2>&1 ||
+        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"; } >>"$log" 2>&1 ||
             { tail -5 "$log" >&2; die "\`apt-get install $*\` failed" "the whole of it is in $log"; }
     fi
 }

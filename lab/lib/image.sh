@@ -72,5 +72,6 @@ adapt() {
     chroot . useradd -m -s /bin/bash -G sudo helper
     echo 'admin ALL=(ALL:ALL) NOPASSWD: ALL' > etc/sudoers.d/lab
     chmod 440 etc/sudoers.d/lab
+    : > etc/default/locale
     : > etc/machine-id; rm -f var/lib/dbus/machine-id
 }

@@ -34,8 +34,8 @@ client_files() {
 	END
     } | put "$LAB_DIR/ssh_config"
     inventory root | put "$LAB_DIR/inventory.yml"
-    mkdir -p "$LAB_DIR/group_vars"
-    put "$LAB_DIR/group_vars/all.yml" < "$LAB/group_vars/all.yml"
+    mkdir -p "$LAB_DIR/group_vars/all"
+    put "$LAB_DIR/group_vars/all/lab.yml" < "$LAB/group_vars/all.yml"
     # The same hosts by the two ways of becoming root; the folder of each has the same variables.
     for h in admin helper; do
         mkdir -p "$LAB_DIR/$h"
