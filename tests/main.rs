@@ -3,4 +3,5 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 mod listed;
+mod ssh;
 mod yaml;

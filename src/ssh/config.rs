@@ -1,0 +1,308 @@
+//! How to reach one host: what the inventory says, what `-o` options say, what OpenSSH's configuration says, in this order.
+
+use super::{
+    error::SshError,
+    known_hosts::{HostKeyPolicy, Rules},
+    secret::Secret,
+    ssh_config::{self, Found},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Says how to reach one host.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The inventory's name: for messages, and the address if there is no other.
+    pub name: String,
+    /// `ansible_host`.
+    pub address: Option<String>,
+    /// `ansible_port`.
+    pub port: Option<u16>,
+    /// `ansible_user`.
+    pub user: Option<String>,
+    /// `ansible_password`.
+    pub password: Option<Secret>,
+    /// `ansible_ssh_private_key_file` and `--private-key`: tried before all other keys.
+    pub private_key_files: Vec<PathBuf>,
+    /// Jump hosts, first to last, each `[user@]host[:port]`.
+    pub jump: Vec<String>,
+    /// OpenSSH options by name, from `-o Key=Value`; see [`Target::apply_ssh_args`].
+    pub options: BTreeMap<String, String>,
+    /// What to do with unknown host keys; without it OpenSSH's configuration decides, then `Strict`.
+    pub host_key_checking: Option<HostKeyPolicy>,
+    /// How long connecting, the handshake and logging in may take together.
+    pub connect_timeout: Duration,
+    /// `ansible_shell_executable`: the POSIX shell that runs the steps.
+    pub shell: String,
+    /// `connection: local`: this machine, without SSH.
+    pub local: bool,
+}
+
+impl Target {
+    /// Makes a target with nothing but a name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            address: None,
+            port: None,
+            user: None,
+            password: None,
+            private_key_files: Vec::new(),
+            jump: Vec::new(),
+            options: BTreeMap::new(),
+            host_key_checking: None,
+            connect_timeout: Duration::from_secs(30),
+            shell: "/bin/sh".into(),
+            local: false,
+        }
+    }
+
+    /// Makes the target that is this machine.
+    pub fn local(name: impl Into<String>) -> Self {
+        Self { local: true, ..Self::new(name) }
+    }
+
+    /// Takes over arguments of the `ssh` command, as `ansible_ssh_common_args` holds them.
+    pub fn apply_ssh_args(&mut self, args: &str) -> Result<(), SshError> {
+        let refuse = |what: String, help: Option<String>| SshError::Setting {
+            origin: format!("ssh arguments `{args}`"),
+            what,
+            help,
+        };
+        let words = shell_words::split(args).map_err(|error| refuse(error.to_string(), None))?;
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let (flag, rest) =
+                match word.strip_prefix('-').and_then(|rest| rest.chars().next().map(|flag| (flag, rest))) {
+                    Some((flag, rest)) => (flag, &rest[flag.len_utf8()..]),
+                    None => return Err(refuse(format!("`{word}` is not an option"), None)),
+                };
+            // Of no meaning here: compression, quiet, terminals, forwarding of agent and display, verbosity, IP version.
+            if "CqTtAaXxYvnNf".contains(flag) {
+                continue;
+            }
+            let value = if rest.is_empty() { words.next() } else { Some(rest.to_owned()) };
+            let Some(value) = value else { return Err(refuse(format!("`-{flag}` lacks its value"), None)) };
+            match flag {
+                'o' => {
+                    let (key, value) = ssh_config::key_and_value(&value)
+                        .ok_or_else(|| refuse(format!("`-o {value}` is not of the form Key=Value"), None))?;
+                    // The first one counts, as with OpenSSH.
+                    self.options.entry(key).or_insert(value);
+                }
+                'i' => self.private_key_files.push(expand_home(&value, &home())),
+                'p' => self.port = Some(value.parse().map_err(|_| refuse(format!("`{value}` is no port"), None))?),
+                'l' => self.user = Some(value),
+                'J' => self.jump = value.split(',').map(|jump| jump.trim().to_owned()).collect(),
+                'F' => drop(self.options.insert("f".into(), value)),
+                _ => {
+                    let help = "-o, -i, -p, -l, -J and -F are supported";
+                    return Err(refuse(format!("`-{flag}` is not supported"), Some(help.into())));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything decided: what connecting goes by.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: Option<Secret>,
+    /// Named by somebody, as opposed to the default ones.
+    pub(crate) keys: Vec<PathBuf>,
+    pub(crate) default_keys: Vec<PathBuf>,
+    pub(crate) certificates: Vec<PathBuf>,
+    pub(crate) identities_only: bool,
+    /// The agent's socket.
+    pub(crate) agent: Option<PathBuf>,
+    pub(crate) public_key_auth: bool,
+    pub(crate) password_auth: bool,
+    pub(crate) jump: Vec<String>,
+    pub(crate) proxy_command: Option<String>,
+    pub(crate) host_key_name: String,
+    pub(crate) rules: Rules,
+    pub(crate) timeout: Duration,
+    pub(crate) attempts: u32,
+    pub(crate) alive_interval: Option<Duration>,
+    pub(crate) alive_max: usize,
+}
+
+impl Settings {
+    /// Decides how to reach a target.
+    pub(crate) fn resolve(target: &Target, home: &Path) -> Result<Self, SshError> {
+        let name = target.address.as_deref().unwrap_or(&target.name);
+        let name = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+        let found = ssh_config::look_up(name, target, home)?;
+        let user = target.user.clone().or_else(|| found.get("user").map(str::to_owned)).unwrap_or_else(login_name);
+        let host = match found.get("hostname") {
+            Some(pattern) => pattern.replace("%h", name).replace("%%", "%"),
+            None => name.to_owned(),
+        };
+        let port = match (target.port, found.get("port")) {
+            (Some(port), _) => port,
+            (None, Some(text)) => found.parse("port", text)?,
+            (None, None) => 22,
+        };
+        let tokens = Tokens { home, name, host: &host, port, user: &user };
+        let expand = |path: &str| PathBuf::from(tokens.expand(path));
+        let mut keys = target.private_key_files.clone();
+        let named = found.all("identityfile");
+        keys.extend(named.iter().filter(|path| **path != "none").map(|path| expand(path)));
+        keys.dedup();
+        let default_keys = if keys.is_empty() && named.is_empty() { default_keys(home) } else { Vec::new() };
+        let agent = match found.get("identityagent") {
+            Some("none") => None,
+            Some("SSH_AUTH_SOCK") | None => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
+            Some(path) => Some(expand(path)),
+        };
+        let alive: u64 = found.number("serveraliveinterval", 15)?;
+        Ok(Settings {
+            name: target.name.clone(),
+            rules: rules(target, &found, home, &expand)?,
+            host_key_name: found.get("hostkeyalias").map_or_else(|| host.clone(), str::to_owned),
+            certificates: found.all("certificatefile").iter().map(|path| expand(path)).collect(),
+            identities_only: found.yes("identitiesonly", false)?,
+            public_key_auth: found.yes("pubkeyauthentication", true)?,
+            password_auth: found.yes("passwordauthentication", true)?,
+            jump: jumps(target, &found),
+            proxy_command: found
+                .get("proxycommand")
+                .filter(|command| *command != "none")
+                .map(|command| tokens.expand(command)),
+            timeout: match found.get("connecttimeout") {
+                Some(text) if text != "none" => Duration::from_secs(found.seconds("connecttimeout", text)?),
+                _ => target.connect_timeout,
+            },
+            attempts: found.number("connectionattempts", 1)?,
+            alive_interval: (alive > 0).then(|| Duration::from_secs(alive)),
+            alive_max: found.number("serveralivecountmax", 3)?,
+            password: target.password.clone(),
+            keys,
+            default_keys,
+            agent,
+            host,
+            port,
+            user,
+        })
+    }
+}
+
+fn jumps(target: &Target, found: &Found) -> Vec<String> {
+    if !target.jump.is_empty() {
+        return target.jump.iter().filter(|jump| jump.as_str() != "none").cloned().collect();
+    }
+    match found.get("proxyjump") {
+        // A ProxyCommand that stands earlier wins, and it excludes jumps.
+        Some(jumps) if jumps != "none" && !found.comes_before("proxycommand", "proxyjump") => {
+            jumps.split(',').map(|jump| jump.trim().to_owned()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn rules(target: &Target, found: &Found, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> Result<Rules, SshError> {
+    let policy = match (target.host_key_checking, found.get("stricthostkeychecking")) {
+        (Some(policy), _) => policy,
+        (None, Some("accept-new")) => HostKeyPolicy::AcceptNew,
+        (None, Some("no" | "off" | "false")) => HostKeyPolicy::Off,
+        (None, Some("yes" | "ask" | "true") | None) => HostKeyPolicy::Strict,
+        (None, Some(other)) => return Err(found.strange("stricthostkeychecking", other)),
+    };
+    let files = |key: &str, default: Vec<PathBuf>| match found.get(key) {
+        Some("none") => Vec::new(),
+        Some(paths) => ssh_config::words(paths).iter().map(|path| expand(path)).collect(),
+        None => default,
+    };
+    Ok(Rules {
+        policy,
+        files: files("userknownhostsfile", vec![home.join(".ssh/known_hosts"), home.join(".ssh/known_hosts2")]),
+        global_files: files(
+            "globalknownhostsfile",
+            vec!["/etc/ssh/ssh_known_hosts".into(), "/etc/ssh/ssh_known_hosts2".into()],
+        ),
+        revoked: found.get("revokedhostkeys").filter(|path| *path != "none").map(expand),
+        hashed: found.yes("hashknownhosts", false)?,
+    })
+}
+
+fn default_keys(home: &Path) -> Vec<PathBuf> {
+    ["id_ed25519", "id_ecdsa", "id_rsa"].iter().map(|name| home.join(".ssh").join(name)).collect()
+}
+
+/// What `%h` and its like stand for.
+struct Tokens<'a> {
+    home: &'a Path,
+    name: &'a str,
+    host: &'a str,
+    port: u16,
+    user: &'a str,
+}
+
+impl Tokens<'_> {
+    /// Expands `~`, `%` tokens and `${VARIABLES}` as ssh_config(5) says.
+    fn expand(&self, text: &str) -> String {
+        let text = expand_home(text, self.home).to_string_lossy().into_owned();
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find(['%', '$']) {
+            out.push_str(&rest[..at]);
+            let here = &rest[at..];
+            if let Some((variable, after)) = here.strip_prefix("${").and_then(|inner| inner.split_once('}')) {
+                out.push_str(&std::env::var(variable).unwrap_or_default());
+                rest = after;
+                continue;
+            }
+            let mut chars = here.chars();
+            let sign = chars.next().unwrap_or_default();
+            let token = if sign == '%' { chars.next() } else { None };
+            match token {
+                Some('h') => out.push_str(self.host),
+                Some('n') => out.push_str(self.name),
+                Some('p') => out.push_str(&self.port.to_string()),
+                Some('r') => out.push_str(self.user),
+                Some('u') => out.push_str(&login_name()),
+                Some('d') => out.push_str(&self.home.to_string_lossy()),
+                Some('%') => out.push('%'),
+                Some(other) => out.extend([sign, other]),
+                None => out.push(sign),
+            }
+            rest = &here[sign.len_utf8() + token.map_or(0, char::len_utf8)..];
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// Expands a leading `~/`.
+pub(crate) fn expand_home(path: &str, home: &Path) -> PathBuf {
+    match path.strip_prefix("~/") {
+        Some(rest) => home.join(rest),
+        None => PathBuf::from(path),
+    }
+}
+
+/// The home folder of who runs this.
+pub(crate) fn home() -> PathBuf {
+    std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"))
+}
+
+/// The login name of who runs this.
+pub(crate) fn login_name() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let uid = std::fs::metadata("/proc/self").map(|meta| meta.uid().to_string());
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let by_uid = uid.ok().and_then(|uid| {
+        let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(uid.as_str()))?;
+        line.split(':').next().map(str::to_owned)
+    });
+    let from_environment = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    by_uid.or_else(from_environment).unwrap_or_else(|| "root".into())
+}

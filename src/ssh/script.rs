@@ -1,0 +1,166 @@
+//! The few lines of shell that live on the other side, and how they get there unharmed.
+//!
+//! They must run in dash, bash and busybox sh, and reach those through any login shell (fish, csh).
+
+use std::fmt::Write as _;
+
+/// Quotes bytes as one word of a POSIX shell.
+pub(crate) fn quote(word: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(word.len() + 2);
+    quoted.push(b'\'');
+    for &byte in word {
+        match byte {
+            b'\'' => quoted.extend_from_slice(b"'\\''"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+/// Quotes a text as one word of a POSIX shell.
+pub(crate) fn quote_str(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Makes an exec request that runs `script` in `shell`, whatever login shell reads the request first.
+///
+/// Single quotes mean the same to sh, fish and csh as long as there is no quote, backslash, `!` or line end between
+/// them. So everything but harmless characters travels as octal escapes that only the inner shell undoes.
+pub(crate) fn exec_request(shell: &str, script: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || " _-./:=,;+@".contains(c);
+    let shell_word =
+        if shell.chars().all(|c| harmless(c) && c != ' ' && c != ';') { shell.to_owned() } else { quote_str(shell) };
+    if script.is_empty() {
+        return format!("exec {shell_word}");
+    }
+    if script.chars().all(harmless) {
+        return format!("exec {shell_word} -c '{script}'");
+    }
+    let mut escaped = String::with_capacity(script.len() * 2);
+    for byte in script.bytes() {
+        if harmless(char::from(byte)) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "\\{byte:03o}"); // writing to a String cannot fail
+        }
+    }
+    format!("exec {shell_word} -c 'eval \"$(printf \"{escaped}\")\"'")
+}
+
+/// Names the functions a new shell gets, with the token that marks its answers and the name of its scratch folder.
+///
+/// - `__b ID STOP SCRIPT` runs one segment in a subshell and answers `TOKEN ID STATUS OUT ERR`, a line end, the bytes of
+///   both streams and `TOKEN end`. The streams go to files of their own, so that a process left in the background can
+///   neither hold the answer back nor write into a later one. Nothing is forked for a segment without output.
+/// - `__bf` ends a frame: it answers `TOKEN done`, forgets a stop and removes the frame's files.
+pub(crate) fn bootstrap(token: &str, scratch: &str, orphans: &[String], becomes: bool) -> String {
+    let mut text = String::with_capacity(2048);
+    if becomes {
+        // Set for the become program alone, so that its messages are English.
+        text.push_str("unset LC_ALL\n");
+    }
+    for orphan in orphans {
+        let _ = writeln!(text, "rm -rf {}", quote_str(orphan)); // writing to a String cannot fail
+    }
+    text.push_str(&BOOTSTRAP.replace("@TOKEN@", token).replace("@SCRATCH@", scratch));
+    text
+}
+
+const BOOTSTRAP: &str = r#"for __bp in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+case ":$PATH:" in *":$__bp:"*) ;; *) PATH=$PATH:$__bp ;; esac
+done
+export PATH
+__bd=
+__bx=
+for __bp in /run "${XDG_RUNTIME_DIR-}" /dev/shm "${TMPDIR-}" /tmp /var/tmp "${HOME-}"; do
+case $__bp in ''|*[!A-Za-z0-9/._-]*) continue ;; esac
+[ -d "$__bp" ] && [ -w "$__bp" ] || continue
+mkdir -m 700 "$__bp/@SCRATCH@" 2>/dev/null || continue
+(echo room >"$__bp/@SCRATCH@/room") 2>/dev/null
+if [ -s "$__bp/@SCRATCH@/room" ]; then __bd=$__bp/@SCRATCH@; break; fi
+rm -rf "$__bp/@SCRATCH@"
+done
+if [ -z "$__bd" ]; then printf '@TOKEN@ noscratch\n'; exit 1; fi
+trap 'rm -rf "$__bd"' EXIT
+trap 'exit 129' HUP INT TERM PIPE
+__b() {
+[ -z "$__bx" ] || return 0
+( __bs=$3; shift 3; eval "$__bs" ) </dev/null >>"$__bd/$1o" 2>>"$__bd/$1e"
+__br=$?
+if [ ! -f "$__bd/$1e" ]; then
+printf '@TOKEN@ %s noscratch\n' "$1"
+__bx=1
+return 0
+fi
+if [ -s "$__bd/$1o" ] || [ -s "$__bd/$1e" ]; then
+set -- "$1" "$2" $(wc -c "$__bd/$1o" "$__bd/$1e")
+printf '@TOKEN@ %s %s %s %s\n' "$1" "$__br" "$3" "$5"
+[ "$3" = 0 ] || head -c "$3" "$__bd/$1o"
+[ "$5" = 0 ] || head -c "$5" "$__bd/$1e"
+printf '@TOKEN@ end\n'
+else
+printf '@TOKEN@ %s %s 0 0\n@TOKEN@ end\n' "$1" "$__br"
+fi
+if [ "$2" = 1 ] && [ "$__br" != 0 ]; then __bx=1; fi
+}
+__bf() {
+printf '@TOKEN@ done\n'
+__bx=
+rm -f "$__bd"/*
+}
+printf '@TOKEN@ hello %s\n' "$__bd"
+"#;
+
+/// Wraps a script so that it ends after some seconds, where the host has a `timeout` command.
+///
+/// The script goes into a file because one argument may not be longer than 128 KiB.
+pub(crate) fn with_time_limit(script: &[u8], seconds: u64, file: &str, shell: &str) -> Vec<u8> {
+    let quoted = quote(script);
+    let shell = quote_str(shell);
+    let mut wrapped = Vec::with_capacity(quoted.len() + 200);
+    wrapped.extend_from_slice(b"__bs=");
+    wrapped.extend_from_slice(&quoted);
+    wrapped.extend_from_slice(
+        format!(
+            "\nif command -v timeout >/dev/null 2>&1; then printf %s \"$__bs\" >\"$__bd/{file}\" && \
+             exec timeout -k 5 {seconds} {shell} \"$__bd/{file}\"\nelse eval \"$__bs\"\nfi"
+        )
+        .as_bytes(),
+    );
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exec_requests_hold_nothing_a_login_shell_could_misread() {
+        let cases = [
+            ("", "exec /bin/sh"),
+            ("exec sudo -S -u bob -- /bin/sh", "exec /bin/sh -c 'exec sudo -S -u bob -- /bin/sh'"),
+            ("echo \"$x\" 'a!'", r#"exec /bin/sh -c 'eval "$(printf "echo \042\044x\042 \047a\041\047")"'"#),
+            ("a\nb\\", r#"exec /bin/sh -c 'eval "$(printf "a\012b\134")"'"#),
+        ];
+        for (script, request) in cases {
+            assert_eq!(exec_request("/bin/sh", script), request);
+        }
+        assert_eq!(exec_request("/opt/a b/sh", ""), "exec '/opt/a b/sh'");
+    }
+
+    #[test]
+    fn quoting_keeps_quotes() {
+        assert_eq!(quote(b"it's"), b"'it'\\''s'");
+        assert_eq!(quote_str("it's"), "'it'\\''s'");
+        assert_eq!(quote(b""), b"''");
+    }
+
+    #[test]
+    fn the_bootstrap_names_its_token_and_scratch_everywhere() {
+        let text = bootstrap("tok", "scr", &["/run/old".into()], true);
+        assert!(!text.contains("@TOKEN@") && !text.contains("@SCRATCH@"));
+        assert!(text.starts_with("unset LC_ALL\nrm -rf '/run/old'\n"));
+        assert!(text.ends_with("printf 'tok hello %s\\n' \"$__bd\"\n"));
+    }
+}

@@ -1,0 +1,356 @@
+//! The long-lived shell: a frame of steps goes out in one write, each result is reported as it comes back.
+
+use super::{
+    answer::{Answer, OutOfStep, Parser},
+    error::SshError,
+    process::{End, Event, Process, Reading, Tail},
+    script,
+    session::{Counters, Inner},
+    sudo::Become,
+};
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Mutex, time::Instant};
+
+/// One step: a script that runs in a subshell of its own, with an empty standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The script, any bytes but NUL.
+    pub script: Vec<u8>,
+    /// When it fails, the rest of the frame is not run.
+    pub stop_on_failure: bool,
+    /// How long it may run; normally as long as it likes.
+    pub timeout: Option<Duration>,
+}
+
+impl Segment {
+    /// Makes a step that nothing depends on and that may take its time.
+    pub fn new(script: impl Into<Vec<u8>>) -> Self {
+        Self { script: script.into(), stop_on_failure: false, timeout: None }
+    }
+
+    /// Makes the frame end when this step fails.
+    pub fn stop_on_failure(mut self, stop: bool) -> Self {
+        self.stop_on_failure = stop;
+        self
+    }
+
+    /// Limits its time.
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+/// The steps of one round trip.
+pub type Frame = Vec<Segment>;
+
+/// What a step that has ended gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit status; 128 and more when a signal ended it.
+    pub status: u8,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+    /// It was ended because its time was over.
+    pub timed_out: bool,
+}
+
+impl Output {
+    /// Tells whether it exited with 0.
+    pub fn success(&self) -> bool {
+        self.status == 0 && !self.timed_out
+    }
+}
+
+/// How a frame ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameEnd {
+    /// How many steps ran, counted from the first: all, unless it stopped at a failure.
+    pub acknowledged: usize,
+    /// A step with `stop_on_failure` failed and was not the last.
+    pub stopped: bool,
+}
+
+/// A shell on a host, as one user. It ends when it is dropped.
+pub struct Shell {
+    session: Arc<Inner>,
+    wish: Option<Become>,
+    state: Arc<Mutex<State>>,
+}
+
+/// The running shell, if there is one: an idle one may have to make room for a transfer.
+#[derive(Default)]
+pub(crate) struct State {
+    running: Option<Running>,
+    /// A frame was begun and not ended: what comes back next belongs to it.
+    in_frame: bool,
+}
+
+struct Running {
+    process: Process,
+    parser: Parser,
+    scratch: Option<String>,
+    next_id: u64,
+    said: Tail,
+}
+
+impl State {
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Ends the shell and waits until the server has freed its channel.
+    pub(crate) async fn end(&mut self, session: &Inner) {
+        let Some(running) = self.running.take() else { return };
+        let scratch = running.scratch;
+        let ended = running.process.finish(Duration::from_secs(5)).await;
+        if !matches!(ended, Some(End::Exit(_)))
+            && let Some(scratch) = scratch
+        {
+            session.orphan(scratch);
+        }
+        self.in_frame = false;
+    }
+
+    /// Lets go of a shell that cannot be used any more, without waiting for it.
+    fn drop_running(&mut self, session: &Inner) {
+        self.in_frame = false;
+        if let Some(scratch) = self.running.take().and_then(|running| running.scratch) {
+            session.orphan(scratch);
+        }
+    }
+}
+
+/// How long a step that was limited on the host may be late before we give up on it.
+const GRACE: Duration = Duration::from_secs(15);
+
+impl Shell {
+    pub(crate) async fn open(session: Arc<Inner>, wish: Option<Become>) -> Result<Shell, SshError> {
+        let state = Arc::new(Mutex::new(State::default()));
+        session.register(&state);
+        let shell = Shell { session, wish, state };
+        shell.ensure(&mut *shell.state.lock().await).await?;
+        Ok(shell)
+    }
+
+    /// Sends all steps in one write and reports each result as it is acknowledged.
+    ///
+    /// An error means that the steps reported so far have ended and the next one may or may not have run. The shell stays
+    /// usable: the next frame starts it anew if it has to.
+    pub async fn run(
+        &mut self,
+        frame: &[Segment],
+        mut on_output: impl FnMut(usize, Output) + Send,
+    ) -> Result<FrameEnd, SshError> {
+        if let Some(index) = frame.iter().position(|segment| segment.script.contains(&0)) {
+            return Err(SshError::NulInScript { host: self.session.name.clone(), index });
+        }
+        if frame.is_empty() {
+            return Ok(FrameEnd { acknowledged: 0, stopped: false });
+        }
+        let mut state = self.state.lock().await;
+        if state.in_frame {
+            state.drop_running(&self.session);
+        }
+        self.ensure(&mut state).await?;
+        state.in_frame = true;
+        let Some(running) = state.running.as_mut() else { return Err(self.session.lost()) };
+        let first = running.next_id;
+        running.next_id += frame.len() as u64;
+        let text = write_frame(frame, first, &self.session.shell);
+        Counters::add(&self.session.counters.round_trips, 1);
+        Counters::add(&self.session.counters.up, text.len());
+        let mut exchange = Exchange { session: &self.session, frame, first, acknowledged: 0, since: Instant::now() };
+        let result = exchange.run(running, text, &mut on_output).await;
+        match &result {
+            Ok(_) => state.in_frame = false,
+            Err(_) => state.drop_running(&self.session),
+        }
+        result
+    }
+
+    /// Ends the shell, which removes what it left on the host.
+    pub async fn close(self) {
+        self.state.lock().await.end(&self.session).await;
+    }
+
+    /// Starts the shell if it is not running; the answer to the greeting is read with the first frame's.
+    async fn ensure(&self, state: &mut State) -> Result<(), SshError> {
+        if state.running.is_some() {
+            return Ok(());
+        }
+        let token = super::random_hex(16);
+        let (process, rest) = self.session.start(self.wish.as_ref(), "", Reading::Kept).await?;
+        let becomes = self.session.needed(self.wish.as_ref()).is_some();
+        let orphans = if becomes { Vec::new() } else { self.orphans() };
+        let scratch = format!(".bringup-{}", super::random_hex(8));
+        let bootstrap = script::bootstrap(&token, &scratch, &orphans, becomes);
+        let mut parser = Parser::new(&token);
+        parser.push(&rest);
+        // If it has ended already, the first frame finds out how.
+        let _ = process.stdin.write(Bytes::from(bootstrap)).await;
+        state.running = Some(Running { process, parser, scratch: None, next_id: 1, said: Tail::default() });
+        Ok(())
+    }
+
+    fn orphans(&self) -> Vec<String> {
+        let mut orphans = self.session.orphans.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::take(&mut *orphans)
+    }
+}
+
+fn write_frame(frame: &[Segment], first: u64, shell: &str) -> Bytes {
+    let mut text = Vec::with_capacity(frame.iter().map(|segment| segment.script.len() + 64).sum());
+    for (id, segment) in (first..).zip(frame) {
+        let stop = u8::from(segment.stop_on_failure);
+        text.extend_from_slice(format!("__b {id} {stop} ").as_bytes());
+        match segment.timeout {
+            None => text.extend_from_slice(&script::quote(&segment.script)),
+            Some(limit) => {
+                // `timeout 0` would mean no limit.
+                let seconds = limit.as_secs().max(1);
+                let limited = script::with_time_limit(&segment.script, seconds, &format!("{id}s"), shell);
+                text.extend_from_slice(&script::quote(&limited));
+            }
+        }
+        text.push(b'\n');
+    }
+    text.extend_from_slice(b"__bf\n");
+    Bytes::from(text)
+}
+
+/// One frame under way.
+struct Exchange<'a> {
+    session: &'a Inner,
+    frame: &'a [Segment],
+    first: u64,
+    acknowledged: usize,
+    /// When the step under way began, at the earliest.
+    since: Instant,
+}
+
+impl Exchange<'_> {
+    async fn run(
+        &mut self,
+        running: &mut Running,
+        text: Bytes,
+        on_output: &mut (impl FnMut(usize, Output) + Send),
+    ) -> Result<FrameEnd, SshError> {
+        let Running { process, parser, scratch, said, .. } = running;
+        let writing = process.stdin.write(text);
+        tokio::pin!(writing);
+        let mut written = false;
+        loop {
+            while let Some(answer) = parser.next().map_err(|what| self.out_of_step(what))? {
+                if let Some(end) = self.take(answer, scratch, on_output)? {
+                    return Ok(end);
+                }
+            }
+            let limit = self.limit();
+            // Answers are read while the frame is still being written: a large one must not wait for itself.
+            tokio::select! {
+                outcome = &mut writing, if !written => {
+                    written = true;
+                    drop(outcome); // if it failed, the end of the events says more
+                }
+                event = process.events.next() => match event {
+                    Some(Event::Out(bytes)) => {
+                        Counters::add(&self.session.counters.down, bytes.len());
+                        parser.push(&bytes);
+                    }
+                    Some(Event::Err(bytes)) => said.push(&bytes),
+                    None => {
+                        let end = process.events.end().await;
+                        return Err(self.ended(end, parser, said));
+                    }
+                },
+                () = sleep_until(limit.map(|(at, _)| at)) => {
+                    let allowed = limit.map(|(_, allowed)| allowed).unwrap_or_default();
+                    return Err(SshError::StepTimeout {
+                        host: self.session.name.clone(),
+                        acknowledged: self.acknowledged,
+                        waited: self.since.elapsed(),
+                        allowed,
+                    });
+                }
+            }
+        }
+    }
+
+    /// When the step under way is overdue even for a host that ends it by itself.
+    fn limit(&self) -> Option<(Instant, Duration)> {
+        let allowed = self.frame.get(self.acknowledged)?.timeout?;
+        Some((self.since + allowed + GRACE, allowed))
+    }
+
+    fn take(
+        &mut self,
+        answer: Answer,
+        scratch: &mut Option<String>,
+        on_output: &mut impl FnMut(usize, Output),
+    ) -> Result<Option<FrameEnd>, SshError> {
+        match answer {
+            Answer::Hello { scratch: folder } => {
+                *scratch = Some(folder);
+                self.since = Instant::now();
+            }
+            Answer::NoScratch | Answer::ScratchGone { .. } => {
+                return Err(SshError::NoScratch { host: self.session.name.clone() });
+            }
+            Answer::Segment { id, status, stdout, stderr } => {
+                let expected = self.first + self.acknowledged as u64;
+                let Some(segment) = self.frame.get(self.acknowledged).filter(|_| id == expected) else {
+                    return Err(self.out_of_step(OutOfStep(format!("an answer to step {id} instead of {expected}"))));
+                };
+                // `timeout` says 124, or the shell 128 and the signal it sent.
+                let over = segment.timeout.is_some_and(|limit| self.since.elapsed() >= limit);
+                let timed_out = over && matches!(status, 124 | 137 | 143);
+                on_output(self.acknowledged, Output { status, stdout, stderr, timed_out });
+                self.acknowledged += 1;
+                self.since = Instant::now();
+            }
+            Answer::Done => {
+                let stopped = self.acknowledged < self.frame.len();
+                return Ok(Some(FrameEnd { acknowledged: self.acknowledged, stopped }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn out_of_step(&self, what: OutOfStep) -> SshError {
+        SshError::OutOfStep { host: self.session.name.clone(), acknowledged: self.acknowledged, what: what.0 }
+    }
+
+    fn ended(&self, end: End, parser: &Parser, said: &Tail) -> SshError {
+        let host = self.session.name.clone();
+        let mut said = said.text();
+        if parser.greeted() {
+            if self.session.is_lost()
+                && let SshError::Lost { reason, .. } = self.session.lost()
+                && said.is_empty()
+            {
+                said = reason;
+            }
+            let (acknowledged, segments) = (self.acknowledged, self.frame.len());
+            return SshError::ShellLost { host, acknowledged, segments, end, said };
+        }
+        if end == End::Unknown && self.session.is_lost() {
+            return self.session.lost();
+        }
+        if said.is_empty() {
+            let noise = parser.noise();
+            said = String::from_utf8_lossy(&noise[noise.len().saturating_sub(500)..]).trim().to_owned();
+        }
+        SshError::NoShell { host, shell: self.session.shell.clone(), end, said }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,355 @@
+//! OpenSSH's configuration: `-o` options, `~/.ssh/config`, `/etc/ssh/ssh_config` (ssh_config(5)).
+//!
+//! Plain files are read here, which spares a process per host. What needs OpenSSH itself (`Match`, canonical names) is
+//! asked of `ssh -G`.
+
+use super::{config::Target, error::SshError, known_hosts::wildcard};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    str::FromStr,
+};
+
+/// A setting and where it stands.
+#[derive(Clone, Debug)]
+struct Entry {
+    key: String,
+    value: String,
+    origin: String,
+}
+
+/// All settings that hold for one host, the strongest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found(Vec<Entry>);
+
+/// Options that change nothing here: no terminal, no multiplexing over a socket, no forwarding to the host.
+const WITHOUT_MEANING: &[&str] = &[
+    "addkeystoagent",
+    "addressfamily",
+    "batchmode",
+    "canonicalizehostname",
+    "checkhostip",
+    "ciphers",
+    "clearallforwardings",
+    "compression",
+    "controlmaster",
+    "controlpath",
+    "controlpersist",
+    "enableescapecommandline",
+    "escapechar",
+    "exitonforwardfailure",
+    "fingerprinthash",
+    "forwardagent",
+    "forwardx11",
+    "forwardx11trusted",
+    "gssapiauthentication",
+    "gssapidelegatecredentials",
+    "gssapikeyexchange",
+    "hostbasedauthentication",
+    "hostkeyalgorithms",
+    "ignoreunknown",
+    "ipqos",
+    "kbdinteractiveauthentication",
+    "challengeresponseauthentication",
+    "kexalgorithms",
+    "localcommand",
+    "loglevel",
+    "macs",
+    "nohostauthenticationforlocalhost",
+    "numberofpasswordprompts",
+    "permitlocalcommand",
+    "preferredauthentications",
+    "protocol",
+    "pubkeyacceptedalgorithms",
+    "pubkeyacceptedkeytypes",
+    "rekeylimit",
+    "requesttty",
+    "sendenv",
+    "setenv",
+    "sessiontype",
+    "stdinnull",
+    "forkafterauthentication",
+    "streamlocalbindmask",
+    "streamlocalbindunlink",
+    "syslogfacility",
+    "tcpkeepalive",
+    "updatehostkeys",
+    "verifyhostkeydns",
+    "visualhostkey",
+    "xauthlocation",
+    "warnweakcrypto",
+];
+
+/// Options that are read in `config.rs`.
+const UNDERSTOOD: &[&str] = &[
+    "certificatefile",
+    "connectionattempts",
+    "connecttimeout",
+    "f",
+    "globalknownhostsfile",
+    "hashknownhosts",
+    "hostkeyalias",
+    "hostname",
+    "identitiesonly",
+    "identityagent",
+    "identityfile",
+    "passwordauthentication",
+    "port",
+    "proxycommand",
+    "proxyjump",
+    "pubkeyauthentication",
+    "revokedhostkeys",
+    "serveralivecountmax",
+    "serveraliveinterval",
+    "stricthostkeychecking",
+    "user",
+    "userknownhostsfile",
+];
+
+/// Collects what holds for a host.
+pub(crate) fn look_up(host: &str, target: &Target, home: &Path) -> Result<Found, SshError> {
+    let mut found = Found::default();
+    for (key, value) in &target.options {
+        let key = key.to_lowercase();
+        let origin = format!("option `-o {key}={value}`");
+        if !UNDERSTOOD.contains(&key.as_str()) && !WITHOUT_MEANING.contains(&key.as_str()) {
+            let help = Some("leave it out, or move it to ~/.ssh/config if only ssh needs it".into());
+            return Err(SshError::Setting { origin, what: "this OpenSSH option is not supported".into(), help });
+        }
+        found.0.push(Entry { key, value: value.clone(), origin });
+    }
+    let files = match target.options.get("f").or_else(|| target.options.get("F")).map(String::as_str) {
+        Some("none") => Vec::new(),
+        Some(file) => vec![super::config::expand_home(file, home)],
+        None => vec![home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")],
+    };
+    let mut reader = Reader { host, home, entries: Vec::new(), needs_client: false };
+    for file in &files {
+        let given = target.options.contains_key("f") || target.options.contains_key("F");
+        reader.file(file, true, 0, given)?;
+    }
+    if reader.needs_client {
+        found.0.extend(ask_client(host, target)?);
+    } else {
+        found.0.append(&mut reader.entries);
+    }
+    Ok(found)
+}
+
+struct Reader<'a> {
+    host: &'a str,
+    home: &'a Path,
+    entries: Vec<Entry>,
+    needs_client: bool,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, path: &Path, mut active: bool, depth: u8, must_exist: bool) -> Result<(), SshError> {
+        let text = match fs::read(path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(()),
+            Err(source) => return Err(SshError::File { path: path.to_owned(), source }),
+        };
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let origin = format!("{}:{}", path.display(), index + 1);
+            let Some((key, value)) = key_and_value(line) else {
+                return Err(SshError::Setting { origin, what: format!("`{line}` has no value"), help: None });
+            };
+            match key.as_str() {
+                "host" => active = self.host_matches(&value),
+                "match" if value.trim().eq_ignore_ascii_case("all") => active = true,
+                "match" => self.needs_client = true,
+                "canonicalizehostname" if active && value != "no" => self.needs_client = true,
+                "include" if active => self.include(path, &value, depth, &origin)?,
+                _ if active => self.entries.push(Entry { key, value, origin }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn include(&mut self, from: &Path, value: &str, depth: u8, origin: &str) -> Result<(), SshError> {
+        if depth >= 16 {
+            let what = "files include each other without an end".into();
+            return Err(SshError::Setting { origin: origin.to_owned(), what, help: None });
+        }
+        for word in words(value) {
+            let path = super::config::expand_home(&word, self.home);
+            let path = match (path.is_absolute(), from.starts_with("/etc/ssh")) {
+                (true, _) => path,
+                (false, true) => Path::new("/etc/ssh").join(path),
+                (false, false) => self.home.join(".ssh").join(path),
+            };
+            for file in matching_files(&path) {
+                self.file(&file, true, depth + 1, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn host_matches(&self, patterns: &str) -> bool {
+        let mut found = false;
+        for pattern in words(patterns) {
+            match pattern.strip_prefix('!') {
+                Some(negated) if wildcard(negated, self.host) => return false,
+                Some(_) => {}
+                None => found |= wildcard(&pattern, self.host),
+            }
+        }
+        found
+    }
+}
+
+/// Expands wildcards in the last part of a path, as `Include` mostly has them.
+fn matching_files(path: &Path) -> Vec<PathBuf> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !name.contains(['*', '?']) {
+        return vec![path.to_owned()];
+    }
+    let Some(folder) = path.parent() else { return Vec::new() };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries
+        .filter(|entry| {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            wildcard(&name, &file) && (name.starts_with('.') || !file.starts_with('.'))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    files.sort();
+    files
+}
+
+/// Asks OpenSSH's client, which prints every setting of a host with `-G`.
+fn ask_client(host: &str, target: &Target) -> Result<Vec<Entry>, SshError> {
+    let mut command = Command::new("ssh");
+    command.arg("-G");
+    if let Some(file) = target.options.get("f").or_else(|| target.options.get("F")) {
+        command.args(["-F", file]);
+    }
+    if let Some(user) = &target.user {
+        command.args(["-l", user]);
+    }
+    if let Some(port) = target.port {
+        command.args(["-p", &port.to_string()]);
+    }
+    let output = command.args(["--", host]).output().map_err(|source| SshError::Local {
+        host: target.name.clone(),
+        program: "`ssh -G`, which the `Match` in your OpenSSH configuration needs,".into(),
+        source,
+    })?;
+    if !output.status.success() {
+        let what = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(SshError::Setting { origin: format!("ssh -G {host}"), what, help: None });
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let entries = text.lines().filter_map(|line| {
+        let (key, value) = line.split_once(' ')?;
+        // These are OpenSSH's own defaults: they must not look like somebody's wish.
+        let default = match key {
+            "identityfile" => value.starts_with("~/.ssh/id_"),
+            "stricthostkeychecking" => value == "ask",
+            "connecttimeout" => value == "none",
+            "serveraliveinterval" => value == "0",
+            _ => false,
+        };
+        let entry = Entry { key: key.to_owned(), value: value.to_owned(), origin: format!("ssh -G {host}") };
+        (!default).then_some(entry)
+    });
+    Ok(entries.collect())
+}
+
+/// Splits `Key value`, `Key=value` and `Key = value`; the key comes back in lower case.
+pub(crate) fn key_and_value(line: &str) -> Option<(String, String)> {
+    let at = line.find(|c: char| c == '=' || c.is_whitespace())?;
+    let (key, rest) = line.split_at(at);
+    let rest = rest.trim_start();
+    let value = rest.strip_prefix('=').unwrap_or(rest).trim();
+    let unquoted = match value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
+        Some(inner) if !inner.contains('"') => inner,
+        _ => value,
+    };
+    (!key.is_empty() && !unquoted.is_empty()).then(|| (key.to_lowercase(), unquoted.to_owned()))
+}
+
+/// Splits a value into words, quotes kept together.
+pub(crate) fn words(value: &str) -> Vec<String> {
+    shell_words::split(value).unwrap_or_else(|_| value.split_whitespace().map(str::to_owned).collect())
+}
+
+impl Found {
+    /// The first, which is the one that counts.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+    }
+
+    /// All of those that add up.
+    pub(crate) fn all(&self, key: &str) -> Vec<&str> {
+        self.0.iter().filter(|entry| entry.key == key).map(|entry| entry.value.as_str()).collect()
+    }
+
+    /// Tells which of two stands first.
+    pub(crate) fn comes_before(&self, key: &str, other: &str) -> bool {
+        let place = |key: &str| self.0.iter().position(|entry| entry.key == key);
+        match (place(key), place(other)) {
+            (Some(first), Some(second)) => first < second,
+            (first, _) => first.is_some(),
+        }
+    }
+
+    /// Complains about a value, with its place.
+    pub(crate) fn strange(&self, key: &str, value: &str) -> SshError {
+        let origin =
+            self.0.iter().find(|entry| entry.key == key).map_or_else(|| key.to_owned(), |entry| entry.origin.clone());
+        SshError::Setting { origin, what: format!("`{value}` is no value for {key}"), help: None }
+    }
+
+    pub(crate) fn parse<T: FromStr>(&self, key: &str, value: &str) -> Result<T, SshError> {
+        value.parse().map_err(|_| self.strange(key, value))
+    }
+
+    pub(crate) fn number<T: FromStr>(&self, key: &str, default: T) -> Result<T, SshError> {
+        self.get(key).map_or(Ok(default), |value| self.parse(key, value))
+    }
+
+    /// Reads a time as OpenSSH writes it: seconds, or `1m30s`.
+    pub(crate) fn seconds(&self, key: &str, value: &str) -> Result<u64, SshError> {
+        let mut total = 0u64;
+        let mut digits = String::new();
+        for c in value.chars() {
+            let unit = match c.to_ascii_lowercase() {
+                '0'..='9' => {
+                    digits.push(c);
+                    continue;
+                }
+                's' => 1,
+                'm' => 60,
+                'h' => 3600,
+                'd' => 86_400,
+                _ => return Err(self.strange(key, value)),
+            };
+            total = total.saturating_add(self.parse::<u64>(key, &std::mem::take(&mut digits))?.saturating_mul(unit));
+        }
+        if !digits.is_empty() {
+            total = total.saturating_add(self.parse::<u64>(key, &digits)?);
+        }
+        Ok(total)
+    }
+
+    pub(crate) fn yes(&self, key: &str, default: bool) -> Result<bool, SshError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some("yes" | "true") => Ok(true),
+            Some("no" | "false") => Ok(false),
+            Some(other) => Err(self.strange(key, other)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ssh_config_tests.rs"]
+mod tests;

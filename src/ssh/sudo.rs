@@ -1,0 +1,302 @@
+//! Becoming another user: `sudo`, `su` or `doas`, with a password that is written only to the prompt it belongs to.
+
+use super::{
+    error::{BecomeFailure, SshError},
+    process::{Event, Process, Tail},
+    script::quote_str,
+    secret::Secret,
+};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Names the program that changes the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BecomeMethod {
+    /// `sudo`, with or without a password.
+    #[default]
+    Sudo,
+    /// `su`, without a password (from root).
+    Su,
+    /// `doas`, without a password.
+    Doas,
+}
+
+impl BecomeMethod {
+    /// Finds the method by Ansible's name for it.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name.rsplit('.').next().unwrap_or(name) {
+            "sudo" => BecomeMethod::Sudo,
+            "su" => BecomeMethod::Su,
+            "doas" => BecomeMethod::Doas,
+            _ => return None,
+        })
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            BecomeMethod::Sudo => "sudo",
+            BecomeMethod::Su => "su",
+            BecomeMethod::Doas => "doas",
+        }
+    }
+}
+
+/// Says whom to become and how: Ansible's `become_*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Become {
+    /// The program.
+    pub method: BecomeMethod,
+    /// The user, `root` by default.
+    pub user: String,
+    /// The password, if one was given.
+    pub password: Option<Secret>,
+    /// `become_flags`; without it sudo gets `-H`.
+    pub flags: Option<String>,
+    /// `become_exe`: another path of the program.
+    pub exe: Option<String>,
+}
+
+impl Default for Become {
+    fn default() -> Self {
+        Self { method: BecomeMethod::Sudo, user: "root".into(), password: None, flags: None, exe: None }
+    }
+}
+
+/// One run of the program: what to send, and the random words to know its prompt and its success by.
+pub(crate) struct Change<'a> {
+    host: &'a str,
+    wish: &'a Become,
+    prompt: String,
+    ready: String,
+}
+
+/// How long it may stay silent: a wrong password is answered after some seconds, a directory service may be slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl<'a> Change<'a> {
+    pub(crate) fn new(host: &'a str, wish: &'a Become) -> Self {
+        let random = super::random_hex(8);
+        Self { host, wish, prompt: format!("[bringup {random}] password:"), ready: format!("bringup-ready-{random}") }
+    }
+
+    /// The script that becomes the user and then runs `script` in `shell`.
+    pub(crate) fn script(&self, shell: &str, script: &str) -> Result<String, SshError> {
+        let program = self.wish.exe.as_deref().unwrap_or(self.wish.method.program());
+        let flags = self.flags()?;
+        let user = quote_str(&self.wish.user);
+        let inner = format!("echo {}; {script}", self.ready);
+        let (shell_word, inner) = (quote_str(shell), quote_str(&inner));
+        let command = match self.wish.method {
+            BecomeMethod::Sudo => {
+                format!("-S -p {} {flags} -u {user} -- {shell_word} -c {inner}", quote_str(&self.prompt))
+            }
+            BecomeMethod::Su => format!("{flags} {user} -s {shell_word} -c {inner}"),
+            BecomeMethod::Doas => format!("-n {flags} -u {user} -- {shell_word} -c {inner}"),
+        };
+        let program = quote_str(program);
+        Ok(format!(
+            "PATH=$PATH:/usr/local/bin:/usr/bin:/bin\n\
+             command -v {program} >/dev/null 2>&1 || {{ echo {}-missing >&2; exit 127; }}\n\
+             LC_ALL=C; export LC_ALL\nexec {program} {command}",
+            self.ready
+        ))
+    }
+
+    fn flags(&self) -> Result<String, SshError> {
+        let Some(flags) = &self.wish.flags else {
+            return Ok(if self.wish.method == BecomeMethod::Sudo { "-H".into() } else { String::new() });
+        };
+        let words = shell_words::split(flags).map_err(|error| {
+            let help = "write the flags as in a shell, with quotes closed".into();
+            self.fail(BecomeFailure::Unsupported, format!("become_flags `{flags}`: {error}"), String::new(), help)
+        })?;
+        // `-n` would keep sudo from asking at all, `-S` is ours anyway.
+        let kept = words.iter().filter(|word| !matches!(word.as_str(), "-n" | "-S"));
+        Ok(kept.map(|word| quote_str(word)).collect::<Vec<_>>().join(" "))
+    }
+
+    /// Answers the prompt and waits until the other user's shell is there; gives back what came after that.
+    pub(crate) async fn converse(&self, process: &mut Process) -> Result<Bytes, SshError> {
+        let mut out: Vec<u8> = Vec::new();
+        let mut prompts = Vec::new();
+        let mut said = Tail::default();
+        let mut asked = false;
+        let ready = format!("{}\n", self.ready).into_bytes();
+        loop {
+            let event = tokio::time::timeout(PATIENCE, process.events.next()).await;
+            match event {
+                Err(_) => return Err(self.silent(&said)),
+                Ok(None) => {
+                    let end = process.events.end().await;
+                    return Err(self.ended(&said.text(), &end.to_string()));
+                }
+                Ok(Some(Event::Out(bytes))) => {
+                    out.extend_from_slice(&bytes);
+                    if let Some(at) = find(&out, &ready) {
+                        return Ok(Bytes::from(out.split_off(at + ready.len())));
+                    }
+                    // A profile may be chatty; only the last bytes can still become the mark.
+                    if out.len() > 1 << 16 {
+                        out.drain(..out.len() - ready.len());
+                    }
+                }
+                Ok(Some(Event::Err(bytes))) => {
+                    said.push(&bytes);
+                    prompts.extend_from_slice(&bytes);
+                    while let Some(at) = find(&prompts, self.prompt.as_bytes()) {
+                        prompts.drain(..at + self.prompt.len());
+                        self.answer(process, asked, &said).await?;
+                        asked = true;
+                    }
+                    if self.wish.method == BecomeMethod::Su && find(&prompts, b"assword").is_some() {
+                        return Err(self.su_asks());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, process: &Process, asked_before: bool, said: &Tail) -> Result<(), SshError> {
+        let user = &self.wish.user;
+        if asked_before {
+            let what = format!("sudo did not accept the password for becoming {user}");
+            let help = "give the right one with -K or `ansible_become_password`".into();
+            return Err(self.fail(BecomeFailure::PasswordWrong, what, self.clean(&said.text()), help));
+        }
+        let Some(password) = self.wish.password.as_ref().filter(|password| !password.is_empty()) else {
+            return Err(self.password_missing());
+        };
+        let line = Bytes::from(format!("{}\n", password.reveal()));
+        // If it is gone already, its end tells why.
+        let _ = process.stdin.write(line).await;
+        Ok(())
+    }
+
+    fn password_missing(&self) -> SshError {
+        let what = format!("{} asks for a password to become {}", self.wish.method.program(), self.wish.user);
+        let help =
+            "give it with -K (or `ansible_become_password`), or allow it without one in sudoers (NOPASSWD)".into();
+        self.fail(BecomeFailure::PasswordMissing, what, String::new(), help)
+    }
+
+    fn su_asks(&self) -> SshError {
+        let what = format!("su asks for a password to become {}", self.wish.user);
+        let help = "su takes a password from a terminal only: use `become_method: sudo`".into();
+        self.fail(BecomeFailure::Unsupported, what, String::new(), help)
+    }
+
+    fn silent(&self, said: &Tail) -> SshError {
+        let what = format!(
+            "{} neither asked for the password nor went on within {}s",
+            self.wish.method.program(),
+            PATIENCE.as_secs()
+        );
+        let help =
+            "a question of its own (a second factor, an expired password) cannot be answered: try it by hand".into();
+        self.fail(BecomeFailure::NoAnswer, what, self.clean(&said.text()), help)
+    }
+
+    /// Finds out from its last words why it ended.
+    fn ended(&self, said: &str, end: &str) -> SshError {
+        use BecomeFailure as F;
+        let program = self.wish.exe.as_deref().unwrap_or(self.wish.method.program());
+        let user = &self.wish.user;
+        let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+        let (reason, what, help) = if has(&[&format!("{}-missing", self.ready)]) {
+            let help = "install it, log in as root, or set `become_method`";
+            return self.fail(F::NotInstalled, format!("{program} is not installed"), String::new(), help.into());
+        } else if has(&["unknown user", "does not exist", "user not found"]) {
+            (
+                F::UnknownUser,
+                format!("there is no user {user} to become"),
+                "create the user first, or correct `become_user`",
+            )
+        } else if has(&[
+            "not in the sudoers",
+            "may not run",
+            "not allowed to",
+            "Operation not permitted",
+            "unauthorized",
+        ]) {
+            (
+                F::Denied,
+                format!("{program} does not let this user become {user}"),
+                "add the user to sudoers on the host, or log in as another one",
+            )
+        } else if has(&["must have a tty", "sorry, you must have"]) {
+            (F::WantsTerminal, format!("{program} wants a terminal"), "remove `requiretty` from the host's sudoers")
+        } else if has(&["incorrect password", "Sorry, try again", "Authentication failure", "maximum 3 incorrect"]) {
+            (
+                F::PasswordWrong,
+                format!("{program} did not accept the password for becoming {user}"),
+                "give the right one with -K or `ansible_become_password`",
+            )
+        } else if has(&[
+            "a password is required",
+            "a terminal is required",
+            "Authentication required",
+            "no password was provided",
+        ]) {
+            return self.password_missing();
+        } else {
+            (F::Other, format!("{program} did not become {user}: {end}"), "try the same by hand on the host")
+        };
+        self.fail(reason, what, self.clean(said), help.into())
+    }
+
+    fn clean(&self, said: &str) -> String {
+        said.replace(&self.prompt, "").trim().to_owned()
+    }
+
+    fn fail(&self, reason: BecomeFailure, what: String, said: String, help: String) -> SshError {
+        SshError::Become { host: self.host.to_owned(), reason, what, said, help }
+    }
+}
+
+/// Finds bytes in bytes.
+pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_become_reasons() {
+        let wish = Become::default();
+        let change = Change::new("h1", &wish);
+        let cases = [
+            ("bob is not in the sudoers file.  This incident will be reported.", BecomeFailure::Denied),
+            ("Sorry, user bob is not allowed to execute '/bin/sh' as root on h1.", BecomeFailure::Denied),
+            ("sudo: sorry, you must have a tty to run sudo", BecomeFailure::WantsTerminal),
+            ("sudo: 1 incorrect password attempt", BecomeFailure::PasswordWrong),
+            ("sudo: a password is required", BecomeFailure::PasswordMissing),
+            ("sudo: unknown user nobodyhere", BecomeFailure::UnknownUser),
+            (
+                "su: user nobodyhere does not exist or the user entry does not contain all the required fields",
+                BecomeFailure::UnknownUser,
+            ),
+            ("sudo: unable to open /etc/sudoers: Input/output error", BecomeFailure::Other),
+        ];
+        for (said, expected) in cases {
+            let SshError::Become { reason, .. } = change.ended(said, "it exited with status 1") else {
+                panic!("{said}")
+            };
+            assert_eq!(reason, expected, "{said}");
+        }
+        let missing = format!("{}-missing", change.ready);
+        let error = change.ended(&missing, "it exited with status 127");
+        assert_eq!(error.to_string(), "h1: sudo is not installed");
+    }
+
+    #[test]
+    fn flags_keep_ansibles_meaning() {
+        let wish = Become { flags: Some("-H -S -n -E 'a b'".into()), ..Become::default() };
+        assert_eq!(Change::new("h", &wish).flags().unwrap(), "'-H' '-E' 'a b'");
+        let wish = Become { flags: Some("-H '".into()), ..Become::default() };
+        assert!(Change::new("h", &wish).flags().is_err());
+        assert_eq!(BecomeMethod::named("ansible.builtin.sudo"), Some(BecomeMethod::Sudo));
+        assert_eq!(BecomeMethod::named("pbrun"), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! The shell's protocol: what steps give back, and what they cannot break.
+
+use super::sshd::Sshd;
+use bringup::ssh::{Context, FrameEnd, NoPrompter, Output, Segment, Session, Shell, SshError, Target};
+use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
+
+async fn local(shell: &str) -> Session {
+    let target = Target { shell: shell.into(), ..Target::local("localhost") };
+    Session::connect(&target, &Context::new(Arc::new(NoPrompter))).await.expect("this machine")
+}
+
+async fn run(shell: &mut Shell, frame: &[Segment]) -> (Vec<Output>, Result<FrameEnd, SshError>) {
+    let mut outputs = Vec::new();
+    let end = shell
+        .run(frame, |index, output| {
+            assert_eq!(index, outputs.len(), "in order");
+            outputs.push(output);
+        })
+        .await;
+    (outputs, end)
+}
+
+async fn one(shell: &mut Shell, script: &str) -> Output {
+    let (mut outputs, end) = run(shell, &[Segment::new(script)]).await;
+    assert_eq!(end.expect(script), FrameEnd { acknowledged: 1, stopped: false });
+    outputs.remove(0)
+}
+
+/// The shells at hand that the protocol must work in.
+fn shells(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for (program, name) in
+        [("/bin/sh", "sh"), ("/usr/bin/dash", "dash"), ("/bin/bash", "bash"), ("/usr/bin/busybox", "sh")]
+    {
+        if Path::new(program).exists() {
+            let place = dir.join(program.replace('/', "_"));
+            fs::create_dir_all(&place).expect("folder");
+            symlink(program, place.join(name)).expect("link");
+            found.push(place.join(name).display().to_string());
+        } else {
+            eprintln!("{program} is not installed: not tested");
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_come_back_whole_in_every_shell() {
+    let dir = tempfile::tempdir().expect("folder");
+    let cases: [(&str, u8, &[u8], &[u8]); 17] = [
+        ("true", 0, b"", b""),
+        ("exit 7", 7, b"", b""),
+        ("false", 1, b"", b""),
+        ("echo out; echo err >&2", 0, b"out\n", b"err\n"),
+        ("printf 'no line end'", 0, b"no line end", b""),
+        (r"printf 'a\000b\000'", 0, b"a\0b\0", b""),
+        ("cat", 0, b"", b""),
+        ("read -r x; echo \"got <$x>\"", 0, b"got <>\n", b""),
+        ("echo before; kill -9 $(sh -c 'echo $PPID'); echo after", 137, b"before\n", b""),
+        ("set -e; false; echo not reached", 1, b"", b""),
+        ("cd /; umask 0; x=1; set -- a b; exit 0", 0, b"", b""),
+        ("echo \"${x-unset} $# $*\"", 0, b"unset 0 \n", b""),
+        ("__b() { echo stolen; }; __bx=1; exec 1>&-", 0, b"", b""),
+        ("return 3", 3, b"", b""),
+        ("exec echo replaced", 0, b"replaced\n", b""),
+        ("trap 'echo bye' EXIT; exit 4", 4, b"bye\n", b""),
+        ("echo \"it's\" '\"quoted\"' \\$HOME", 0, b"it's \"quoted\" $HOME\n", b""),
+    ];
+    for shell_path in shells(dir.path()) {
+        let session = local(&shell_path).await;
+        let mut shell = session.shell(None).await.expect("a shell");
+        let frame: Vec<_> = cases.iter().map(|(script, ..)| Segment::new(*script)).collect();
+        let (outputs, end) = run(&mut shell, &frame).await;
+        assert_eq!(end.expect("the frame").acknowledged, cases.len(), "{shell_path}");
+        for ((script, status, stdout, stderr), output) in cases.iter().zip(outputs) {
+            assert_eq!(output.status, *status, "{shell_path}: {script}: {output:?}");
+            assert_eq!(output.stdout, *stdout, "{shell_path}: {script}");
+            assert_eq!(output.stderr, *stderr, "{shell_path}: {script}");
+        }
+        let syntax = one(&mut shell, "if then (").await;
+        assert!(syntax.status != 0 && !syntax.stderr.is_empty(), "{shell_path}: {syntax:?}");
+        assert_eq!(one(&mut shell, "echo still here").await.stdout, b"still here\n", "{shell_path}");
+        session.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_megabytes_come_back() {
+    let session = local("/bin/sh").await;
+    let mut shell = session.shell(None).await.expect("a shell");
+    let output = one(&mut shell, "head -c 104857600 /dev/zero; echo end >&2").await;
+    assert_eq!((output.status, output.stdout.len(), output.stderr.as_slice()), (0, 104_857_600, b"end\n".as_slice()));
+    assert!(session.stats().bytes_down > 104_857_600);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_stops_where_it_is_told_to() {
+    let session = local("/bin/sh").await;
+    let mut shell = session.shell(None).await.expect("a shell");
+    let frame = [
+        Segment::new("exit 1"),
+        Segment::new("echo two").stop_on_failure(true),
+        Segment::new("exit 3").stop_on_failure(true),
+        Segment::new("echo never"),
+    ];
+    let (outputs, end) = run(&mut shell, &frame).await;
+    assert_eq!(end.expect("the frame"), FrameEnd { acknowledged: 3, stopped: true });
+    assert_eq!(outputs.iter().map(|output| output.status).collect::<Vec<_>>(), [1, 0, 3]);
+    assert_eq!(one(&mut shell, "echo next frame").await.stdout, b"next frame\n");
+    assert_eq!(session.stats().round_trips, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn background_processes_neither_hang_nor_write_into_later_answers() {
+    let session = local("/bin/sh").await;
+    let mut shell = session.shell(None).await.expect("a shell");
+    let start = std::time::Instant::now();
+    let output = one(&mut shell, "(while :; do echo noise; echo noise >&2; sleep 0.01; done) & echo $!").await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let pid: u32 = text.lines().find_map(|line| line.parse().ok()).expect("a pid");
+    for number in 0..20 {
+        let output = one(&mut shell, &format!("sleep 0.02; echo {number}")).await;
+        assert_eq!((output.stdout, output.stderr), (format!("{number}\n").into_bytes(), Vec::new()));
+    }
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(one(&mut shell, &format!("kill {pid}")).await.status, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_shell_is_lost_and_not_a_success() {
+    let session = local("/bin/sh").await;
+    let mut shell = session.shell(None).await.expect("a shell");
+    let frame = [Segment::new("echo one"), Segment::new("kill -9 $$; sleep 5"), Segment::new("echo three")];
+    let (outputs, end) = run(&mut shell, &frame).await;
+    assert_eq!(outputs.len(), 1);
+    match end {
+        Err(SshError::ShellLost { acknowledged: 1, segments: 3, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    // The next frame starts a new one, which sweeps what the old one left.
+    assert_eq!(one(&mut shell, "echo again").await.stdout, b"again\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_stays_behind() {
+    let sshd = Sshd::start("");
+    let session = sshd.session().await;
+    let mut shell = session.shell(None).await.expect("a shell");
+    let output = one(&mut shell, "echo \"$__bd\"; ls -ld \"$__bd\" | cut -c1-10").await;
+    let text = String::from_utf8(output.stdout).expect("text");
+    let (folder, mode) = text.trim().split_once('\n').expect("two lines");
+    assert_eq!(mode, "drwx------");
+    assert!(Path::new(folder).is_dir());
+    drop(shell);
+    drop(session);
+    for _ in 0..100 {
+        if !Path::new(folder).exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{folder} is still there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ssh_and_local_speak_the_same_protocol() {
+    let sshd = Sshd::start("");
+    let session = sshd.session().await;
+    let mut shell = session.shell(None).await.expect("a shell");
+    let frame: Vec<_> = (0..100).map(|number| Segment::new(format!("echo {number}; exit {}", number % 3))).collect();
+    let (outputs, end) = run(&mut shell, &frame).await;
+    assert_eq!(end.expect("the frame").acknowledged, 100);
+    for (number, output) in outputs.iter().enumerate() {
+        assert_eq!(output.stdout, format!("{number}\n").into_bytes());
+        assert_eq!(usize::from(output.status), number % 3);
+    }
+    assert_eq!(session.stats().round_trips, 1);
+    session.close().await;
+}
