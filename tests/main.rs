@@ -4,4 +4,5 @@
 
 mod listed;
 mod ssh;
+mod playbook;
 mod yaml;

@@ -164,8 +164,16 @@ pub trait ModuleNames: Send + Sync {
     fn near(&self, written: &str) -> Option<String>;
 
     /// Checks the arguments as far as it is possible without variables. `args` includes those of `args:`;
-    /// values that hold templates are not looked into.
-    fn check_args(&self, canonical: &str, args: &Args, free_form: Option<&Node>, name_span: &Span) -> Vec<Diagnostic>;
+    /// values that hold templates are not looked into. Unless `complete`, more arguments may come from
+    /// `module_defaults` or a template, so that a missing one is no mistake.
+    fn check_args(
+        &self,
+        canonical: &str,
+        args: &Args,
+        free_form: Option<&Node>,
+        name_span: &Span,
+        complete: bool,
+    ) -> Vec<Diagnostic>;
 
     /// Whether the module takes a text that is not `key=value` (`command`, `shell` …).
     fn takes_free_form(&self, canonical: &str) -> bool;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{LabeledSpan, SourceCode, SourceSpan};
 
-use crate::yaml::{Source, Span};
+use crate::yaml::{Span, Unexpected, YamlError};
 
 /// How bad a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,24 +29,15 @@ pub struct Diagnostic {
     pub label: Option<String>,
     /// What to do.
     pub help: Option<String>,
-    text: Option<Text>,
+    /// Whether it is right for Ansible but not done here.
+    pub unsupported: bool,
+    cause: Option<Arc<YamlError>>,
 }
-
-#[derive(Clone)]
-struct Text(Arc<Source>);
 
 impl Diagnostic {
     /// Makes an error at a place.
     pub fn error(span: &Span, message: impl Into<String>) -> Self {
-        let text = Some(Text(span.source.clone()));
-        Self {
-            severity: Severity::Error,
-            message: message.into(),
-            span: Some(span.clone()),
-            label: None,
-            help: None,
-            text,
-        }
+        Self { span: Some(span.clone()), ..Self::without_place(message) }
     }
 
     /// Makes a warning at a place.
@@ -56,7 +47,15 @@ impl Diagnostic {
 
     /// Makes an error that has no place in a file (a missing playbook).
     pub fn without_place(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), span: None, label: None, help: None, text: None }
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            span: None,
+            label: None,
+            help: None,
+            unsupported: false,
+            cause: None,
+        }
     }
 
     /// Says what stands at the place.
@@ -78,6 +77,24 @@ impl Diagnostic {
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help.or(self.help);
         self
+    }
+
+    /// Marks what is right for Ansible but not done here.
+    #[must_use]
+    pub fn unsupported(mut self) -> Self {
+        self.unsupported = true;
+        self
+    }
+
+    fn named(mut self) -> Self {
+        self.message = self.cause.as_ref().map(ToString::to_string).unwrap_or_default();
+        self
+    }
+
+    /// Whether both say the same of the same place.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let place = |d: &Self| d.span.as_ref().map(|s| (s.source.name.clone(), s.start, s.end));
+        self.message == other.message && place(self) == place(other)
     }
 
     /// Whether nothing may run.
@@ -117,34 +134,52 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.text.as_ref().map(|t| t as &dyn SourceCode)
+        match &self.cause {
+            Some(cause) => cause.source_code(),
+            None => self.span.as_ref().map(|s| s as &dyn SourceCode),
+        }
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.span.as_ref()?;
-        let length = span.end.saturating_sub(span.start);
-        let label = LabeledSpan::new(self.label.clone(), span.start, length);
-        Some(Box::new(std::iter::once(label)))
+        if let Some(cause) = &self.cause {
+            return cause.labels();
+        }
+        let place = SourceSpan::from(self.span.clone()?);
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(self.label.clone(), place))))
     }
 }
 
-impl SourceCode for Text {
-    fn read_span<'a>(
-        &'a self,
-        span: &SourceSpan,
-        before: usize,
-        after: usize,
-    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let contents = self.0.text.as_str().read_span(span, before, after)?;
-        let named = MietteSpanContents::new_named(
-            self.0.name.clone(),
-            contents.data(),
-            *contents.span(),
-            contents.line(),
-            contents.column(),
-            contents.line_count(),
-        );
-        Ok(Box::new(named))
+impl From<YamlError> for Diagnostic {
+    fn from(error: YamlError) -> Self {
+        let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
+        let span = place(&error).cloned();
+        Self { span, help, cause: Some(Arc::new(error)), ..Self::without_place("") }.named()
+    }
+}
+
+impl From<Unexpected> for Diagnostic {
+    fn from(error: Unexpected) -> Self {
+        YamlError::from(error).into()
+    }
+}
+
+/// The place an error of the YAML reader is about.
+fn place(error: &YamlError) -> Option<&Span> {
+    match error {
+        YamlError::Syntax { span, .. }
+        | YamlError::Key { span, .. }
+        | YamlError::Tag { span, .. }
+        | YamlError::TaggedValue { span, .. }
+        | YamlError::Merge { span, .. }
+        | YamlError::AliasOfItself { span, .. }
+        | YamlError::TooManyAliases { span, .. }
+        | YamlError::TooDeep { span, .. }
+        | YamlError::Documents { span, .. }
+        | YamlError::Unclosed { span, .. }
+        | YamlError::DuplicateKey { second: span, .. }
+        | YamlError::DuplicateArgument { second: span, .. } => Some(span),
+        YamlError::Unexpected(unexpected) => Some(&unexpected.span),
+        YamlError::Read { .. } | YamlError::NotUtf8 { .. } => None,
     }
 }
 

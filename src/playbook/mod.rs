@@ -5,16 +5,25 @@
 
 mod action;
 mod error;
+mod keyword;
 mod keywords;
+mod list;
+mod load;
+mod notified;
 mod play;
 mod role;
 mod scope;
+mod tags;
 mod task;
 
 pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames};
 pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keywords::Keywords;
+pub use list::Listing;
+pub use load::{Decrypt, IncludedRole, Loader, NotFound, Options, SearchKind};
+pub use notified::{handler_tasks, notified};
 pub use play::{Block, Item, Order, Play, Playbook, Prompt, Strategy};
 pub use role::Role;
 pub use scope::{Scope, ScopeKind, VarMap};
+pub use tags::{TagFilter, as_written, names as tag_names};
 pub use task::{Loop, LoopControl, LoopKind, Task};

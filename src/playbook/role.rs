@@ -21,6 +21,12 @@ pub struct Role {
     pub params: VarMap,
     /// The roles that led here, outermost first: a dependency's dependents, an included role's includer.
     pub parents: Vec<Arc<Role>>,
+    /// The file of `tasks/` this use begins with, without its ending: `main`, or what `tasks_from` says.
+    pub entry: String,
+    /// What `handlers_from` says.
+    pub handlers_entry: Option<String>,
+    /// Whether arguments are checked against the role's specification.
+    pub validate: bool,
     /// Where this use is written.
     pub span: Span,
     /// Whether defaults and vars are seen by the rest of the play (`roles:` and `import_role`, not `include_role`).

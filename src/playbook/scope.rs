@@ -1,5 +1,6 @@
 //! The chain of keywords a task stands in: play, role, block, task.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -21,7 +22,9 @@ pub enum ScopeKind {
     Role,
     /// A block.
     Block,
-    /// An `import_tasks` or `import_role`, or the task of a dynamic include.
+    /// An `import_tasks` or `import_role`: its keywords hold for all it imports.
+    Import,
+    /// An `include_tasks` or `include_role`: of its keywords only `vars` hold for what it includes.
     Include,
     /// The task itself.
     Task,
@@ -38,6 +41,8 @@ pub struct Scope {
     pub role: Option<Arc<Role>>,
     /// The level around this one.
     pub parent: Option<Arc<Scope>>,
+    /// The folder of the file in which the things at this level are written.
+    pub directory: Arc<Path>,
 }
 
 impl Scope {
@@ -78,23 +83,33 @@ impl Scope {
         self.outermost_first().filter_map(|s| s.keywords.module_defaults.as_ref()).collect()
     }
 
-    /// Lists the `vars:` of blocks, imports and the task, outermost first: later ones win.
+    /// Lists the `vars:` of blocks, imports, includes and the task, outermost first: later ones win.
     ///
     /// The play's own `vars` and a role's parameters rank elsewhere and are not among them
     /// ([`Scope::play_vars`], [`Role::params`]).
     pub fn vars(&self) -> Vec<&VarMap> {
         self.outermost_first()
-            .filter(|s| matches!(s.kind, ScopeKind::Block | ScopeKind::Include | ScopeKind::Task))
+            .filter(|s| !matches!(s.kind, ScopeKind::Play | ScopeKind::ImportPlaybook | ScopeKind::Role))
             .filter_map(|s| s.keywords.vars.as_ref())
             .collect()
     }
 
-    /// Lists the `vars:` of the play and of the `import_playbook`s around it: later ones win.
-    pub fn play_vars(&self) -> Vec<&VarMap> {
+    /// Lists the `vars:` of the dynamic includes around, outermost first: they outrank even `set_fact`.
+    pub fn include_params(&self) -> Vec<&VarMap> {
         self.outermost_first()
-            .filter(|s| matches!(s.kind, ScopeKind::Play | ScopeKind::ImportPlaybook))
+            .filter(|s| s.kind == ScopeKind::Include)
             .filter_map(|s| s.keywords.vars.as_ref())
             .collect()
+    }
+
+    /// Returns the `vars:` of the play, those of the `import_playbook`s around it (which win) included.
+    pub fn play_vars(&self) -> Option<&VarMap> {
+        self.chain().find(|s| s.kind == ScopeKind::Play)?.keywords.vars.as_ref()
+    }
+
+    /// Returns the folder of the playbook the play is written in (`playbook_dir`).
+    pub fn playbook_dir(&self) -> Option<&Path> {
+        self.chain().find(|s| s.kind == ScopeKind::Play).map(|s| &*s.directory)
     }
 
     /// Returns the role this level belongs to.

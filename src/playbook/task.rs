@@ -36,6 +36,8 @@ pub struct Task {
     pub async_: Option<Node>,
     /// Seconds between looks at a step in the background; 0 does not wait for it.
     pub poll: Option<Node>,
+    /// Whether it is a handler.
+    pub is_handler: bool,
     /// Where the task begins.
     pub span: Span,
 }
@@ -127,6 +129,28 @@ impl LoopControl {
 }
 
 impl Task {
+    /// Makes a task that has nothing but a name and an action.
+    pub fn plain(name: Node, scope: Arc<Scope>, action: Action, span: Span) -> Self {
+        Self {
+            name: Some(name),
+            scope,
+            action,
+            loop_: None,
+            register: None,
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            changed_when: None,
+            failed_when: None,
+            notify: Vec::new(),
+            listen: Vec::new(),
+            async_: None,
+            poll: None,
+            is_handler: false,
+            span,
+        }
+    }
+
     /// Returns what to show as the task's name before rendering: `role : name`, or the module.
     pub fn title(&self) -> String {
         let name = self.name.as_ref().map_or_else(|| self.action.written().to_owned(), Node::key_text);

@@ -1,0 +1,155 @@
+//! `--list-tasks`, `--list-tags`, and where `--start-at-task` starts.
+
+use std::fmt::Write as _;
+
+use super::tags::{TagFilter, as_written, names};
+use super::{Action, IncludeKind, Item, Play, Playbook, Task};
+use crate::yaml::Node;
+
+/// What to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listing {
+    /// The tasks with their tags.
+    pub tasks: bool,
+    /// All tags of each play.
+    pub tags: bool,
+}
+
+impl Playbook {
+    /// Lists plays and, as asked, tasks and tags: the text Ansible prints, tags sorted.
+    ///
+    /// Tasks of dynamic includes are not known yet; the include itself is listed.
+    pub fn list(&self, what: Listing, filter: &TagFilter) -> String {
+        let mut filter = filter.clone();
+        if what.tags && filter.only.is_empty() {
+            // All tags are wanted, those of tasks that run only on demand included.
+            filter.only = vec!["all".to_owned(), "never".to_owned()];
+        }
+        let mut out = format!("\nplaybook: {}\n", self.path.display());
+        for (at, play) in self.plays.iter().enumerate() {
+            play_lines(&mut out, at + 1, play, what, &filter);
+        }
+        out
+    }
+}
+
+fn play_lines(out: &mut String, number: usize, play: &Play, what: Listing, filter: &TagFilter) {
+    let mut play_tags = names(&play.scope, as_written);
+    play_tags.sort();
+    let patterns = hosts(&play.hosts);
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "\n  play #{number} ({patterns}): {}\tTAGS: [{}]", play.title(), play_tags.join(","));
+    if !what.tasks && !what.tags {
+        return;
+    }
+    if what.tasks {
+        out.push_str("    tasks:\n");
+    }
+    let mut all_tags = play_tags;
+    for section in play.sections() {
+        for item in section {
+            task_lines(out, item, what, filter, &mut all_tags);
+        }
+    }
+    if what.tags {
+        all_tags.sort();
+        all_tags.dedup();
+        let _ = writeln!(out, "      TASK TAGS: [{}]", all_tags.join(", "));
+    }
+}
+
+fn task_lines(out: &mut String, item: &Item, what: Listing, filter: &TagFilter, all_tags: &mut Vec<String>) {
+    match item {
+        // As Ansible does it, `rescue` and `always` are not listed.
+        Item::Block(block) => block.block.iter().for_each(|i| task_lines(out, i, what, filter, all_tags)),
+        Item::Task(task) => {
+            let mut tags = names(&task.scope, as_written);
+            if !filter.selects(&tags) {
+                return;
+            }
+            tags.sort();
+            if what.tasks {
+                let _ = writeln!(out, "      {}\tTAGS: [{}]", listed_name(task), tags.join(", "));
+            }
+            all_tags.extend(tags);
+        }
+    }
+}
+
+/// The patterns of a play with commas.
+fn hosts(node: &Node) -> String {
+    match node.as_seq() {
+        Some(list) => list.iter().map(Node::key_text).collect::<Vec<_>>().join(","),
+        None => node.key_text().split(',').map(str::trim).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// A task's name as Ansible lists it: one without a name shows its action alone.
+fn listed_name(task: &Task) -> String {
+    if task.name.is_some() {
+        return task.title();
+    }
+    task.action.written().to_owned()
+}
+
+impl Task {
+    /// Whether `--start-at-task` means this task: its name, `role : name`, or a pattern with `*` and `?`.
+    pub fn is_start(&self, wanted: &str) -> bool {
+        let Some(name) = self.name.as_ref().map(Node::key_text) else {
+            return self.action.written() == wanted;
+        };
+        let title = match &self.action {
+            Action::Include(include) if matches!(include.kind, IncludeKind::Role(_)) => name.clone(),
+            _ => self.title(),
+        };
+        [&name, &title].into_iter().any(|n| n == wanted || matches_pattern(n, wanted))
+    }
+}
+
+/// Whether a text fits a pattern of a shell: `*`, `?` and `[…]`.
+fn matches_pattern(text: &str, pattern: &str) -> bool {
+    if !pattern.contains(['*', '?', '[']) {
+        return false;
+    }
+    let mut expression = String::from("(?s)^");
+    let mut rest = pattern.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            '[' => match rest.as_str().find(']') {
+                Some(end) => {
+                    let set = &rest.as_str()[..end];
+                    let (not, set) = set.strip_prefix('!').map_or(("", set), |s| ("^", s));
+                    let _ = write!(expression, "[{not}{}]", set.replace('\\', "\\\\").replace('[', "\\["));
+                    rest = rest.as_str()[end + 1..].chars();
+                }
+                None => expression.push_str("\\["),
+            },
+            other => expression.push_str(&regex::escape(&other.to_string())),
+        }
+    }
+    expression.push('$');
+    regex::Regex::new(&expression).is_ok_and(|e| e.is_match(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_pattern;
+
+    #[test]
+    fn patterns_fit_as_in_a_shell() {
+        for (text, pattern, fits) in [
+            ("install packages", "install*", true),
+            ("install packages", "*pack?ges", true),
+            ("install packages", "install", false),
+            ("task 3", "task [1-3]", true),
+            ("task 4", "task [!1-3]", true),
+            ("a.b", "a.?", true),
+            ("axb", "a.*", false),
+            ("a[b", "a[*", true),
+        ] {
+            assert_eq!(matches_pattern(text, pattern), fits, "{text} {pattern}");
+        }
+    }
+}

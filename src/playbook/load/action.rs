@@ -1,0 +1,245 @@
+//! Which key of a task is its action.
+
+use super::reader::Reader;
+use super::values::is_template;
+use crate::playbook::keyword::{Level, find, hint};
+use crate::playbook::{Diagnostic, Scope};
+use crate::yaml::{Node, Span, Value};
+
+/// Actions that are no modules.
+pub(super) const BUILTIN: &[&str] =
+    &["import_tasks", "include_tasks", "import_role", "include_role", "include_vars", "meta"];
+
+/// The action of a task.
+pub(super) struct Found {
+    /// The short name of one of [`BUILTIN`], or the full name of a module.
+    pub name: String,
+    pub written: String,
+    pub name_span: Span,
+    /// What stands behind the name.
+    pub value: Node,
+    /// What stands under `args`.
+    pub more: Option<Node>,
+    /// `localhost`, when written as `local_action`.
+    pub delegate_to: Option<Node>,
+}
+
+/// What a key of a task can be besides a keyword.
+enum Candidate {
+    Action(String),
+    Unknown,
+}
+
+impl Reader<'_> {
+    /// Finds the action of a task, and reports all keys that are neither action nor keyword.
+    pub(super) fn action(
+        &mut self,
+        node: &Node,
+        entries: &[(Node, Node)],
+        level: Level,
+        scope: &Scope,
+    ) -> Option<Found> {
+        let mut actions: Vec<Found> = Vec::new();
+        let mut unknown: Vec<(&Node, &str)> = Vec::new();
+        for (key, value) in entries {
+            let Some(name) = key.as_str() else { continue };
+            if matches!(name, "action" | "local_action") {
+                actions.extend(self.old_action(name, key, value, scope));
+            } else if find(name, level).is_none() && !name.starts_with("with_") {
+                match self.candidate(name, node, scope) {
+                    Candidate::Action(full) => actions.push(found(full, name, &key.span, value)),
+                    Candidate::Unknown => unknown.push((key, name)),
+                }
+            }
+        }
+        let mut actions = actions.into_iter();
+        let first = actions.next();
+        if let Some(second) = actions.next() {
+            let written = first.as_ref().map_or("", |f| f.written.as_str());
+            let problem = Diagnostic::error(
+                &second.name_span,
+                format!("a task with two actions: `{written}` and `{}`", second.written),
+            );
+            self.report(problem.label("the second one").help("make two tasks of it: put `- ` before the second one"));
+            return None;
+        }
+        let Some(mut action) = first else {
+            self.no_action(node, entries, level, &unknown);
+            return None;
+        };
+        self.stray_keys(&action, &unknown, level);
+        action.more = node.get("args").filter(|n| !n.is_null()).cloned();
+        Some(action)
+    }
+
+    fn candidate(&self, name: &str, node: &Node, scope: &Scope) -> Candidate {
+        if let Some(builtin) = builtin(name) {
+            return Candidate::Action(builtin.to_owned());
+        }
+        // `copy` and the like may also be the key of something mis-indented; a keyword always wins before.
+        match self.module_name(name, node.get("collections"), scope) {
+            Some(full) => Candidate::Action(full),
+            None => Candidate::Unknown,
+        }
+    }
+
+    /// The full name of a module; short names are also looked for in the `collections` around.
+    fn module_name(&self, name: &str, own: Option<&Node>, scope: &Scope) -> Option<String> {
+        let modules = &self.loader.modules;
+        if let Some(full) = modules.canonical(name) {
+            return Some(full.to_owned());
+        }
+        if name.contains('.') {
+            return None;
+        }
+        let inherited = scope.inherited(|k| k.collections.as_ref());
+        let collections = own.or(inherited).map(super::loops::list).unwrap_or_default();
+        collections.iter().find_map(|c| modules.canonical(&format!("{}.{name}", c.key_text())).map(str::to_owned))
+    }
+
+    /// `action: copy src=a dest=b`, `action: {module: copy, …}` and `local_action`.
+    fn old_action(&mut self, keyword: &str, key: &Node, value: &Node, scope: &Scope) -> Option<Found> {
+        let (name, span, rest) = match &value.value {
+            Value::String { text, .. } => {
+                let trimmed = text.trim_start();
+                let end = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
+                let (name, rest) = trimmed.split_at(end);
+                (name.to_owned(), value.span.clone(), self.rest_of(value, rest))
+            }
+            Value::Map(fields) => {
+                let Some(module) = value.get("module").and_then(Node::as_str) else {
+                    let problem = Diagnostic::error(&key.span, format!("`{keyword}` names no module"));
+                    self.report(problem.help("add `module: NAME` below it"));
+                    return None;
+                };
+                let mut rest: Vec<(Node, Node)> = Vec::new();
+                for (key, value) in fields.iter().filter(|(k, _)| k.as_str() != Some("module")) {
+                    match (key.as_str(), value.as_map()) {
+                        (Some("args"), Some(args)) => rest.extend(args.iter().cloned()),
+                        _ => rest.push((key.clone(), value.clone())),
+                    }
+                }
+                (module.to_owned(), value.span.clone(), Node::new(Value::Map(rest), value.span.clone()))
+            }
+            _ => {
+                let problem = Diagnostic::error(&key.span, format!("`{keyword}` takes a module with its arguments"));
+                self.report(problem.help(format!("write `{keyword}: MODULE name=value`")));
+                return None;
+            }
+        };
+        if is_template(&Node::text(&*name, span.clone())) {
+            let problem = Diagnostic::error(&span, "the module's name is a template");
+            self.report(problem.help("write one task for each module, with `when`").unsupported());
+            return None;
+        }
+        let full = match builtin(&name) {
+            Some(builtin) => Some(builtin.to_owned()),
+            None => self.module_name(&name, None, scope),
+        };
+        let Some(full) = full else {
+            self.unknown_module(&span, &name);
+            return None;
+        };
+        let mut found = found(full, &name, &span, &rest);
+        if keyword == "local_action" {
+            found.delegate_to = Some(Node::text("localhost", key.span.clone()));
+        }
+        Some(found)
+    }
+
+    fn rest_of(&self, value: &Node, rest: &str) -> Node {
+        let rest = rest.trim();
+        if rest.is_empty() {
+            return Node::new(Value::Null, value.span.clone());
+        }
+        let written = value.span.text();
+        let span = written.find(rest).map_or_else(|| value.span.clone(), |at| value.span.part(at, at + rest.len()));
+        Node::text(rest, span)
+    }
+
+    /// Reports keys beside an action that mean nothing.
+    fn stray_keys(&mut self, action: &Found, unknown: &[(&Node, &str)], level: Level) {
+        for (key, name) in unknown {
+            let hint = hint(name, level);
+            // `copy:` with nothing behind it, and its parameters in the same column.
+            if action.value.is_null() && hint.is_none() && !name.contains('.') {
+                let message = format!("`{name}` is not a keyword of {}", level.noun());
+                self.report(
+                    Diagnostic::error(&key.span, message)
+                        .label(format!("a parameter of `{}`?", action.written))
+                        .help(format!("indent it further, so that it belongs to `{}`", action.written)),
+                );
+            } else {
+                let problem = super::level::unknown(key, name, level);
+                let help = format!(
+                    "`{}` is the task's action; give its parameters below it, further indented",
+                    action.written
+                );
+                let help = problem.help.clone().unwrap_or(help);
+                self.report(problem.help(help));
+            }
+        }
+    }
+
+    /// Says why a task has no action.
+    fn no_action(&mut self, node: &Node, entries: &[(Node, Node)], level: Level, unknown: &[(&Node, &str)]) {
+        // What is almost a keyword is a slip, not the module.
+        let (slips, modules): (Vec<&(&Node, &str)>, Vec<_>) = unknown
+            .iter()
+            .partition(|(_, n)| hint(n, level).is_some() && self.loader.modules.near(n).is_none() && !n.contains('.'));
+        for (key, name) in &slips {
+            let problem = super::level::unknown(key, name, level);
+            self.report(problem);
+        }
+        let mut modules = modules.into_iter();
+        if let Some(&(key, name)) = modules.next() {
+            if matches!(name, "include" | "ansible.builtin.include") {
+                let problem = Diagnostic::error(&key.span, "`include` is gone from the language");
+                self.report(problem.help("write `include_tasks` (while running) or `import_tasks` (before)"));
+            } else if matches!(name, "import_playbook" | "ansible.builtin.import_playbook") {
+                let problem = Diagnostic::error(&key.span, "`import_playbook` stands among the tasks of a play");
+                self.report(problem.help("move it to the left margin: it is an entry of the playbook, like a play"));
+            } else {
+                self.unknown_module(&key.span, name);
+            }
+        } else if slips.is_empty()
+            && !entries.iter().any(|(k, _)| matches!(k.as_str(), Some("action" | "local_action")))
+        {
+            let place = entries.first().map_or(&node.span, |(k, _)| &k.span);
+            let problem = Diagnostic::error(place, format!("{} without an action", level.noun()));
+            self.report(
+                problem.label("nothing is done here").help("add a module, for example `ansible.builtin.command: …`"),
+            );
+        }
+        for &(key, name) in modules {
+            let problem = super::level::unknown(key, name, level);
+            self.report(problem);
+        }
+    }
+
+    fn unknown_module(&mut self, span: &Span, name: &str) {
+        let help = match self.loader.modules.near(name) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`bringup doc` lists the modules there are".to_owned(),
+        };
+        let problem = Diagnostic::error(span, format!("there is no module `{name}`")).label("unknown module");
+        self.report(problem.help(help).unsupported());
+    }
+}
+
+fn found(name: String, written: &str, span: &Span, value: &Node) -> Found {
+    Found {
+        name,
+        written: written.to_owned(),
+        name_span: span.clone(),
+        value: value.clone(),
+        more: None,
+        delegate_to: None,
+    }
+}
+
+/// The short name of an action that is no module.
+fn builtin(name: &str) -> Option<&'static str> {
+    let short = ["ansible.builtin.", "ansible.legacy."].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
+    BUILTIN.iter().find(|b| **b == short).copied()
+}

@@ -1,0 +1,213 @@
+//! The keywords that plays, roles, blocks and tasks share.
+
+use std::sync::Arc;
+
+use super::Reader;
+use super::values::{check, is_template, truth};
+use crate::playbook::keyword::{Level, find, hint, near};
+use crate::playbook::{Diagnostic, Keywords, VarMap};
+use crate::yaml::{Node, Span, Value};
+
+/// Connections there are; the ways of Ansible that log in by SSH all mean the one there is.
+const CONNECTIONS: &[&str] = &["ssh", "smart", "paramiko", "paramiko_ssh", "local"];
+
+impl Reader<'_> {
+    /// Reads the keywords of a level and checks them. Keys that are no keywords are left to the caller.
+    pub(super) fn keywords(&mut self, level: Level, entries: &[(Node, Node)]) -> Keywords {
+        let mut keywords = Keywords::default();
+        for (key, value) in entries {
+            let Some(name) = key.as_str() else {
+                let problem = Diagnostic::error(&key.span, format!("a key of {} must be a text", level.noun()));
+                self.report(problem.label(format!("this is {}", key.value.kind())));
+                continue;
+            };
+            let Some(keyword) = find(name, level) else { continue };
+            if let Err(problem) = check(name, value, keyword.kind) {
+                self.report(problem);
+                continue;
+            }
+            match name {
+                "when" => keywords.when = self.conditions(name, value),
+                "tags" => keywords.tags = tags(value),
+                "vars" => keywords.vars = Some(self.vars(value)),
+                _ => {
+                    if let Some(slot) = slot(&mut keywords, name) {
+                        self.templates(value);
+                        self.known_value(name, value);
+                        *slot = Some(value.clone());
+                    }
+                }
+            }
+        }
+        keywords
+    }
+
+    /// Reports each key that is no keyword of the level.
+    pub(super) fn unknown_keys(&mut self, level: Level, entries: &[(Node, Node)]) {
+        for (key, _) in entries {
+            let Some(name) = key.as_str() else { continue };
+            if find(name, level).is_none() {
+                self.report(unknown(key, name, level));
+            }
+        }
+    }
+
+    /// Refuses by name what this program does not do.
+    fn known_value(&mut self, name: &str, value: &Node) {
+        let Some(text) = value.as_str().filter(|_| !is_template(value)) else { return };
+        let short = text.strip_prefix("ansible.builtin.").unwrap_or(text);
+        let problem = match name {
+            "connection" if !CONNECTIONS.contains(&short) => {
+                Diagnostic::error(&value.span, format!("the connection `{text}` is not supported"))
+                    .help("hosts are reached by `ssh`, or `local` for this machine")
+            }
+            "become_method" if short != "sudo" => {
+                Diagnostic::error(&value.span, format!("the become method `{text}` is not supported"))
+                    .help("`sudo` is the one there is")
+            }
+            "debugger" if !["never", "always", "on_failed", "on_unreachable", "on_skipped"].contains(&text) => {
+                Diagnostic::error(&value.span, format!("`debugger` does not know `{text}`"))
+                    .help("it takes always, never, on_failed, on_unreachable or on_skipped")
+            }
+            "debugger" if text != "never" => Diagnostic::warning(&value.span, "there is no task debugger here")
+                .help("remove `debugger`; a failed task shows its command, status and output"),
+            _ => return,
+        };
+        self.report(problem.unsupported());
+    }
+
+    /// Reads one condition or a list of them, and checks their syntax.
+    pub(super) fn conditions(&mut self, name: &str, value: &Node) -> Vec<Node> {
+        let list: Vec<Node> = match &value.value {
+            Value::Seq(items) => items.clone(),
+            Value::Null => Vec::new(),
+            _ => vec![value.clone()],
+        };
+        for condition in &list {
+            self.condition(name, condition);
+        }
+        list
+    }
+
+    /// Reads variables; names that Jinja cannot use are refused.
+    pub(super) fn vars(&mut self, value: &Node) -> VarMap {
+        let mut vars = VarMap::new();
+        for (key, value) in value.as_map().unwrap_or_default() {
+            let name = key.key_text();
+            self.variable_name(&name, &key.span);
+            self.templates(value);
+            vars.insert(name, Arc::new(value.clone()));
+        }
+        vars
+    }
+
+    /// Checks the name of a variable.
+    pub(super) fn variable_name(&mut self, name: &str, span: &Span) -> bool {
+        if is_variable_name(name) {
+            return true;
+        }
+        let fixed: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        let fixed = if fixed.starts_with(|c: char| c.is_ascii_digit()) { format!("_{fixed}") } else { fixed };
+        let reserved = is_variable_name(&fixed) && fixed == name;
+        let mut problem = Diagnostic::error(span, format!("`{name}` cannot be the name of a variable"))
+            .label("letters, digits and `_`, no digit first");
+        if !reserved && is_variable_name(&fixed) {
+            problem = problem.help(format!("for example `{fixed}`"));
+        }
+        self.report(problem);
+        false
+    }
+
+    /// Checks a mapping's keys against a list of those allowed.
+    pub(super) fn allowed_keys(&mut self, what: &str, node: &Node, allowed: &[&str]) -> bool {
+        let Some(entries) = node.as_map() else {
+            self.report(node.unexpected("a mapping").into());
+            return false;
+        };
+        let mut fine = true;
+        for (key, _) in entries {
+            let name = key.key_text();
+            if !allowed.contains(&name.as_str()) {
+                let help = near(&name, allowed.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+                let all =
+                    format!("it takes {}", allowed.iter().map(|a| format!("`{a}`")).collect::<Vec<_>>().join(", "));
+                self.report(
+                    Diagnostic::error(&key.span, format!("{what} has no `{name}`"))
+                        .label("unknown")
+                        .help(help.unwrap_or(all)),
+                );
+                fine = false;
+            }
+        }
+        fine
+    }
+
+    /// Reads a truth value that cannot be a template.
+    pub(super) fn flag(&mut self, name: &str, node: &Node) -> Option<bool> {
+        let flag = truth(node);
+        if flag.is_none() {
+            let message = format!("`{name}` takes `true` or `false`, not {}", node.describe());
+            self.report(Diagnostic::error(&node.span, message).label("expected `true` or `false`"));
+        }
+        flag
+    }
+}
+
+/// The error for a key that is no keyword.
+pub(super) fn unknown(key: &Node, name: &str, level: Level) -> Diagnostic {
+    Diagnostic::error(&key.span, format!("`{name}` is not a keyword of {}", level.noun()))
+        .label("unknown here")
+        .maybe_help(hint(name, level))
+}
+
+/// Takes tags apart: one node for each.
+pub(super) fn tags(value: &Node) -> Vec<Node> {
+    match &value.value {
+        Value::Seq(items) => items.iter().flat_map(tags).collect(),
+        Value::Null => Vec::new(),
+        Value::String { text, .. } if text.contains(',') && !is_template(value) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+            .map(|t| Node::text(t, value.span.clone()))
+            .collect(),
+        _ => vec![value.clone()],
+    }
+}
+
+/// Whether a name can stand in a template.
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    let starts = characters.next().is_some_and(|c| c == '_' || c.is_alphabetic());
+    starts && characters.all(|c| c == '_' || c.is_alphanumeric())
+}
+
+/// The field a keyword with one value is kept in.
+fn slot<'k>(keywords: &'k mut Keywords, name: &str) -> Option<&'k mut Option<Node>> {
+    Some(match name {
+        "become" => &mut keywords.become_,
+        "become_user" => &mut keywords.become_user,
+        "become_method" => &mut keywords.become_method,
+        "become_flags" => &mut keywords.become_flags,
+        "become_exe" => &mut keywords.become_exe,
+        "environment" => &mut keywords.environment,
+        "ignore_errors" => &mut keywords.ignore_errors,
+        "ignore_unreachable" => &mut keywords.ignore_unreachable,
+        "no_log" => &mut keywords.no_log,
+        "check_mode" => &mut keywords.check_mode,
+        "diff" => &mut keywords.diff,
+        "any_errors_fatal" => &mut keywords.any_errors_fatal,
+        "run_once" => &mut keywords.run_once,
+        "delegate_to" => &mut keywords.delegate_to,
+        "delegate_facts" => &mut keywords.delegate_facts,
+        "throttle" => &mut keywords.throttle,
+        "timeout" => &mut keywords.timeout,
+        "connection" => &mut keywords.connection,
+        "remote_user" | "user" => &mut keywords.remote_user,
+        "port" => &mut keywords.port,
+        "collections" => &mut keywords.collections,
+        "module_defaults" => &mut keywords.module_defaults,
+        "debugger" => &mut keywords.debugger,
+        _ => return None,
+    })
+}

@@ -1,0 +1,136 @@
+//! From files to the typed tree, with every mistake found on the way.
+
+mod action;
+mod arguments;
+mod include;
+mod items;
+mod level;
+mod loops;
+mod notify;
+mod play;
+mod playbook;
+mod reader;
+mod role;
+mod role_files;
+mod search;
+mod statics;
+mod task;
+mod templates;
+mod values;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reader::Reader;
+pub use search::{NotFound, SearchKind};
+
+use super::{Diagnostic, IncludeRole, Item, ModuleNames, Playbook, PlaybookError, Role, Task, VarMap};
+use crate::yaml::{Node, YamlError};
+
+/// Decrypts a vault text; the error says why it cannot.
+pub type Decrypt = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
+
+/// What loading needs to know besides the files.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// `--extra-vars`: the only variables, with those of the playbook itself, that names of static imports may use.
+    pub extra_vars: VarMap,
+    /// Folders to look for roles in, after the playbook's own `roles/`.
+    pub roles_path: Vec<PathBuf>,
+    /// Folders that hold `ansible_collections/`, after the playbook's own `collections/`.
+    pub collections_path: Vec<PathBuf>,
+    /// Decrypts files that are encrypted as a whole; without it their content stays unknown.
+    pub decrypt: Option<Decrypt>,
+}
+
+/// Reads playbooks, and what they include while they run.
+pub struct Loader {
+    modules: Arc<dyn ModuleNames>,
+    options: Options,
+    files: Mutex<HashMap<PathBuf, Arc<Node>>>,
+}
+
+/// What a dynamic `include_role` brings in.
+#[derive(Debug)]
+pub struct IncludedRole {
+    /// The role; `public` says whether the rest of the play sees its variables.
+    pub role: Arc<Role>,
+    /// One block for the role, dependencies first inside it.
+    pub items: Vec<Item>,
+    /// The role's handlers and those of its dependencies, to be added behind the play's.
+    pub handlers: Vec<Item>,
+}
+
+impl Loader {
+    /// Makes a loader that knows the given modules.
+    pub fn new(modules: Arc<dyn ModuleNames>, options: Options) -> Self {
+        Self { modules, options, files: Mutex::default() }
+    }
+
+    /// Loads a playbook. Warnings that do not stop the run come with it.
+    ///
+    /// # Errors
+    /// When anything is wrong in it: the error lists everything that was found, in all files.
+    pub fn load(&self, path: &Path) -> Result<(Playbook, Vec<Diagnostic>), PlaybookError> {
+        let mut reader = Reader::new(self, false);
+        let playbook = reader.playbook(path);
+        let diagnostics = reader.finish();
+        match playbook {
+            Some(playbook) if !diagnostics.iter().any(Diagnostic::is_error) => Ok((playbook, diagnostics)),
+            _ => Err(PlaybookError { diagnostics }),
+        }
+    }
+
+    /// Finds every mistake in playbooks and in all files they lead to.
+    pub fn lint(&self, paths: &[PathBuf]) -> Vec<Diagnostic> {
+        let mut found: Vec<Diagnostic> = Vec::new();
+        for path in paths {
+            let mut reader = Reader::new(self, true);
+            reader.playbook(path);
+            for diagnostic in reader.finish() {
+                if !found.iter().any(|f| f.same_as(&diagnostic)) {
+                    found.push(diagnostic);
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads the tasks of an `include_tasks` whose path has been rendered.
+    ///
+    /// # Errors
+    /// When the file is not found or something is wrong in it.
+    pub fn include_tasks(&self, path: &str, from: &Task) -> Result<Vec<Item>, PlaybookError> {
+        let mut reader = Reader::resume(self, from);
+        let items = reader.dynamic_tasks(path, from);
+        reader.done(items)
+    }
+
+    /// Reads the role of an `include_role` whose parameters have been rendered.
+    ///
+    /// # Errors
+    /// When the role is not found or something is wrong in it.
+    pub fn include_role(&self, include: &IncludeRole, from: &Task) -> Result<IncludedRole, PlaybookError> {
+        let mut reader = Reader::resume(self, from);
+        let included = reader.dynamic_role(include, from);
+        reader.done(included)
+    }
+
+    /// Reads a file once; the same tree is returned when it is asked for again.
+    pub(super) fn file(&self, path: &Path) -> Result<Arc<Node>, YamlError> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = files.get(path) {
+            return Ok(known.clone());
+        }
+        let node = Arc::new(crate::yaml::load(path)?);
+        files.insert(path.to_owned(), node.clone());
+        Ok(node)
+    }
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! Notifications that nobody hears.
+
+use super::reader::Reader;
+use super::values::{has_template, is_template};
+use crate::playbook::keyword::near;
+use crate::playbook::notified::handler_tasks;
+use crate::playbook::{Diagnostic, Item, Task};
+use crate::yaml::Node;
+
+impl Reader<'_> {
+    /// Reports each notified name that no handler of the play has.
+    pub(super) fn notified(&mut self, names: &[Node], handlers: &[Item], later: &[Item], open: bool) {
+        let tasks: Vec<_> = handler_tasks(handlers).into_iter().chain(handler_tasks(later)).collect();
+        let known: Vec<String> = tasks.iter().flat_map(|t| heard(t)).collect();
+        let (templates, known): (Vec<String>, Vec<String>) = known.into_iter().partition(|k| has_template(k));
+        for name in names.iter().filter(|n| !is_template(n)) {
+            let text = name.key_text();
+            if open || known.contains(&text) || templates.iter().any(|t| may_be(t, &text)) {
+                continue;
+            }
+            let near = near(&text, known.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"));
+            let other_case =
+                known.iter().find(|k| k.eq_ignore_ascii_case(&text)).map(|k| format!("did you mean `{k}`?"));
+            let problem =
+                Diagnostic::error(&name.span, format!("no handler is named `{text}`, and none listens to it"));
+            let help =
+                other_case.or(near).unwrap_or_else(|| "add it under `handlers:` of the play or of a role".to_owned());
+            self.report(problem.label("notifies nobody").help(help));
+        }
+    }
+}
+
+/// All names a handler hears.
+fn heard(handler: &Task) -> Vec<String> {
+    let names = handler.name.iter().chain(&handler.listen).map(Node::key_text);
+    let role = handler.scope.role().map(|r| r.name.clone());
+    names.flat_map(|n| std::iter::once(n.clone()).chain(role.as_ref().map(|r| format!("{r} : {n}")))).collect()
+}
+
+/// Whether a name with templates may turn into the text.
+fn may_be(name: &str, text: &str) -> bool {
+    let mut pattern = String::from("(?s)^");
+    let mut rest = name;
+    while let Some(at) = rest.find("{{") {
+        pattern.push_str(&regex::escape(&rest[..at]));
+        pattern.push_str(".*");
+        rest = rest[at..].find("}}").map_or("", |end| &rest[at + end + 2..]);
+    }
+    pattern.push_str(&regex::escape(rest));
+    pattern.push('$');
+    regex::Regex::new(&pattern).is_ok_and(|p| p.is_match(text))
+}

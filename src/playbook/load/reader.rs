@@ -1,0 +1,133 @@
+//! The state of one reading: what was found wrong, and what the current play has.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Loader;
+use crate::playbook::{Diagnostic, Item, PlaybookError, Role, ScopeKind, Task, VarMap};
+use crate::yaml::{Node, Span, Value};
+
+/// Reads files; all mistakes are kept, so that one pass finds them all.
+pub(super) struct Reader<'l> {
+    pub loader: &'l Loader,
+    /// Whether what is reached only while running counts as much as the rest.
+    pub strict: bool,
+    pub found: Vec<Diagnostic>,
+    pub play: PlayState,
+    /// Files that are being read, to see cycles of imports.
+    pub open_files: Vec<PathBuf>,
+}
+
+/// What is collected while a play is read.
+#[derive(Default)]
+pub(super) struct PlayState {
+    /// The folder of the playbook file.
+    pub directory: PathBuf,
+    /// Variables of `vars_files` that could be read.
+    pub file_vars: VarMap,
+    /// Handlers of imported roles.
+    pub imported_handlers: Vec<Item>,
+    /// Roles whose variables the whole play sees.
+    pub exports: Vec<Arc<Role>>,
+    /// Names that tasks notify.
+    pub notified: Vec<Node>,
+    /// Handlers that dynamic includes will bring in.
+    pub later_handlers: Vec<Item>,
+    /// Whether there may be handlers nobody knows yet.
+    pub open_handlers: bool,
+    /// What dynamic includes lead to and was looked at.
+    pub looked_into: HashSet<(PathBuf, Option<PathBuf>)>,
+}
+
+impl<'l> Reader<'l> {
+    pub(super) fn new(loader: &'l Loader, strict: bool) -> Self {
+        Self { loader, strict, found: Vec::new(), play: PlayState::default(), open_files: Vec::new() }
+    }
+
+    /// Goes on reading where a task of a loaded play includes something.
+    pub(super) fn resume(loader: &'l Loader, from: &Task) -> Self {
+        let mut reader = Self::new(loader, true);
+        let play = from.scope.chain().filter(|s| s.kind == ScopeKind::Play).last();
+        reader.play.directory = play.map_or_else(PathBuf::new, |s| s.directory.to_path_buf());
+        reader
+    }
+
+    /// Keeps a diagnostic.
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.found.push(diagnostic);
+    }
+
+    /// Returns what was found, each thing once (a role used twice is read twice).
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        let mut once: Vec<Diagnostic> = Vec::new();
+        for diagnostic in self.found {
+            if !once.iter().any(|o| o.same_as(&diagnostic)) {
+                once.push(diagnostic);
+            }
+        }
+        once
+    }
+
+    /// Returns what was read, unless there was an error.
+    pub(super) fn done<T>(self, value: Option<T>) -> Result<T, PlaybookError> {
+        let diagnostics = self.finish();
+        match value {
+            Some(value) if !diagnostics.iter().any(Diagnostic::is_error) => Ok(value),
+            _ => Err(PlaybookError { diagnostics }),
+        }
+    }
+
+    /// Reads a file; an encrypted one is decrypted if that is possible, else it is null.
+    pub(super) fn file(&mut self, path: &Path) -> Option<Arc<Node>> {
+        let node = match self.loader.file(path) {
+            Ok(node) => node,
+            Err(problem) => {
+                self.report(problem.into());
+                return None;
+            }
+        };
+        let Value::Vault(text) = &node.value else { return Some(node) };
+        let Some(decrypt) = &self.loader.options.decrypt else {
+            return Some(Arc::new(Node::new(Value::Null, node.span.clone())));
+        };
+        let name = path.display().to_string();
+        let decrypted = decrypt(text).and_then(|t| crate::yaml::load_str(&name, &t).map_err(|e| e.to_string()));
+        match decrypted {
+            Ok(node) => Some(Arc::new(node)),
+            Err(reason) => {
+                let problem = format!("failed to decrypt `{name}`: {reason}");
+                self.report(Diagnostic::without_place(problem).help("give the right `--vault-id`"));
+                None
+            }
+        }
+    }
+
+    /// The list a file of tasks or plays must be; an empty file is an empty list.
+    pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        match &node.value {
+            Value::Seq(items) => items,
+            Value::Null => &[],
+            _ => {
+                let message = format!("{what} must be a list, not {}", node.value.kind());
+                self.report(Diagnostic::error(&head(&node.span), message).help("start each entry with `- `"));
+                &[]
+            }
+        }
+    }
+}
+
+/// The first line of a place: a whole file as the mark would show nothing.
+pub(super) fn head(span: &Span) -> Span {
+    let text = span.text();
+    let length = text.find('\n').unwrap_or(text.len());
+    Span { source: span.source.clone(), start: span.start, end: span.start + length }
+}
+
+/// The folder a file lies in.
+pub(super) fn folder(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

@@ -1,0 +1,243 @@
+//! One task or handler.
+
+use std::sync::Arc;
+
+use super::action::Found;
+use super::reader::Reader;
+use super::values::is_template;
+use crate::playbook::keyword::Level;
+use crate::playbook::{Action, Diagnostic, Include, IncludeKind, Item, Keywords, MetaAction, Scope, ScopeKind, Task};
+use crate::yaml::{Node, Value};
+
+/// What a dynamic include takes; the rest must stand under `apply`.
+/// Source: `TaskInclude.VALID_INCLUDE_KEYWORDS` of ansible-core.
+const INCLUDE_KEYWORDS: &[&str] = &[
+    "action",
+    "args",
+    "collections",
+    "debugger",
+    "ignore_errors",
+    "loop",
+    "loop_control",
+    "name",
+    "no_log",
+    "register",
+    "run_once",
+    "tags",
+    "timeout",
+    "vars",
+    "when",
+    "listen",
+];
+
+impl Reader<'_> {
+    /// Reads a task; an import comes out as what it imports.
+    pub(super) fn task(
+        &mut self,
+        node: &Node,
+        entries: &[(Node, Node)],
+        parent: &Arc<Scope>,
+        is_handler: bool,
+        notify: Option<&[Node]>,
+    ) -> Vec<Item> {
+        let level = if is_handler { Level::Handler } else { Level::Task };
+        let keywords = self.keywords(level, entries);
+        let Some(found) = self.action(node, entries, level, parent) else { return Vec::new() };
+        match found.name.as_str() {
+            "import_tasks" => return self.import_tasks(node, &found, keywords, parent, is_handler, notify),
+            "import_role" | "include_role" if is_handler => {
+                let message = format!("`{}` cannot be a handler", found.written);
+                self.report(
+                    Diagnostic::error(&found.name_span, message)
+                        .help("notify handlers of the role itself, or use `include_tasks` with one of its files"),
+                );
+                return Vec::new();
+            }
+            "import_role" => return self.import_role(node, &found, keywords, parent),
+            _ => {}
+        }
+        let task = self.finish_task(node, entries, found, keywords, parent, is_handler, notify);
+        task.map(|t| Item::Task(Arc::new(t))).into_iter().collect()
+    }
+
+    #[allow(clippy::too_many_arguments)] // one caller; a struct would only name them twice
+    fn finish_task(
+        &mut self,
+        node: &Node,
+        entries: &[(Node, Node)],
+        found: Found,
+        mut keywords: Keywords,
+        parent: &Arc<Scope>,
+        is_handler: bool,
+        notify: Option<&[Node]>,
+    ) -> Option<Task> {
+        if keywords.delegate_to.is_none() {
+            keywords.delegate_to.clone_from(&found.delegate_to);
+        }
+        let scope = self.scope(ScopeKind::Task, keywords, parent);
+        let loop_ = self.task_loop(node, entries);
+        let action = self.task_action(entries, found, &scope)?;
+        let own = node.get("notify").map(|n| self.notify(n));
+        let mut field = |name: &str| {
+            let value = node.get(name).filter(|n| !n.is_null()).cloned();
+            value.inspect(|v| self.templates(v))
+        };
+        let (name, retries, delay, async_, poll) =
+            (field("name"), field("retries"), field("delay"), field("async"), field("poll"));
+        let mut conditions = |name: &str| node.get(name).map(|n| self.conditions(name, n));
+        let (until, changed_when, failed_when) =
+            (conditions("until").unwrap_or_default(), conditions("changed_when"), conditions("failed_when"));
+        let task = Task {
+            name,
+            scope,
+            action,
+            loop_,
+            register: self.register(node),
+            until,
+            retries,
+            delay,
+            changed_when,
+            failed_when,
+            notify: own.unwrap_or_else(|| notify.unwrap_or_default().to_vec()),
+            listen: node.get("listen").map(super::loops::list).unwrap_or_default(),
+            async_,
+            poll,
+            is_handler,
+            span: node.span.clone(),
+        };
+        if is_handler && task.name.is_none() && task.listen.is_empty() {
+            let problem =
+                Diagnostic::warning(task.action.name_span(), "nothing can notify this handler: it has no name");
+            self.report(problem.help("add `name:`, or `listen:` with a topic"));
+        }
+        self.look_into(&task);
+        Some(task)
+    }
+
+    fn register(&mut self, node: &Node) -> Option<Node> {
+        let name = node.get("register").filter(|n| !n.is_null())?;
+        if is_template(name) {
+            let problem = Diagnostic::error(&name.span, "`register` takes the name of a variable, not a template");
+            self.report(problem.help("write the name without `{{ }}`"));
+            return None;
+        }
+        self.variable_name(&name.key_text(), &name.span).then(|| name.clone())
+    }
+
+    fn task_action(&mut self, entries: &[(Node, Node)], found: Found, scope: &Arc<Scope>) -> Option<Action> {
+        match found.name.as_str() {
+            "meta" => self.meta(&found, scope),
+            "include_tasks" => {
+                self.include_keywords(entries, &found);
+                self.include_tasks_action(found).map(|i| Action::Include(Box::new(i)))
+            }
+            "include_role" => {
+                self.include_keywords(entries, &found);
+                self.include_role_action(found).map(|i| Action::Include(Box::new(i)))
+            }
+            "include_vars" => {
+                let arguments = self.arguments(&found, true)?;
+                let mut args = arguments.args;
+                if let Some(file) = arguments.free_form {
+                    args.push((Node::text("file", file.span.clone()), file));
+                }
+                let Found { written, name_span, .. } = found;
+                let apply = Keywords::default();
+                Some(Action::Include(Box::new(Include { kind: IncludeKind::Vars, written, name_span, args, apply })))
+            }
+            _ => self.module(found, scope),
+        }
+    }
+
+    fn meta(&mut self, found: &Found, scope: &Scope) -> Option<Action> {
+        let text = found.value.as_str().unwrap_or_default().trim();
+        let span = if found.value.is_null() { &found.name_span } else { &found.value.span };
+        let Some(action) = MetaAction::from_name(text) else {
+            let names: Vec<&str> = MetaAction::ALL.iter().map(|(n, _)| *n).collect();
+            let near = crate::playbook::keyword::near(text, names.iter().copied());
+            let help = near.map_or_else(
+                || format!("it takes {}", crate::playbook::keyword::join(&names)),
+                |n| format!("did you mean `{n}`?"),
+            );
+            let what = if is_template(&found.value) {
+                "cannot be a template".to_owned()
+            } else {
+                format!("has no action {}", quoted(text))
+            };
+            self.report(Diagnostic::error(span, format!("`meta` {what}")).help(help));
+            return None;
+        };
+        if action == MetaAction::EndRole && scope.role().is_none() {
+            let problem = Diagnostic::error(span, "`meta: end_role` stands outside of a role");
+            self.report(problem.help("write `meta: end_host`, or move it into the tasks of a role"));
+            return None;
+        }
+        Some(Action::Meta { action, name_span: found.name_span.clone() })
+    }
+
+    /// Refuses on an include what would hold for nothing.
+    fn include_keywords(&mut self, entries: &[(Node, Node)], found: &Found) {
+        for (key, _) in entries {
+            let Some(name) = key.as_str() else { continue };
+            let known = crate::playbook::keyword::find(name, Level::Task).is_some();
+            if known && !INCLUDE_KEYWORDS.contains(&name) {
+                let message = format!("`{name}` has no meaning on `{}`", found.written);
+                let imported = found.written.replace("include_", "import_");
+                let help = match name {
+                    "notify" | "until" | "retries" | "delay" | "changed_when" | "failed_when" | "async" | "poll" => {
+                        "write it at the tasks inside".to_owned()
+                    }
+                    _ => format!("put it under `apply:` for the tasks inside, or use `{imported}`"),
+                };
+                self.report(Diagnostic::error(&key.span, message).label("not for an include").help(help));
+            }
+        }
+    }
+
+    fn module(&mut self, found: Found, scope: &Arc<Scope>) -> Option<Action> {
+        let takes_text = self.loader.modules.takes_free_form(&found.name);
+        let arguments = self.arguments(&found, takes_text)?;
+        for (_, value) in &arguments.args {
+            self.templates(value);
+        }
+        for text in arguments.free_form.iter().chain(&arguments.template) {
+            self.templates(text);
+        }
+        self.conditions_in_args(&found.name, &arguments.args);
+        let complete = arguments.template.is_none() && scope.module_defaults().is_empty();
+        let problems = self.loader.modules.check_args(
+            &found.name,
+            &arguments.args,
+            arguments.free_form.as_ref(),
+            &found.name_span,
+            complete,
+        );
+        self.found.extend(problems);
+        Some(Action::Module {
+            name: found.name,
+            written: found.written,
+            name_span: found.name_span,
+            args: arguments.args,
+            free_form: arguments.free_form,
+            template: arguments.template,
+        })
+    }
+
+    /// `that` of `assert` and `var` of `debug` are expressions without braces.
+    fn conditions_in_args(&mut self, module: &str, args: &[(Node, Node)]) {
+        let name = match module {
+            "ansible.builtin.assert" => "that",
+            "ansible.builtin.debug" => "var",
+            _ => return,
+        };
+        for (key, value) in args {
+            if key.as_str() == Some(name) && !matches!(value.value, Value::Map(_)) {
+                let _checked = self.conditions(name, value);
+            }
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() { "there".to_owned() } else { format!("`{text}`") }
+}

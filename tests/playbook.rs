@@ -1,0 +1,403 @@
+//! Loading playbooks: valid ones against what Ansible lists of them, wrong ones against their diagnostics.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bringup::playbook::{
+    Action, Args, Diagnostic, Item, Listing, Loader, ModuleNames, Options, Play, Playbook, SearchKind, TagFilter, Task,
+};
+use bringup::yaml::{Node, Span};
+
+/// The modules these tests know; the registry has its own tests.
+struct Names;
+
+const MODULES: &[&str] = &[
+    "ansible.builtin.apt",
+    "ansible.builtin.assert",
+    "ansible.builtin.command",
+    "ansible.builtin.copy",
+    "ansible.builtin.debug",
+    "ansible.builtin.fail",
+    "ansible.builtin.file",
+    "ansible.builtin.get_url",
+    "ansible.builtin.lineinfile",
+    "ansible.builtin.package",
+    "ansible.builtin.ping",
+    "ansible.builtin.raw",
+    "ansible.builtin.script",
+    "ansible.builtin.service",
+    "ansible.builtin.set_fact",
+    "ansible.builtin.setup",
+    "ansible.builtin.shell",
+    "ansible.builtin.slurp",
+    "ansible.builtin.stat",
+    "ansible.builtin.systemd_service",
+    "ansible.builtin.template",
+    "ansible.builtin.uri",
+    "ansible.builtin.user",
+    "ansible.builtin.validate_argument_spec",
+    "ansible.builtin.wait_for",
+    "ansible.posix.sysctl",
+    "community.general.modprobe",
+];
+
+impl ModuleNames for Names {
+    fn canonical(&self, written: &str) -> Option<&str> {
+        MODULES.iter().copied().find(|m| *m == written || m.rsplit('.').next() == Some(written))
+    }
+
+    fn near(&self, written: &str) -> Option<String> {
+        let short = |m: &'static str| m.rsplit('.').next().unwrap_or(m);
+        let distance = |m: &'static str| strsim::damerau_levenshtein(short(m), written);
+        MODULES.iter().copied().filter(|m| distance(m) <= 2).min_by_key(|m| distance(m)).map(|m| short(m).to_owned())
+    }
+
+    fn check_args(&self, name: &str, args: &Args, _: Option<&Node>, _: &Span, complete: bool) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        if name == "ansible.builtin.copy" {
+            for (key, _) in args {
+                if !["src", "dest", "content", "mode", "owner", "group"].contains(&key.key_text().as_str()) {
+                    found.push(Diagnostic::error(&key.span, format!("`copy` has no parameter `{}`", key.key_text())));
+                }
+            }
+            if complete && !args.iter().any(|(k, _)| k.as_str() == Some("dest")) {
+                let span = args.first().map(|(k, _)| k.span.clone());
+                found.extend(span.map(|s| Diagnostic::error(&s, "`copy` needs `dest`")));
+            }
+        }
+        found
+    }
+
+    fn takes_free_form(&self, name: &str) -> bool {
+        let short = name.rsplit('.').next().unwrap_or(name);
+        ["command", "shell", "raw", "script"].contains(&short)
+    }
+}
+
+fn loader() -> Loader {
+    Loader::new(Arc::new(Names), Options::default())
+}
+
+fn root() -> &'static Path {
+    Path::new("tests/playbook/valid")
+}
+
+fn load(path: &str) -> Playbook {
+    match loader().load(&root().join(path)) {
+        Ok((playbook, warnings)) => {
+            assert!(warnings.is_empty(), "{path}: {warnings:#?}");
+            playbook
+        }
+        Err(error) => panic!("{path}: {:#?}", error.diagnostics),
+    }
+}
+
+fn tasks(play: &Play) -> Vec<Arc<Task>> {
+    let mut tasks = Vec::new();
+    for section in play.sections() {
+        for item in section {
+            item.each_task(&mut |t| tasks.push(t.clone()));
+        }
+    }
+    tasks
+}
+
+fn task<'t>(tasks: &'t [Arc<Task>], title: &str) -> &'t Task {
+    match tasks.iter().find(|t| t.title() == title) {
+        Some(task) => task,
+        None => panic!("no task {title} in {:?}", tasks.iter().map(|t| t.title()).collect::<Vec<_>>()),
+    }
+}
+
+fn texts(nodes: &[&Node]) -> Vec<String> {
+    nodes.iter().map(|n| n.key_text()).collect()
+}
+
+/// `list.txt` holds what ansible-core 2.19 prints for each set of flags.
+#[test]
+fn lists_what_ansible_lists() {
+    let site = load("site/site.yml");
+    let recorded = std::fs::read_to_string(root().join("site/list.txt")).unwrap();
+    let mut cases = 0;
+    for case in recorded.split("== ").skip(1) {
+        let (flags, expected) = case.split_once('\n').unwrap();
+        let words: Vec<&str> = flags.split(' ').collect();
+        let value = |flag: &str| words.iter().position(|w| *w == flag).map_or("", |at| words[at + 1]);
+        let what = Listing { tasks: words.contains(&"--list-tasks"), tags: words.contains(&"--list-tags") };
+        let listed = site.list(what, &TagFilter::new(&[value("--tags")], &[value("--skip-tags")]));
+        let lines = |text: &str| -> Vec<String> {
+            text.lines()
+                .map(str::trim_end)
+                .filter(|l| !l.is_empty() && !l.starts_with("playbook:"))
+                .map(str::to_owned)
+                .collect()
+        };
+        assert_eq!(lines(&listed), lines(expected), "{flags}");
+        cases += 1;
+    }
+    assert!(cases >= 7);
+}
+
+#[test]
+fn conditions_tags_and_variables_come_down_the_chain() {
+    let site = load("site/site.yml");
+    let first = tasks(&site.plays[0]);
+    let inner = first.iter().find(|t| t.action.written() == "command" && !t.scope.whens().is_empty()).unwrap();
+    assert_eq!(texts(&inner.scope.whens()), ["release != 'testing'", "not skip_it | default(false)"]);
+    assert_eq!(texts(&inner.scope.tags()), ["base", "guarded", "inner"]);
+    assert_eq!(inner.scope.inherited(|k| k.become_user.as_ref()).unwrap().key_text(), "nobody");
+    assert_eq!(inner.scope.inherited(|k| k.become_.as_ref()).unwrap().key_text(), "true");
+    assert_eq!(inner.scope.environments().len(), 2);
+    assert_eq!(inner.scope.module_defaults().len(), 1);
+
+    let dependency = task(&first, "database : Database {{ engine }}");
+    assert_eq!(texts(&dependency.scope.whens()), ["'web' in group_names", "engine_wanted | default(true)"]);
+    let role = dependency.scope.role().unwrap();
+    assert_eq!(role.params["engine"].key_text(), "postgres");
+    assert_eq!(role.defaults["engine"].key_text(), "mysql");
+    assert_eq!(role.parent_names(), ["web"]);
+    let web = &role.parents[0];
+    assert_eq!(
+        (web.params["http_port"].key_text(), web.params["server_name"].key_text()),
+        ("8080".into(), "example.org".into())
+    );
+    assert_eq!(web.vars["user"].key_text(), "www-data");
+
+    let included = first.iter().find(|t| t.name.as_ref().is_some_and(|n| n.key_text() == "Extra one")).unwrap();
+    assert_eq!(texts(&included.scope.whens()), ["release == 'stable'"]);
+}
+
+#[test]
+fn an_imported_playbook_gets_conditions_tags_and_variables() {
+    let site = load("site/site.yml");
+    let second = &site.plays[1];
+    assert_eq!(second.directory, Path::new("tests/playbook/valid/site/plays"));
+    assert_eq!(second.scope.play_vars().unwrap()["where"].key_text(), "imported");
+    let tasks = tasks(second);
+    assert_eq!(texts(&tasks[0].scope.whens()), ["release is defined"]);
+    assert_eq!(texts(&tasks[0].scope.tags()), ["imported", "second"]);
+    assert_eq!(tasks[0].scope.playbook_dir(), Some(Path::new("tests/playbook/valid/site/plays")));
+    assert_eq!(second.scope.keywords.remote_user.as_ref().unwrap().key_text(), "deploy");
+}
+
+#[test]
+fn plays_have_their_settings() {
+    use bringup::playbook::{Order, Strategy};
+    let site = load("site/site.yml");
+    let third = &site.plays[2];
+    assert_eq!(third.title(), "web:!db");
+    assert_eq!((third.strategy, third.order), (Strategy::Free, Some(Order::Sorted)));
+    assert_eq!(texts(&third.serial.iter().collect::<Vec<_>>()), ["1", "30%", "{{ batch | default(10) }}"]);
+    let prompt = &third.vars_prompt[0];
+    assert_eq!((prompt.name.as_str(), prompt.private, prompt.confirm), ("secret", true, true));
+    assert_eq!(site.plays[0].vars_files.len(), 2);
+    assert_eq!(site.plays[1].title(), "Second");
+}
+
+#[test]
+fn actions_are_read_in_all_their_forms() {
+    let site = load("site/site.yml");
+    let all = tasks(&site.plays[0]);
+    let module = |title: &str| match &task(&all, title).action {
+        Action::Module { name, args, free_form, template, .. } => {
+            let args: Vec<String> = args.iter().map(|(k, v)| format!("{}={}", k.key_text(), v.key_text())).collect();
+            (name.clone(), args, free_form.as_ref().map(Node::key_text), template.is_some())
+        }
+        other => panic!("{title}: {other:?}"),
+    };
+    let owned = |args: &[&str]| args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        module("Install with retries"),
+        (
+            "ansible.builtin.apt".into(),
+            owned(&["name={{ packages | join(',') }}", "state=present", "update_cache=yes"]),
+            None,
+            false
+        )
+    );
+    let (name, args, text, _) = module("shell");
+    assert_eq!((name.as_str(), args), ("ansible.builtin.shell", owned(&["creates=/tmp/two", "executable=/bin/bash"])));
+    assert_eq!(text.unwrap(), "set -e\necho one; echo \"two={{ release }}\" > /tmp/two\n");
+    assert_eq!(
+        module("command"),
+        ("ansible.builtin.command".into(), owned(&["chdir=/tmp"]), Some("/bin/true".into()), false)
+    );
+    assert_eq!(
+        module("By the old way"),
+        ("ansible.builtin.copy".into(), owned(&["src=motd", "dest=/etc/motd"]), None, false)
+    );
+    assert_eq!(module("On the control machine").2.as_deref(), Some("date"));
+    let local = task(&all, "On the control machine");
+    assert_eq!(local.scope.keywords.delegate_to.as_ref().unwrap().key_text(), "localhost");
+    assert_eq!(module("With a mapping of arguments"), ("ansible.builtin.user".into(), vec![], None, true));
+    assert_eq!(module("Numbers").1, owned(&["count=3", "label=two words"]));
+}
+
+#[test]
+fn loops_retries_and_results_are_read() {
+    use bringup::playbook::LoopKind;
+    let site = load("site/site.yml");
+    let all = tasks(&site.plays[0]);
+    let nested = task(&all, "Loop over pairs").loop_.as_ref().unwrap();
+    assert_eq!((nested.kind, nested.control.item_name()), (LoopKind::WithNested, "outer"));
+    assert_eq!(nested.control.index_var.as_ref().unwrap().key_text(), "index");
+    let apt = task(&all, "Install with retries");
+    assert_eq!(texts(&apt.until.iter().collect::<Vec<_>>()), ["installed is succeeded"]);
+    assert_eq!((apt.register.as_ref().unwrap().key_text(), apt.retries.is_some()), ("installed".into(), true));
+    assert_eq!(texts(&apt.notify.iter().collect::<Vec<_>>()), ["Restart web", "web : reload web", "refresh"]);
+    let shell = task(&all, "shell");
+    assert_eq!(texts(&shell.changed_when.iter().flatten().collect::<Vec<_>>()), ["false"]);
+    let background = task(&all, "In the background");
+    assert_eq!(
+        (background.async_.as_ref().unwrap().key_text(), background.poll.as_ref().unwrap().key_text()),
+        ("60".into(), "0".into())
+    );
+    let found = task(&all, "Files of the system");
+    assert!(matches!(&found.action, Action::Include(i) if i.args[0].0.as_str() == Some("file")));
+    assert_eq!(found.loop_.as_ref().unwrap().kind, LoopKind::WithFirstFound);
+}
+
+#[test]
+fn handlers_come_in_ansibles_order() {
+    use bringup::playbook::{handler_tasks, notified};
+    let site = load("site/site.yml");
+    let handlers = handler_tasks(&site.plays[0].handlers);
+    let titles: Vec<String> = handlers.iter().map(|h| h.title()).collect();
+    assert_eq!(
+        titles,
+        [
+            "common : common handler",
+            "common : common handler",
+            "database : restart database",
+            "database : nobody",
+            "web : reload web",
+            "Restart web",
+            "Imported handler",
+            "database : restart database",
+            "database : nobody",
+        ]
+    );
+    let hears = |name: &str| -> Vec<usize> { notified(&handlers, name, |t| t.name.as_ref().map(Node::key_text)) };
+    assert_eq!(hears("Restart web"), [5]);
+    assert_eq!(hears("reload web"), [4]);
+    assert_eq!(hears("web : reload web"), [4]);
+    assert_eq!(hears("refresh"), [5, 6]);
+    assert_eq!(hears("common handler"), [1], "of equal names the last one counts");
+    assert_eq!(hears("database : database changed"), [8]);
+    assert!(hears("nothing").is_empty());
+}
+
+#[test]
+fn the_same_use_of_a_role_has_the_same_key() {
+    let site = load("site/site.yml");
+    let roles: Vec<_> = site.plays[0].exports.iter().map(|r| (r.name.as_str(), r.public, r.allow_duplicates)).collect();
+    assert_eq!(
+        roles,
+        [
+            ("common", true, false),
+            ("common", true, false),
+            ("database", true, false),
+            ("web", true, false),
+            ("acme.infra.agent", true, false),
+            ("database", true, true),
+        ]
+    );
+    let keys: Vec<_> = site.plays[0].exports.iter().map(|r| &r.key).collect();
+    assert_eq!(keys[0], keys[1]);
+    assert_ne!(keys[2], keys[5]);
+}
+
+#[test]
+fn includes_are_resolved_while_running() {
+    let loader = loader();
+    let (site, _) = loader.load(&root().join("site/site.yml")).unwrap();
+    let all = tasks(&site.plays[0]);
+    let include = task(&all, "Bring in more");
+    assert_eq!(include.scope.whens().len(), 0);
+    let items = loader.include_tasks("tasks/more.yml", include).unwrap();
+    let [Item::Task(more)] = items.as_slice() else { panic!("{items:?}") };
+    assert_eq!(more.title(), "More of {{ what }}");
+    // Of the include its variables hold, and what `apply` says; its tags do not.
+    assert_eq!(texts(&more.scope.tags()), ["base", "more"]);
+    assert_eq!(more.scope.inherited(|k| k.become_.as_ref()).unwrap().key_text(), "false");
+    assert_eq!(more.scope.include_params()[0]["what"].key_text(), "{{ item }}");
+    let missing = loader.include_tasks("tasks/moore.yml", include).unwrap_err();
+    assert_eq!(missing.diagnostics[0].help.as_deref(), Some("did you mean `more.yml`?"));
+
+    let include = task(&all, "include_role");
+    let Action::Include(action) = &include.action else { panic!() };
+    let bringup::playbook::IncludeKind::Role(role) = &action.kind else { panic!() };
+    let included = loader.include_role(role, include).unwrap();
+    assert_eq!(
+        (included.role.name.as_str(), included.role.public, included.role.entry.as_str()),
+        ("tool", true, "setup")
+    );
+    assert_eq!(included.handlers.len(), 1);
+    let mut titles = Vec::new();
+    included.items.iter().for_each(|i| i.each_task(&mut |t| titles.push((t.title(), t.scope.whens().len()))));
+    assert_eq!(titles, [("tool : Set the tool up".to_owned(), 0)]);
+
+    // A file of a role, by a name that is known only now.
+    let include = all.iter().find(|t| t.action.written() == "include_tasks" && t.scope.role().is_some()).unwrap();
+    let items = loader.include_tasks("config.yml", include).unwrap();
+    let mut titles = Vec::new();
+    items.iter().for_each(|i| i.each_task(&mut |t| titles.push(t.title())));
+    assert_eq!(titles, ["web : Configure"]);
+}
+
+#[test]
+fn files_are_searched_from_the_role_outwards() {
+    let loader = loader();
+    let (site, _) = loader.load(&root().join("site/site.yml")).unwrap();
+    let all = tasks(&site.plays[0]);
+    let configure = task(&all, "web : Configure");
+    let base = root().join("site");
+    let found = loader.search(SearchKind::Templates, "site.conf.j2", &configure.scope).unwrap();
+    assert_eq!(found, base.join("roles/web/templates/site.conf.j2"));
+    let missing = loader.search(SearchKind::Files, "nowhere", &configure.scope).unwrap_err();
+    let tried: Vec<_> = missing.tried.iter().map(|t| t.strip_prefix(&base).unwrap().display().to_string()).collect();
+    assert_eq!(
+        tried,
+        [
+            "roles/web/files/nowhere",
+            "roles/web/nowhere",
+            "roles/web/tasks/files/nowhere",
+            "roles/web/tasks/nowhere",
+            "files/nowhere",
+            "nowhere",
+        ]
+    );
+    let dependency = task(&all, "database : Database {{ engine }}");
+    let missing = loader.search(SearchKind::Files, "files/x", &dependency.scope).unwrap_err();
+    assert_eq!(missing.tried[0], base.join("roles/database/files/x"));
+    assert_eq!(missing.tried[1], base.join("roles/web/files/x"));
+    let absolute = loader.search(SearchKind::Files, "/nowhere/x", &configure.scope).unwrap_err();
+    assert_eq!(absolute.tried, [Path::new("/nowhere/x")]);
+}
+
+#[test]
+fn names_of_imports_may_use_what_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("play.yml", "- hosts: all\n  vars: {a: '{{ b }}', b: one}\n  tasks:\n    - import_tasks: '{{ a }}.yml'\n");
+    write("one.yml", "- ping:\n");
+    write("two.yml", "- ping:\n- ping:\n");
+    let path = directory.path().join("play.yml");
+    let (playbook, _) = loader().load(&path).unwrap();
+    assert_eq!(tasks(&playbook.plays[0]).len(), 1);
+    let mut options = Options::default();
+    options.extra_vars.insert("b".into(), Arc::new(bringup::yaml::load_str("-e", "two").unwrap()));
+    let (playbook, _) = Loader::new(Arc::new(Names), options).load(&path).unwrap();
+    assert_eq!(tasks(&playbook.plays[0]).len(), 2, "extra variables outrank those of the play");
+}
+
+#[test]
+fn a_task_to_start_at_is_found_by_name_or_pattern() {
+    let site = load("site/site.yml");
+    let all = tasks(&site.plays[0]);
+    let starts = |wanted: &str| all.iter().find(|t| t.is_start(wanted)).map(|t| t.title());
+    assert_eq!(starts("Configure").as_deref(), Some("web : Configure"));
+    assert_eq!(starts("web : Configure").as_deref(), Some("web : Configure"));
+    assert_eq!(starts("Loop*").as_deref(), Some("Loop over pairs"));
+    assert_eq!(starts("nothing"), None);
+}
