@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
+mod inventory;
 mod listed;
 mod ssh;
 mod playbook;

@@ -47,6 +47,14 @@ pub fn load_bytes(name: &str, bytes: Vec<u8>) -> Result<Node, YamlError> {
     one(&decode(Path::new(name), bytes)?, Options::default())
 }
 
+/// Reads the one document of a text that was read before.
+///
+/// # Errors
+/// When the text is not YAML.
+pub fn load_source(source: &Arc<Source>) -> Result<Node, YamlError> {
+    one(source, Options::default())
+}
+
 /// Reads all documents of a file.
 ///
 /// # Errors

@@ -14,5 +14,5 @@ mod span;
 
 pub use error::{Unexpected, YamlError};
 pub use key_value::{parse_kv, parse_kv_free_form};
-pub use load::{Options, load, load_all, load_all_str, load_bytes, load_str, load_with, read_source};
+pub use load::{Options, load, load_all, load_all_str, load_bytes, load_source, load_str, load_with, read_source};
 pub use node::{Node, Source, Span, Value};

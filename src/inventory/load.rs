@@ -1,0 +1,237 @@
+//! From what stands behind `-i` to hosts and groups.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Inventory, InventoryError,
+    folder::{Kind, VarsFolder},
+    ini,
+    model::Origin,
+    range, script, yaml_file,
+};
+use crate::yaml::{self, Source, Span};
+
+/// What a folder of inventories may hold besides inventories, by Ansible's list.
+const IGNORED_SUFFIXES: [&str; 11] = ["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "orig", "cfg", "retry"];
+
+impl Inventory {
+    /// Reads inventories in their order: files (INI, YAML, JSON), folders of files, scripts, and lists (`h1,h2,`), then the
+    /// variables beside them and beside the playbooks.
+    ///
+    /// # Errors
+    /// When one of them is missing, wrong, or contradicts another.
+    pub fn load<S: AsRef<str>>(sources: &[S], playbook_dirs: &[PathBuf]) -> Result<Self, InventoryError> {
+        let mut inventory = Self::default();
+        for source in sources {
+            inventory.add_source(source.as_ref())?;
+        }
+        inventory.reconcile()?;
+        inventory.warn_of_shared_names();
+        for at in inventory.inventory_folders.clone() {
+            inventory.read_folder(at)?;
+        }
+        for folder in playbook_dirs {
+            inventory.add_playbook_dir(folder)?;
+        }
+        Ok(inventory)
+    }
+
+    /// Reads the variables beside a playbook; the same folder is read once.
+    ///
+    /// # Errors
+    /// When a file there is wrong.
+    pub fn add_playbook_dir(&mut self, folder: &Path) -> Result<(), InventoryError> {
+        let path = canonical(folder);
+        if !self.playbook_folders.contains_key(&path) {
+            let at = self.open_folder(&path)?;
+            self.playbook_folders.insert(path, at);
+            self.read_folder(at)?;
+        }
+        Ok(())
+    }
+
+    fn add_source(&mut self, source: &str) -> Result<(), InventoryError> {
+        let path = Path::new(source);
+        if path.exists() {
+            let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let at = self.open_folder(&canonical(folder))?;
+            if !self.inventory_folders.contains(&at) {
+                self.inventory_folders.push(at);
+            }
+            return self.add_path(path);
+        }
+        if source.contains(',') {
+            return self.add_list(source);
+        }
+        let help = if source.contains('/') || path.extension().is_some() {
+            "check the path behind `-i`".into()
+        } else {
+            format!("check the path behind `-i`; a host without a file is written with a comma: `-i {source},`")
+        };
+        Err(InventoryError::Missing { inventory: source.into(), help })
+    }
+
+    /// `h1,h2,`: hosts without a file.
+    fn add_list(&mut self, text: &str) -> Result<(), InventoryError> {
+        let source = Source::new("-i", text);
+        let origin = Origin { file: text.into(), folder: None };
+        let mut start = 0;
+        for part in text.split(',') {
+            let name = part.trim();
+            let at = start + (part.len() - part.trim_start().len());
+            start += part.len() + 1;
+            if name.is_empty() {
+                continue;
+            }
+            if name.contains('[') && !name.starts_with('[') {
+                return Err(InventoryError::HostName {
+                    message: "a list of hosts has no ranges".into(),
+                    span: Span::new(&source, at, at + name.len()),
+                    help: "name each host, or write a file".into(),
+                });
+            }
+            let (names, port) = expand(&source, (at, at + name.len()), name)?;
+            let span = Span::new(&source, at, at + name.len());
+            names.iter().for_each(|name| self.put_host(name, super::model::UNGROUPED, &span, &origin, port));
+        }
+        Ok(())
+    }
+
+    fn add_path(&mut self, path: &Path) -> Result<(), InventoryError> {
+        if !path.is_dir() {
+            return self.add_file(path);
+        }
+        let read = |reason| InventoryError::Read { path: path.to_owned(), reason };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(read)? {
+            names.push(entry.map_err(read)?.file_name());
+        }
+        names.sort();
+        let mut found = false;
+        for name in names.iter().filter(|name| !ignored(name)) {
+            found = true;
+            self.add_path(&path.join(name))?;
+        }
+        if found {
+            return Ok(());
+        }
+        Err(InventoryError::Missing {
+            inventory: path.display().to_string(),
+            help: "the folder holds no inventory file; put one there, such as `hosts.yml`".into(),
+        })
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<(), InventoryError> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let folder = absolute.parent().map(|folder| folder.display().to_string());
+        let origin = Origin { file: absolute.display().to_string(), folder };
+        let suffix = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        if suffix == "toml" {
+            return Err(InventoryError::Kind {
+                path: path.to_owned(),
+                message: "TOML is not supported".into(),
+                help: "write it as YAML or INI; `ansible-inventory -i FILE --list --yaml` converts it".into(),
+            });
+        }
+        if is_program(path) {
+            return script::read(self, path, &origin);
+        }
+        let source = yaml::read_source(path)?;
+        let yaml = matches!(suffix, "yml" | "yaml" | "json") || (suffix != "ini" && looks_like_yaml(&source.text));
+        if yaml {
+            yaml_file::read(self, &yaml::load_source(&source)?, &origin)
+        } else {
+            ini::read(self, &source, &origin)
+        }
+    }
+
+    fn open_folder(&mut self, path: &Path) -> Result<usize, InventoryError> {
+        if let Some(at) = self.folders.iter().position(|folder| folder.base() == path) {
+            return Ok(at);
+        }
+        self.folders.push(VarsFolder::open(path)?);
+        Ok(self.folders.len() - 1)
+    }
+
+    /// Reads a folder's variables for all groups and hosts.
+    fn read_folder(&mut self, at: usize) -> Result<(), InventoryError> {
+        let Self { folders, groups, hosts, warnings, .. } = self;
+        let Some(folder) = folders.get_mut(at) else { return Ok(()) };
+        for group in groups.keys() {
+            folder.read(Kind::Group, group, warnings)?;
+        }
+        for host in hosts.keys().map(String::as_str).chain(super::model::LOCALHOST) {
+            folder.read(Kind::Host, host, warnings)?;
+        }
+        let group_names = || groups.keys().map(String::as_str);
+        let host_names = || hosts.keys().map(String::as_str);
+        let suggest_host = |name: &str| super::similar(name, host_names());
+        let groups_files =
+            folder.misspelt(Kind::Group, |name| groups.contains_key(name), |name| super::similar(name, group_names()));
+        let known_host = |name: &str| hosts.contains_key(name) || super::is_localhost(name);
+        let hosts_files = folder.misspelt(Kind::Host, known_host, suggest_host);
+        groups_files.into_iter().chain(hosts_files).for_each(|text| warnings.say(text));
+        Ok(())
+    }
+
+    fn warn_of_shared_names(&mut self) {
+        let shared = self.groups.keys().filter(|name| self.hosts.contains_key(*name));
+        let warnings: Vec<String> =
+            shared.map(|name| format!("`{name}` is the name of both a group and a host")).collect();
+        warnings.into_iter().for_each(|text| self.warnings.say(text));
+    }
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+fn ignored(name: &OsStr) -> bool {
+    let text = name.to_string_lossy();
+    let suffix = Path::new(name).extension().and_then(OsStr::to_str).unwrap_or_default();
+    text.starts_with('.')
+        || text.ends_with('~')
+        || matches!(&*text, "group_vars" | "host_vars" | "vars_plugins")
+        || IGNORED_SUFFIXES.contains(&suffix)
+}
+
+/// Whether the file is executable and a program indeed: an INI file with a wrong mode is none.
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let executable = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+    let mut start = [0_u8; 4];
+    let begins = |start: &mut [u8]| fs::File::open(path).and_then(|mut file| file.read(start)).unwrap_or(0);
+    executable && begins(&mut start) >= 2 && (start.starts_with(b"#!") || start == *b"\x7fELF")
+}
+
+/// Whether a file without a telling suffix is YAML: by its first line that is no comment.
+fn looks_like_yaml(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    first.is_some_and(|line| {
+        let key = line.split_once('#').map_or(line, |(key, _)| key).trim_end();
+        line.starts_with("---") || line.starts_with('{') || line.starts_with("- ") || {
+            key.strip_suffix(':').is_some_and(|key| !key.is_empty() && !key.contains(char::is_whitespace))
+        }
+    })
+}
+
+/// Expands a host's name as it stands in a file.
+pub(super) fn expand(
+    source: &Arc<Source>,
+    place: (usize, usize),
+    text: &str,
+) -> Result<(Vec<String>, Option<u16>), InventoryError> {
+    range::expand(text).map_err(|bad| {
+        let written = source.text.get(place.0..place.1) == Some(text);
+        let part = if written { (place.0 + bad.part.0, place.0 + bad.part.1) } else { place };
+        let span = Span::new(source, part.0, part.1);
+        InventoryError::HostName { message: bad.message, span, help: bad.help.into() }
+    })
+}

@@ -1,0 +1,187 @@
+//! What an inventory does beyond listing.
+
+use std::{fs, path::Path, time::Instant};
+
+use bringup::inventory::{Inventory, InventoryError, Layers, Level, Vars};
+use serde_json::json;
+
+fn from(text: &str) -> Inventory {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hosts");
+    fs::write(&path, text).unwrap();
+    Inventory::load(&[path.to_str().unwrap()], &[]).unwrap()
+}
+
+fn refused(text: &str) -> InventoryError {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hosts");
+    fs::write(&path, text).unwrap();
+    Inventory::load(&[path.to_str().unwrap()], &[]).unwrap_err()
+}
+
+#[test]
+fn limits_narrow_and_keep_the_order_of_the_pattern() {
+    let inventory = from("[web]\nc\na\nb\n[db]\nb\nd\n");
+    let select = |pattern, limit| inventory.select(pattern, Some(limit)).unwrap().join(" ");
+    assert_eq!(select("web", "a:b:d"), "a b");
+    assert_eq!(select("all", "web:!db"), "c a");
+    assert_eq!(select("db:web", "!b"), "d c a");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("limit");
+    fs::write(&file, "a\n\n  d \n").unwrap();
+    assert_eq!(select("all", &format!("@{}", file.display())), "a d");
+    assert!(inventory.select("all", Some("@/nowhere/x")).is_err());
+}
+
+#[test]
+fn names_that_match_nothing_are_named_with_what_was_meant() {
+    let inventory = from("[webservers]\nweb1\n[empty]\n");
+    let warnings = |pattern| inventory.resolve(&[pattern], None).unwrap().warnings.join("; ");
+    assert_eq!(warnings("webserver"), "no host or group matches `webserver`; did you mean `webservers`?");
+    assert_eq!(warnings("web1:wbe1"), "no host or group matches `wbe1`; did you mean `web1`?");
+    assert_eq!(warnings("zzz*"), "no host or group matches `zzz*`");
+    assert_eq!(warnings("web1:22"), "no host or group matches `web1:22`; a pattern has no port");
+    assert_eq!(warnings("empty"), "");
+    assert_eq!(warnings("all"), "");
+}
+
+#[test]
+fn wrong_patterns_are_refused() {
+    let inventory = from("[web]\na\nb\n");
+    let error = |pattern| inventory.select(pattern, None).unwrap_err().to_string();
+    assert_eq!(error("web[2]"), "the pattern `web[2]` is beyond the end: `web` has 2 hosts");
+    assert_eq!(error("web[-3]"), "the pattern `web[-3]` is beyond the end: `web` has 2 hosts");
+    assert_eq!(error("~we(b"), "the pattern `~we(b` is no valid regular expression");
+    assert_eq!(error("web[0-1]"), "the pattern `web[0-1]` has a range with `-`");
+    assert_eq!(error("web:&"), "the pattern `` has a `&` or `!` with nothing behind it");
+}
+
+#[test]
+fn hosts_and_groups_can_appear_at_run_time() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("host_vars")).unwrap();
+    fs::create_dir_all(dir.path().join("group_vars")).unwrap();
+    fs::write(dir.path().join("host_vars/new.yml"), "a: host\n").unwrap();
+    fs::write(dir.path().join("group_vars/fresh.yml"), "a: group\nb: group\n").unwrap();
+    let path = dir.path().join("hosts");
+    fs::write(&path, "[web]\nold\n").unwrap();
+    let mut inventory = Inventory::load(&[path.to_str().unwrap()], &[]).unwrap();
+    let vars = |port: i64| Vars::from_iter([("ansible_port".to_owned(), json!(port).into())]);
+    assert!(inventory.add_host("new", &["web", "fresh"], vars(22)).unwrap());
+    assert!(!inventory.add_host("new", &["web"], vars(22)).unwrap());
+    assert!(inventory.add_host("new", &[], vars(23)).unwrap());
+    assert_eq!(inventory.group_names("new"), ["fresh", "web"]);
+    assert_eq!(inventory.select("web:!old", None).unwrap(), ["new"]);
+    let layers = Layers::new(inventory.host_vars("new", None));
+    let value = |name| layers.get(name).map(|found| (found.value.to_json(), found.level));
+    assert_eq!(value("a"), Some((json!("host"), Level::InventoryHostVars)));
+    assert_eq!(value("b"), Some((json!("group"), Level::InventoryGroupVars)));
+    assert_eq!(value("ansible_port"), Some((json!(23), Level::InventoryHost)));
+
+    assert!(inventory.group_by("old", "os_debian", &["os"]).unwrap());
+    assert!(!inventory.group_by("old", "os_debian", &["os"]).unwrap());
+    assert_eq!(inventory.group_names("old"), ["os", "os_debian", "web"]);
+    assert_eq!(inventory.groups_map().get("os").unwrap(), &["old"]);
+    let circle = inventory.group_by("old", "os", &["os_debian"]).unwrap_err();
+    assert_eq!(circle.to_string(), "groups are inside of each other: `os_debian` → `os` → `os_debian`");
+
+    assert!(inventory.add_host("alone", &[], Vars::new()).unwrap());
+    assert_eq!(inventory.group_names("alone"), ["ungrouped"]);
+}
+
+#[test]
+fn this_machine_is_always_there() {
+    let inventory = from("[all:vars]\nx=1\n[web]\na\n");
+    assert_eq!(inventory.select("localhost", None).unwrap(), ["localhost"]);
+    assert!(inventory.select("all", None).unwrap() == ["a"]);
+    let host = inventory.host("localhost").unwrap();
+    assert!(host.implicit && inventory.group_names("localhost").is_empty());
+    let layers = Layers::new(inventory.host_vars("localhost", None));
+    assert_eq!(layers.get("ansible_connection").unwrap().value.to_json(), json!("local"));
+    assert_eq!(layers.get("x").unwrap().value.to_json(), json!(1));
+    let named = from("127.0.0.1 ansible_user=me\n");
+    assert_eq!(named.select("localhost", None).unwrap(), ["127.0.0.1"]);
+}
+
+#[test]
+fn variables_know_where_they_were_written() {
+    let inventory = from("[web]\na x=1 y='two words'\n[web:vars]\nz = 3\n");
+    let layers = Layers::new(inventory.host_vars("a", None));
+    let place = |name| {
+        let span = layers.get(name).unwrap().value.span().unwrap().clone();
+        (span.text().to_owned(), span.line_column())
+    };
+    assert_eq!(place("x"), ("1".into(), (2, 5)));
+    assert_eq!(place("y"), ("'two words'".into(), (2, 9)));
+    assert_eq!(place("z"), ("3".into(), (4, 5)));
+}
+
+#[test]
+fn what_looks_wrong_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("hosts", "[web]\na x=1 key=some#thing\n[db]\na x=2\nweb my-var=1\n");
+    write("group_vars/web.yml", "");
+    write("group_vars/web.yaml", "");
+    write("host_vars/aa.yml", "");
+    write("group_vars/wbe.yml", "");
+    let inventory = Inventory::load(&[dir.path().join("hosts").to_str().unwrap()], &[]).unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let warnings: Vec<String> = inventory
+        .warnings()
+        .iter()
+        .map(|w| w.replace(root.to_str().unwrap(), "").replace(dir.path().to_str().unwrap(), ""))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "/hosts:2:15: `#` starts a comment in the middle of a word; put quotes around a value that contains it",
+            "/hosts:4:5: `x` of the host `a` was given another value at /hosts:2:5; this one counts",
+            "/hosts:5:5: `my-var` cannot be used in templates: a variable's name has letters, digits and `_` alone",
+            "`web` is the name of both a group and a host",
+            "`/group_vars/web.yaml` is not read: `/group_vars/web.yml` stands for the same group and comes first; merge the two",
+            "`/group_vars/wbe.yml` belongs to no group; did you mean `web`?",
+            "`/host_vars/aa.yml` belongs to no host; did you mean `a`?",
+        ]
+    );
+}
+
+#[test]
+fn circles_are_named_with_the_way_round() {
+    let text = "[a:children]\nb\n[b:children]\nc\n[c:children]\na\n";
+    assert_eq!(refused(text).to_string(), "groups are inside of each other: `a` → `b` → `c` → `a`");
+    assert_eq!(refused("[a:children]\na\n").to_string(), "groups are inside of each other: `a` → `a`");
+}
+
+#[test]
+fn two_thousand_hosts_load_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = String::from("[all:vars]\nx=1\n");
+    for group in 0..50 {
+        text.push_str(&format!("[g{group}]\n"));
+        for host in 0..120 {
+            text.push_str(&format!("h{:04} v={host} w=\"a b\"\n", (group * 40 + host) % 2000));
+        }
+        text.push_str(&format!("[g{group}:vars]\ng=x{group}\n"));
+    }
+    fs::create_dir_all(dir.path().join("host_vars")).unwrap();
+    for host in (0..2000).step_by(10) {
+        fs::write(dir.path().join(format!("host_vars/h{host:04}.yml")), "a: 1\nb: [1, 2]\n").unwrap();
+    }
+    fs::write(dir.path().join("hosts"), text).unwrap();
+    let start = Instant::now();
+    let inventory = Inventory::load(&[dir.path().join("hosts").to_str().unwrap()], &[]).unwrap();
+    let loaded = start.elapsed();
+    assert_eq!(inventory.hosts().len(), 2000);
+    let layers: usize = inventory.hosts().map(|host| inventory.host_vars(host, Some(Path::new("."))).len()).sum();
+    assert!(layers > 6000);
+    assert_eq!(inventory.select("all:!g0:&g1*", None).unwrap().len(), 520);
+    let all = start.elapsed();
+    // An unoptimised build on a busy machine; the release build needs a tenth.
+    assert!(all.as_millis() < 3000, "{loaded:?} {all:?}");
+    println!("{loaded:?} {all:?}");
+}
