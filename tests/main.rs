@@ -4,6 +4,6 @@
 
 mod inventory;
 mod listed;
-mod ssh;
 mod playbook;
+mod ssh;
 mod yaml;

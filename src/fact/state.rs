@@ -93,9 +93,7 @@ impl State {
     pub fn wants(&self, probe: &Probe, now: Instant) -> bool {
         match self.known.get(probe) {
             None => true,
-            Some(Known::Read { at, .. }) => {
-                *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH
-            }
+            Some(Known::Read { at, .. }) => *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH,
             Some(_) => false,
         }
     }
