@@ -57,6 +57,7 @@ inventory() {
 	    ansible_host_key_checking: true
 	    ansible_ssh_common_args: -o UserKnownHostsFile=$LAB_DIR/known_hosts
 	    lab_dir: $LAB_DIR
+	    lab_cgroups: $( [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && echo v2 || echo v1 )
 	    lab_releases: $LAB_DIR/releases
 	    lab_mirror: http://$LAB_NET.1:8077
 	    lab_registry: $LAB_NET.1:5077

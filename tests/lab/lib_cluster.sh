@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# What the tests of clusters share: a way to run bringup, and a look at the cluster that does not
+# trust bringup's own validate.yml.
+
+export BRINGUP=${BRINGUP:-$REPO/target/release/bringup}
+CHANGES=$HERE/changes.py
+site() { "$BRINGUP" "$@" -i "$LAB_DIR/inventory.yml" "${PLAYBOOKS:-$REPO/playbooks}/site.yml"; }
+kubectl() { "$LAB_DIR/bin/kubectl" --kubeconfig "$LAB_DIR/kubeconfig" "$@"; }
+
+# converged TITLE: apply changes nothing on any host, and plan agrees with exit status 0
+converged() {
+    local out rc=0 h want=''
+    for h in $(fleet list | awk '{print $1}'); do want+="$h changed=0 failed=0 unreachable=0"$'\n'; done
+    out=$(site apply --output json 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$1: apply ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
+    equal "$1: apply changes nothing" '' "$(python3 "$CHANGES" <<<"$out")"
+    equal "$1: the recap says so" "${want%$'\n'}" "$(python3 "$CHANGES" recap <<<"$out")"
+    echo "  it took $(python3 "$CHANGES" duration <<<"$out") s"
+    rc=0; out=$(site plan --exit-code --output json 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$1: plan ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
+    equal "$1: plan names nothing" '' "$(python3 "$CHANGES" <<<"$out")"
+}
+
+# The processes that must not be touched without need: HOST PID START COMMAND. A process keeps its start time.
+LASTING='systemd|systemd-journal|dbus-daemon|containerd|containerd-shim|dockerd|kubelet|kube-.*|etcd|coredns|minidns|pause|httpd|bringup.*'
+processes() {
+    local h
+    for h in $(fleet list | awk '{print $1}'); do
+        on "$h" 'cat /proc/[0-9]*/stat 2>/dev/null' | sed -E 's/^([0-9]+) \((.*)\) . (\S+ ){18}(\S+).*/\1 \4 \2/' |
+            grep -E "^[0-9]+ [0-9]+ ($LASTING)\$" | sed "s/^/$h /"
+    done | sort
+}
+
+# drift TITLE HOST COMMAND TASK [RESTARTED]: COMMAND breaks something on HOST. plan names TASK (a pattern) on
+# HOST and nothing else, apply repairs just that, and no process but those that match RESTARTED is a new one.
+drift() {
+    local title=$1 host=$2 command=$3 task=$4 restarted=${5:-none} rc=0 planned applied was gone
+    echo "-- $title"
+    on "$host" "$command" || { check "$title: made by hand" false; return; }
+    planned=$(site plan --exit-code --output json 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$title: plan ends with 3" 3 $rc
+    planned=$(python3 "$CHANGES" <<<"$planned")
+    equal "$title: plan names one task, on $host alone" 1 "$(sed -E 's/ \([^)]*\)$//' <<<"$planned" | sort -u | wc -l)"
+    equal "$title: it is the one that puts it right" '' "$(grep -vE "^$host $task( \(.*\))?\$" <<<"$planned" || true)"
+    was=$(processes)
+    rc=0; applied=$(site apply --output json 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$title: apply ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
+    equal "$title: apply does what plan said" "$planned" "$(python3 "$CHANGES" <<<"$applied")"
+    gone=$(comm -23 <(echo "$was") <(processes) | awk '{print $1, $4}' | grep -vE "^$host ($restarted)\$" || true)
+    equal "$title: every other process is untouched" '' "$gone"
+    rc=0; site plan --exit-code >"$LAB_DIR/plan.out" 2>&1 || rc=$?
+    equal "$title: plan is content again" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/plan.out"
+}
+
+# ---------------------------------------------------------------- the network of pods
+# A pod on each host that says its host's name to whoever asks.
+box_up() {
+    kubectl apply -f - <<-'END'
+	apiVersion: apps/v1
+	kind: DaemonSet
+	metadata: {name: box, namespace: default}
+	spec:
+	  selector: {matchLabels: {app: box}}
+	  template:
+	    metadata: {labels: {app: box}}
+	    spec:
+	      terminationGracePeriodSeconds: 1
+	      tolerations: [{operator: Exists}]
+	      containers:
+	      - name: box
+	        image: lab.local/box:1
+	        imagePullPolicy: Never
+	        command: [/bin/sh, -c, 'mkdir -p /www; echo hello from $NODE > /www/index.html; echo up; exec httpd -f -p 8080 -h /www']
+	        env: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
+	        ports: [{containerPort: 8080}]
+	        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+	---
+	apiVersion: v1
+	kind: Service
+	metadata: {name: box, namespace: default}
+	spec: {type: NodePort, selector: {app: box}, ports: [{port: 80, targetPort: 8080, nodePort: 30080}]}
+	END
+    kubectl rollout status daemonset/box --timeout=120s
+}
+box_down() { kubectl delete daemonset/box service/box --wait=false; }
+
+ask() { kubectl exec "$1" -- wget -qO- "$2"; }
+pods_reach_all() {
+    local pods pod node other name address svc n=0
+    pods=$(kubectl get pod -l app=box -o jsonpath='{range .items[?(@.status.podIP)]}{.metadata.name} {.status.podIP} {.spec.nodeName}{"\n"}{end}') || return 1
+    [ "$(wc -l <<<"$pods")" = "$(fleet list | wc -l)" ] || { echo "not a pod on each host: $pods"; return 1; }
+    svc=$(kubectl get service box -o jsonpath='{.spec.clusterIP}') || return 1
+    while read -r pod _ node; do
+        while read -r other address name; do
+            [ "$(ask "$pod" "http://$address:8080/")" = "hello from $name" ] || { echo "$node does not reach $other on $name"; return 1; }
+            n=$((n + 1))
+        done <<<"$pods"
+        for _ in 1 2 3 4; do
+            ask "$pod" "http://$svc/" | grep -q '^hello from ' || { echo "$node does not reach the service address"; return 1; }
+        done
+        ask "$pod" http://box.default.svc.cluster.local/ | grep -q '^hello from ' || { echo "$node does not reach the service by its full name"; return 1; }
+        ask "$pod" http://box/ | grep -q '^hello from ' || { echo "$node does not reach the service by its short name"; return 1; }
+        kubectl exec "$pod" -- nc -w 3 kubernetes.default.svc.cluster.local 443 -e true || { echo "$node does not reach the API by name"; return 1; }
+        address=$(kubectl get node "$node" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}')
+        curl -sfm 3 "http://$address:30080/" | grep -q '^hello from ' || { echo "the port on $node does not answer"; return 1; }
+        kubectl logs "$pod" | grep -qx up || { echo "no logs from $node"; return 1; }
+    done <<<"$pods"
+    echo "$n pairs"
+}
+all_ready() {
+    [ "$(kubectl get nodes --no-headers | awk '$2 ~ /^Ready(,|$)/' | wc -l)" = "$(fleet list | wc -l)" ] || { kubectl get nodes; return 1; }
+}
+versions() { kubectl get nodes -o jsonpath='{range .items[*]}{.status.nodeInfo.kubeletVersion} {.status.nodeInfo.containerRuntimeVersion}{"\n"}{end}' | sort -u; }
+# Every pod is Ready, none of them has started again within the last moments.
+pods_settled() {
+    local a
+    [ -z "$(kubectl get pods -A --no-headers | awk '{split($3, n, "/"); if (n[1] != n[2] || $4 != "Running") print}')" ] || { kubectl get pods -A; return 1; }
+    a=$(kubectl get pods -A -o jsonpath='{.items[*].status.containerStatuses[*].restartCount}'); sleep 3
+    [ "$a" = "$(kubectl get pods -A -o jsonpath='{.items[*].status.containerStatuses[*].restartCount}')" ]
+}
+keys_are_private() { # nobody but root reads a private key, a token or a kubeconfig
+    local found
+    found=$(fleet exec all "grep -rlE 'PRIVATE KEY|client-key-data|^token' /etc/kubernetes /var/lib/kubelet/pki /root 2>/dev/null | xargs -r stat -L -c '%a %U %n' | grep -vE '^(600|400) root'")
+    [ -z "$found" ] || { echo "$found"; return 1; }
+}
