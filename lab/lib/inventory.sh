@@ -36,6 +36,7 @@ client_files() {
     inventory root | put "$LAB_DIR/inventory.yml"
     mkdir -p "$LAB_DIR/group_vars/all"
     put "$LAB_DIR/group_vars/all/lab.yml" < "$LAB/group_vars/all.yml"
+    put "$LAB_DIR/minidns.yaml.j2" < "$LAB/group_vars/minidns.yaml.j2"
     # The same hosts by the two ways of becoming root; the folder of each has the same variables.
     for h in admin helper; do
         mkdir -p "$LAB_DIR/$h"

@@ -27,6 +27,19 @@ equal 'a changed file is not taken' "1 none" "$rc $(ls "$wrong/cache/releases/ru
 check 'it says so' grep 'another one than lab/SHA256SUMS says: not taken' <<<"$out"
 check 'and what to do instead' grep 'hint: install it from https://go.dev/dl, or put' <<<"$out"
 
+# Upstream, played by a folder: what it publishes is verified, packed as the others are, and refused if it is wrong.
+up=$wrong/upstream/opencontainers/runc/releases/download/v1.4.3; mkdir -p "$up"
+printf 'not really runc' > "$up/runc.amd64"
+(cd "$up" && sha256sum runc.amd64 | sed 's/  / */' > runc.sha256sum && sed -i '1i 0000000000000000000000000000000000000000000000000000000000000000 *runc.arm64' runc.sha256sum)
+releases_from_upstream() {
+    env LAB_GITHUB="file://$wrong/upstream" LAB_CACHE="$wrong/cache" LAB_DIR="$wrong/lab" LAB_SOURCE=/nonexistent "$REPO/lab/releases" runc
+}
+check 'a release comes from upstream' releases_from_upstream
+equal 'it is what was published' 'not really runc' "$(xz -dc "$wrong/cache/releases/runc-v1.4.3.amd64.xz")"
+rm -f "$wrong"/cache/releases/{SHA256SUMS,runc*}; echo ' any more' >> "$up/runc.amd64"
+refuse 'what is not what its checksum says is refused' releases_from_upstream
+refuse 'and not kept' test -e "$wrong/cache/releases/runc-v1.4.3.amd64.xz"
+
 refuse 'no mirror without a network' "$REPO/lab/mirror" up
 fleet up 1
 check 'the mirror comes up' "$REPO/lab/mirror" up
