@@ -184,6 +184,11 @@ impl Reader<'_> {
     /// Says why a task has no action.
     fn no_action(&mut self, node: &Node, entries: &[(Node, Node)], level: Level, unknown: &[(&Node, &str)]) {
         // What is almost a keyword is a slip, not the module.
+        if let Some((key, name)) = unknown.iter().find(|(_, n)| gone(n).is_some()) {
+            let (message, help) = gone(name).unwrap_or_default();
+            self.report(Diagnostic::error(&key.span, message).help(help));
+            return;
+        }
         let (slips, modules): (Vec<&(&Node, &str)>, Vec<_>) = unknown
             .iter()
             .partition(|(_, n)| hint(n, level).is_some() && self.loader.modules.near(n).is_none() && !n.contains('.'));
@@ -193,15 +198,7 @@ impl Reader<'_> {
         }
         let mut modules = modules.into_iter();
         if let Some(&(key, name)) = modules.next() {
-            if matches!(name, "include" | "ansible.builtin.include") {
-                let problem = Diagnostic::error(&key.span, "`include` is gone from the language");
-                self.report(problem.help("write `include_tasks` (while running) or `import_tasks` (before)"));
-            } else if matches!(name, "import_playbook" | "ansible.builtin.import_playbook") {
-                let problem = Diagnostic::error(&key.span, "`import_playbook` stands among the tasks of a play");
-                self.report(problem.help("move it to the left margin: it is an entry of the playbook, like a play"));
-            } else {
-                self.unknown_module(&key.span, name);
-            }
+            self.unknown_module(&key.span, name);
         } else if slips.is_empty()
             && !entries.iter().any(|(k, _)| matches!(k.as_str(), Some("action" | "local_action")))
         {
@@ -242,4 +239,19 @@ fn found(name: String, written: &str, span: &Span, value: &Node) -> Found {
 fn builtin(name: &str) -> Option<&'static str> {
     let short = ["ansible.builtin.", "ansible.legacy."].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
     BUILTIN.iter().find(|b| **b == short).copied()
+}
+
+/// What is no action (any more), and what to write instead.
+fn gone(name: &str) -> Option<(&'static str, &'static str)> {
+    match name.strip_prefix("ansible.builtin.").unwrap_or(name) {
+        "include" => Some((
+            "`include` is gone from the language",
+            "write `include_tasks` (while running) or `import_tasks` (before)",
+        )),
+        "import_playbook" => Some((
+            "`import_playbook` stands among the tasks of a play",
+            "move it to the left margin: it is an entry of the playbook, like a play",
+        )),
+        _ => None,
+    }
 }

@@ -12,7 +12,7 @@ impl Reader<'_> {
             Value::String { text, unsafe_text: false } if has_template(text) => {
                 let environment = minijinja::Environment::new();
                 if let Err(error) = environment.template_from_str(text) {
-                    self.template_error(node, text, &error, 0);
+                    self.template_error("template", node, text, &error, 0);
                 }
             }
             Value::Seq(items) => items.iter().for_each(|i| self.templates(i)),
@@ -47,24 +47,37 @@ impl Reader<'_> {
         let offset = text.find(expression).unwrap_or(0);
         let environment = minijinja::Environment::new();
         if let Err(error) = environment.compile_expression(expression) {
-            self.template_error(node, text, &error, offset);
+            self.template_error("condition", node, text, &error, offset);
         }
     }
 
-    fn template_error(&mut self, node: &Node, text: &str, error: &minijinja::Error, offset: usize) {
+    fn template_error(&mut self, what: &str, node: &Node, text: &str, error: &minijinja::Error, offset: usize) {
         let detail = error.detail().unwrap_or("it cannot be read");
         let span = error
             .range()
             .map_or_else(|| node.span.clone(), |r| place(&node.span, text, r.start + offset, r.end + offset));
-        self.report(Diagnostic::error(&span, format!("a template that is wrong: {detail}")).label("here"));
+        self.report(Diagnostic::error(&span, format!("a {what} that is wrong: {detail}")).label("here"));
     }
 }
 
 /// The place of a part of a text in the file; the whole scalar where it is written otherwise there.
 fn place(span: &Span, text: &str, start: usize, end: usize) -> Span {
     let written = span.text();
-    match written.find(text) {
-        Some(at) => span.part(at + start, at + end.max(start + 1)),
-        None => span.clone(),
+    if let Some(at) = written.find(text) {
+        return span.part(at + start, at + end.max(start + 1));
     }
+    // A block scalar: the same lines, indented.
+    let before = text.get(..start).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(line_start..).and_then(|t| t.lines().next()).unwrap_or_default();
+    let mut offset = 0;
+    for (number, candidate) in written.split_inclusive('\n').enumerate() {
+        if number == before.matches('\n').count() {
+            let Some(at) = candidate.find(line).filter(|_| !line.is_empty()) else { break };
+            let column = offset + at + (start - line_start);
+            return span.part(column, column + (end.max(start + 1) - start).min(line.len().max(1)));
+        }
+        offset += candidate.len();
+    }
+    span.clone()
 }

@@ -114,6 +114,7 @@ pub(super) fn check(name: &str, node: &Node, kind: Kind) -> Result<(), Diagnosti
     let found = node.describe();
     let help = match (kind, &node.value) {
         (Kind::Items, Value::Map(_)) => Some("start each entry with `- `".to_owned()),
+        (Kind::Map, Value::String { .. }) => Some("write one `NAME: VALUE` on each line below it".to_owned()),
         (Kind::Bool, _) if node.is_null() => Some(format!("write `{name}: true` or `{name}: false`, or leave it out")),
         _ => None,
     };
