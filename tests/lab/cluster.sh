@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a cluster by the quick start; nothing to do the second time; what is broken by hand
 # is found and repaired; hosts that reboot come back.
+# shellcheck disable=SC2016  # what is quoted so is for the hosts' shells
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$HERE/lib_cluster.sh"
 lab tclust 10.93.0
@@ -33,9 +34,7 @@ drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'Start kube-proxy.*'
 drift 'a unit disabled' h2 'systemctl disable -q kubelet' 'Start the kubelet.*'
 drift 'the bridge deleted' h2 'ip link delete cbr0' '.*bridge.*'
 check 'pods reach each other after it' within 30 pods_reach_all
-# shellcheck disable=SC2016  # those are the host's variables
 drift 'a route lost' h3 'ip route | grep via | grep -v default | head -1 | { read -r to rest; ip route delete "$to"; }' '.*route.*'
-# shellcheck disable=SC2016
 drift 'the NAT rule doubled' h2 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat $rule' '.*'
 drift 'a kernel setting changed' h2 'sysctl -qw net.ipv4.ip_forward=0' '.*'
 drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' '.*manifest.*' 'kube-scheduler|pause|containerd-shim'
