@@ -442,3 +442,68 @@ fn rendered(found: &[Diagnostic]) -> String {
     let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
     lines.join("\n")
 }
+
+/// Lines taken out, moved and replaced: whatever comes of it, there is an answer.
+#[test]
+fn damaged_playbooks_never_panic() {
+    let text = std::fs::read_to_string(root().join("site/site.yml")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    // In the folder of the whole one, so that its roles and files are found.
+    let folder = tempfile::tempdir_in(root().join("site")).unwrap();
+    let path = folder.path().join("damaged.yml");
+    let read = |lines: &[String]| {
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        loader().lint(std::slice::from_ref(&path)).len()
+    };
+    let owned = |lines: &[&str]| lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>();
+    let mut found = 0;
+    for at in (0..lines.len()).step_by(3) {
+        let mut without = owned(&lines);
+        without.remove(at);
+        found += read(&without);
+        let mut outdented = owned(&lines);
+        outdented[at] = outdented[at].strip_prefix("  ").unwrap_or("x").to_owned();
+        found += read(&outdented);
+        let mut replaced = owned(&lines);
+        replaced[at] =
+            replaced[at].split_once(':').map_or_else(String::new, |(key, _)| format!("{key}: [1, {{a: ü}}]"));
+        found += read(&replaced);
+        found += read(&owned(&lines[..at]));
+    }
+    assert!(found > lines.len() / 3);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 300, ..Default::default() })]
+
+    /// Keywords with values of all kinds, at all levels.
+    #[test]
+    fn any_value_of_any_keyword_has_an_answer(
+        level in 0_usize..4,
+        keyword in proptest::sample::select(vec![
+            "hosts", "roles", "vars", "tags", "when", "serial", "loop", "with_items", "loop_control", "block", "rescue",
+            "notify", "listen", "register", "copy", "shell", "meta", "include_tasks", "import_tasks", "import_role",
+            "include_role", "include_vars", "import_playbook", "action", "local_action", "args", "vars_files",
+            "vars_prompt", "handlers", "module_defaults", "environment", "until", "name", "delegate_to", "collections",
+            "role", "set_fact", "assert", "strategy", "order", "debugger",
+        ]),
+        value in proptest::sample::select(vec![
+            "", "~", "yes", "-1", "0x1F", "1.5", "''", "text", "a=b c='d", "'{{ x }}'", "'{{ x'", "'{% if %}'", "[]", "{}",
+            "[~]", "[[]]", "[{}]", "{a: b}", "{name: x}", "{file: 1}", "{module: ping}", "{that: '{{ a }} b'}",
+            "{name: [x], apply: 1}", "!vault abc", "!unsafe '{{ x }}'", "[{name: 1}, {role: {}}]", "'ü: \\n{{'", "\"a\\n{{ b c }}\"",
+        ]),
+    ) {
+        let text = match level {
+            0 => format!("- hosts: all\n  tasks: [ping: ]\n  {keyword}: {value}\n"),
+            1 => format!("- hosts: all\n  tasks:\n    - ping:\n      {keyword}: {value}\n    - {keyword}: {value}\n"),
+            2 => format!("- hosts: all\n  tasks:\n    - block:\n        - ping:\n      {keyword}: {value}\n  handlers:\n    - {keyword}: {value}\n"),
+            _ => format!("- {keyword}: {value}\n- hosts: all\n  roles:\n    - role: x\n      {keyword}: {value}\n"),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.yml");
+        std::fs::write(&path, text).unwrap();
+        for diagnostic in loader().lint(&[path]) {
+            rendered(&[diagnostic]);
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::IncludedRole;
 use super::action::Found;
+use super::items::Around;
 use super::playbook::canonical;
 use super::reader::{Reader, folder};
 use super::role::Use;
@@ -37,14 +38,13 @@ impl Reader<'_> {
         found: &Found,
         keywords: Keywords,
         parent: &Arc<Scope>,
-        is_handler: bool,
-        notify: Option<&[Node]>,
+        around: Around<'_>,
     ) -> Vec<Item> {
         self.no_loop(node, found, "include_tasks");
         let Some((file, _)) = self.tasks_file(found, &["file"]) else { return Vec::new() };
         let own_vars = keywords.vars.clone().unwrap_or_default();
         let Some(name) = self.static_text(&found.written, &file, parent, &own_vars) else { return Vec::new() };
-        let path = match self.tasks_path(&name, parent, is_handler, true) {
+        let path = match self.tasks_path(&name, parent, around.is_handler, true) {
             Ok(path) => path,
             Err(tried) => {
                 self.file_missing(&file, &name, &tried);
@@ -53,18 +53,12 @@ impl Reader<'_> {
         };
         let own = node.get("notify").map(|n| self.notify(n));
         let scope = below(ScopeKind::Import, keywords, parent, &path);
-        self.tasks_of(&path, &scope, is_handler, own.as_deref().or(notify), Some(&file))
+        let around = Around { notify: own.as_deref().or(around.notify), ..around };
+        self.tasks_of(&path, &scope, around, Some(&file))
     }
 
     /// Reads the file an import or include leads to.
-    fn tasks_of(
-        &mut self,
-        path: &Path,
-        scope: &Arc<Scope>,
-        is_handler: bool,
-        notify: Option<&[Node]>,
-        written: Option<&Node>,
-    ) -> Vec<Item> {
+    fn tasks_of(&mut self, path: &Path, scope: &Arc<Scope>, around: Around<'_>, written: Option<&Node>) -> Vec<Item> {
         let same = canonical(path);
         if let Some(written) = written
             && self.open_files.contains(&same)
@@ -88,9 +82,10 @@ impl Reader<'_> {
             self.open_files.pop();
             return Vec::new();
         }
-        let items = match is_handler {
-            true => self.handler_items(&list, scope, false),
-            false => self.items(&list, scope, notify),
+        // Imported handlers are handlers of the play; included ones are run like tasks.
+        let items = match around.is_handler && written.is_some() {
+            true => self.handler_items(&list, scope, true),
+            false => self.items(&list, scope, around),
         };
         self.open_files.pop();
         items
@@ -299,7 +294,7 @@ impl Reader<'_> {
             }
         };
         let scope = included(from, include, Some(&path));
-        Some(self.tasks_of(&path, &scope, from.is_handler, None, None))
+        Some(self.tasks_of(&path, &scope, Around { is_handler: from.is_handler, notify: None }, None))
     }
 
     /// Reads the role a running `include_role` leads to.

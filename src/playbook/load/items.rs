@@ -9,19 +9,27 @@ use crate::yaml::{Node, Value};
 
 const SECTIONS: [&str; 3] = ["block", "rescue", "always"];
 
+/// What holds for a list of tasks besides the keywords around it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Around<'a> {
+    /// Whether they are handlers.
+    pub is_handler: bool,
+    /// What the block around notifies.
+    pub notify: Option<&'a [Node]>,
+}
+
 impl Reader<'_> {
     /// Reads a list of tasks and blocks; static imports come out as what they import.
-    /// `notify` is what the block around notifies.
-    pub(super) fn items(&mut self, list: &[Node], scope: &Arc<Scope>, notify: Option<&[Node]>) -> Vec<Item> {
+    pub(super) fn items(&mut self, list: &[Node], scope: &Arc<Scope>, around: Around<'_>) -> Vec<Item> {
         let mut items = Vec::new();
         for node in list {
             if node.is_null() {
                 self.report(Diagnostic::error(&node.span, "an empty entry in a list of tasks").help("remove the `-`"));
             } else if let Some(entries) = node.as_map() {
                 if SECTIONS.iter().any(|s| node.get(s).is_some()) {
-                    items.push(Item::Block(Arc::new(self.block(node, entries, scope, notify))));
+                    items.push(Item::Block(Arc::new(self.block(node, entries, scope, around))));
                 } else {
-                    items.extend(self.task(node, entries, scope, false, notify));
+                    items.extend(self.task(node, entries, scope, around));
                 }
             } else {
                 self.report(not_a_task(node));
@@ -30,7 +38,7 @@ impl Reader<'_> {
         items
     }
 
-    fn block(&mut self, node: &Node, entries: &[(Node, Node)], scope: &Arc<Scope>, notify: Option<&[Node]>) -> Block {
+    fn block(&mut self, node: &Node, entries: &[(Node, Node)], scope: &Arc<Scope>, around: Around<'_>) -> Block {
         self.block_keys(entries);
         let keywords = self.keywords(Level::Block, entries);
         let scope = self.scope(ScopeKind::Block, keywords, scope);
@@ -42,9 +50,9 @@ impl Reader<'_> {
             self.report(problem.help("put the tasks it belongs to under `block:`, in the same mapping"));
         }
         let own = node.get("notify").map(|n| self.notify(n));
-        let notify = own.as_deref().or(notify);
+        let around = Around { notify: own.as_deref().or(around.notify), ..around };
         let mut section = |name: &str| match node.get(name).map(|n| &n.value) {
-            Some(Value::Seq(list)) => self.items(list, &scope, notify),
+            Some(Value::Seq(list)) => self.items(list, &scope, around),
             _ => Vec::new(),
         };
         let (block, rescue, always) = (section("block"), section("rescue"), section("always"));
@@ -89,7 +97,7 @@ impl Reader<'_> {
                 continue;
             };
             let Some((key, section)) = SECTIONS.iter().find_map(|s| node.get_entry(s)) else {
-                items.extend(self.task(node, entries, scope, true, None));
+                items.extend(self.task(node, entries, scope, Around { is_handler: true, notify: None }));
                 continue;
             };
             if !outermost || node.get("rescue").is_some() || node.get("always").is_some() {

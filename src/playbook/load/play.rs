@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::items::Around;
 use super::reader::{PlayState, Reader, head};
 use super::values::is_template;
 use crate::playbook::keyword::{Level, join, near};
@@ -271,7 +272,7 @@ impl Reader<'_> {
                     // `keywords` has reported what is no list.
                     _ => &[],
                 };
-                self.items(list, scope, None)
+                self.items(list, scope, Around::default())
             }
             None => Vec::new(),
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::items::Around;
 use super::reader::{Reader, head};
 use crate::playbook::keyword::{Level, find};
 use crate::playbook::{Block, Diagnostic, Item, Keywords, Role, Scope, ScopeKind, VarMap};
@@ -227,7 +228,7 @@ impl Reader<'_> {
         let Some(file) = self.role_file(role, "tasks", &role.entry, role.entry != "main") else { return Vec::new() };
         let Some(node) = self.file(&file) else { return Vec::new() };
         let list = self.list(&node, "a file of tasks").to_vec();
-        self.items(&list, scope, None)
+        self.items(&list, scope, Around::default())
     }
 
     fn role_handlers(&mut self, role: &Role, scope: &Arc<Scope>) -> Vec<Item> {

@@ -138,6 +138,7 @@ impl Reader<'_> {
                 tried.extend(in_role.iter().filter(|_| !is_import).cloned());
                 tried.extend(around);
                 tried.extend(in_role);
+                tried.extend(role.map(|r| r.join("tasks").join(name)));
                 tried.extend(role.map(|r| r.join(name)));
                 tried.push(self.play.directory.join(name));
                 tried
@@ -153,8 +154,12 @@ impl Reader<'_> {
         let options = &self.loader.options;
         let mut tried = Vec::new();
         let parts: Vec<&str> = name.split('.').collect();
-        if let [namespace, collection, role] = parts.as_slice() {
-            let below = Path::new("ansible_collections").join(namespace).join(collection).join("roles").join(role);
+        if let [namespace, collection, role @ ..] = parts.as_slice()
+            && !role.is_empty()
+        {
+            // More parts are folders below: `acme.infra.base.roles.users`.
+            let below = Path::new("ansible_collections").join(namespace).join(collection).join("roles");
+            let below = role.iter().fold(below, |path, part| path.join(part));
             let own = directory.join("collections");
             tried.extend(std::iter::once(&own).chain(&options.collections_path).map(|c| c.join(&below)));
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::action::Found;
+use super::items::Around;
 use super::reader::Reader;
 use super::values::is_template;
 use crate::playbook::keyword::Level;
@@ -37,14 +38,14 @@ impl Reader<'_> {
         node: &Node,
         entries: &[(Node, Node)],
         parent: &Arc<Scope>,
-        is_handler: bool,
-        notify: Option<&[Node]>,
+        around: Around<'_>,
     ) -> Vec<Item> {
+        let is_handler = around.is_handler;
         let level = if is_handler { Level::Handler } else { Level::Task };
         let keywords = self.keywords(level, entries);
         let Some(found) = self.action(node, entries, level, parent) else { return Vec::new() };
         match found.name.as_str() {
-            "import_tasks" => return self.import_tasks(node, &found, keywords, parent, is_handler, notify),
+            "import_tasks" => return self.import_tasks(node, &found, keywords, parent, around),
             "import_role" | "include_role" if is_handler => {
                 let message = format!("`{}` cannot be a handler", found.written);
                 self.report(
@@ -56,11 +57,10 @@ impl Reader<'_> {
             "import_role" => return self.import_role(node, &found, keywords, parent),
             _ => {}
         }
-        let task = self.finish_task(node, entries, found, keywords, parent, is_handler, notify);
+        let task = self.finish_task(node, entries, found, keywords, parent, around);
         task.map(|t| Item::Task(Arc::new(t))).into_iter().collect()
     }
 
-    #[allow(clippy::too_many_arguments)] // one caller; a struct would only name them twice
     fn finish_task(
         &mut self,
         node: &Node,
@@ -68,8 +68,7 @@ impl Reader<'_> {
         found: Found,
         mut keywords: Keywords,
         parent: &Arc<Scope>,
-        is_handler: bool,
-        notify: Option<&[Node]>,
+        around: Around<'_>,
     ) -> Option<Task> {
         if keywords.delegate_to.is_none() {
             keywords.delegate_to.clone_from(&found.delegate_to);
@@ -98,14 +97,14 @@ impl Reader<'_> {
             delay,
             changed_when,
             failed_when,
-            notify: own.unwrap_or_else(|| notify.unwrap_or_default().to_vec()),
+            notify: own.unwrap_or_else(|| around.notify.unwrap_or_default().to_vec()),
             listen: node.get("listen").map(super::loops::list).unwrap_or_default(),
             async_,
             poll,
-            is_handler,
+            is_handler: around.is_handler,
             span: node.span.clone(),
         };
-        if is_handler && task.name.is_none() && task.listen.is_empty() {
+        if around.is_handler && task.name.is_none() && task.listen.is_empty() {
             let problem =
                 Diagnostic::warning(task.action.name_span(), "nothing can notify this handler: it has no name");
             self.report(problem.help("add `name:`, or `listen:` with a topic"));

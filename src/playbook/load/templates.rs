@@ -38,7 +38,7 @@ impl Reader<'_> {
         } else if has_template(text) {
             let problem =
                 Diagnostic::error(&node.span, format!("`{keyword}` holds a template inside of an expression"));
-            let help = text.replace("{{", "").replace("}}", "").split_whitespace().collect::<Vec<_>>().join(" ");
+            let help = without_braces(text);
             self.report(
                 problem.label("`{{` cannot stand here").help(format!("write the variable's name alone: `{help}`")),
             );
@@ -58,6 +58,17 @@ impl Reader<'_> {
             .map_or_else(|| node.span.clone(), |r| place(&node.span, text, r.start + offset, r.end + offset));
         self.report(Diagnostic::error(&span, format!("a {what} that is wrong: {detail}")).label("here"));
     }
+}
+
+/// The expression that was meant: braces taken away, and quotes that stand around them.
+fn without_braces(text: &str) -> String {
+    let mut text = text.to_owned();
+    for quote in ['"', '\''] {
+        text = text.replace(&format!("{quote}{{{{"), "{{").replace(&format!("}}}}{quote}"), "}}");
+    }
+    let words: Vec<&str> = text.split("{{").flat_map(|t| t.split("}}")).map(str::trim).collect();
+    let joined = words.join(" ");
+    joined.replace("[ ", "[").replace(" ]", "]").replace("( ", "(").replace(" )", ")").trim().to_owned()
 }
 
 /// The place of a part of a text in the file; the whole scalar where it is written otherwise there.
