@@ -52,6 +52,7 @@ pub struct Include {
 
 /// What a dynamic include brings in.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // it lives in the box of `Action::Include`
 pub enum IncludeKind {
     /// `include_tasks`: a file of tasks.
     Tasks {

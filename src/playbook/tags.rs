@@ -46,7 +46,8 @@ impl TagFilter {
         if wants(&self.skip, "all") {
             return has("always") && !wants(&self.skip, "always");
         }
-        !meets(&self.skip) && !(wants(&self.skip, "tagged") && !untagged)
+        let skipped = meets(&self.skip) || (wants(&self.skip, "tagged") && !untagged);
+        !skipped
     }
 
     /// Whether a task at this level runs; `render` turns a tag with a template into its texts.

@@ -185,7 +185,7 @@ impl Reader<'_> {
             _ => vec![node.clone()],
         };
         for file in &files {
-            let names = file.as_seq().map_or_else(|| std::slice::from_ref(file), |s| s);
+            let names = file.as_seq().unwrap_or_else(|| std::slice::from_ref(file));
             for name in names {
                 if name.as_str().is_none() {
                     let message = format!("`vars_files` takes paths, not {}", name.describe());
