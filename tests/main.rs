@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
+mod bad;
 mod inventory;
 mod listed;
 mod playbook;

@@ -57,7 +57,8 @@ fn one(argument: &str, vars: &mut Vars) -> Result<(), InventoryError> {
             } else {
                 "write `-e name=value`, `-e '{\"name\": value}'` or `-e @FILE`".into()
             };
-            return Err(wrong(format!("expected `name=value`, found `{rest}`"), help));
+            let message = format!("expected `name=value`, found `{rest}`");
+            return Err(InventoryError::ExtraVars { message, span: value.span, help });
         }
         vars.insert(name, value.into());
     }

@@ -191,7 +191,11 @@ pub(super) fn merge(node: &Node, vars: &mut Vars) -> Result<(), InventoryError> 
     if node.is_null() {
         return Ok(());
     }
-    let entries = node.as_map().ok_or_else(|| node.unexpected("a mapping of variables"))?;
+    let entries = node.as_map().ok_or_else(|| {
+        let mut error = node.unexpected("a mapping of variables");
+        error.help.get_or_insert_with(|| "write one `name: value` per line".into());
+        error
+    })?;
     for (key, value) in entries {
         let name = key.as_str().ok_or_else(|| key.unexpected("a text as the name of a variable"))?;
         vars.insert(name.to_owned(), value.clone().into());

@@ -290,6 +290,10 @@ fn section<'t>(line: &Line<'t>) -> Result<Option<(&'t str, Kind)>, InventoryErro
         }
         return Err(line.error("a line holds one section", line.whole(), "put each section on its own line"));
     }
+    if inner.parse::<std::net::Ipv6Addr>().is_ok() {
+        // A host: the reader of names says what is wrong with it.
+        return Ok(None);
+    }
     let (group, kind) = inner.split_once(':').map_or((inner, None), |(group, kind)| (group, Some(kind)));
     if group.is_empty() || inner.contains(char::is_whitespace) {
         let what = if group.trim().is_empty() { "a section without a name" } else { "a section's name has no blanks" };

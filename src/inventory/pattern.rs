@@ -53,6 +53,11 @@ impl Inventory {
         let plain = parts.iter().filter(|part| !part.starts_with(['&', '!']));
         let mut hosts: IndexSet<&str> = IndexSet::new();
         let mut any = false;
+        if let Some(part) = parts.iter().find(|part| matches!(part.as_str(), "&" | "!")) {
+            let message = format!("has a `{part}` with nothing behind it");
+            let help = format!("write the name of a group or host directly behind `{part}`");
+            return Err(InventoryError::Pattern { pattern: parts.join(":"), message, help });
+        }
         for part in plain {
             any = true;
             hosts.extend(self.part(part, warnings)?);
@@ -73,11 +78,6 @@ impl Inventory {
 
     /// The hosts of one part. They may repeat: a subscript counts them as Ansible does.
     fn part<'a>(&'a self, part: &'a str, warnings: &mut Vec<String>) -> Result<Vec<&'a str>, InventoryError> {
-        if part.is_empty() {
-            let message = "has a `&` or `!` with nothing behind it".into();
-            let help = "write the name of a group or host directly behind it".into();
-            return Err(InventoryError::Pattern { pattern: part.into(), message, help });
-        }
         if let Some((name, _)) = self.hosts.get_key_value(part) {
             return Ok(vec![name]);
         }

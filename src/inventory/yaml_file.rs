@@ -20,7 +20,13 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node, origin: &Origin) -> R
         Value::Seq(items) if items.iter().any(|item| item.get("hosts").is_some()) => {
             return Err(wrong("this is a playbook, not an inventory", root, "name the inventory behind `-i`"));
         }
-        _ => return Err(root.unexpected("a mapping of groups").into()),
+        _ => {
+            let mut error = root.unexpected("a mapping of groups");
+            error
+                .help
+                .get_or_insert_with(|| "begin with `all:`, and below it `hosts:` with one `NAME:` per line".into());
+            return Err(error.into());
+        }
     };
     if let Some((key, plugin)) = root.get_entry("plugin").filter(|(_, v)| v.as_str().is_some()) {
         let plugin = plugin.as_str().unwrap_or_default();

@@ -32,7 +32,7 @@ pub(super) fn documents(source: &Arc<Source>, options: Options, json: bool) -> R
     while let Some(event) = parser.next_event() {
         let (event, marks) = event.map_err(|error| {
             let at = builder.offsets.byte(error.marker().index());
-            hint::syntax(source, at, error.info())
+            hint::syntax(source, at, error.info(), builder.open_bracket())
         })?;
         builder.event(event, marks)?;
     }
@@ -115,10 +115,17 @@ struct Builder<'s> {
 }
 
 impl Builder<'_> {
+    /// The innermost bracket that is still open.
+    fn open_bracket(&self) -> Option<usize> {
+        self.stack.iter().rev().map(|frame| frame.start).find(|start| is_bracket(&self.source.text, *start))
+    }
+
     fn event(&mut self, event: Event<'_>, marks: Marks) -> Result<(), YamlError> {
         let span = self.span(marks);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let start = self.behind_properties(span.start, anchor > 0 || tag.is_some()).min(span.end);
+                let span = Span { start, ..span };
                 let (node, merge) = self.scalar(&text, style, tag.as_deref(), span)?;
                 self.remember(anchor, &node);
                 self.push(node, merge)
@@ -152,6 +159,15 @@ impl Builder<'_> {
         Span::new(self.source, start, start + text.trim_end().len())
     }
 
+    /// Where a value itself starts: behind its tag and its anchor.
+    fn behind_properties(&self, start: usize, has_some: bool) -> usize {
+        let mut rest = self.source.text.get(start..).unwrap_or_default();
+        while has_some && rest.starts_with(['!', '&']) {
+            rest = rest.find(char::is_whitespace).map_or("", |at| &rest[at..]).trim_start();
+        }
+        self.source.text.len() - rest.len()
+    }
+
     fn open(
         &mut self,
         start: usize,
@@ -176,6 +192,7 @@ impl Builder<'_> {
         if anchor > 0 {
             self.anchors.insert(anchor, Anchor::Open);
         }
+        let start = self.behind_properties(start, anchor > 0 || tag.is_some());
         self.stack.push(Frame { start, end: span.end, anchor, tag, content });
         Ok(())
     }
@@ -185,7 +202,7 @@ impl Builder<'_> {
         if frame.tag == Some(Kind::Unsafe) {
             self.unsafe_depth -= 1;
         }
-        let flow = self.source.text.get(frame.start..).is_some_and(|t| t.starts_with(['{', '[']));
+        let flow = is_bracket(&self.source.text, frame.start);
         let end = if flow { end.end.max(frame.end) } else { frame.end };
         let span = Span::new(self.source, frame.start, end);
         let value = match frame.content {
@@ -285,6 +302,7 @@ impl Builder<'_> {
                 _ => return Err(wrong(Kind::Float)),
             },
             Some(Kind::Vault) if text.trim_start().starts_with("$ANSIBLE_VAULT;") => Value::Vault(text.to_owned()),
+            Some(Kind::Vault) => return Err(not_encrypted(&span)),
             Some(other) => return Err(wrong(other)),
         };
         let value = match value {
@@ -328,6 +346,22 @@ impl Builder<'_> {
         };
         YamlError::Tag { tag: written, span }
     }
+}
+
+fn is_bracket(text: &str, at: usize) -> bool {
+    text.get(at..).is_some_and(|t| t.starts_with(['{', '[']))
+}
+
+/// The error for a text that `!vault` says is encrypted and is not: it may be a secret, so the message shows stars.
+fn not_encrypted(span: &Span) -> YamlError {
+    let hidden: String = span.text().chars().map(|c| if c.is_whitespace() { c } else { '*' }).collect();
+    let text = &span.source.text;
+    let (before, after) = (text.get(..span.start), text.get(span.end..));
+    let shown = Source::new(
+        span.source.name.as_str(),
+        format!("{}{hidden}{}", before.unwrap_or_default(), after.unwrap_or_default()),
+    );
+    tagged(Kind::Vault, "another text", Span::new(&shown, span.start, span.start + hidden.len()))
 }
 
 fn tagged(kind: Kind, found: &str, span: Span) -> YamlError {

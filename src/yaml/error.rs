@@ -119,7 +119,7 @@ pub enum YamlError {
 
     /// A value that its tag does not fit.
     #[error("the tag `{tag}` needs {expected}, found {found}")]
-    #[diagnostic(code(yaml::tagged_value))]
+    #[diagnostic(code(yaml::tagged_value), help("remove the tag, or write a value that fits it"))]
     TaggedValue {
         /// The tag.
         tag: String,

@@ -5,16 +5,48 @@ use std::sync::Arc;
 use super::{Node, Source, Span, Value, YamlError};
 
 /// Turns the parser's complaint at byte `at` into an error that says what to do.
-pub(super) fn syntax(source: &Arc<Source>, at: usize, info: &str) -> YamlError {
+pub(super) fn syntax(source: &Arc<Source>, at: usize, info: &str, bracket: Option<usize>) -> YamlError {
     let place = Place::new(&source.text, at);
     for recognise in [tab, template, colon, special_start, unclosed] {
         if let Some((message, span, help)) = recognise(&place, info) {
             return YamlError::Syntax { message, span: Span::new(source, span.0, span.1), help: Some(help) };
         }
     }
+    if let Some(error) = bracket.and_then(|open| in_brackets(source, at, info, open)) {
+        return error;
+    }
     let (message, help) = plain_words(info);
     let end = source.text.get(at..).and_then(|t| t.chars().next()).map_or(at, |c| at + c.len_utf8());
-    YamlError::Syntax { message, span: Span::new(source, at, end), help: help.map(str::to_owned) }
+    // A misplaced `key:` is shown whole, not by its colon.
+    let start = if info.contains("mapping values") { place.start + indent(place.line) } else { at };
+    YamlError::Syntax { message, span: Span::new(source, start.min(at), end), help: help.map(str::to_owned) }
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// An error between brackets: says where they were opened, and shows that place when the file ends there.
+fn in_brackets(source: &Arc<Source>, at: usize, info: &str, open: usize) -> Option<YamlError> {
+    let about =
+        ["did not find expected ','", "expected ',' or ']'", "illegal placement", "unexpected eof", "flow construct"];
+    about.iter().find(|part| info.contains(**part))?;
+    let bracket = source.text.get(open..)?.chars().next()?;
+    let close = if bracket == '[' { ']' } else { '}' };
+    let opened = Span::new(source, open, open + 1);
+    let help = Some(format!("add the missing `,` or `{close}`"));
+    let rest = source.text.get(at..).unwrap_or_default();
+    let (message, span) = if rest.trim().is_empty() {
+        (format!("`{bracket}` is opened here and not closed"), opened)
+    } else {
+        let end = at + rest.chars().next().map_or(0, char::len_utf8);
+        let line = opened.line_column().0;
+        (
+            format!("this does not fit between `{bracket}` (opened in line {line}) and `{close}`"),
+            Span::new(source, at, end),
+        )
+    };
+    Some(YamlError::Syntax { message, span, help })
 }
 
 /// The error for a key that is a list or a mapping: mostly a template without quotes.
@@ -33,7 +65,8 @@ pub(super) fn key(node: &Node) -> YamlError {
             help: Some(format!("write {}", quoted(&value))),
         };
     }
-    YamlError::Key { found: node.value.kind(), span: node.span.clone(), help: None }
+    let help = Some("write a text as the key, and put lists and mappings behind the colon".into());
+    YamlError::Key { found: node.value.kind(), span: node.span.clone(), help }
 }
 
 /// A template in the quotes that suit it.
@@ -176,6 +209,7 @@ fn special_start(place: &Place<'_>, info: &str) -> Found {
     let message = match first {
         '*' => format!("`{value}` repeats a value by name, and nothing has that name"),
         '&' => "`&` gives a value a name, and the name is missing".into(),
+        '`' => "a text cannot start with a backtick".into(),
         other => format!("a text cannot start with `{other}`"),
     };
     let at = place.start + value_at;
@@ -184,6 +218,13 @@ fn special_start(place: &Place<'_>, info: &str) -> Found {
 
 /// A quote or bracket that nobody closes: the parser notices at the end of the file.
 fn unclosed(place: &Place<'_>, info: &str) -> Found {
+    if info.contains("indentation in quoted scalar") {
+        return Some((
+            "a text in quotes does not end in its line".into(),
+            (place.at, place.start + place.line.trim_end().len()),
+            "add the closing quote, or indent the lines that continue the text".into(),
+        ));
+    }
     let quote =
         info.contains("quoted scalar") && (info.contains("end of stream") || info.contains("document indicator"));
     let after_quote =

@@ -49,9 +49,11 @@ fn parse(node: &Node, is_argument: impl Fn(&str) -> bool) -> Result<Vec<(Node, N
         pairs.push((Node::text(key, key_span), Node::new(value, value_span)));
         raw.cut();
     }
+    let words = raw.words;
     if let Some(rest) = raw.finish() {
         let value = Value::String { text: rest, unsafe_text };
-        pairs.push((Node::text(RAW, node.span.clone()), Node::new(value, node.span.clone())));
+        let span = words.and_then(|words| place.stretch(text, words)).unwrap_or_else(|| node.span.clone());
+        pairs.push((Node::text(RAW, span.clone()), Node::new(value, span)));
     }
     Ok(pairs)
 }
@@ -191,11 +193,16 @@ struct Raw<'t> {
     out: String,
     end: Option<usize>,
     cut: bool,
+    /// The first and the last of its words.
+    words: Option<(Word, Word)>,
 }
+
+/// A word as byte offsets.
+type Word = (usize, usize);
 
 impl<'t> Raw<'t> {
     fn new(text: &'t str) -> Self {
-        Self { text, out: String::new(), end: None, cut: false }
+        Self { text, out: String::new(), end: None, cut: false, words: None }
     }
 
     fn push(&mut self, start: usize, end: usize) {
@@ -208,6 +215,7 @@ impl<'t> Raw<'t> {
             });
         }
         self.out.push_str(&self.text.get(start..end).unwrap_or_default().replace("\\=", "="));
+        self.words = Some((self.words.map_or((start, end), |(first, _)| first), (start, end)));
         self.end = Some(end);
         self.cut = false;
     }
@@ -242,6 +250,18 @@ impl Place<'_> {
             }
             None => (self.span.clone(), self.span.clone()),
         }
+    }
+
+    /// The place from one word to another.
+    fn stretch(&self, text: &str, (first, last): (Word, Word)) -> Option<Span> {
+        let find = |(start, end): Word| {
+            let word = text.get(start..end)?;
+            let written = self.span.text();
+            let at = if written == text { start } else { written.find(word)? };
+            Some((at, at + word.len()))
+        };
+        let (start, end) = (find(first)?.0, find(last)?.1);
+        (start < end).then(|| self.span.part(start, end))
     }
 
     fn locate(&self, text: &str, start: usize, word: &str) -> Option<usize> {

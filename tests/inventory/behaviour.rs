@@ -53,7 +53,7 @@ fn wrong_patterns_are_refused() {
     assert_eq!(error("web[-3]"), "the pattern `web[-3]` is beyond the end: `web` has 2 hosts");
     assert_eq!(error("~we(b"), "the pattern `~we(b` is no valid regular expression");
     assert_eq!(error("web[0-1]"), "the pattern `web[0-1]` has a range with `-`");
-    assert_eq!(error("web:&"), "the pattern `` has a `&` or `!` with nothing behind it");
+    assert_eq!(error("web:&"), "the pattern `web:&` has a `&` with nothing behind it");
 }
 
 #[test]
