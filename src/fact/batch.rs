@@ -1,6 +1,6 @@
 //! Many probes, few scripts: one per subject, and one for each script probe.
 
-use super::{Algorithm, Answer, Probe, ScriptAnswer, account, checksum, content, package, setup, stat, unit};
+use super::{Algorithm, Answer, Probe, ScriptAnswer, account, checksum, content, kernel, package, setup, stat, unit};
 
 /// At most so many questions share one script, so that no command line grows without bound.
 const CHUNK: usize = 200;
@@ -12,6 +12,7 @@ enum Subject {
     Content,
     Package,
     Unit,
+    Kernel,
     User,
     Group,
     Script,
@@ -62,6 +63,7 @@ fn subject(probe: &Probe) -> Option<Subject> {
         Probe::Content { .. } => Subject::Content,
         Probe::Package { .. } => Subject::Package,
         Probe::Unit { .. } => Subject::Unit,
+        Probe::Kernel { .. } => Subject::Kernel,
         Probe::User { .. } => Subject::User,
         Probe::Group { .. } => Subject::Group,
         Probe::Script { .. } => Subject::Script,
@@ -78,6 +80,7 @@ fn script(subject: Subject, probes: &[Probe]) -> String {
         Subject::Content => content::script(&names),
         Subject::Package => package::script(&names),
         Subject::Unit => unit::script(&names),
+        Subject::Kernel => kernel::script(&names),
         Subject::User => account::user_script(&names),
         Subject::Group => account::group_script(&names),
         Subject::Script => names.concat(),
@@ -89,6 +92,7 @@ fn name(probe: &Probe) -> &str {
     match probe {
         Probe::Stat { path, .. } | Probe::Checksum { path, .. } | Probe::Content { path } => path,
         Probe::Package { name } | Probe::Unit { name } | Probe::User { name } | Probe::Group { name } => name,
+        Probe::Kernel { key } => key,
         Probe::Script { script, .. } => script,
         Probe::Facts | Probe::Api(_) => "",
     }
@@ -121,6 +125,7 @@ impl Batch {
                 wrap(package::parse(&names, stdout)?, Answer::Package)
             }
             Subject::Unit => wrap(unit::parse(count, stdout)?, Answer::Unit),
+            Subject::Kernel => wrap(kernel::parse(count, stdout)?, Answer::Kernel),
             Subject::User => wrap(account::parse_users(count, stdout)?, Answer::User),
             Subject::Group => wrap(account::parse_groups(count, stdout)?, Answer::Group),
             Subject::Facts => vec![Answer::Facts(setup::parse(stdout)?)],

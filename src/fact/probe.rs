@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Algorithm, FileStat, GroupEntry, PackageState, Resource, UnitState, UserEntry};
+use super::{Algorithm, FileStat, GroupEntry, PackageState, Resource, UnitState, UserEntry, unit};
 
 /// One read-only question. Equal probes are asked once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +35,11 @@ pub enum Probe {
     Unit {
         /// The unit's full name, such as `ssh.service`.
         name: String,
+    },
+    /// A kernel setting, as sysctl(8) names it.
+    Kernel {
+        /// Such as `net.ipv4.ip_forward`.
+        key: String,
     },
     /// A user by name or number.
     User {
@@ -101,6 +106,8 @@ pub enum Answer {
     Package(Option<PackageState>),
     /// To [`Probe::Unit`].
     Unit(UnitState),
+    /// To [`Probe::Kernel`], blanks as the kernel prints them.
+    Kernel(Option<String>),
     /// To [`Probe::User`].
     User(Option<UserEntry>),
     /// To [`Probe::Group`].
@@ -123,7 +130,8 @@ impl Probe {
                 vec![Resource::Path(path.clone())]
             }
             Probe::Package { name } => vec![Resource::Package(name.clone())],
-            Probe::Unit { name } => vec![Resource::Unit(name.clone())],
+            Probe::Unit { name } => unit::reads(name),
+            Probe::Kernel { key } => vec![Resource::Kernel(key.clone())],
             Probe::User { .. } => vec![Resource::Users],
             Probe::Group { .. } => vec![Resource::Groups],
             Probe::Script { reads, .. } => reads.clone(),

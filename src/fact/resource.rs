@@ -13,7 +13,7 @@ pub enum Resource {
     Users,
     /// The group database.
     Groups,
-    /// A kernel setting.
+    /// A kernel setting; the empty name stands for all of them.
     Kernel(String),
     /// An object behind the Kubernetes API, by whatever name.
     Api,
@@ -26,12 +26,13 @@ impl Resource {
     ///
     /// A path written touches itself, all below it, and the directory it stands in (whose entries changed).
     pub fn touches(&self, read: &Resource) -> bool {
-        use Resource::{Anything, Path};
+        use Resource::{Anything, Kernel, Path};
         match (self, read) {
             (Anything, _) | (_, Anything) => true,
             (Path(written), Path(read)) => {
                 within(read, written) || written.rsplit_once('/').is_some_and(|(parent, _)| non_empty(parent) == *read)
             }
+            (Kernel(written), Kernel(read)) => written.is_empty() || written == read,
             (a, b) => a == b,
         }
     }
@@ -65,6 +66,8 @@ mod tests {
             (Users, Groups, false),
             (Unit("a".into()), Unit("a".into()), true),
             (path("/a"), Users, false),
+            (Kernel(String::new()), Kernel("a".into()), true),
+            (Kernel("b".into()), Kernel("a".into()), false),
         ];
         for (write, read, expected) in cases {
             assert_eq!(write.touches(read), *expected, "{write:?} on {read:?}");

@@ -1,19 +1,39 @@
-//! The facts that `setup` gathers: one script, one parser.
+//! The facts that `setup` gathers: one script, one parser for each subject.
+//!
+//! Names and shapes are those of Ansible's fact collectors:
+//! <https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_vars_facts.html>
+
+mod hardware;
+mod network;
+mod subset;
+mod system;
+mod told;
 
 use serde_json::{Map, Value as Json, json};
+use told::Told;
 
-/// Prints `key=value` lines; sections of free text stand between `[name]` lines.
-pub(super) fn script() -> String {
+pub(crate) use subset::fnmatch;
+pub use subset::{Subset, filter};
+
+/// POSIX sh that prints what [`parse`] reads.
+pub fn script() -> String {
     include_str!("setup.sh").to_owned()
 }
 
-/// Parses what [`script`] printed into `ansible_…` facts.
-pub(super) fn parse(stdout: &[u8]) -> Option<Json> {
+/// Parses what [`script`] printed into `ansible_…` facts; `None` when that is cut off.
+pub fn parse(stdout: &[u8]) -> Option<Json> {
     let text = String::from_utf8_lossy(stdout);
+    let told = Told::read(&text);
     let mut facts = Map::new();
-    for line in text.lines() {
-        let (key, value) = line.split_once('=')?;
-        facts.insert(format!("ansible_{key}"), json!(value));
-    }
-    Some(Json::Object(facts))
+    system::gather(&told, &mut facts)?;
+    network::gather(&told, &mut facts);
+    hardware::gather(&told, &mut facts);
+    let mut named: Map<String, Json> = facts.into_iter().map(|(k, v)| (format!("ansible_{k}"), v)).collect();
+    named.insert("ansible_local".to_owned(), told.local_facts());
+    named.insert("gather_subset".to_owned(), json!(["all"]));
+    named.insert("module_setup".to_owned(), json!(true));
+    Some(Json::Object(named))
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,14 @@ impl State {
         }
     }
 
+    /// The [`Probe::Kernel`] of a key.
+    pub fn kernel(&self, key: &str) -> Result<Option<&str>, Missing> {
+        match self.get(&Probe::Kernel { key: key.to_owned() })? {
+            Answer::Kernel(value) => Ok(value.as_deref()),
+            other => Err(mismatch(other)),
+        }
+    }
+
     /// The [`Probe::User`] of a name or number.
     pub fn user(&self, name: &str) -> Result<Option<&UserEntry>, Missing> {
         match self.get(&Probe::User { name: name.to_owned() })? {

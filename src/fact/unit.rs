@@ -1,5 +1,6 @@
 //! systemd units: many names, one `systemctl show`.
 
+use super::Resource;
 use crate::module::quote;
 
 /// What systemd knows of a unit.
@@ -20,10 +21,26 @@ pub struct UnitState {
 }
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath,\
-                          Description,Type,Result,ExecMainStatus,NRestarts,ActiveEnterTimestampMonotonic";
+                          Description,Type,Result,ExecMainStatus,NRestarts,RemainAfterExit,ActiveEnterTimestampMonotonic";
+
+/// What a unit's state depends on: the manager, and the files it was read from.
+pub(super) fn reads(name: &str) -> Vec<Resource> {
+    let mut reads = vec![Resource::Unit(name.to_owned())];
+    for directory in [
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        "/lib/systemd/system",
+    ] {
+        reads.push(Resource::Path(format!("{directory}/{name}")));
+        reads.push(Resource::Path(format!("{directory}/{name}.d")));
+    }
+    reads
+}
 
 /// Prints the properties of each unit, a blank line between two.
-pub(super) fn script(names: &[&str]) -> String {
+pub(crate) fn script(names: &[&str]) -> String {
     let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
     format!(
         "export LC_ALL=C\ncommand -v systemctl >/dev/null || {{ echo 'systemctl is not there: this host has no systemd' >&2; exit 9; }}\n\
@@ -33,10 +50,10 @@ pub(super) fn script(names: &[&str]) -> String {
 }
 
 /// Parses what [`script`] printed, in the order asked.
-pub(super) fn parse(units: usize, stdout: &[u8]) -> Option<Vec<UnitState>> {
+pub(crate) fn parse(units: usize, stdout: &[u8]) -> Option<Vec<UnitState>> {
     let text = String::from_utf8_lossy(stdout);
     let mut all = Vec::with_capacity(units);
-    for block in text.trim_end().split("\n\n") {
+    for block in text.trim_end().split("\n\n").filter(|b| !b.is_empty()) {
         let mut unit = UnitState::default();
         for line in block.lines() {
             let (key, value) = line.split_once('=')?;

@@ -6,6 +6,7 @@
 pub mod bringup;
 pub mod builtin;
 pub mod crypto;
+pub(crate) mod edit;
 pub mod general;
 pub mod kubernetes;
 mod parameter;
@@ -16,6 +17,7 @@ mod registry;
 mod write;
 
 pub use parameter::{Flag, List, Mode, Text, Whole};
+pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Failure, Ownership, Plan, PlanError, Step, StepOutput};
 pub use quote::{quote, quote_bytes, words};
 pub use registry::{Entry, Registry};
@@ -47,7 +49,7 @@ pub trait Module: Debug + Send + Sync {
     /// [`Failure`] when the outputs say that the work did not succeed.
     fn finish(&self, context: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
         let _ = context;
-        plan::finish(plan, outputs)
+        default_finish(plan, outputs)
     }
 }
 

@@ -274,7 +274,7 @@ impl Plan {
 }
 
 /// The result of most modules: the planned fields, and the first failed step told whole enough to act on.
-pub(super) fn finish(plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
+pub(crate) fn finish(plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
     for (change, output) in plan.changes.iter().zip(outputs) {
         if let Some(error) = &output.error {
             return Err(Failure::new(format!("cannot {}: {error}", change.what)));

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::OnceLock};
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
-use super::{Described, Module, ParameterError, builtin};
+use super::{Described, Module, ParameterError, builtin, general, posix};
 
 /// One module: what the loader, the runner and `bringup doc` need of it.
 pub struct Entry {
@@ -136,7 +136,16 @@ impl Registry {
 
 fn all() -> Vec<Entry> {
     let mut entries = vec![
+        entry::<builtin::apt::Apt>(),
+        entry::<builtin::group::Group>(),
+        entry::<builtin::package::Package>(),
         entry::<builtin::ping::Ping>(),
+        entry::<builtin::service::Service>(),
+        entry::<builtin::setup::Setup>(),
+        entry::<builtin::systemd_service::SystemdService>(),
+        entry::<builtin::user::User>(),
+        entry::<general::modprobe::Modprobe>(),
+        entry::<posix::sysctl::Sysctl>(),
         // one line per module, in alphabetical order
     ];
     entries.sort_by_key(|e| e.name);

@@ -1,3 +1,10 @@
 //! `ansible.builtin`: the modules every Ansible has.
 
+pub mod apt;
+pub mod group;
+pub mod package;
 pub mod ping;
+pub mod service;
+pub mod setup;
+pub mod systemd_service;
+pub mod user;

@@ -1,1 +1,3 @@
 //! `community.general`.
+
+pub mod modprobe;

@@ -1,1 +1,3 @@
 //! `ansible.posix`.
+
+pub mod sysctl;

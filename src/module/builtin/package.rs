@@ -1,0 +1,217 @@
+//! `ansible.builtin.package`: packages, whatever manages them.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/package_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::apt::{Apt, Wanted};
+use crate::{
+    fact::{Answer, Missing, Probe, Resource, State},
+    module::{
+        Change, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text,
+        default_finish, words,
+    },
+};
+
+/// Parameters of `package`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// The packages; several may be separated by commas.
+    name: List<Text>,
+    /// `present`, `absent` or `latest`.
+    state: Text,
+    /// Which package manager; `auto` takes the host's own.
+    #[serde(default, rename = "use")]
+    manager: Option<Text>,
+}
+
+/// How a package manager is talked to. `$@` are the packages.
+struct Manager {
+    name: &'static str,
+    /// Prints those of `$@` that are installed.
+    installed: &'static str,
+    /// Prints those of `$@` that have a newer version.
+    outdated: &'static str,
+    install: &'static str,
+    upgrade: &'static str,
+    remove: &'static str,
+}
+
+const RPM: &str = "for p; do rpm -q --quiet -- \"$p\" && echo \"$p\"; done; :";
+const DNF_OLD: &str = "for p; do dnf -q check-update -- \"$p\" >/dev/null 2>&1; [ $? -ne 100 ] || echo \"$p\"; done; :";
+
+const MANAGERS: &[Manager] = &[
+    Manager {
+        name: "dnf",
+        installed: RPM,
+        outdated: DNF_OLD,
+        install: "dnf -y install --",
+        upgrade: "dnf -y upgrade --",
+        remove: "dnf -y remove --",
+    },
+    Manager {
+        name: "dnf5",
+        installed: RPM,
+        outdated: DNF_OLD,
+        install: "dnf -y install --",
+        upgrade: "dnf -y upgrade --",
+        remove: "dnf -y remove --",
+    },
+    Manager {
+        name: "yum",
+        installed: RPM,
+        outdated: "for p; do yum -q check-update \"$p\" >/dev/null 2>&1; [ $? -ne 100 ] || echo \"$p\"; done; :",
+        install: "yum -y install",
+        upgrade: "yum -y update",
+        remove: "yum -y remove",
+    },
+    Manager {
+        name: "apk",
+        installed: "for p; do apk info -e \"$p\" >/dev/null && echo \"$p\"; done; :",
+        outdated: "for p; do [ -z \"$(apk version -q -l '<' \"$p\")\" ] || echo \"$p\"; done; :",
+        install: "apk add --wait 60",
+        upgrade: "apk add --wait 60 --upgrade",
+        remove: "apk del --wait 60",
+    },
+    Manager {
+        name: "pacman",
+        installed: "for p; do pacman -Q -- \"$p\" >/dev/null 2>&1 && echo \"$p\"; done; :",
+        outdated: "for p; do pacman -Qu -- \"$p\" >/dev/null 2>&1 && echo \"$p\"; done; :",
+        install: "pacman -S --noconfirm --needed --",
+        upgrade: "pacman -S --noconfirm --",
+        remove: "pacman -R --noconfirm --",
+    },
+    Manager {
+        name: "zypper",
+        installed: RPM,
+        outdated: "for p; do zypper -q list-updates --all 2>/dev/null | grep -q \"| $p *|\" && echo \"$p\"; done; :",
+        install: "zypper --non-interactive install --",
+        upgrade: "zypper --non-interactive update --",
+        remove: "zypper --non-interactive remove --",
+    },
+];
+
+impl Described for Package {
+    const NAME: &'static str = "ansible.builtin.package";
+    const SUMMARY: &'static str = "Installs and removes packages with the host's own package manager";
+    const EXAMPLES: &'static str = "\
+- name: Install what the network needs
+  ansible.builtin.package:
+    name: [conntrack, socat]
+    state: present
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        self.wanted()?;
+        if let Some(name) =
+            self.name.0.iter().find(|n| n.0.is_empty() || n.0.starts_with('-') || n.0.contains(['\n', ' ']))
+        {
+            return Err(ParameterError::new("name", format!("`{}` is no package's name", name.0)));
+        }
+        Ok(())
+    }
+}
+
+impl Package {
+    fn wanted(&self) -> Result<Wanted, ParameterError> {
+        match self.state.0.as_str() {
+            "present" | "installed" => Ok(Wanted::Present),
+            "absent" | "removed" => Ok(Wanted::Absent),
+            "latest" => Ok(Wanted::Latest),
+            other => Err(ParameterError::new("state", format!("`{other}` is none of present, absent, latest"))),
+        }
+    }
+
+    /// The host's package manager.
+    fn manager(&self, state: &State) -> Result<String, Missing> {
+        match self.manager.as_ref().map(|m| m.0.as_str()) {
+            Some(named) if named != "auto" => Ok(named.rsplit('.').next().unwrap_or(named).to_owned()),
+            _ => match state.get(&Probe::Facts)? {
+                Answer::Facts(facts) => Ok(facts["ansible_pkg_mgr"].as_str().unwrap_or("unknown").to_owned()),
+                _ => Err(Missing::Failed("the host's facts were not understood".to_owned())),
+            },
+        }
+    }
+
+    fn apt(&self) -> Apt {
+        Apt::of(&self.name.0, self.wanted().unwrap_or_default())
+    }
+
+    fn question(&self, script: &str) -> Probe {
+        let names = words(self.name.0.iter().map(|n| n.0.as_str()));
+        let reads = self.name.0.iter().map(|n| Resource::Package(n.0.clone())).collect();
+        Probe::Script { script: format!("export LC_ALL=C; set -- {names}\n{script}\n"), reads }
+    }
+
+    fn known(name: &str) -> Result<&'static Manager, Failure> {
+        MANAGERS.iter().find(|m| m.name == name).ok_or_else(|| {
+            Failure::new(format!("the host's package manager is `{name}`, which is not supported"))
+                .help("apt, dnf, yum, apk, pacman and zypper are; `ansible.builtin.command` runs any other")
+        })
+    }
+
+    fn simple(&self, state: &State, manager: &Manager) -> Result<Plan, PlanError> {
+        let wanted = self.wanted().unwrap_or_default();
+        let listed = |script: &str| -> Result<Vec<String>, PlanError> {
+            Ok(state.script(&self.question(script))?.text().lines().map(str::to_owned).collect())
+        };
+        let installed = listed(manager.installed)?;
+        let split = |there: bool| -> Vec<String> {
+            self.name.0.iter().map(|n| n.0.clone()).filter(|n| installed.contains(n) == there).collect()
+        };
+        let mut plan = Plan::default();
+        let mut act = |verb: &str, command: &str, names: Vec<String>| {
+            if !names.is_empty() {
+                let script = format!("export LC_ALL=C; {command} {} </dev/null\n", words(&names));
+                plan.changes.push(Change::open(format!("{verb} {}", names.join(" ")), Step::Script(script)));
+            }
+        };
+        match wanted {
+            Wanted::Absent => act("remove", manager.remove, split(true)),
+            Wanted::Latest => {
+                act("install", manager.install, split(false));
+                let there = split(true);
+                if !there.is_empty() {
+                    let outdated = listed(manager.outdated)?;
+                    act("upgrade", manager.upgrade, there.into_iter().filter(|n| outdated.contains(n)).collect());
+                }
+            }
+            _ => act("install", manager.install, split(false)),
+        }
+        Ok(plan)
+    }
+}
+
+impl Module for Package {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        match self.manager(state).as_deref() {
+            Ok("apt" | "apt-get") => self.apt().probe(context, state),
+            Ok(name) => Package::known(name).map(|m| self.question(m.installed)).into_iter().collect(),
+            Err(_) => vec![Probe::Facts],
+        }
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let name = self.manager(state)?;
+        if matches!(name.as_str(), "apt" | "apt-get") {
+            let apt = self.apt();
+            apt.check().map_err(|e| Failure::new(e.message))?;
+            return apt.plan(context, state);
+        }
+        self.simple(state, Package::known(&name)?)
+    }
+
+    fn finish(&self, context: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
+        if plan.result.contains_key("cache_updated") {
+            return self.apt().finish(context, plan, outputs);
+        }
+        let mut result = default_finish(plan, outputs)?;
+        if let Some(output) = outputs.last() {
+            result.insert("stdout".into(), json!(String::from_utf8_lossy(&output.stdout).trim_end()));
+        }
+        Ok(result)
+    }
+}

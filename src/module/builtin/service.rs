@@ -1,0 +1,185 @@
+//! `ansible.builtin.service`: services, whatever manages them.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/service_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::systemd_service::{SystemdService, Wanted, full_name};
+use crate::{
+    fact::{Missing, Probe, Resource, State},
+    module::{
+        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, Whole, quote,
+    },
+};
+
+/// Parameters of `service`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The service's name.
+    name: Text,
+    /// `started` and `stopped` do nothing when that is so already; `restarted` and `reloaded` always act.
+    #[serde(default)]
+    state: Option<Wanted>,
+    /// Whether it is to start at boot.
+    #[serde(default)]
+    enabled: Option<Flag>,
+    /// Without systemd: how many seconds to wait between stop and start of a restart.
+    #[serde(default)]
+    sleep: Option<Whole>,
+    /// Without systemd: a text that the list of processes holds while the service runs.
+    #[serde(default)]
+    pattern: Option<Text>,
+    /// With OpenRC: the runlevel to enable it in.
+    #[serde(default)]
+    runlevel: Option<Text>,
+    /// Without systemd: further arguments for the init script.
+    #[serde(default, alias = "args")]
+    #[schemars(extend("x-aliases" = ["args"]))]
+    arguments: Option<Text>,
+    /// Which manager: `auto` finds it out.
+    #[serde(default, rename = "use")]
+    manager: Option<Text>,
+}
+
+impl Described for Service {
+    const NAME: &'static str = "ansible.builtin.service";
+    const SUMMARY: &'static str = "Starts, stops and enables services";
+    const EXAMPLES: &'static str = "\
+- name: Let ssh run
+  ansible.builtin.service:
+    name: ssh
+    state: started
+    enabled: true
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        if self.state.is_none() && self.enabled.is_none() {
+            return Err(ParameterError::task("there is nothing to do: `state` or `enabled` is needed"));
+        }
+        match self.manager.as_ref().map(|m| m.0.as_str()) {
+            None | Some("auto" | "systemd" | "service" | "openrc" | "sysvinit") => {}
+            Some(other) => {
+                return Err(ParameterError::new("use", format!("the service manager `{other}` is not supported")));
+            }
+        }
+        if self.name.0.is_empty() || self.name.0.contains(['/', '\n', ' ', '*', '?', '[']) {
+            return Err(ParameterError::new("name", format!("`{}` is no service's name", self.name.0)));
+        }
+        Ok(())
+    }
+}
+
+impl Service {
+    fn systemd(&self) -> SystemdService {
+        SystemdService::of(self.name.clone(), self.state, self.enabled)
+    }
+
+    /// Asks an init script or OpenRC: whether it is there, runs, and starts at boot.
+    fn question(&self) -> Probe {
+        let name = quote(&self.name.0);
+        let runs = match &self.pattern {
+            Some(pattern) => format!("ps w 2>/dev/null | grep -F -- {} | grep -qv grep", quote(&pattern.0)),
+            None => format!(
+                "if command -v rc-service >/dev/null; then rc-service {name} status; else /etc/init.d/{name} status; fi >/dev/null 2>&1"
+            ),
+        };
+        let script = format!(
+            "[ -x /etc/init.d/{name} ] && echo there || exit 0\n\
+             if {runs}; then echo running; fi\n\
+             if command -v rc-update >/dev/null; then for f in /etc/runlevels/*/{name}; do [ -e \"$f\" ] && {{ echo enabled; break; }}; done\n\
+             else for f in /etc/rc[2345].d/S[0-9][0-9]{name}; do [ -e \"$f\" ] && {{ echo enabled; break; }}; done; fi; :\n"
+        );
+        Probe::Script {
+            script,
+            reads: vec![
+                Resource::Unit(full_name(&self.name.0)),
+                Resource::Path(format!("/etc/init.d/{}", self.name.0)),
+            ],
+        }
+    }
+
+    /// The manager's commands for a service that systemd does not manage.
+    fn without_systemd(&self, state: &State) -> Result<Plan, PlanError> {
+        let told = state.script(&self.question())?.text();
+        let has = |word: &str| told.lines().any(|l| l == word);
+        let name = quote(&self.name.0);
+        if !has("there") {
+            return Err(Failure::new(format!("Could not find the requested service {}: host", self.name.0)).into());
+        }
+        let arguments = self.arguments.as_ref().map(|a| format!(" {}", a.0)).unwrap_or_default();
+        let act = |verb: &str| {
+            format!(
+                "if command -v rc-service >/dev/null; then rc-service {name} {verb}{arguments}; else /etc/init.d/{name} {verb}{arguments}; fi </dev/null || exit\n"
+            )
+        };
+        let (mut script, mut verbs) = (String::new(), Vec::new());
+        match self.enabled.map(|e| e.0) {
+            Some(true) if !has("enabled") => {
+                let level = quote(self.runlevel.as_ref().map_or("default", |l| &l.0)).into_owned();
+                script.push_str(&format!("if command -v rc-update >/dev/null; then rc-update add {name} {level}; elif command -v update-rc.d >/dev/null; then update-rc.d {name} defaults && update-rc.d {name} enable; else chkconfig {name} on; fi || exit\n"));
+                verbs.push("enable");
+            }
+            Some(false) if has("enabled") => {
+                script.push_str(&format!("if command -v rc-update >/dev/null; then rc-update -a del {name}; elif command -v update-rc.d >/dev/null; then update-rc.d {name} disable; else chkconfig {name} off; fi || exit\n"));
+                verbs.push("disable");
+            }
+            _ => {}
+        }
+        let verb = match (self.state, has("running")) {
+            (Some(Wanted::Started | Wanted::Restarted | Wanted::Reloaded), false) => Some("start"),
+            (Some(Wanted::Restarted), true) => Some("restart"),
+            (Some(Wanted::Reloaded), true) => Some("reload"),
+            (Some(Wanted::Stopped), true) => Some("stop"),
+            _ => None,
+        };
+        match (verb, self.sleep) {
+            (Some("restart"), Some(sleep)) => {
+                script.push_str(&format!("{}sleep {}\n{}", act("stop"), sleep.0.max(0), act("start")))
+            }
+            (Some(verb), _) => script.push_str(&act(verb)),
+            (None, _) => {}
+        }
+        verbs.extend(verb);
+        let mut plan = Plan::ok(self.result());
+        if !verbs.is_empty() {
+            plan.changes.push(Change::open(format!("{} {}", verbs.join(", "), self.name.0), Step::Script(script)));
+        }
+        Ok(plan)
+    }
+
+    fn result(&self) -> Map<String, Json> {
+        let mut result = Map::from_iter([("name".to_owned(), json!(self.name.0))]);
+        if let Some(enabled) = self.enabled {
+            result.insert("enabled".into(), json!(enabled.0));
+        }
+        if let Some(state) = self.state {
+            result.insert("state".into(), json!(if state == Wanted::Stopped { "stopped" } else { "started" }));
+        }
+        result
+    }
+}
+
+/// Whether a host's refusal says that it has no systemd.
+fn no_systemd(missing: &Missing) -> bool {
+    matches!(missing, Missing::Failed(why) if why.contains("has no systemd") || why.contains("not been booted with systemd"))
+}
+
+impl Module for Service {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let mut probes = self.systemd().probe(context, state);
+        if state.unit(&full_name(&self.name.0)).is_err_and(|m| no_systemd(&m)) {
+            probes.push(self.question());
+        }
+        probes
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        match state.unit(&full_name(&self.name.0)) {
+            Err(missing) if no_systemd(&missing) => self.without_systemd(state),
+            _ => self.systemd().plan(context, state),
+        }
+    }
+}
