@@ -125,7 +125,10 @@ impl Batch {
                 wrap(package::parse(&names, stdout)?, Answer::Package)
             }
             Subject::Unit => wrap(unit::parse(count, stdout)?, Answer::Unit),
-            Subject::Kernel => wrap(kernel::parse(count, stdout)?, Answer::Kernel),
+            Subject::Kernel => {
+                let keys: Vec<_> = self.probes.iter().map(name).collect();
+                wrap(kernel::parse(&keys, stdout)?, Answer::Kernel)
+            }
             Subject::User => wrap(account::parse_users(count, stdout)?, Answer::User),
             Subject::Group => wrap(account::parse_groups(count, stdout)?, Answer::Group),
             Subject::Facts => vec![Answer::Facts(setup::parse(stdout)?)],

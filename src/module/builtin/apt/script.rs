@@ -192,7 +192,8 @@ mod tests {
         apt.prelude() + &apt.packages_command(&[Wish::parse("nginx").unwrap()])
     }
 
-    const SHELLS: &[&[&str]] = &[&["dash"], &["bash"], &["busybox", "sh"]];
+    // Not busybox: its shell has a `dpkg` of its own.
+    const SHELLS: &[&[&str]] = &[&["dash"], &["bash"]];
 
     #[test]
     fn an_interrupted_dpkg_is_finished_once() {
