@@ -6,7 +6,7 @@ LAB_SUITE=${LAB_SUITE:-bookworm}
 LAB_PACKAGES=${LAB_PACKAGES:-systemd-sysv dbus openssh-server sudo iproute2 iputils-ping procps kmod ca-certificates}
 # Downloaded only, so that `apt-get install` in a host works without a mirror.
 LAB_DEBS=${LAB_DEBS:-docker.io conntrack ethtool socat ebtables iptables nftables ipset xz-utils curl busybox-static unzip
-    cron rsyslog logrotate chrony unattended-upgrades nfs-common jq openssl python3-minimal fish}
+    cron logrotate unattended-upgrades fish}
 
 # Debian's mirror as this machine uses it, or the public one.
 mirror() {

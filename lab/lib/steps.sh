@@ -8,9 +8,10 @@ seconds_since() { local ms=$((($(now) - $1) / 1000000)); printf '%d.%d s' $((ms 
 # step TITLE COMMAND..
 step() {
     local title=$1 began rc=0 mark; shift
-    began=$(now); mark=$(($(stat -c %s "$LOG" 2>/dev/null || echo 0) + 1))
+    began=$(now)
     [ ! -t 1 ] || printf '  %s· %s …%s' "$DIM" "$title" "$PLAIN"
     printf '\n== %s\n' "$title" >> "$LOG"
+    mark=$(($(stat -c %s "$LOG") + 1))
     "$@" >>"$LOG" 2>&1 </dev/null || rc=$?
     [ ! -t 1 ] || printf '\r\e[K'
     if [ $rc = 0 ]; then
