@@ -135,6 +135,8 @@ pub trait Described: Module + serde::de::DeserializeOwned + schemars::JsonSchema
     const EXAMPLES: &'static str;
     /// The parameter that takes a free-form text (`command: ls`), where there is one.
     const FREE_FORM: Option<&'static str> = None;
+    /// Whether it takes parameters of any name, as `set_fact` does.
+    const OPEN: bool = false;
 
     /// Checks what one parameter alone cannot tell: required together, mutually exclusive, wrong combination.
     ///

@@ -19,6 +19,8 @@ pub struct Entry {
     pub examples: &'static str,
     /// The parameter that takes free-form text.
     pub free_form: Option<&'static str>,
+    /// Whether it takes any parameter, as `set_fact` does.
+    pub open: bool,
     /// The parameters' schema, descriptions included.
     pub schema: fn() -> Schema,
     parse: fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>,
@@ -31,6 +33,7 @@ fn entry<M: Described>() -> Entry {
         summary: M::SUMMARY,
         examples: M::EXAMPLES,
         free_form: M::FREE_FORM,
+        open: M::OPEN,
         schema: || schemars::schema_for!(M),
         parse: |parameters| {
             let module: M = serde_path_to_error::deserialize(Json::Object(parameters)).map_err(explain)?;
@@ -53,19 +56,22 @@ impl Entry {
     /// The first parameter that is unknown, missing, of a wrong type, or at odds with another.
     pub fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
         let known = self.parameters();
-        for name in parameters.keys() {
-            if !known.iter().any(|k| k == name) {
-                let near = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, name));
-                let near = near.filter(|k| strsim::damerau_levenshtein(k, name) <= 1 + name.len() / 4);
-                let mut error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
-                error.help = Some(match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("it has {}", known.join(", ")),
-                });
-                return Err(error);
-            }
+        if let Some(name) = parameters.keys().find(|n| !self.open && !known.contains(n)) {
+            return Err(self.unknown_parameter(name));
         }
         (self.parse)(parameters)
+    }
+
+    /// The error for a parameter that there is not.
+    pub fn unknown_parameter(&self, name: &str) -> ParameterError {
+        let known = self.parameters();
+        let near = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, name));
+        let near = near.filter(|k| strsim::damerau_levenshtein(k, name) <= 1 + name.len() / 4);
+        let error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
+        match near {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("it has {}", known.join(", "))),
+        }
     }
 
     /// All parameters' names, aliases included.

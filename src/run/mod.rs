@@ -1,1 +1,489 @@
 //! The executor: batches of probes, changes, handlers, host state.
+//!
+//! Each host goes through a play by itself ([`host`]): it asks the questions of many coming tasks in one frame
+//! ([`ahead`]), plans each task on the answers ([`item`]), puts off changes whose effect is known so that they travel
+//! together, and waits for other hosts only where one could see what another does ([`barrier`]).
+
+mod ahead;
+mod api;
+mod barrier;
+mod change;
+mod connection;
+mod control;
+mod controller;
+mod error;
+mod handlers;
+mod host;
+mod item;
+mod keyword;
+mod lock;
+mod machine;
+mod options;
+mod play;
+mod program;
+mod repeat;
+mod step;
+mod task;
+mod variables;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use indexmap::IndexMap;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub use error::RunError;
+pub use machine::{Actor, Machine, MachineError, Work};
+pub use options::Options;
+pub use task::TaskError;
+use variables::Host;
+
+use crate::{
+    inventory::{Inventory, Layers, Level, Variable, Vars, is_localhost},
+    module::StepOutput,
+    playbook::{Loader, Playbook, Scope, Task, VarMap},
+    report::{Counts, Event, Reporter, Status},
+    ssh::Context as SshContext,
+    template::{Context, Engine, Local, System, Var, Vars as TemplateVars},
+};
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Counts per host.
+    pub hosts: Vec<(String, Counts)>,
+    /// Faults of our own, for exit code 250.
+    pub faults: Vec<String>,
+    /// Whether the user interrupted it.
+    pub interrupted: bool,
+}
+
+/// One run: everything its hosts share.
+pub struct Run {
+    /// How to run.
+    pub options: Options,
+    /// Renders templates.
+    pub engine: Engine,
+    /// Reads what is included while running.
+    pub loader: Loader,
+    inventory: Arc<Inventory>,
+    reporter: Arc<dyn Reporter>,
+    ssh: Arc<SshContext>,
+    permits: Semaphore,
+    hosts: Mutex<IndexMap<String, Arc<Host>>>,
+    machines: Mutex<HashMap<String, (Arc<Machine>, Option<String>)>>,
+    counts: Mutex<IndexMap<String, Counts>>,
+    out: Mutex<HashSet<String>>,
+    gone: Mutex<HashSet<String>>,
+    faults: Mutex<Vec<String>>,
+    seen: Mutex<HashMap<usize, (Arc<Task>, ahead::Features)>>,
+    interrupts: AtomicU8,
+    started: AtomicBool,
+    playbook_dir: Mutex<Option<std::path::PathBuf>>,
+}
+
+/// The name of this machine where the inventory does not list it.
+const LOCALHOST: &str = "localhost";
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Run {
+    /// Returns a run over an inventory. Nothing is connected to yet.
+    pub fn new(
+        options: Options,
+        inventory: Inventory,
+        loader: Loader,
+        reporter: Arc<dyn Reporter>,
+        ssh: Arc<SshContext>,
+    ) -> Arc<Run> {
+        let permits = Semaphore::new(options.forks.max(1));
+        Arc::new(Run {
+            engine: Engine::new(),
+            loader,
+            inventory: Arc::new(inventory),
+            reporter,
+            ssh,
+            permits,
+            hosts: Mutex::default(),
+            machines: Mutex::default(),
+            counts: Mutex::default(),
+            out: Mutex::default(),
+            gone: Mutex::default(),
+            faults: Mutex::default(),
+            seen: Mutex::default(),
+            interrupts: AtomicU8::new(0),
+            started: AtomicBool::new(false),
+            playbook_dir: Mutex::default(),
+            options,
+        })
+    }
+
+    /// Runs playbooks one after the other and reports the recap.
+    ///
+    /// # Errors
+    /// What is wrong with a play as a whole; tasks that fail are in the [`Summary`].
+    pub async fn playbooks(self: &Arc<Self>, playbooks: &[Playbook]) -> Result<Summary, RunError> {
+        let began = Instant::now();
+        self.tell(Event::RunStart {
+            check: self.options.check,
+            playbooks: playbooks.iter().map(|p| p.path.display().to_string()).collect(),
+            hosts: self.inventory.hosts().len(),
+        });
+        let mut number = 0;
+        let mut result = Ok(());
+        'all: for playbook in playbooks {
+            for play in &playbook.plays {
+                *lock(&self.playbook_dir) = Some(play.directory.clone());
+                self.refresh_hosts(&play.directory);
+                result = self.play(play, number).await;
+                number += 1;
+                if result.is_err() || self.interrupted() {
+                    break 'all;
+                }
+            }
+        }
+        let summary = self.close(began).await;
+        result.map(|()| summary)
+    }
+
+    async fn close(&self, began: Instant) -> Summary {
+        let machines: Vec<Arc<Machine>> = lock(&self.machines).values().map(|(m, _)| m.clone()).collect();
+        let round_trips: BTreeMap<String, u64> =
+            machines.iter().filter(|m| m.round_trips() > 0).map(|m| (m.name.clone(), m.round_trips())).collect();
+        for machine in &machines {
+            let left = machine.still_owed();
+            if !left.is_empty() {
+                let message = format!(
+                    "{}: an earlier run was cut off before these handlers ran, and no play here has them: {}",
+                    machine.name,
+                    left.join(", ")
+                );
+                self.tell(Event::Warning { message });
+            }
+        }
+        let closing = machines.iter().map(|m| tokio::time::timeout(Duration::from_secs(5), m.close()));
+        futures::future::join_all(closing).await;
+        let order: Vec<String> = self.inventory.hosts().map(str::to_owned).collect();
+        let mut hosts: Vec<(String, Counts)> = lock(&self.counts).iter().map(|(h, c)| (h.clone(), *c)).collect();
+        hosts.sort_by_key(|(host, _)| order.iter().position(|h| h == host).unwrap_or(usize::MAX));
+        self.tell(Event::Recap {
+            hosts: hosts.clone(),
+            duration: began.elapsed(),
+            round_trips,
+            check: self.options.check,
+        });
+        Summary { hosts, faults: lock(&self.faults).clone(), interrupted: self.interrupted() }
+    }
+
+    /// The inventory.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Reports an event, counting results.
+    pub fn tell(&self, event: Event) {
+        if let Event::TaskResult { host, status, result, .. } = &event {
+            let changed = result.get("changed").is_some_and(keyword::truth);
+            lock(&self.counts).entry(host.clone()).or_default().add(*status, changed);
+        }
+        self.reporter.event(event);
+    }
+
+    /// Takes note that the user wants to stop. Returns how often that was said.
+    pub fn interrupt(&self) -> u8 {
+        self.interrupts.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Whether no further step is to be started.
+    pub fn interrupted(&self) -> bool {
+        self.interrupts.load(Ordering::SeqCst) > 0
+    }
+
+    /// Waits until one more host may be worked on.
+    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.permits.acquire().await.ok()
+    }
+
+    fn fault(&self, message: String) {
+        lock(&self.faults).push(message);
+    }
+
+    fn refresh_hosts(&self, directory: &Path) {
+        let mut hosts = lock(&self.hosts);
+        let names: Vec<String> = self.inventory.hosts().map(str::to_owned).chain([LOCALHOST.to_owned()]).collect();
+        for name in names {
+            let fresh = || {
+                let mut layers = Layers::new(self.inventory.host_vars(&name, Some(directory)));
+                layers.push(Level::ExtraVars, Arc::new(self.options.extra_vars.clone()));
+                layers
+            };
+            match hosts.get(&name) {
+                // What was found out about a host stays known; what the playbook's folder says of it may differ.
+                Some(host) => {
+                    let mut layers = fresh();
+                    let known = host.layers();
+                    let keep = [Level::Facts, Level::IncludeVars, Level::SetFacts];
+                    layers.extend(known.layers().iter().filter(|l| keep.contains(&l.level)).cloned());
+                    host.restore(layers);
+                }
+                None => {
+                    let host = Host::new(&name, fresh());
+                    hosts.insert(name.clone(), Arc::new(host));
+                }
+            }
+        }
+    }
+
+    /// A host by name.
+    pub fn host(&self, name: &str) -> Option<Arc<Host>> {
+        let name = if is_localhost(name) && !lock(&self.hosts).contains_key(name) { LOCALHOST } else { name };
+        lock(&self.hosts).get(name).cloned()
+    }
+
+    fn is_out(&self, host: &str) -> bool {
+        lock(&self.out).contains(host) || lock(&self.gone).contains(host)
+    }
+
+    fn host_out(&self, host: &str) {
+        lock(&self.out).insert(host.to_owned());
+    }
+
+    /// Notes that a host cannot be reached.
+    pub fn host_gone(&self, host: &str, status: Status) {
+        if status == Status::Unreachable {
+            lock(&self.gone).insert(host.to_owned());
+        }
+        self.host_out(host);
+    }
+
+    /// `meta: clear_host_errors`.
+    pub fn clear_errors(&self) {
+        lock(&self.out).clear();
+        lock(&self.gone).clear();
+    }
+
+    /// The machine of a host, and its login user as far as that is configured.
+    pub fn machine(&self, host: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
+        if let Some(known) = lock(&self.machines).get(host) {
+            return Ok(known.clone());
+        }
+        let local = is_localhost(host) && !self.inventory.hosts().any(|h| h == host);
+        let target = connection::target(host, vars, &self.options, local)?;
+        let login = if target.local { Some(login_name()) } else { target.user.clone() };
+        let who = (!self.options.check && self.options.locks).then(|| self.options.who.clone());
+        let machine = Arc::new(Machine::new(host, target, who, self.ssh.clone()));
+        let mut machines = lock(&self.machines);
+        Ok(machines.entry(host.to_owned()).or_insert((machine, login)).clone())
+    }
+
+    /// The machine that `delegate_to` names: a host of the inventory with its own variables, this machine, or an address.
+    pub fn delegate(self: &Arc<Self>, name: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
+        if let Some(known) = lock(&self.machines).get(name) {
+            return Ok(known.clone());
+        }
+        match self.host(name) {
+            Some(host) => {
+                let layers = host.layers();
+                let plain = PlainVars(layers);
+                let own = Context::new(&self.engine, Arc::new(plain), Arc::new(System::new(Vec::new())));
+                self.machine(&host.name, &own)
+            }
+            None => {
+                let own =
+                    vars.with([("ansible_host".to_owned(), Var::data(&serde_json::json!(name)))].into_iter().collect());
+                self.machine(name, &own)
+            }
+        }
+    }
+
+    /// Local files as lookups at a scope see them.
+    pub(crate) fn local(&self, scope: &Scope, directory: &Path) -> Arc<dyn Local> {
+        let mut folders = self.loader.search_path(scope);
+        if folders.is_empty() {
+            folders.push(directory.to_owned());
+        }
+        Arc::new(System::new(folders))
+    }
+
+    /// Forgets what was read of a host, so that a retry reads it anew.
+    pub(crate) fn forget_everywhere(&self, host: &str) {
+        if let Some((machine, _)) = lock(&self.machines).get(host) {
+            machine.forget_all();
+        }
+    }
+
+    /// Forgets what was read of the Kubernetes API on all machines: a change of unknown effect ran somewhere.
+    pub(crate) fn forget_api(&self) {
+        for (machine, _) in lock(&self.machines).values() {
+            machine.forget(&[crate::fact::Resource::Api]);
+        }
+    }
+
+    /// Extra variables alone, for what is rendered before there is a host.
+    fn extra_only(&self) -> IndexMap<String, Var> {
+        let as_var = |v: &Variable| v.node().map_or_else(|| Var::data(&v.to_json()), |n| Var::node(n));
+        self.options.extra_vars.iter().map(|(name, value)| (name.clone(), as_var(value))).collect()
+    }
+
+    /// A file of variables.
+    fn vars_file(&self, path: &Path) -> Result<Vars, TaskError> {
+        crate::inventory::file_vars(path).map_err(|error| {
+            let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
+            TaskError { message: error.to_string(), help, span: None, result: serde_json::Map::new() }
+        })
+    }
+
+    /// Waits, or lets the user say when to go on.
+    pub(crate) async fn pause(&self, time: Option<Duration>, prompt: &str) -> StepOutput {
+        self.tell(Event::HostNote { host: String::new(), note: prompt.to_owned() });
+        let began = Instant::now();
+        match time {
+            Some(time) => {
+                let end = began + time;
+                while Instant::now() < end && !self.interrupted() {
+                    tokio::time::sleep(Duration::from_millis(100).min(end - Instant::now())).await;
+                }
+            }
+            None if console::user_attended() => {
+                let question = prompt.to_owned();
+                let answer = tokio::task::spawn_blocking(move || {
+                    eprint!("{question} ");
+                    let mut line = String::new();
+                    std::io::stdin().read_line(&mut line).map(|_| line)
+                });
+                let line = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+                return StepOutput {
+                    stdout: line.trim_end().as_bytes().to_vec(),
+                    duration: began.elapsed(),
+                    ..StepOutput::default()
+                };
+            }
+            // Nobody is there to press a key: Ansible goes on at once, and so do we.
+            None => {}
+        }
+        StepOutput { duration: began.elapsed(), ..StepOutput::default() }
+    }
+
+    fn ask(&self, prompt: &str, private: bool, confirm: bool, default: Option<&str>) -> Result<String, RunError> {
+        if !console::user_attended() {
+            return default.map(str::to_owned).ok_or_else(|| {
+                RunError::plain(
+                    format!("cannot ask for `{prompt}`: there is no terminal"),
+                    "give the variable with `-e`",
+                )
+            });
+        }
+        let read = |question: &str| -> std::io::Result<String> {
+            if private {
+                return rpassword::prompt_password(format!("{question}: "));
+            }
+            eprint!("{question}: ");
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line)?;
+            Ok(line.trim_end().to_owned())
+        };
+        let unread = |e: std::io::Error| {
+            RunError::plain(
+                format!("cannot read the answer: {e}"),
+                "run it on a terminal, or give the variable with `-e`",
+            )
+        };
+        loop {
+            let answer = read(prompt).map_err(unread)?;
+            if !confirm || read(&format!("{prompt} (again)")).map_err(unread)? == answer {
+                return Ok(if answer.is_empty() { default.unwrap_or_default().to_owned() } else { answer });
+            }
+            eprintln!("the two answers differ");
+        }
+    }
+
+    /// Whether tags select a task, templates in tags left as they are written.
+    pub(crate) fn wanted_statically(&self) -> impl Fn(&Task) -> bool + '_ {
+        move |task: &Task| self.options.tag_filter.selects_scope(&task.scope, crate::playbook::as_written)
+    }
+
+    /// Whether tags select a task of an include.
+    pub(crate) fn wanted(&self, vars: &Context) -> impl Fn(&Task) -> bool + '_ {
+        let vars = vars.clone();
+        move |task: &Task| {
+            self.options.tag_filter.selects_scope(&task.scope, |tag| match self.engine.render_tree(tag, &vars) {
+                Ok(serde_json::Value::Array(many)) => many.iter().filter_map(keyword::as_text).collect(),
+                Ok(one) => keyword::as_text(&one).into_iter().collect(),
+                Err(_) => crate::playbook::as_written(tag),
+            })
+        }
+    }
+
+    /// `--start-at-task`: leaves out what stands before it, once.
+    fn from_start_at(&self, mut program: program::Program) -> program::Program {
+        let Some(wanted) = &self.options.start_at_task else { return program };
+        if self.started.load(Ordering::SeqCst) {
+            return program;
+        }
+        let at = program.ops.iter().position(|(op, _)| match op {
+            program::Op::Task(task) => {
+                let name = task.name.as_ref().map(crate::yaml::Node::key_text).unwrap_or_default();
+                glob(wanted, &name) || glob(wanted, &task.title())
+            }
+            _ => false,
+        });
+        match at {
+            Some(at) => {
+                self.started.store(true, Ordering::SeqCst);
+                program.skip_until(at);
+            }
+            None => program.skip_until(program.ops.len()),
+        }
+        program
+    }
+
+    /// Host variables for commands that show them, without a play.
+    pub fn host_layers(&self, name: &str) -> Option<Layers> {
+        self.host(name).map(|h| h.layers())
+    }
+}
+
+/// Matches `*` and nothing else.
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text
+            .strip_prefix(head)
+            .is_some_and(|rest| (0..=rest.len()).filter(|i| rest.is_char_boundary(*i)).any(|i| glob(tail, &rest[i..]))),
+    }
+}
+
+/// The user we are on this machine.
+fn login_name() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "root".to_owned())
+}
+
+/// A host's variables without a place in a play.
+struct PlainVars(Layers);
+
+impl TemplateVars for PlainVars {
+    fn get(&self, name: &str) -> Option<Var> {
+        match self.0.get(name)?.value {
+            Variable::Node(node) => Some(Var::node(node)),
+            Variable::Json(json) => Some(Var::data(json)),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.names().map(str::to_owned).collect()
+    }
+}
+
+/// Variables of the command line as the loader takes them.
+pub fn extra_var_map(vars: &Vars) -> VarMap {
+    vars.iter().filter_map(|(name, value)| Some((name.clone(), value.node()?.clone()))).collect()
+}

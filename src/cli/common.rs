@@ -1,0 +1,133 @@
+//! Flags that several commands share, and what they become.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::Args;
+use miette::{IntoDiagnostic, Report};
+
+use super::{module_names::Modules, password};
+use crate::{
+    inventory::{Inventory, parse_extra_vars},
+    playbook::{Loader, TagFilter},
+    run::{Options, extra_var_map},
+    ssh::{Context as SshContext, HostKeyPolicy},
+};
+
+/// Which hosts, how to reach them, with which variables.
+#[derive(Args, Clone, Debug)]
+pub struct Hosts {
+    /// Inventory file or folder, or a list of hosts with commas (`h1,h2,`); may be given several times
+    #[arg(short, long, value_name = "INVENTORY", env = "BRINGUP_INVENTORY", value_delimiter = ';')]
+    pub inventory: Vec<String>,
+    /// Narrow the hosts to this pattern (`web:!web3`, `@FILE`)
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Variables: `k=v`, JSON, or `@FILE`; may be given several times
+    #[arg(short, long, value_name = "VARS")]
+    pub extra_vars: Vec<String>,
+    /// Work on so many hosts at once
+    #[arg(short, long, default_value_t = 100, value_name = "N")]
+    pub forks: usize,
+    /// Log in as this user
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Become another user (root unless --become-user says otherwise)
+    #[arg(short = 'b', long = "become")]
+    pub become_: bool,
+    /// The user to become
+    #[arg(long, value_name = "USER")]
+    pub become_user: Option<String>,
+    /// Ask for the password of `become`
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
+    /// Ask for the login password
+    #[arg(short = 'k', long)]
+    pub ask_pass: bool,
+    /// Log in with this key first
+    #[arg(long, alias = "key-file", value_name = "FILE")]
+    pub private_key: Option<PathBuf>,
+    /// Reach hosts by `ssh` or `local`
+    #[arg(short, long, value_name = "KIND")]
+    pub connection: Option<String>,
+    /// Further arguments of ssh, such as `-o ProxyJump=bastion`
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub ssh_common_args: Vec<String>,
+    /// Accept and remember the keys of hosts never seen before
+    #[arg(long)]
+    pub accept_new_host_keys: bool,
+    /// Seconds for connecting and logging in
+    #[arg(short = 'T', long, default_value_t = 30, value_name = "SECONDS")]
+    pub timeout: u64,
+    /// Say more; several times for still more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Hosts {
+    /// The options of a run.
+    pub fn options(&self) -> Result<Options, Report> {
+        let extra_vars = parse_extra_vars(&self.extra_vars)?;
+        let (password, become_password) = password::ask(self.ask_pass, self.ask_become_pass)?;
+        Ok(Options {
+            forks: self.forks,
+            verbosity: self.verbose,
+            limit: self.limit.clone(),
+            extra_vars,
+            inventories: self.inventory.clone(),
+            user: self.user.clone(),
+            private_key: self.private_key.clone(),
+            connection: self.connection.clone(),
+            password,
+            become_: self.become_,
+            become_user: self.become_user.clone(),
+            become_password,
+            ssh_arguments: self.ssh_common_args.clone(),
+            host_keys: self.accept_new_host_keys.then_some(HostKeyPolicy::AcceptNew),
+            connect_timeout: Duration::from_secs(self.timeout.max(1)),
+            who: who(),
+            ..Options::default()
+        })
+    }
+
+    /// Loads the inventory, with the `group_vars` and `host_vars` beside playbooks.
+    pub fn load(&self, playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
+        if self.inventory.is_empty() {
+            return Err(miette::miette!(
+                help = "give one with `-i FILE`, or set BRINGUP_INVENTORY; for this machine alone: `-i localhost, -c local`",
+                "there is no inventory"
+            ));
+        }
+        Ok(Inventory::load(&self.inventory, playbook_dirs)?)
+    }
+}
+
+/// A loader that knows all modules.
+pub fn loader(options: &Options) -> Loader {
+    let roles_path = std::env::var_os("BRINGUP_ROLES_PATH").or_else(|| std::env::var_os("ANSIBLE_ROLES_PATH"));
+    let roles_path = roles_path.map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+    let extra_vars = extra_var_map(&options.extra_vars);
+    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, ..Default::default() })
+}
+
+/// What SSH sessions share: keys read, passphrases asked for.
+pub fn ssh_context() -> Arc<SshContext> {
+    Arc::new(SshContext::new(Arc::new(password::Terminal)))
+}
+
+/// Tag flags as a filter.
+pub fn tag_filter(tags: &[String], skip: &[String]) -> TagFilter {
+    TagFilter::new(tags, skip)
+}
+
+/// The runtime that everything asynchronous runs on.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Report> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()
+}
+
+/// Who runs this, as another run will read it in the lock.
+fn who() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let machine = if machine.trim().is_empty() { "this workstation".to_owned() } else { machine.trim().to_owned() };
+    format!("{user} on {machine} (process {})", std::process::id())
+}

@@ -1,0 +1,85 @@
+//! The registry of modules, as the playbook loader asks it.
+
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    module::{ParameterError, Registry},
+    playbook::{Args, Diagnostic, ModuleNames},
+    yaml::{Node, Span},
+};
+
+/// All modules of this program.
+pub struct Modules;
+
+impl ModuleNames for Modules {
+    fn canonical(&self, written: &str) -> Option<&str> {
+        Registry::get().find(written).map(|e| e.name)
+    }
+
+    fn near(&self, written: &str) -> Option<String> {
+        Registry::get().near(written).map(str::to_owned)
+    }
+
+    fn check_args(
+        &self,
+        canonical: &str,
+        args: &Args,
+        free_form: Option<&Node>,
+        name_span: &Span,
+        complete: bool,
+    ) -> Vec<Diagnostic> {
+        let Some(entry) = Registry::get().find(canonical) else { return Vec::new() };
+        // `set_fact` and `add_host` take any name.
+        if entry.open {
+            return Vec::new();
+        }
+        let known = entry.parameters();
+        let mut found = Vec::new();
+        for (key, _) in args {
+            let name = key.key_text();
+            if !known.contains(&name) {
+                found.push(diagnostic(&key.span, &entry.unknown_parameter(&name)));
+            }
+        }
+        let whole = complete
+            && args.iter().all(|(_, value)| !holds_template(&value.to_json()))
+            && free_form.is_none_or(|n| !holds_template(&n.to_json()));
+        if whole && found.is_empty() {
+            let mut parameters: Map<String, Json> = args.iter().map(|(k, v)| (k.key_text(), v.to_json())).collect();
+            if let (Some(text), Some(name)) = (free_form, entry.free_form) {
+                parameters.insert(name.to_owned(), text.to_json());
+            }
+            if let Err(error) = entry.parse(parameters) {
+                let top = error.parameter.as_deref().map(|p| p.split(['.', '[']).next().unwrap_or(p).to_owned());
+                let place = top.and_then(|top| {
+                    args.iter()
+                        .find(|(k, _)| k.key_text() == top)
+                        .map(|(k, v)| if v.span.end > v.span.start { &v.span } else { &k.span })
+                });
+                found.push(diagnostic(place.unwrap_or(name_span), &error));
+            }
+        }
+        found
+    }
+
+    fn takes_free_form(&self, canonical: &str) -> bool {
+        Registry::get().find(canonical).is_some_and(|e| e.free_form.is_some())
+    }
+}
+
+fn holds_template(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.contains("{{") || text.contains("{%"),
+        Json::Array(items) => items.iter().any(holds_template),
+        Json::Object(map) => map.values().any(holds_template),
+        _ => false,
+    }
+}
+
+fn diagnostic(span: &Span, error: &ParameterError) -> Diagnostic {
+    let message = match &error.parameter {
+        Some(parameter) if !error.message.contains(parameter.as_str()) => format!("{parameter}: {}", error.message),
+        _ => error.message.clone(),
+    };
+    Diagnostic::error(span, message).maybe_help(error.help.clone())
+}

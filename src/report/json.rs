@@ -1,0 +1,57 @@
+//! One JSON object per line on standard output, nothing else there.
+
+use std::io::Write;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Event, Reporter};
+use crate::module::Diff;
+
+/// Writes events as JSON lines.
+pub struct JsonLines;
+
+impl Reporter for JsonLines {
+    fn event(&self, event: Event) {
+        let Some(mut object) = object(&event) else { return };
+        object.insert("time".into(), json!(jiff::Timestamp::now().to_string()));
+        let mut out = std::io::stdout().lock();
+        // A reader that is gone has no use for the rest.
+        let _ = writeln!(out, "{}", Json::Object(object));
+    }
+}
+
+fn diffs(diffs: &[Diff]) -> Json {
+    diffs.iter().map(|d| json!({"before_header": d.before_header, "after_header": d.after_header, "before": d.before, "after": d.after})).collect()
+}
+
+/// The event's fields, as `docs` describe them; none for those that only a progress display needs.
+fn object(event: &Event) -> Option<Map<String, Json>> {
+    let value = match event {
+        Event::RunStart { check, playbooks, hosts } => {
+            json!({"event": "run_start", "check": check, "playbooks": playbooks, "hosts": hosts})
+        }
+        Event::PlayStart { play, hosts, tasks } => {
+            json!({"event": "play_start", "play": play, "hosts": hosts, "tasks": tasks})
+        }
+        Event::ItemResult { task, host, status, item, diff, result } => json!({
+            "event": "item_result", "play": task.play, "task": task.name, "host": host, "status": status, "item": item,
+            "diff": diffs(diff), "result": result,
+        }),
+        Event::TaskResult { task, host, delegate, status, duration, diff, result } => json!({
+            "event": if task.handler { "handler_result" } else { "task_result" }, "play": task.play, "task": task.name,
+            "action": task.action, "host": host, "delegate": delegate, "status": status,
+            "place": task.span.as_ref().map(|s| s.place()), "duration_ms": duration.as_millis() as u64,
+            "diff": diffs(diff), "result": result,
+        }),
+        Event::Warning { message } => json!({"event": "warning", "message": message}),
+        Event::Recap { hosts, duration, round_trips, check } => {
+            let hosts: Map<String, Json> = hosts.iter().map(|(h, c)| (h.clone(), json!(c))).collect();
+            json!({"event": "recap", "check": check, "hosts": hosts, "duration_ms": duration.as_millis() as u64, "round_trips": round_trips})
+        }
+        Event::TaskRunning { .. } | Event::Transfer { .. } | Event::HostNote { .. } => return None,
+    };
+    match value {
+        Json::Object(object) => Some(object),
+        _ => None,
+    }
+}

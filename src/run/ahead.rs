@@ -1,0 +1,264 @@
+//! Looking ahead: the questions of coming tasks whose parameters are already known, asked together with this one's.
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use super::{
+    Run,
+    host::{Frame, HostRun},
+    item::context,
+    machine::{Actor, Machine},
+    program::Op,
+    task::{self, Prepared, Readiness},
+};
+use crate::{
+    fact::Probe,
+    playbook::{Action, MetaAction, SearchKind, Task},
+    template::{Context, References},
+    yaml::Node,
+};
+
+/// So many tasks are looked at ahead at most: enough for a whole play that has nothing to do, few enough that a play
+/// that changes everything is not planned over and over.
+const WINDOW: usize = 160;
+
+/// What a task reads and writes as far as it can be told without a host.
+#[derive(Clone, Debug, Default)]
+pub struct Features {
+    /// What its templates read, those of a template file included.
+    pub references: Arc<References>,
+    /// Variables it sets: `register`, `set_fact`.
+    pub sets: Arc<Vec<String>>,
+    /// It may set variables whose names are not known.
+    pub sets_unknown: bool,
+}
+
+impl Run {
+    /// What a task reads and writes; computed once for each task.
+    pub fn features(&self, task: &Arc<Task>) -> Features {
+        let key = Arc::as_ptr(task) as usize;
+        let known =
+            self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key).map(|(_, f)| f.clone());
+        if let Some(features) = known {
+            return features;
+        }
+        let features = self.look_at(task);
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The task is kept, so that its address stays its own.
+        seen.insert(key, (task.clone(), features.clone()));
+        features
+    }
+
+    fn look_at(&self, task: &Task) -> Features {
+        let mut nodes: Vec<&Node> = task.scope.whens();
+        let mut features = Features::default();
+        let mut sets = Vec::new();
+        if let Action::Module { name, args, free_form, template, .. } = &task.action {
+            nodes.extend(args.iter().map(|(_, value)| value));
+            nodes.extend(free_form.iter().chain(template));
+            match name.as_str() {
+                "ansible.builtin.set_fact" => sets.extend(args.iter().map(|(key, _)| key.key_text())),
+                "ansible.builtin.setup"
+                | "ansible.builtin.service_facts"
+                | "ansible.builtin.package_facts"
+                | "ansible.builtin.getent" => {
+                    features.sets_unknown = true;
+                }
+                _ => {}
+            }
+        } else {
+            features.sets_unknown = true;
+        }
+        nodes.extend(task.loop_.iter().map(|l| &l.over));
+        nodes.extend(task.scope.environments());
+        nodes.extend(task.scope.module_defaults());
+        let keywords = task.scope.chain().flat_map(|s| {
+            let k = &s.keywords;
+            [&k.become_, &k.become_user, &k.delegate_to, &k.run_once, &k.check_mode].into_iter().flatten()
+        });
+        nodes.extend(keywords);
+        for vars in task.scope.vars() {
+            nodes.extend(vars.values().map(AsRef::as_ref));
+        }
+        sets.extend(task.register.as_ref().and_then(Node::as_str).map(str::to_owned));
+        let whens = task.scope.whens().len();
+        let mut all = References::default();
+        for (index, node) in nodes.into_iter().enumerate() {
+            all.extend(match (index < whens, node.as_str()) {
+                (true, Some(condition)) => self.engine.expression_references(condition),
+                _ => self.engine.tree_references(node),
+            });
+        }
+        self.template_names(task, &mut all);
+        features.references = Arc::new(all);
+        features.sets = Arc::new(sets);
+        features
+    }
+
+    /// A template file reads variables too.
+    fn template_names(&self, task: &Task, all: &mut References) {
+        let Action::Module { name, args, .. } = &task.action else { return };
+        if name != "ansible.builtin.template" {
+            return;
+        }
+        let source = args.iter().find(|(key, _)| key.as_str() == Some("src")).and_then(|(_, node)| node.as_str());
+        let path = source.and_then(|s| self.loader.search(SearchKind::Templates, s, &task.scope).ok());
+        match path.and_then(|p| std::fs::read_to_string(p).ok()) {
+            Some(text) => all.extend(self.engine.file_references(&text)),
+            // A name that is a template itself: whatever it names may read anything.
+            None => all.any = true,
+        }
+    }
+
+    /// Whether a task reads other hosts' variables, through its own variables too.
+    pub fn reads_others(&self, features: &Features, vars: &Context) -> bool {
+        features.references.hostvars || self.engine.all_references(&features.references, vars).hostvars
+    }
+}
+
+impl HostRun {
+    /// The questions of the tasks behind the current one, by machine and user.
+    pub(super) fn ahead(&self, current: &Arc<Task>) -> Vec<(Arc<Machine>, Actor, Vec<Probe>)> {
+        let mut found: Vec<(Arc<Machine>, Actor, Vec<Probe>)> = Vec::new();
+        if !self.run.options.lookahead || self.careful.is_some() {
+            return found;
+        }
+        let mut frames = self.frames.clone();
+        let mut unknown = Unknown::default();
+        unknown.add(&self.run.features(current));
+        let mut asked = 0;
+        while asked < WINDOW {
+            let Some(task) = self.following(&mut frames) else { break };
+            asked += 1;
+            let features = self.run.features(&task);
+            let vars = self.vars_in(&task, &frames);
+            if unknown.reaches(&self.run, &features, &vars) {
+                unknown.add(&features);
+                if features.sets_unknown {
+                    break;
+                }
+                continue;
+            }
+            if !matches!(task.action, Action::Module { .. }) {
+                break;
+            }
+            self.questions(&task, &vars, &mut found);
+            unknown.add(&features);
+        }
+        found
+    }
+
+    /// The questions ahead for one machine and user, API questions left out.
+    pub(super) fn ahead_on(&self, current: &Arc<Task>, prepared: &Prepared) -> Vec<Probe> {
+        let found = self.ahead(current);
+        let mine = found.into_iter().find(|(m, a, _)| Arc::ptr_eq(m, &prepared.machine) && *a == prepared.actor);
+        // Whatever was known before the change is about to be stale: ask for all of it.
+        mine.map(|(.., probes)| probes.into_iter().filter(|p| !matches!(p, Probe::Api(_))).collect())
+            .unwrap_or_default()
+    }
+
+    fn vars_in(&self, task: &Task, frames: &[Frame]) -> Context {
+        let more: Vec<_> = frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
+        super::variables::TaskVars::context(&self.run, &self.batch, &self.host, &task.scope, &more)
+    }
+
+    /// The next task in the natural course, without failures; none where the course is not known.
+    fn following(&self, frames: &mut Vec<Frame>) -> Option<Arc<Task>> {
+        let mut first = true;
+        loop {
+            let frame = frames.last_mut()?;
+            if first {
+                frame.pc += 1;
+                first = false;
+            }
+            let Some((op, _)) = frame.program.ops.get(frame.pc) else {
+                let last = frame.last;
+                frames.pop();
+                first = last;
+                continue;
+            };
+            match op {
+                Op::BodyEnd(block) => frame.pc = frame.program.blocks[*block].always,
+                Op::RescueEnd(_) => frame.pc += 1,
+                Op::BlockEnd(block) if frame.failed.contains(block) => return None,
+                Op::BlockEnd(_) => frame.pc += 1,
+                Op::Flush if self.notified.is_empty() => frame.pc += 1,
+                Op::Flush => return None,
+                Op::Gather => return Some(self.batch.gather.clone()),
+                Op::Task(_) if frame.handlers && !self.notified.contains(&frame.pc) => frame.pc += 1,
+                Op::Task(task) => match &task.action {
+                    Action::Meta { action: MetaAction::Noop, .. } => frame.pc += 1,
+                    Action::Meta { .. } | Action::Include(_) => return None,
+                    Action::Module { .. } => return Some(task.clone()),
+                },
+            }
+        }
+    }
+
+    fn questions(&self, task: &Arc<Task>, vars: &Context, found: &mut Vec<(Arc<Machine>, Actor, Vec<Probe>)>) {
+        // Whatever is wrong with a coming task is told when its turn comes.
+        let Ok(items) = task::items(&self.run, task, vars) else { return };
+        let all: Vec<Context> = match &items {
+            None => vec![vars.clone()],
+            Some(items) => (0..items.len()).map(|i| vars.with(task::item_vars(task, items, i))).collect(),
+        };
+        for vars in all {
+            let Ok(Readiness::Ready(prepared)) = task::prepare(&self.run, task, &vars, &self.host.name) else {
+                continue;
+            };
+            let context = context(&prepared, &self.host.name);
+            let wanted: Vec<Probe> = prepared.machine.with_state(&prepared.actor, |state| {
+                let now = Instant::now();
+                prepared.module.probe(&context, state).into_iter().filter(|p| state.wants(p, now)).collect()
+            });
+            let index = found.iter().position(|(m, a, _)| Arc::ptr_eq(m, &prepared.machine) && *a == prepared.actor);
+            let index = index.unwrap_or_else(|| {
+                found.push((prepared.machine.clone(), prepared.actor.clone(), Vec::new()));
+                found.len() - 1
+            });
+            for probe in wanted {
+                if !found[index].2.contains(&probe) {
+                    found[index].2.push(probe);
+                }
+            }
+        }
+    }
+}
+
+/// Variables that a task not yet done may set.
+#[derive(Default)]
+struct Unknown {
+    names: BTreeSet<String>,
+    facts: bool,
+}
+
+impl Unknown {
+    fn add(&mut self, features: &Features) {
+        self.names.extend(features.sets.iter().cloned());
+        self.facts |= features.sets_unknown;
+    }
+
+    /// Whether a task reads any of them or another host's, through other variables too.
+    fn reaches(&self, run: &Run, features: &Features, vars: &Context) -> bool {
+        let all = run.engine.all_references(&features.references, vars);
+        let some = !self.names.is_empty() || self.facts;
+        all.hostvars
+            || (some && (all.any || all.names.iter().any(|n| self.names.contains(n) || (self.facts && is_fact(n)))))
+    }
+}
+
+/// Connection settings are `ansible_…` too, and are no facts.
+fn is_fact(name: &str) -> bool {
+    name == "ansible_facts"
+        || (name.starts_with("ansible_")
+            && ![
+                "ansible_host",
+                "ansible_port",
+                "ansible_user",
+                "ansible_connection",
+                "ansible_check_mode",
+                "ansible_play_hosts",
+            ]
+            .contains(&name)
+            && !name.starts_with("ansible_ssh_")
+            && !name.starts_with("ansible_become"))
+}

@@ -1,0 +1,68 @@
+//! Requests to the Kubernetes API, made by the workstation through a machine's connection.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use super::machine::{Actor, Machine, MachineError, Work};
+use crate::{
+    fact::{Answer, ApiQuery, Probe},
+    kube::{Stream, Transport},
+    module::{StepOutput, quote},
+};
+
+/// A machine as one of its users.
+struct As<'a> {
+    machine: &'a Arc<Machine>,
+    actor: &'a Actor,
+}
+
+impl Transport for As<'_> {
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<u8>, String>> {
+        Box::pin(async move {
+            let work = Work::new(format!("cat -- {}", quote(path)));
+            let sent = self.machine.send(self.actor, &[work], &[]).await;
+            let outputs = sent.map_err(|(error, _)| text(error))?;
+            match outputs.into_iter().next() {
+                Some(output) if output.success() => Ok(output.stdout),
+                Some(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+                None => Err("the host did not answer".to_owned()),
+            }
+        })
+    }
+
+    fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Stream>, String>> {
+        Box::pin(async move {
+            let session = self.machine.connection().await.map_err(text)?;
+            let stream = session.tunnel(host, port).await.map_err(|e| super::machine::explain(&e))?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+}
+
+fn text(error: MachineError) -> String {
+    match error {
+        MachineError::Unreachable(text) | MachineError::Locked(text) | MachineError::Refused(text) => text,
+    }
+}
+
+/// Asks the read-only questions of a machine's cluster and records the answers.
+pub async fn ask(machine: &Arc<Machine>, actor: &Actor, probes: Vec<Probe>) {
+    let all = probes.into_iter().map(|probe| async move {
+        let Probe::Api(query) = &probe else { return };
+        let answer = match crate::kube::request(&As { machine, actor }, query).await {
+            Ok(value) => Answer::Api(value),
+            Err(why) => Answer::Failed(why),
+        };
+        machine.learn_answer(actor, probe, answer);
+    });
+    futures::future::join_all(all).await;
+}
+
+/// Asks the API to change something.
+pub async fn act(machine: &Arc<Machine>, actor: &Actor, query: &ApiQuery) -> StepOutput {
+    match crate::kube::request(&As { machine, actor }, query).await {
+        Ok(value) => StepOutput { stdout: value.to_string().into_bytes(), ..StepOutput::default() },
+        Err(why) => StepOutput { status: 1, error: Some(why), ..StepOutput::default() },
+    }
+}

@@ -1,0 +1,353 @@
+//! Carrying out changes that cannot be put off: those of unknown effect, transfers, waiting, rebooting.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    barrier::Position,
+    host::{HostRun, Outcome, Stop},
+    item::{context, script, temporary},
+    machine::{MachineError, Work},
+    task::{Prepared, TaskError},
+};
+use crate::{
+    fact::{Probe, Resource},
+    module::{Change, Content, FileWrite, Plan, Step, StepOutput, quote},
+    playbook::Task,
+    report::{Event, Status},
+    ssh::{Output, UploadSource},
+    template::Context,
+};
+
+impl HostRun {
+    /// Carries out all changes of a plan now, and judges what came of it.
+    pub(super) async fn carry_out(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        prepared: &Prepared,
+        plan: &Plan,
+    ) -> Result<Outcome, Stop> {
+        self.run.tell(Event::TaskRunning { task: self.line(task, position, Some(vars)), host: self.host.name.clone() });
+        let open = plan.changes.iter().any(|c| !c.closed);
+        // What runs with unknown effect may be seen by other hosts, and may see them: all keep Ansible's order there.
+        if open && !self.batch.alone() {
+            self.together(position).await?;
+        }
+        let limit = self.limit(task, vars);
+        let owing = self.owing(task, vars, prepared, plan);
+        if open {
+            prepared.machine.forget(&[Resource::Anything]);
+        }
+        let probes = if open { self.ahead_on(task, prepared) } else { Vec::new() };
+        let mut outputs: Vec<StepOutput> = Vec::with_capacity(plan.changes.len());
+        let mut index = 0;
+        while index < plan.changes.len() && outputs.iter().all(|o| o.status == 0 && o.error.is_none()) {
+            let run: Vec<String> = plan.changes[index..].iter().map_while(script).collect();
+            let written: Vec<_> =
+                plan.changes[index..index + run.len().max(1)].iter().flat_map(|c| c.writes.clone()).collect();
+            let began = Instant::now();
+            if run.is_empty() {
+                let output = self.special(prepared, &plan.changes[index], &owing).await?;
+                prepared.machine.forget(&written);
+                outputs.push(StepOutput { duration: began.elapsed(), ..output });
+                index += 1;
+                continue;
+            }
+            let count = run.len();
+            let work = run.into_iter().enumerate().map(|(i, script)| {
+                let owing = if index + i == 0 { owing.as_str() } else { "" };
+                Work { timeout: limit, ..Work::new(format!("{owing}{}{script}", prepared.environment)) }
+            });
+            let work: Vec<Work> = work.collect();
+            prepared.machine.forget(&written);
+            let shell: Vec<Probe> = if index + count == plan.changes.len() { probes.clone() } else { Vec::new() };
+            let sent = self.send(&prepared.machine, &prepared.actor, work, &shell).await;
+            match sent {
+                Ok(results) => {
+                    outputs.extend(results.into_iter().map(|o| step_output(o, began.elapsed())));
+                }
+                Err(Stop::Lost(MachineError::Refused(why))) => {
+                    outputs.push(StepOutput {
+                        status: -1,
+                        error: Some(why),
+                        duration: began.elapsed(),
+                        ..StepOutput::default()
+                    });
+                }
+                Err(stop) => return Err(stop),
+            }
+            index += count;
+        }
+        if open {
+            self.run.forget_api();
+        }
+        Ok(self.judge(task, prepared, plan, &outputs))
+    }
+
+    fn judge(&self, task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
+        let context = context(prepared, &self.host.name);
+        match prepared.module.finish(&context, plan, outputs) {
+            Ok(mut result) => {
+                let changed =
+                    result.get("changed").and_then(serde_json::Value::as_bool).unwrap_or_else(|| plan.would_change());
+                let failed = result.get("failed").and_then(serde_json::Value::as_bool).unwrap_or(false);
+                result.insert("changed".into(), changed.into());
+                result.insert("failed".into(), failed.into());
+                let status = match (failed, changed) {
+                    (true, _) => Status::Failed,
+                    (false, true) => Status::Changed,
+                    (false, false) => Status::Ok,
+                };
+                let mut outcome = Outcome::new(status, result);
+                outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
+                outcome
+            }
+            Err(failure) => Outcome::failed(&TaskError::from(failure).at(&task.span)),
+        }
+    }
+
+    /// `timeout`, `async` and `--task-timeout` bound a step.
+    fn limit(&self, task: &Task, vars: &Context) -> Option<Duration> {
+        let seconds = |node: &crate::yaml::Node| {
+            let value = self.run.engine.render_tree(node, vars).ok()?;
+            super::keyword::whole(&value).filter(|s| *s > 0).map(|s| Duration::from_secs(s as u64))
+        };
+        let own = task.scope.inherited(|k| k.timeout.as_ref()).and_then(seconds);
+        own.or_else(|| task.async_.as_ref().and_then(seconds)).or(self.run.options.task_timeout)
+    }
+
+    /// Does what is not a script.
+    async fn special(&mut self, prepared: &Prepared, change: &Change, owing: &str) -> Result<StepOutput, Stop> {
+        match &change.step {
+            Step::Write(write) => self.write(prepared, write, owing).await,
+            Step::Upload { content, then } => {
+                let name = temporary(&format!("upload/{then}")).replace("upload/.bringup-", "upload-");
+                let folder = self
+                    .send(
+                        &prepared.machine,
+                        &prepared.actor,
+                        vec![Work::new(format!("{}umask 077; mkdir -p \"$d\"; printf %s \"$d\"", super::lock::FOLDER))],
+                        &[],
+                    )
+                    .await?;
+                let folder =
+                    folder.first().map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+                let path = format!("{folder}/{name}");
+                if let Some(failed) = self.upload(prepared, content, &path, &change.what).await? {
+                    return Ok(failed);
+                }
+                let script = format!(
+                    "{owing}{}upload={}\n( {then}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
+                    prepared.environment,
+                    quote(&path)
+                );
+                self.one(prepared, script).await
+            }
+            Step::Download { path, to } => {
+                self.flush().await?;
+                match prepared.machine.download(&prepared.actor, path, to).await {
+                    Ok(()) => Ok(StepOutput::default()),
+                    Err(error) => failed_step(error),
+                }
+            }
+            Step::WriteLocal { path, content, mode } => Ok(match write_local(path, content, *mode) {
+                Ok(()) => StepOutput::default(),
+                Err(error) => StepOutput {
+                    status: 1,
+                    error: Some(format!("{}: {error}", path.display())),
+                    ..StepOutput::default()
+                },
+            }),
+            Step::Api(query) => {
+                self.flush().await?;
+                Ok(super::api::act(&prepared.machine, &prepared.actor, query).await)
+            }
+            Step::Wait { time, prompt } => {
+                self.flush().await?;
+                Ok(self.run.pause(*time, prompt).await)
+            }
+            Step::Until { script, timeout, sleep } => self.until(prepared, script, *timeout, *sleep).await,
+            Step::Reboot { command, timeout, test, pause } => {
+                self.reboot(prepared, command, *timeout, test, *pause).await
+            }
+            Step::Reconnect { timeout, sleep, delay } => {
+                self.flush().await?;
+                tokio::time::sleep(*delay).await;
+                prepared.machine.reset().await;
+                self.reconnect(prepared, *timeout, *sleep, ":").await
+            }
+            Step::Script(script) => self.one(prepared, format!("{owing}{script}")).await,
+        }
+    }
+
+    async fn one(&mut self, prepared: &Prepared, script: String) -> Result<StepOutput, Stop> {
+        let began = Instant::now();
+        match self.send(&prepared.machine, &prepared.actor, vec![Work::new(script)], &[]).await {
+            Ok(outputs) => Ok(outputs.into_iter().next().map(|o| step_output(o, began.elapsed())).unwrap_or_default()),
+            Err(Stop::Lost(error @ MachineError::Refused(_))) => failed_step(error),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    async fn upload(
+        &mut self,
+        prepared: &Prepared,
+        content: &Content,
+        path: &str,
+        what: &str,
+    ) -> Result<Option<StepOutput>, Stop> {
+        self.flush().await?;
+        let source = match content {
+            Content::Bytes(bytes) => UploadSource::Bytes(bytes.to_vec().into()),
+            Content::File { path, .. } => UploadSource::File(path.clone()),
+        };
+        let (host, what, total, run) = (self.host.name.clone(), what.to_owned(), content.size(), self.run.clone());
+        let mut shown = Instant::now();
+        let progress = move |done: u64| {
+            if shown.elapsed() > Duration::from_millis(100) || done == total {
+                shown = Instant::now();
+                run.tell(Event::Transfer { host: host.clone(), what: what.clone(), done, total });
+            }
+        };
+        match prepared.machine.upload(&prepared.actor, source, path, progress).await {
+            Ok(()) => Ok(None),
+            Err(MachineError::Refused(why)) => {
+                Ok(Some(StepOutput { status: 1, error: Some(why), ..StepOutput::default() }))
+            }
+            Err(error) => Err(Stop::Lost(error)),
+        }
+    }
+
+    /// Sends a large file beside its target, its name noted on the host first, and moves it into place.
+    async fn write(&mut self, prepared: &Prepared, write: &FileWrite, owing: &str) -> Result<StepOutput, Stop> {
+        let tmp = temporary(&write.path);
+        let note = format!("\"$d/sending/{}\"", tmp.rsplit('/').next().unwrap_or_default());
+        let folder = super::lock::FOLDER;
+        let prepare = format!("{folder}umask 077; mkdir -p \"$d/sending\" && printf %s {} >{note}", quote(&tmp));
+        let noted = self.one(prepared, prepare).await?;
+        if noted.status != 0 || noted.error.is_some() {
+            return Ok(noted);
+        }
+        let what = write.path.rsplit('/').next().unwrap_or_default().to_owned();
+        if let Some(failed) = self.upload(prepared, &write.content, &tmp, &what).await? {
+            return Ok(failed);
+        }
+        let script = write.script(&tmp, true);
+        self.one(
+            prepared,
+            format!("{owing}{}( {script}\n)\nr=$?\n{folder}rm -f -- {note}\nexit $r", prepared.environment),
+        )
+        .await
+    }
+
+    async fn until(
+        &mut self,
+        prepared: &Prepared,
+        script: &str,
+        timeout: Duration,
+        sleep: Duration,
+    ) -> Result<StepOutput, Stop> {
+        let end = Instant::now() + timeout;
+        loop {
+            let output = self.one(prepared, script.to_owned()).await?;
+            if (output.status == 0 && output.error.is_none()) || Instant::now() + sleep > end || self.run.interrupted()
+            {
+                return Ok(output);
+            }
+            tokio::time::sleep(sleep).await;
+        }
+    }
+
+    async fn reboot(
+        &mut self,
+        prepared: &Prepared,
+        command: &str,
+        timeout: Duration,
+        test: &str,
+        pause: (Duration, Duration),
+    ) -> Result<StepOutput, Stop> {
+        let boot = self.one(prepared, "cat /proc/sys/kernel/random/boot_id".to_owned()).await?;
+        let before = boot.stdout.clone();
+        tokio::time::sleep(pause.0).await;
+        // The shell's answer must be out before the connection goes down with the host.
+        let script = format!("( sleep 0.3 2>/dev/null || sleep 1; {command} ) </dev/null >/dev/null 2>&1 &");
+        let sent = self.one(prepared, script).await?;
+        if sent.status != 0 || sent.error.is_some() {
+            return Ok(sent);
+        }
+        let end = Instant::now() + timeout;
+        self.run.tell(Event::HostNote { host: self.host.name.clone(), note: "rebooting".to_owned() });
+        loop {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            prepared.machine.reset().await;
+            let boot =
+                prepared.machine.send(&prepared.actor, &[Work::new("cat /proc/sys/kernel/random/boot_id")], &[]).await;
+            match boot {
+                Ok(outputs) if outputs.first().is_some_and(|o| o.success() && o.stdout != before) => break,
+                _ if Instant::now() > end => {
+                    let error = format!("the host did not come back within {} seconds", timeout.as_secs());
+                    return Ok(StepOutput { status: 1, error: Some(error), ..StepOutput::default() });
+                }
+                _ => {}
+            }
+        }
+        tokio::time::sleep(pause.1).await;
+        let left = end.saturating_duration_since(Instant::now());
+        self.reconnect(prepared, left, Duration::from_millis(500), test).await
+    }
+
+    async fn reconnect(
+        &mut self,
+        prepared: &Prepared,
+        timeout: Duration,
+        sleep: Duration,
+        test: &str,
+    ) -> Result<StepOutput, Stop> {
+        let end = Instant::now() + timeout;
+        loop {
+            let sent = prepared.machine.send(&prepared.actor, &[Work::new(test)], &[]).await;
+            let why = match sent {
+                Ok(outputs) => match outputs.into_iter().next() {
+                    Some(output) if output.success() => return Ok(step_output(output, Duration::ZERO)),
+                    Some(output) => format!("`{test}` exited with status {}", output.status),
+                    None => "no answer".to_owned(),
+                },
+                Err((MachineError::Unreachable(why) | MachineError::Refused(why) | MachineError::Locked(why), _)) => {
+                    why
+                }
+            };
+            if Instant::now() + sleep > end || self.run.interrupted() {
+                let error = format!("timed out after {} seconds: {why}", timeout.as_secs());
+                return Ok(StepOutput { status: 1, error: Some(error), ..StepOutput::default() });
+            }
+            tokio::time::sleep(sleep).await;
+            prepared.machine.reset().await;
+        }
+    }
+}
+
+fn step_output(output: Output, duration: Duration) -> StepOutput {
+    let error = output.timed_out.then(|| "its time was over".to_owned());
+    StepOutput { status: i32::from(output.status), stdout: output.stdout, stderr: output.stderr, duration, error }
+}
+
+fn failed_step(error: MachineError) -> Result<StepOutput, Stop> {
+    match error {
+        MachineError::Refused(why) => Ok(StepOutput { status: 1, error: Some(why), ..StepOutput::default() }),
+        error => Err(Stop::Lost(error)),
+    }
+}
+
+fn write_local(path: &std::path::Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    use std::{io::Write, os::unix::fs::PermissionsExt};
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.persist(path).map(|_| ()).map_err(|e| e.error)
+}

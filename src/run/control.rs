@@ -1,0 +1,286 @@
+//! What changes the course of a host: `meta`, includes, variables from files.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    barrier::Position,
+    host::{Frame, HostRun, Outcome, Stop},
+    program::{Op, Program},
+    step::skipped,
+    task::{self, TaskError},
+};
+use crate::{
+    inventory::{Level, Variable, Vars},
+    playbook::{Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
+    report::Status,
+    template::Context,
+    yaml::Node,
+};
+
+impl HostRun {
+    /// Does a `meta` task.
+    pub(super) async fn meta(
+        &mut self,
+        action: MetaAction,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+    ) -> Result<(), Stop> {
+        match task::conditions(&self.run, task, vars) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                self.advance();
+                return Ok(());
+            }
+            Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+        }
+        match action {
+            MetaAction::Noop | MetaAction::RefreshInventory => self.advance(),
+            MetaAction::FlushHandlers => self.flush_handlers(position),
+            MetaAction::ClearFacts => {
+                self.host.clear_facts();
+                self.advance();
+            }
+            MetaAction::ClearHostErrors => {
+                self.run.clear_errors();
+                self.advance();
+            }
+            MetaAction::EndHost => {
+                self.flush().await?;
+                self.frames.clear();
+            }
+            MetaAction::EndRole => self.end_role(task),
+            MetaAction::EndPlay | MetaAction::EndBatch => {
+                self.together(position).await?;
+                self.batch.end(action == MetaAction::EndPlay);
+                return Err(Stop::Ended);
+            }
+            MetaAction::ResetConnection => {
+                self.flush().await?;
+                if let Ok((machine, _)) = self.run.machine(&self.host.name, vars) {
+                    machine.reset().await;
+                }
+                self.advance();
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_handlers(&mut self, position: &Position) {
+        if self.notified.is_empty() {
+            return self.advance();
+        }
+        let program = self.handlers.program.clone();
+        self.frames.push(Frame {
+            program,
+            pc: 0,
+            base: position.clone(),
+            failed: BTreeSet::new(),
+            vars: Vec::new(),
+            handlers: true,
+            last: true,
+        });
+    }
+
+    /// Goes on behind the last task of the role that this task belongs to.
+    fn end_role(&mut self, task: &Task) {
+        let key = task.scope.role().map(|r| r.key.clone());
+        self.advance();
+        let Some(frame) = self.frames.last_mut() else { return };
+        while let Some((Op::Task(next), _)) = frame.program.ops.get(frame.pc) {
+            if next.scope.role().map(|r| &r.key) != key.as_ref() {
+                break;
+            }
+            frame.pc += 1;
+        }
+    }
+
+    /// Brings in what a dynamic include names, once or for each item.
+    pub(super) async fn include(
+        &mut self,
+        include: &Include,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+    ) -> Result<(), Stop> {
+        let items = match task::items(&self.run, task, vars) {
+            Ok(items) => items,
+            Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+        };
+        let count = items.as_ref().map_or(1, Vec::len);
+        let mut frames = Vec::new();
+        let mut result = Map::new();
+        let mut skipped_by = None;
+        for index in 0..count {
+            let item = items.as_ref().map(|items| task::item_vars(task, items, index));
+            let with = item.map_or_else(|| vars.clone(), |item| vars.with(item));
+            match task::conditions(&self.run, task, &with) {
+                Ok(None) => {}
+                Ok(Some(condition)) => {
+                    skipped_by = Some(condition);
+                    continue;
+                }
+                Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+            }
+            match self.bring_in(include, task, &with) {
+                Ok(Brought::Items(brought)) => {
+                    let item: Vars = match &items {
+                        Some(items) => task::item_layer(task, items, index),
+                        None => Vars::new(),
+                    };
+                    frames.push((brought, vec![(Level::IncludeParams, Arc::new(item))], index));
+                }
+                Ok(Brought::Variables(facts)) => result.extend(facts),
+                Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+            }
+        }
+        let outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
+            (true, Some(condition)) => skipped(&condition),
+            _ => {
+                let mut shown = Map::new();
+                shown.insert("changed".into(), json!(false));
+                if !result.is_empty() {
+                    shown.insert("ansible_included".into(), json!(result.keys().collect::<Vec<_>>()));
+                }
+                Outcome::new(Status::Ok, shown)
+            }
+        };
+        // The include itself is told like any task; then the cursor goes back onto it, for the frames end behind it.
+        self.conclude(task, position, vars, outcome).await?;
+        if frames.is_empty() {
+            return Ok(());
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pc -= 1;
+        }
+        let wanted = self.run.wanted(vars);
+        let count = frames.len();
+        // The first item's tasks go on top; only the frame that ends last lets the include's own frame go on.
+        for (number, (items, layers, index)) in frames.into_iter().enumerate().rev() {
+            let program = Arc::new(Program::items(&items, &wanted));
+            let base = position.iter().copied().chain([index as u32]).collect();
+            let last = number + 1 == count;
+            self.frames.push(Frame {
+                program,
+                pc: 0,
+                base,
+                failed: BTreeSet::new(),
+                vars: layers,
+                handlers: false,
+                last,
+            });
+        }
+        Ok(())
+    }
+
+    fn bring_in(&mut self, include: &Include, task: &Arc<Task>, vars: &Context) -> Result<Brought, TaskError> {
+        let render = |node: &Node| -> Result<Node, TaskError> {
+            let value = self.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+            let text = super::keyword::as_text(&value).unwrap_or_default();
+            Ok(Node { value: crate::yaml::Value::String { text, unsafe_text: true }, span: node.span.clone() })
+        };
+        match &include.kind {
+            IncludeKind::Tasks { file } => {
+                let name = render(file)?;
+                let items =
+                    self.run.loader.include_tasks(name.as_str().unwrap_or_default(), task).map_err(|e| loading(&e))?;
+                Ok(Brought::Items(items))
+            }
+            IncludeKind::Role(role) => {
+                let optional = |node: &Option<Node>| node.as_ref().map(&render).transpose();
+                let rendered = IncludeRole {
+                    name: render(&role.name)?,
+                    tasks_from: optional(&role.tasks_from)?,
+                    vars_from: optional(&role.vars_from)?,
+                    defaults_from: optional(&role.defaults_from)?,
+                    handlers_from: optional(&role.handlers_from)?,
+                    ..role.clone()
+                };
+                let included = self.run.loader.include_role(&rendered, task).map_err(|e| loading(&e))?;
+                if !included.handlers.is_empty() {
+                    self.handlers = Arc::new(self.handlers.with(&included.handlers));
+                }
+                Ok(Brought::Items(included.items))
+            }
+            IncludeKind::Vars => self.include_vars(include, task, vars).map(Brought::Variables),
+        }
+    }
+
+    fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
+        let mut parameters = Map::new();
+        for (key, node) in &include.args {
+            let value = self.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
+            parameters.insert(key.key_text(), value);
+        }
+        let text = |name: &str| parameters.get(name).and_then(super::keyword::as_text);
+        let files = match (text("file").or_else(|| text("_raw_params")), text("dir")) {
+            (Some(file), _) => vec![self.find_vars(&file, task)?],
+            (None, Some(dir)) => vars_files(&self.find_vars(&dir, task)?)?,
+            (None, None) => return Err(TaskError::new("include_vars needs `file` or `dir`")),
+        };
+        let mut all = Vars::new();
+        for file in files {
+            all.extend(self.run.vars_file(&file)?);
+        }
+        let shown: Map<String, Json> = all.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+        let all = match text("name") {
+            None => all,
+            Some(name) => {
+                let entries = all.into_iter().filter_map(|(name, value)| Some((name, value.node()?.clone())));
+                Vars::from_iter([(name, mapping(entries, &task.span))])
+            }
+        };
+        self.host.push(Level::IncludeVars, Arc::new(all));
+        Ok(shown)
+    }
+
+    fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {
+        self.run.loader.search(SearchKind::Vars, name, &task.scope).map_err(|missing| {
+            let tried: Vec<_> = missing.tried.iter().map(|p| p.display().to_string()).collect();
+            TaskError::new(format!("`{name}` was not found"))
+                .help(format!("looked for it at\n    {}", tried.join("\n    ")))
+        })
+    }
+}
+
+enum Brought {
+    Items(Vec<Item>),
+    Variables(Map<String, Json>),
+}
+
+fn mapping(entries: impl Iterator<Item = (String, Arc<Node>)>, span: &crate::yaml::Span) -> Variable {
+    let entries = entries.map(|(name, node)| {
+        let key = Node { value: crate::yaml::Value::String { text: name, unsafe_text: true }, span: span.clone() };
+        (key, (*node).clone())
+    });
+    Variable::Node(Arc::new(Node { value: crate::yaml::Value::Map(entries.collect()), span: span.clone() }))
+}
+
+fn vars_files(dir: &std::path::Path) -> Result<Vec<PathBuf>, TaskError> {
+    let unreadable = |e: std::io::Error| TaskError::new(format!("cannot read {}: {e}", dir.display()));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let known = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "yml" | "yaml" | "json"));
+        match path.is_dir() {
+            true => files.extend(vars_files(&path)?),
+            false if known => files.push(path),
+            false => {}
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// All that is wrong with what was included, the first with its help.
+fn loading(error: &PlaybookError) -> TaskError {
+    let mut task_error = TaskError::new(error.to_string());
+    if let Some(first) = error.diagnostics.first() {
+        task_error.message = error.diagnostics.iter().map(|d| d.message.clone()).collect::<Vec<_>>().join("; ");
+        task_error.help = first.help.clone();
+        task_error.span = first.span.clone();
+    }
+    task_error
+}

@@ -1,0 +1,102 @@
+//! The workstation's side of a task: its files, templates and expressions.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::Value as Json;
+
+use super::Run;
+use crate::{
+    module::{Controller, Failure, Folder, TemplateOptions},
+    playbook::{Scope, SearchKind},
+    template::{Context, FileOptions, Loader, TemplateError},
+    yaml::Source,
+};
+
+/// What one task on one host may see of the workstation.
+pub struct TaskController {
+    run: Arc<Run>,
+    scope: Arc<Scope>,
+    vars: Context,
+}
+
+impl TaskController {
+    /// Returns the view from a task.
+    pub fn new(run: Arc<Run>, scope: Arc<Scope>, vars: Context) -> TaskController {
+        TaskController { run, scope, vars }
+    }
+
+    fn search(&self, folder: SearchKind, name: &str) -> Result<PathBuf, Failure> {
+        self.run.loader.search(folder, name, &self.scope).map_err(|missing| {
+            let places: Vec<_> = missing.tried.iter().map(|p| p.display().to_string()).collect();
+            Failure::new(format!("`{name}` was not found"))
+                .help(format!("looked for it at\n    {}", places.join("\n    ")))
+        })
+    }
+}
+
+fn failure(error: TemplateError) -> Failure {
+    let place = error.span().map(|s| format!("{}: ", s.place())).unwrap_or_default();
+    let mut failure = Failure::new(format!("{place}{error}"));
+    failure.help = miette::Diagnostic::help(&error).map(|h| h.to_string());
+    failure
+}
+
+fn source(path: &Path) -> Result<Arc<Source>, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    Ok(Arc::new(Source { name: path.display().to_string(), text }))
+}
+
+impl Controller for TaskController {
+    fn find(&self, folder: Folder, name: &str) -> Result<PathBuf, Failure> {
+        let folder = match folder {
+            Folder::Files => SearchKind::Files,
+            Folder::Templates => SearchKind::Templates,
+            Folder::Vars => SearchKind::Vars,
+        };
+        self.search(folder, name)
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<[u8]>, Failure> {
+        std::fs::read(path).map(Into::into).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))
+    }
+
+    fn render(&self, path: &Path, options: &TemplateOptions) -> Result<String, Failure> {
+        let file = source(path)?;
+        let options = FileOptions {
+            trim_blocks: options.trim_blocks,
+            lstrip_blocks: options.lstrip_blocks,
+            newline_sequence: options.newline_sequence.clone(),
+            ..FileOptions::default()
+        };
+        let (run, scope) = (self.run.clone(), self.scope.clone());
+        let beside = path.parent().map(Path::to_owned);
+        let loader: Loader = Arc::new(move |name: &str| {
+            let beside = beside.as_ref().map(|d| d.join(name)).filter(|p| p.is_file());
+            let found = match beside {
+                Some(path) => path,
+                None => run.loader.search(SearchKind::Templates, name, &scope).ok()?,
+            };
+            source(&found).ok()
+        });
+        self.run.engine.render_file(&file, &options, &loader, &self.vars).map_err(failure)
+    }
+
+    fn condition(&self, expression: &Json) -> Result<bool, Failure> {
+        match expression {
+            Json::String(text) => self.run.engine.condition_at(text, None, &self.vars).map_err(failure),
+            other => Ok(super::keyword::truth(other)),
+        }
+    }
+
+    fn value(&self, expression: &str) -> Result<Option<Json>, Failure> {
+        match self.run.engine.expression(expression, None, &self.vars) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_undefined() => Ok(None),
+            Err(error) => Err(failure(error)),
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! One host's way through a play: a cursor, what is not yet confirmed, and what happens when something fails.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Run,
+    barrier::Position,
+    machine::{Actor, Machine, MachineError, Work},
+    play::Batch,
+    program::{Landing, Op, Program},
+    task::TaskError,
+    variables::{Host, TaskVars},
+};
+use crate::{
+    fact::Probe,
+    inventory::{Layers, Level, Vars},
+    playbook::Task,
+    report::{Event, Status, TaskLine},
+    ssh::Output,
+    template::Context,
+};
+
+/// Why a host leaves the normal course.
+#[derive(Debug)]
+pub enum Stop {
+    /// Changes sent ahead did not go through: the cursor is back at the task they belong to.
+    RolledBack,
+    /// The host cannot be used any more.
+    Lost(MachineError),
+    /// The user interrupted the run, or the play was ended for all.
+    Ended,
+}
+
+/// A program in the course of being run.
+#[derive(Clone)]
+pub struct Frame {
+    /// What is run.
+    pub program: Arc<Program>,
+    /// The next operation.
+    pub pc: usize,
+    /// The position of its first operation is this and a zero.
+    pub base: Position,
+    /// Blocks that failed and whose `always` is still to be done.
+    pub failed: BTreeSet<usize>,
+    /// Variables that the include brought: its own, the role's, the loop's item.
+    pub vars: Vec<(Level, Arc<Vars>)>,
+    /// Whether handlers are run: only those notified.
+    pub handlers: bool,
+    /// Whether the frame below goes on behind its operation when this one is done.
+    pub last: bool,
+}
+
+/// What a host's place in the play was, to go back to.
+#[derive(Clone)]
+pub struct Snapshot {
+    frames: Vec<Frame>,
+    notified: BTreeSet<usize>,
+    layers: Layers,
+}
+
+/// A task decided on predictions: its changes are not sent or its predecessors' are not confirmed.
+pub struct Pending {
+    snapshot: Snapshot,
+    position: Position,
+    scripts: Vec<Work>,
+    events: Vec<Event>,
+}
+
+/// One host in one play.
+pub struct HostRun {
+    /// The run.
+    pub run: Arc<Run>,
+    /// The play and the hosts in it.
+    pub batch: Arc<Batch>,
+    /// The host.
+    pub host: Arc<Host>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) notified: BTreeSet<usize>,
+    pub(super) handlers: Arc<super::handlers::Handlers>,
+    pending: Vec<Pending>,
+    pending_on: Option<(Arc<Machine>, Actor)>,
+    pub(super) careful: Option<Position>,
+    pub(super) roles_run: BTreeSet<String>,
+    pub(super) failed: bool,
+}
+
+impl HostRun {
+    /// Returns a host at the start of a play.
+    pub fn new(run: Arc<Run>, batch: Arc<Batch>, host: Arc<Host>) -> HostRun {
+        let frame = Frame {
+            program: batch.program.clone(),
+            pc: 0,
+            base: batch.base.clone(),
+            failed: BTreeSet::new(),
+            vars: Vec::new(),
+            handlers: false,
+            last: true,
+        };
+        let handlers = batch.handlers.clone();
+        HostRun {
+            run,
+            batch,
+            host,
+            frames: vec![frame],
+            notified: BTreeSet::new(),
+            handlers,
+            pending: Vec::new(),
+            pending_on: None,
+            careful: None,
+            roles_run: BTreeSet::new(),
+            failed: false,
+        }
+    }
+
+    /// Goes through the play.
+    pub async fn go(mut self) {
+        loop {
+            let ended = match self.turn().await {
+                Ok(true) => continue,
+                Ok(false) => match self.flush().await {
+                    Ok(()) => break,
+                    Err(stop) => stop,
+                },
+                Err(stop) => stop,
+            };
+            match ended {
+                Stop::RolledBack => {}
+                Stop::Ended => {
+                    // What was decided is carried out: the user asked not to start more.
+                    let _ = self.flush().await;
+                    break;
+                }
+                Stop::Lost(error) => {
+                    self.lost(error);
+                    break;
+                }
+            }
+        }
+        self.batch.barrier.leave(&self.host.name);
+    }
+
+    /// Does one operation. False when there is none left.
+    async fn turn(&mut self) -> Result<bool, Stop> {
+        let Some(frame) = self.frames.last_mut() else { return Ok(false) };
+        let position: Position = frame.base.iter().copied().chain([frame.pc as u32]).collect();
+        let Some((op, _)) = frame.program.ops.get(frame.pc).cloned() else {
+            let last = frame.last;
+            self.frames.pop();
+            if let (true, Some(below)) = (last, self.frames.last_mut()) {
+                below.pc += 1;
+            }
+            return Ok(true);
+        };
+        match op {
+            Op::BodyEnd(block) => frame.pc = frame.program.blocks[block].always,
+            Op::RescueEnd(_) => frame.pc += 1,
+            Op::BlockEnd(block) => {
+                if frame.failed.remove(&block) {
+                    self.fail_out();
+                } else {
+                    frame.pc += 1;
+                }
+            }
+            Op::Flush => self.run_handlers(&position),
+            Op::Gather => {
+                let task = self.batch.gather.clone();
+                self.step(task, position).await?;
+            }
+            Op::Task(task) => {
+                if frame.handlers && !self.notified.contains(&frame.pc) {
+                    frame.pc += 1;
+                } else {
+                    self.step(task, position).await?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn run_handlers(&mut self, position: &Position) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        if self.notified.is_empty() {
+            frame.pc += 1;
+            return;
+        }
+        let handlers = Frame {
+            program: self.handlers.program.clone(),
+            pc: 0,
+            base: position.clone(),
+            failed: BTreeSet::new(),
+            vars: Vec::new(),
+            handlers: true,
+            last: true,
+        };
+        self.frames.push(handlers);
+    }
+
+    /// The place in the play as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { frames: self.frames.clone(), notified: self.notified.clone(), layers: self.host.layers() }
+    }
+
+    /// The variables at a task.
+    pub fn vars(&self, task: &Task) -> Context {
+        let more: Vec<_> = self.frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
+        TaskVars::context(&self.run, &self.batch, &self.host, &task.scope, &more)
+    }
+
+    /// Goes on behind the current task.
+    pub fn advance(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            if frame.handlers {
+                self.notified.remove(&frame.pc);
+            }
+            frame.pc += 1;
+        }
+    }
+
+    /// Goes where a failure of the current task leads. True when a `rescue` takes over.
+    pub fn fail(&mut self, task: &Task, result: &Json) -> bool {
+        let rescued = self.fail_out();
+        if rescued {
+            let name = task.title();
+            self.host.set(
+                Level::SetFacts,
+                "ansible_failed_task",
+                json!({"name": name, "action": task.action.written()}),
+            );
+            self.host.set(Level::SetFacts, "ansible_failed_result", result.clone());
+        }
+        rescued
+    }
+
+    fn fail_out(&mut self) -> bool {
+        while let Some(frame) = self.frames.last_mut() {
+            match frame.program.landing(frame.pc) {
+                Landing::Rescue(at) => {
+                    frame.pc = at;
+                    return true;
+                }
+                Landing::Always { at, block } => {
+                    frame.failed.insert(block);
+                    frame.pc = at;
+                    return false;
+                }
+                Landing::Out => loop {
+                    let last = self.frames.pop().is_none_or(|f| f.last);
+                    if last {
+                        break;
+                    }
+                },
+            }
+        }
+        self.host_failed();
+        false
+    }
+
+    fn host_failed(&mut self) {
+        if self.failed {
+            return;
+        }
+        self.failed = true;
+        self.batch.host_failed(&self.host.name);
+        if self.batch.force_handlers && !self.notified.is_empty() {
+            let program = self.handlers.program.clone();
+            let frame = Frame {
+                program,
+                pc: 0,
+                base: vec![u32::MAX],
+                failed: BTreeSet::new(),
+                vars: Vec::new(),
+                handlers: true,
+                last: true,
+            };
+            self.frames.push(frame);
+        }
+    }
+
+    fn lost(&mut self, error: MachineError) {
+        let (status, message) = match error {
+            MachineError::Unreachable(message) => (Status::Unreachable, message),
+            MachineError::Locked(holder) => (
+                Status::Unreachable,
+                format!("another run is at work on this host: {holder}\n  help: wait for it to end, or stop it"),
+            ),
+            MachineError::Refused(message) => (Status::Failed, message),
+        };
+        let events: Vec<Event> = std::mem::take(&mut self.pending).into_iter().flat_map(|p| p.events).collect();
+        // The first task not confirmed is the one that the host was lost in.
+        let line = events.iter().find_map(|e| match e {
+            Event::TaskResult { task, .. } => Some(task.clone()),
+            _ => None,
+        });
+        let line = line.or_else(|| self.current_line()).unwrap_or_else(|| self.batch.line("connect", &[]));
+        let result = json!({"unreachable": status == Status::Unreachable, "failed": status == Status::Failed, "msg": message, "changed": false});
+        self.run.tell(Event::TaskResult {
+            task: line,
+            host: self.host.name.clone(),
+            delegate: None,
+            status,
+            duration: Duration::ZERO,
+            diff: Vec::new(),
+            result,
+        });
+        self.batch.host_failed(&self.host.name);
+        self.run.host_gone(&self.host.name, status);
+    }
+
+    fn current_line(&self) -> Option<TaskLine> {
+        let frame = self.frames.last()?;
+        let position: Position = frame.base.iter().copied().chain([frame.pc as u32]).collect();
+        match frame.program.ops.get(frame.pc).map(|(op, _)| op) {
+            Some(Op::Task(task)) => Some(self.line(task, &position, None)),
+            Some(Op::Gather) => Some(self.line(&self.batch.gather, &position, None)),
+            _ => None,
+        }
+    }
+
+    /// The task as reports name it, its name rendered where that is possible.
+    pub fn line(&self, task: &Task, position: &[u32], vars: Option<&Context>) -> TaskLine {
+        let handler = self.frames.last().is_some_and(|f| f.handlers);
+        let mut name = task.title();
+        if let (true, Some(vars), Some(node)) = (name.contains("{{"), vars, &task.name)
+            && let Ok(Json::String(rendered)) = self.run.engine.render_tree(node, vars)
+        {
+            name = task.scope.role().map_or_else(|| rendered.clone(), |role| format!("{} : {rendered}", role.name));
+        }
+        TaskLine {
+            name,
+            play: self.batch.name.clone(),
+            position: position.to_vec(),
+            handler,
+            action: task.action.written().to_owned(),
+            span: Some(task.span.clone()),
+        }
+    }
+
+    /// Whether decisions so far wait for confirmation.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Notes a decided task. Without changes outstanding it is reported at once.
+    pub fn decide(&mut self, snapshot: Snapshot, position: &Position, scripts: Vec<Work>, events: Vec<Event>) {
+        if scripts.is_empty() && self.pending.is_empty() {
+            events.into_iter().for_each(|e| self.run.tell(e));
+            return;
+        }
+        self.pending.push(Pending { snapshot, position: position.clone(), scripts, events });
+    }
+
+    /// Makes sure that what is outstanding is for this machine and user, sending it otherwise.
+    pub async fn settle_on(&mut self, machine: &Arc<Machine>, actor: &Actor) -> Result<(), Stop> {
+        let same = self.pending_on.as_ref().is_none_or(|(m, a)| Arc::ptr_eq(m, machine) && a == actor);
+        if !same {
+            self.flush().await?;
+        }
+        self.pending_on = Some((machine.clone(), actor.clone()));
+        Ok(())
+    }
+
+    /// Sends everything outstanding and reports it.
+    pub async fn flush(&mut self) -> Result<(), Stop> {
+        let Some((machine, actor)) = self.pending_on.clone() else { return self.confirm(&[]) };
+        if self.pending.iter().all(|p| p.scripts.is_empty()) {
+            return self.confirm(&[]);
+        }
+        self.send_now(&machine, &actor, Vec::new(), &[]).await.map(|_| ())
+    }
+
+    /// Sends everything outstanding, then `work`, then questions, as one frame. Returns the outputs of `work`.
+    pub async fn send(
+        &mut self,
+        machine: &Arc<Machine>,
+        actor: &Actor,
+        work: Vec<Work>,
+        probes: &[Probe],
+    ) -> Result<Vec<Output>, Stop> {
+        self.settle_on(machine, actor).await?;
+        self.send_now(machine, actor, work, probes).await
+    }
+
+    async fn send_now(
+        &mut self,
+        machine: &Arc<Machine>,
+        actor: &Actor,
+        work: Vec<Work>,
+        probes: &[Probe],
+    ) -> Result<Vec<Output>, Stop> {
+        let mut all: Vec<Work> = self.pending.iter().flat_map(|p| p.scripts.iter().cloned()).collect();
+        let outstanding = all.len();
+        all.extend(work);
+        if all.is_empty() && probes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let permit = self.run.permit().await;
+        let sent = machine.send(actor, &all, probes).await;
+        drop(permit);
+        self.notes(machine);
+        match sent {
+            Ok(mut outputs) => {
+                let rest = outputs.split_off(outputs.len().min(outstanding));
+                self.confirm(&outputs)?;
+                Ok(rest)
+            }
+            Err((error, mut outputs)) => {
+                outputs.truncate(outstanding);
+                if outputs.len() == outstanding {
+                    self.confirm(&outputs)?;
+                } else {
+                    self.confirm_leading(&outputs);
+                }
+                Err(Stop::Lost(error))
+            }
+        }
+    }
+
+    fn notes(&self, machine: &Machine) {
+        for note in machine.take_notes() {
+            self.run.tell(Event::Warning { message: format!("{}: {note}", machine.name) });
+        }
+    }
+
+    /// Reports the outstanding tasks whose changes went through; goes back to the first whose did not.
+    fn confirm(&mut self, outputs: &[Output]) -> Result<(), Stop> {
+        let mut outputs = outputs.iter();
+        let pending = std::mem::take(&mut self.pending);
+        let machine = self.pending_on.take();
+        for task in pending {
+            let good = (0..task.scripts.len()).all(|_| outputs.next().is_some_and(Output::success));
+            if !good {
+                // The task is done again by itself, where its failure can be told whole.
+                if let Some((machine, _)) = machine {
+                    machine.forget_all();
+                }
+                self.careful = Some(task.position);
+                self.frames = task.snapshot.frames;
+                self.notified = task.snapshot.notified;
+                self.host.restore(task.snapshot.layers);
+                return Err(Stop::RolledBack);
+            }
+            task.events.into_iter().for_each(|e| self.run.tell(e));
+        }
+        Ok(())
+    }
+
+    /// Reports what was acknowledged before a connection was lost.
+    fn confirm_leading(&mut self, outputs: &[Output]) {
+        let mut left = outputs.len();
+        while let Some(task) = self.pending.first() {
+            if task.scripts.len() > left {
+                break;
+            }
+            left -= task.scripts.len();
+            let task = self.pending.remove(0);
+            task.events.into_iter().for_each(|e| self.run.tell(e));
+        }
+    }
+
+    /// Publishes how far this host has come, if nothing is outstanding.
+    pub fn reach(&self, position: &[u32]) {
+        if self.pending.is_empty() {
+            self.batch.barrier.reach(&self.host.name, position);
+        }
+    }
+
+    /// Waits until all hosts have done everything before `position`.
+    pub async fn together(&mut self, position: &Position) -> Result<(), Stop> {
+        self.flush().await?;
+        self.batch.barrier.reach(&self.host.name, position);
+        self.batch.barrier.all_reached(position).await;
+        if self.batch.ended() { Err(Stop::Ended) } else { Ok(()) }
+    }
+}
+
+/// What a task came to on a host, before it is told.
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The registered result.
+    pub result: Map<String, Json>,
+    /// Differences.
+    pub diff: Vec<crate::module::Diff>,
+    /// Changes decided and not sent yet.
+    pub scripts: Vec<Work>,
+    /// Where they go.
+    pub on: Option<(Arc<Machine>, Actor)>,
+    /// When it began.
+    pub began: Instant,
+    /// Events of the items.
+    pub events: Vec<Event>,
+}
+
+impl Outcome {
+    /// Returns an outcome with a status and a result.
+    pub fn new(status: Status, result: Map<String, Json>) -> Outcome {
+        Outcome {
+            status,
+            result,
+            diff: Vec::new(),
+            scripts: Vec::new(),
+            on: None,
+            began: Instant::now(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Returns a failure.
+    pub fn failed(error: &TaskError) -> Outcome {
+        let mut result = error.result.clone();
+        result.insert("failed".into(), json!(true));
+        result.insert("changed".into(), json!(false));
+        result.insert("msg".into(), json!(error.message));
+        if let Some(help) = &error.help {
+            result.insert("help".into(), json!(help));
+        }
+        if let Some(span) = &error.span {
+            result.insert("place".into(), json!(span.place()));
+        }
+        Outcome::new(Status::Failed, result)
+    }
+}

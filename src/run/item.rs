@@ -1,0 +1,268 @@
+//! One item of a task: what is read, what is planned, what is carried out now and what is put off.
+
+use std::{sync::Arc, time::Instant};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    barrier::Position,
+    host::{HostRun, Outcome, Stop},
+    lock,
+    machine::{Actor, Machine, Work},
+    step::{Plain, skipped},
+    task::{self, Prepared, Readiness, TaskError},
+};
+use crate::{
+    fact::{Missing, Probe, Resource},
+    module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step},
+    playbook::Task,
+    report::{Event, Status},
+    template::Context,
+};
+
+/// Contents up to this size travel inside the script.
+const INLINE: u64 = 64 * 1024;
+
+/// A module that is still asking after so many rounds will never stop.
+const ROUNDS: usize = 12;
+
+impl HostRun {
+    /// Prepares, reads, plans and carries out.
+    pub(super) async fn act(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        plain: &Plain,
+    ) -> Result<Outcome, Stop> {
+        let began = Instant::now();
+        let prepared = match task::prepare(&self.run, task, vars, &self.host.name) {
+            Ok(Readiness::Skip(condition)) => return Ok(skipped(&condition)),
+            Ok(Readiness::Ready(prepared)) => prepared,
+            Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
+        };
+        let plan = match self.plan(task, position, &prepared).await? {
+            Ok(plan) => plan,
+            Err(outcome) => return Ok(*outcome),
+        };
+        plan.warnings
+            .iter()
+            .for_each(|w| self.run.tell(Event::Warning { message: format!("{}: {w}", self.host.name) }));
+        let mut outcome = if plan.changes.is_empty() {
+            self.finish(task, &prepared, &plan, &[])
+        } else if prepared.check {
+            self.pretend(task, &prepared, &plan)
+        } else if plain.deferrable && closed(&plan) {
+            self.put_off(task, vars, &prepared, &plan)
+        } else {
+            self.carry_out(task, position, vars, &prepared, &plan).await?
+        };
+        outcome.began = began;
+        Ok(outcome)
+    }
+
+    /// Reads until the module can plan.
+    async fn plan(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        prepared: &Prepared,
+    ) -> Result<Result<Plan, Box<Outcome>>, Stop> {
+        for _ in 0..ROUNDS {
+            let wanted = {
+                let context = context(prepared, &self.host.name);
+                prepared.machine.with_state(&prepared.actor, |state| {
+                    let now = Instant::now();
+                    let probes = prepared.module.probe(&context, state);
+                    let wanted: Vec<Probe> = probes.into_iter().filter(|p| state.wants(p, now)).collect();
+                    if !wanted.is_empty() {
+                        return Err(wanted);
+                    }
+                    match prepared.module.plan(&context, state) {
+                        Err(PlanError::Missing(Missing::Unread(probe))) => Err(vec![*probe]),
+                        other => Ok(other),
+                    }
+                })
+            };
+            match wanted {
+                Err(probes) => self.read(task, position, &prepared.machine, &prepared.actor, probes).await?,
+                Ok(Ok(plan)) => return Ok(Ok(plan)),
+                Ok(Err(PlanError::Failed(failure))) => {
+                    return Ok(Err(Box::new(Outcome::failed(&TaskError::from(failure).at(&task.span)))));
+                }
+                Ok(Err(PlanError::Missing(Missing::Depends(on)))) => {
+                    return Ok(Err(Box::new(self.depends(prepared, &on))));
+                }
+                Ok(Err(PlanError::Missing(missing))) => {
+                    let error = TaskError::new(format!("cannot read the host: {missing:?}"));
+                    return Ok(Err(Box::new(Outcome::failed(&error))));
+                }
+            }
+        }
+        let error = TaskError::new(format!("{} keeps asking for more: this is a fault of bringup", prepared.name));
+        Ok(Err(Box::new(Outcome::failed(&error))))
+    }
+
+    /// Check mode: what this task finds depends on one that was not carried out.
+    fn depends(&self, prepared: &Prepared, on: &str) -> Outcome {
+        // Whatever it would do is unknown too.
+        prepared.machine.cloud(&[Resource::Anything], on);
+        let mut result = Map::new();
+        result.insert("changed".into(), json!(false));
+        result.insert("skipped".into(), json!(true));
+        result.insert("depends_on".into(), json!(on));
+        result.insert("skip_reason".into(), json!(format!("depends on {on}")));
+        Outcome::new(Status::Skipped, result)
+    }
+
+    /// Asks the questions of this task and of those ahead in one frame.
+    async fn read(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        machine: &Arc<Machine>,
+        actor: &Actor,
+        probes: Vec<Probe>,
+    ) -> Result<(), Stop> {
+        self.run.tell(Event::TaskRunning { task: self.line(task, position, None), host: self.host.name.clone() });
+        let mut ahead = self.ahead(task);
+        let mine = ahead.iter().position(|(m, a, _)| Arc::ptr_eq(m, machine) && a == actor);
+        let mut all = probes;
+        if let Some(index) = mine {
+            all.extend(ahead.swap_remove(index).2);
+        }
+        let (api, shell): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| matches!(p, Probe::Api(_)));
+        let others = ahead.into_iter().map(|(other, as_whom, probes)| async move {
+            let (api, shell): (Vec<_>, Vec<_>) = probes.into_iter().partition(|p| matches!(p, Probe::Api(_)));
+            if !shell.is_empty() {
+                // A machine that cannot be read ahead is told of when its task comes.
+                let _ = other.send(&as_whom, &[], &shell).await;
+            }
+            super::api::ask(&other, &as_whom, api).await;
+        });
+        let others = tokio::spawn(futures::future::join_all(others.collect::<Vec<_>>()));
+        let sent = match shell.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.send(machine, actor, Vec::new(), &shell).await,
+        };
+        if sent.is_ok() {
+            super::api::ask(machine, actor, api).await;
+        }
+        // A fault in there is ours, not the host's; the task asks again and meets it itself.
+        let _ = others.await;
+        sent.map(|_| ())
+    }
+
+    fn finish(&self, task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[crate::module::StepOutput]) -> Outcome {
+        let context = context(prepared, &self.host.name);
+        match prepared.module.finish(&context, plan, outputs) {
+            Ok(mut result) => {
+                let changed = result.get("changed").and_then(Json::as_bool).unwrap_or_else(|| plan.would_change());
+                result.insert("changed".into(), json!(changed));
+                result.entry("failed").or_insert(json!(false));
+                let mut outcome = Outcome::new(if changed { Status::Changed } else { Status::Ok }, result);
+                if outcome.result.get("skipped").and_then(Json::as_bool) == Some(true) {
+                    outcome.status = Status::Skipped;
+                }
+                outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
+                outcome
+            }
+            Err(failure) => Outcome::failed(&TaskError::from(failure).at(&task.span)),
+        }
+    }
+
+    /// Check mode: tells what would be done and lets later tasks see it.
+    fn pretend(&self, task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
+        let title = task.title();
+        for change in &plan.changes {
+            let open: &[Resource] = if change.closed { &[] } else { &[Resource::Anything] };
+            prepared.machine.cloud(open, &title);
+            prepared.machine.forget(&change.writes);
+        }
+        prepared.machine.with_state(&prepared.actor, |state| {
+            plan.leaves.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
+        });
+        let mut result = plan.result.clone();
+        let skip = plan.check_mode == CheckMode::Skip;
+        result.insert("changed".into(), json!(!skip && plan.would_change()));
+        result.insert("failed".into(), json!(false));
+        if skip {
+            result.insert("skipped".into(), json!(true));
+            result.entry("msg").or_insert(json!("not carried out in check mode"));
+        }
+        let status = match (skip, plan.would_change()) {
+            (true, _) => Status::Skipped,
+            (_, true) => Status::Changed,
+            _ => Status::Ok,
+        };
+        let mut outcome = Outcome::new(status, result);
+        outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
+        outcome
+    }
+
+    /// Decides on a change whose effect is known exactly, without sending it yet.
+    fn put_off(&self, task: &Task, vars: &Context, prepared: &Prepared, plan: &Plan) -> Outcome {
+        let outputs = vec![crate::module::StepOutput::default(); plan.changes.len()];
+        let mut outcome = self.finish(task, prepared, plan, &outputs);
+        if outcome.status == Status::Failed {
+            return outcome;
+        }
+        for (index, change) in plan.changes.iter().enumerate() {
+            let owe = if index == 0 { self.owing(task, vars, prepared, plan) } else { String::new() };
+            outcome.scripts.extend(script(change).map(|s| Work::new(format!("{owe}{}{s}", prepared.environment))));
+            prepared.machine.forget(&change.writes);
+        }
+        prepared.machine.with_state(&prepared.actor, |state| {
+            plan.leaves.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
+        });
+        outcome.on = Some((prepared.machine.clone(), prepared.actor.clone()));
+        outcome
+    }
+
+    /// The line that records on the host which handlers a change will owe.
+    pub(super) fn owing(&self, task: &Task, vars: &Context, prepared: &Prepared, plan: &Plan) -> String {
+        if task.notify.is_empty() || !plan.would_change() || prepared.machine.name != self.host.name {
+            return String::new();
+        }
+        let names = self.notifications(task, vars).unwrap_or_default();
+        prepared.machine.set_owes(&prepared.actor, true);
+        names.iter().map(|n| lock::owe(n)).collect()
+    }
+}
+
+/// What a module sees while it plans.
+pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
+    ModuleContext {
+        check: prepared.check,
+        diff: prepared.diff,
+        user: &prepared.user,
+        host,
+        controller: &prepared.controller,
+    }
+}
+
+/// Whether every change is exactly foreseen and fits into a script.
+fn closed(plan: &Plan) -> bool {
+    plan.changes.iter().all(|c| c.closed && script(c).is_some())
+}
+
+/// The script of a change, where it is nothing but a script.
+pub fn script(change: &Change) -> Option<String> {
+    match &change.step {
+        Step::Script(script) => Some(script.clone()),
+        Step::Write(write) if write.content.size() <= INLINE && matches!(write.content, Content::Bytes(_)) => {
+            Some(write.script(&temporary(&write.path), false))
+        }
+        _ => None,
+    }
+}
+
+/// The name of the file that is written before it takes the place of `path`: always the same, so that a cut-off
+/// write is overwritten by the next one.
+pub fn temporary(path: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let directory = path.rsplit_once('/').map_or("", |(d, _)| d);
+    let digest = Sha256::digest(path.as_bytes());
+    let short: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    format!("{directory}/.bringup-{short}")
+}

@@ -1,0 +1,66 @@
+//! One run per host at a time: a lock that knows whether its holder lives, and what a cut-off run left behind.
+//!
+//! The lock is a symbolic link whose target tells who holds it: creating one is atomic and needs no second file.
+//! Its holder is the remote shell and the connection it hangs on. A shell whose connection is gone still finishes
+//! the step it is in (dpkg is never killed); the next run waits for that and then takes over.
+
+use crate::module::quote;
+
+/// Marks the end of what the opening script prints for people; pending handlers follow.
+const PENDING: &str = "pending:";
+
+/// Sets `$d` to the folder that stays behind on the host: `/var/lib/bringup`, or `.bringup` in a plain user's home.
+pub const FOLDER: &str = "d=/var/lib/bringup; [ -w \"$d\" ] || d=$HOME/.bringup\n";
+
+/// Takes the lock in the name of `who`, removes what a cut-off run left, and prints the handlers it still owed.
+///
+/// Exit status 75 means that somebody else holds the lock; standard output then says who.
+pub fn open(who: &str) -> String {
+    format!("who={}\n{}", quote(&who.replace([':', '\n'], " ")), include_str!("lock.sh"))
+}
+
+/// What [`open`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Handlers that a cut-off run had notified and not run.
+    pub pending: Vec<String>,
+    /// Remarks, such as having waited for a dead run's last step.
+    pub notes: Vec<String>,
+}
+
+impl Opened {
+    /// Parses what [`open`] printed on success.
+    pub fn parse(stdout: &[u8]) -> Opened {
+        let text = String::from_utf8_lossy(stdout);
+        let mut opened = Opened::default();
+        let mut lines = text.lines();
+        for line in lines.by_ref() {
+            if line == PENDING {
+                break;
+            }
+            opened.notes.push(line.to_owned());
+        }
+        for line in lines.filter(|l| !l.is_empty()) {
+            if !opened.pending.iter().any(|p| p == line) {
+                opened.pending.push(line.to_owned());
+            }
+        }
+        opened
+    }
+}
+
+/// Gives the lock back.
+pub fn close() -> String {
+    format!("{FOLDER}l=$(readlink \"$d/lock\" 2>/dev/null) && case $l in $$:*) rm -f \"$d/lock\" ;; esac; :\n")
+}
+
+/// Notes that a handler is owed, in front of the change that notifies it.
+pub fn owe(handler: &str) -> String {
+    format!("{FOLDER}printf '%s\\n' {} >>\"$d/pending\" || exit 1\n", quote(&handler.replace('\n', " ")))
+}
+
+/// Notes which handlers are still owed once some have run.
+pub fn settle(left: &[String]) -> String {
+    let lines: String = left.iter().map(|h| format!("{}\n", h.replace('\n', " "))).collect();
+    format!("{FOLDER}[ ! -e \"$d/pending\" ] || printf %s {} >\"$d/pending\"\n", quote(&lines))
+}

@@ -1,0 +1,65 @@
+umask 077
+if [ -w /var/lib ]; then d=/var/lib/bringup; else d=$HOME/.bringup; fi
+[ -d "$d" ] || mkdir -p "$d" || exit 70
+
+# Sets parent, started and command of a process; fails when there is none.
+look() {
+    read -r l 2>/dev/null <"/proc/$1/stat" || return 1
+    command=${l#*(}; command=${command%)*}
+    l=${l##*) }
+    set -- $l
+    parent=$2 started=${20}
+}
+
+# The process of the connection: the first sshd (or ourselves, for a local shell) above this shell.
+link=$$ linked=
+while [ "$link" -gt 1 ] && look "$link"; do
+    case $command in sshd*|dropbear*|bringup*) linked=$started; break ;; esac
+    link=$parent
+done
+[ -n "$linked" ] || { link=$PPID; look "$link" && linked=$started; }
+look $$ || { started=0; }
+read -r boot </proc/sys/kernel/random/boot_id || boot=none
+since=$(date '+%Y-%m-%d %H.%M.%S')
+mine="$$:$started:$link:$linked:$boot:$since:$who"
+
+tries=0 said=
+until ln -s "$mine" "$d/lock" 2>/dev/null; do
+    held=$(readlink "$d/lock") || { [ -w "$d" ] || { echo "cannot write to $d" >&2; exit 70; }; tries=$((tries + 1)); [ $tries -lt 50 ] || exit 70; continue; }
+    [ "$held" != "$mine" ] || break
+    IFS=:
+    # shellcheck disable=SC2086
+    set -- $held
+    IFS=' 	
+'
+    if [ "$5" = "$boot" ] && look "$1" && [ "$started" = "$2" ]; then
+        if look "$3" && [ "$started" = "$4" ]; then
+            # A connection that has just been closed needs a moment to be gone.
+            tries=$((tries + 1))
+            [ $tries -lt 8 ] || { printf '%s since %s\n' "$7" "$6"; exit 75; }
+            sleep 0.1 2>/dev/null || sleep 1
+            continue
+        fi
+        [ -n "$said" ] || said="waited for the last step of a run by $7 that was cut off"
+        sleep 0.2 2>/dev/null || sleep 1
+        continue
+    fi
+    # Its holder is gone. Of several who see that, one succeeds in moving the link away.
+    if mv "$d/lock" "$d/lock.$$" 2>/dev/null; then
+        if [ "$(readlink "$d/lock.$$")" = "$held" ]; then rm -f "$d/lock.$$"; else mv "$d/lock.$$" "$d/lock"; fi
+    fi
+done
+[ -z "$said" ] || echo "$said"
+
+# What a cut-off run was still sending.
+for f in "$d"/sending/*; do
+    [ -f "$f" ] || continue
+    t=$(cat "$f"; echo x)
+    rm -f -- "${t%x}" "$f"
+done
+rm_uploads=
+for f in "$d"/upload-*; do [ ! -e "$f" ] || rm_uploads=1; done
+[ -z "$rm_uploads" ] || rm -f "$d"/upload-*
+
+echo pending:
+[ ! -s "$d/pending" ] || cat "$d/pending"

@@ -1,0 +1,364 @@
+//! A machine that is acted on: its connection, a shell per user, what is known of it, and one frame at a time.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex as SyncMutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Mutex;
+
+use super::lock::{self, Opened};
+use crate::{
+    fact::{Answer, Batch, Probe, Reply, Resource, State, batch},
+    ssh::{Become, Context as SshContext, Output, Segment, Session, Shell, SshError, Target, Upload, UploadSource},
+};
+
+/// Who acts on a machine: the login user, or the one that `become` makes of it.
+pub type Actor = Option<Arc<Become>>;
+
+/// Why a machine could not be used.
+#[derive(Clone, Debug)]
+pub enum MachineError {
+    /// The connection failed or was lost. The text is for the user.
+    Unreachable(String),
+    /// Another run holds the host. Who, and since when.
+    Locked(String),
+    /// `become` or the shell did not work: the task fails, the host is there.
+    Refused(String),
+}
+
+/// One step to run in a frame.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// POSIX sh.
+    pub script: String,
+    /// Whether a failure ends the frame.
+    pub stop_on_failure: bool,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+}
+
+impl Work {
+    /// Returns work that ends its frame when it fails.
+    pub fn new(script: impl Into<String>) -> Work {
+        Work { script: script.into(), stop_on_failure: true, timeout: None }
+    }
+}
+
+struct Link {
+    session: Option<Arc<Session>>,
+    shells: HashMap<String, Opening>,
+}
+
+struct Opening {
+    shell: Shell,
+    locked: bool,
+}
+
+/// A machine and all that is known of it.
+pub struct Machine {
+    /// Its name in the inventory.
+    pub name: String,
+    target: Target,
+    /// Who we are, for the lock; `None` takes no lock, for runs that change nothing.
+    who: Option<String>,
+    link: Mutex<Link>,
+    states: SyncMutex<HashMap<String, State>>,
+    owed: SyncMutex<Vec<String>>,
+    notes: SyncMutex<Vec<String>>,
+    /// Frames sent so far.
+    round_trips: AtomicU64,
+    ssh: Arc<SshContext>,
+    owing: SyncMutex<HashMap<String, bool>>,
+}
+
+fn key(actor: &Actor) -> String {
+    actor.as_ref().map_or_else(String::new, |b| b.user.clone())
+}
+
+impl Machine {
+    /// Returns a machine not yet connected to.
+    pub fn new(name: &str, target: Target, who: Option<String>, ssh: Arc<SshContext>) -> Machine {
+        Machine {
+            name: name.to_owned(),
+            target,
+            who,
+            link: Mutex::new(Link { session: None, shells: HashMap::new() }),
+            states: SyncMutex::default(),
+            owed: SyncMutex::default(),
+            notes: SyncMutex::default(),
+            round_trips: AtomicU64::new(0),
+            ssh,
+            owing: SyncMutex::default(),
+        }
+    }
+
+    fn states(&self) -> MutexGuard<'_, HashMap<String, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at what is known as `actor`.
+    pub fn with_state<T>(&self, actor: &Actor, look: impl FnOnce(&mut State) -> T) -> T {
+        look(self.states().entry(key(actor)).or_default())
+    }
+
+    /// Forgets what may have been altered, whoever read it.
+    pub fn forget(&self, written: &[Resource]) {
+        self.states().values_mut().for_each(|s| s.forget(written));
+    }
+
+    /// Check mode: marks what a change that was not carried out may alter.
+    pub fn cloud(&self, written: &[Resource], task: &str) {
+        self.states().values_mut().for_each(|s| s.cloud(written, task));
+    }
+
+    /// Forgets everything.
+    pub fn forget_all(&self) {
+        self.states().values_mut().for_each(State::clear);
+    }
+
+    /// Forgets all predictions.
+    pub fn drop_predictions(&self) {
+        self.states().values_mut().for_each(State::drop_predictions);
+    }
+
+    /// How many round trips it has cost.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// Handlers that a cut-off run owed; each is returned once.
+    pub fn take_owed(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (take, keep) = owed.drain(..).partition(|h| wanted(h));
+        *owed = keep;
+        take
+    }
+
+    /// Handlers owed that nobody has taken.
+    pub fn still_owed(&self) -> Vec<String> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether handlers are noted on the host as owed to this user's changes.
+    pub fn owes(&self, actor: &Actor) -> bool {
+        self.owing.lock().unwrap_or_else(PoisonError::into_inner).get(&key(actor)).copied().unwrap_or(false)
+    }
+
+    /// Notes that handlers are, or are no longer, noted on the host as owed.
+    pub fn set_owes(&self, actor: &Actor, owes: bool) {
+        self.owing.lock().unwrap_or_else(PoisonError::into_inner).insert(key(actor), owes);
+    }
+
+    /// Remarks about the host, each returned once.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends work and questions as one frame and returns what the work printed. Answers go into the state.
+    ///
+    /// Work that was not reached, because something before it failed, has no output.
+    ///
+    /// # Errors
+    /// [`MachineError`]; work acknowledged before a connection was lost is in the second value.
+    pub async fn send(
+        &self,
+        actor: &Actor,
+        work: &[Work],
+        probes: &[Probe],
+    ) -> Result<Vec<Output>, (MachineError, Vec<Output>)> {
+        let mut link = self.link.lock().await;
+        let opening = self.open(&mut link, actor).await.map_err(|e| (e, Vec::new()))?;
+        let lock_first = usize::from(!opening.locked && self.who.is_some());
+        let batches = batch(probes);
+        let mut segments = Vec::with_capacity(lock_first + work.len() + batches.len());
+        if let (1, Some(who)) = (lock_first, &self.who) {
+            segments.push(Segment::new(lock::open(who)).stop_on_failure(true));
+        }
+        segments.extend(
+            work.iter()
+                .map(|w| Segment::new(w.script.as_bytes()).stop_on_failure(w.stop_on_failure).timeout(w.timeout)),
+        );
+        segments.extend(batches.iter().map(|b| Segment::new(b.script.as_bytes())));
+        let mut outputs: Vec<Output> = Vec::with_capacity(segments.len());
+        let sent = Instant::now();
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let end = opening.shell.run(&segments, |_, output| outputs.push(output)).await;
+        if lock_first == 1 && !outputs.is_empty() {
+            let output = outputs.remove(0);
+            if let Err(error) = self.opened(opening, &output) {
+                link.shells.remove(&key(actor));
+                return Err((error, Vec::new()));
+            }
+        }
+        if let Err(error) = end {
+            outputs.truncate(work.len());
+            if error.is_unreachable() {
+                link.shells.clear();
+                link.session = None;
+                return Err((MachineError::Unreachable(explain(&error)), outputs));
+            }
+            link.shells.remove(&key(actor));
+            return Err((MachineError::Refused(explain(&error)), outputs));
+        }
+        let answers = outputs.split_off(outputs.len().min(work.len()));
+        self.learn(actor, batches, &answers, sent);
+        Ok(outputs)
+    }
+
+    fn opened(&self, opening: &mut Opening, output: &Output) -> Result<(), MachineError> {
+        match output.status {
+            0 => {
+                opening.locked = true;
+                let Opened { pending, notes } = Opened::parse(&output.stdout);
+                self.owed.lock().unwrap_or_else(PoisonError::into_inner).extend(pending);
+                self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
+                Ok(())
+            }
+            75 => Err(MachineError::Locked(String::from_utf8_lossy(&output.stdout).trim().to_owned())),
+            _ => {
+                let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                Err(MachineError::Refused(format!("cannot take the lock of this host: {told}")))
+            }
+        }
+    }
+
+    fn learn(&self, actor: &Actor, batches: Vec<Batch>, answers: &[Output], at: Instant) {
+        let mut states = self.states();
+        let state = states.entry(key(actor)).or_default();
+        for (batch, output) in batches.into_iter().zip(answers) {
+            let status = (!output.timed_out).then(|| i32::from(output.status));
+            let reply = Reply { status, stdout: &output.stdout, stderr: &output.stderr };
+            for (probe, answer) in batch.answers(reply) {
+                state.learn(probe, answer, at);
+            }
+        }
+    }
+
+    /// Records an answer that did not come through a shell.
+    pub fn learn_answer(&self, actor: &Actor, probe: Probe, answer: Answer) {
+        self.with_state(actor, |s| s.learn(probe, answer, Instant::now()));
+    }
+
+    async fn open<'a>(&self, link: &'a mut Link, actor: &Actor) -> Result<&'a mut Opening, MachineError> {
+        let key = key(actor);
+        if !link.shells.contains_key(&key) {
+            let session = self.session(link).await?;
+            let shell = session.shell(actor.as_deref()).await.map_err(|e| refusal(&e))?;
+            link.shells.insert(key.clone(), Opening { shell, locked: false });
+        }
+        link.shells.get_mut(&key).ok_or_else(|| MachineError::Refused("the shell is gone".to_owned()))
+    }
+
+    async fn session(&self, link: &mut Link) -> Result<Arc<Session>, MachineError> {
+        if let Some(session) = link.session.as_ref().filter(|s| !s.is_closed()) {
+            return Ok(session.clone());
+        }
+        link.shells.clear();
+        let session = Session::connect(&self.target, &self.ssh).await;
+        let session = Arc::new(session.map_err(|e| refusal(&e))?);
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(session.warnings());
+        link.session = Some(session.clone());
+        Ok(session)
+    }
+
+    /// The connection itself, for tunnels and transfers.
+    ///
+    /// # Errors
+    /// [`MachineError::Unreachable`].
+    pub async fn connection(&self) -> Result<Arc<Session>, MachineError> {
+        let mut link = self.link.lock().await;
+        self.session(&mut link).await
+    }
+
+    /// Sends a large content into a remote file.
+    ///
+    /// # Errors
+    /// [`MachineError`].
+    pub async fn upload(
+        &self,
+        actor: &Actor,
+        source: UploadSource,
+        to: &str,
+        progress: impl FnMut(u64) + Send,
+    ) -> Result<(), MachineError> {
+        let session = self.connection().await?;
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let upload = Upload { r#become: actor.as_deref(), source, path: to, mode: 0o600 };
+        session.upload(upload, progress).await.map(|_| ()).map_err(|e| refusal(&e))
+    }
+
+    /// Copies a remote file into a local one, which appears only when it is whole.
+    ///
+    /// # Errors
+    /// [`MachineError`].
+    pub async fn download(&self, actor: &Actor, path: &str, to: &std::path::Path) -> Result<(), MachineError> {
+        let session = self.connection().await?;
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let unwritable = |e: std::io::Error| MachineError::Refused(format!("cannot write {}: {e}", to.display()));
+        let folder = to.parent().unwrap_or(std::path::Path::new("."));
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+        let part = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let mut file = tokio::fs::File::from_std(part.reopen().map_err(unwritable)?);
+        session.download(actor.as_deref(), path, &mut file, |_, _| {}).await.map_err(|e| refusal(&e))?;
+        part.persist(to).map(|_| ()).map_err(|e| unwritable(e.error))
+    }
+
+    /// Drops the connection and everything known; the next use connects anew.
+    pub async fn reset(&self) {
+        let mut link = self.link.lock().await;
+        link.shells.clear();
+        link.session = None;
+        drop(link);
+        self.forget_all();
+    }
+
+    /// Connects, logs in and opens the shell, without doing anything.
+    ///
+    /// # Errors
+    /// [`MachineError`].
+    pub async fn greet(&self, actor: &Actor) -> Result<(), MachineError> {
+        self.send(actor, &[Work::new(":")], &[]).await.map(|_| ()).map_err(|(error, _)| error)
+    }
+
+    /// Gives the lock back and closes the connection.
+    pub async fn close(&self) {
+        let mut link = self.link.lock().await;
+        for (_, mut opening) in link.shells.drain() {
+            if opening.locked {
+                // A host that is gone by now has nothing to give back.
+                let _ = opening.shell.run(&[Segment::new(lock::close())], |_, _| {}).await;
+            }
+        }
+        link.session = None;
+    }
+}
+
+fn refusal(error: &SshError) -> MachineError {
+    match error.is_unreachable() {
+        true => MachineError::Unreachable(explain(error)),
+        false => MachineError::Refused(explain(error)),
+    }
+}
+
+/// The error with all its causes, and what to do.
+pub fn explain(error: &SshError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    if let Some(help) = miette::Diagnostic::help(error) {
+        text.push_str(&format!("\n  help: {help}"));
+    }
+    text
+}

@@ -1,0 +1,121 @@
+//! How to run: what the command line and the environment decide.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    inventory::Vars,
+    playbook::TagFilter,
+    ssh::{HostKeyPolicy, Secret},
+};
+
+/// The settings of a run.
+pub struct Options {
+    /// Nothing is carried out.
+    pub check: bool,
+    /// Differences are shown.
+    pub diff: bool,
+    /// How many hosts are worked on at once.
+    pub forks: usize,
+    /// `-v`.
+    pub verbosity: u8,
+    /// `--limit`, as written.
+    pub limit: Option<String>,
+    /// `--tags`.
+    pub tags: Vec<String>,
+    /// `--skip-tags`.
+    pub skip_tags: Vec<String>,
+    /// Both, ready to be asked.
+    pub tag_filter: TagFilter,
+    /// `--start-at-task`.
+    pub start_at_task: Option<String>,
+    /// `--extra-vars`.
+    pub extra_vars: Vars,
+    /// The inventories, as written.
+    pub inventories: Vec<String>,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--private-key`.
+    pub private_key: Option<PathBuf>,
+    /// `--connection`.
+    pub connection: Option<String>,
+    /// `-k`: the login password.
+    pub password: Option<Secret>,
+    /// `--become`.
+    pub become_: bool,
+    /// `--become-user`.
+    pub become_user: Option<String>,
+    /// `-K`: the password for `become`.
+    pub become_password: Option<Secret>,
+    /// `--ssh-common-args` and its kin.
+    pub ssh_arguments: Vec<String>,
+    /// What to do with unknown host keys, where the command line says so.
+    pub host_keys: Option<HostKeyPolicy>,
+    /// `--timeout`: for connecting.
+    pub connect_timeout: Duration,
+    /// `--task-timeout`.
+    pub task_timeout: Option<Duration>,
+    /// Whether plays gather facts unless they say otherwise.
+    pub gather_facts: bool,
+    /// `--force-handlers`.
+    pub force_handlers: bool,
+    /// Whether questions of coming tasks are asked together. Off only for tests that compare.
+    pub lookahead: bool,
+    /// Whether hosts are locked against other runs.
+    pub locks: bool,
+    /// Who runs this, for the lock: user, machine and process.
+    pub who: String,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            check: false,
+            diff: false,
+            forks: 100,
+            verbosity: 0,
+            limit: None,
+            tags: Vec::new(),
+            skip_tags: Vec::new(),
+            tag_filter: TagFilter::new::<&str>(&[], &[]),
+            start_at_task: None,
+            extra_vars: Vars::new(),
+            inventories: Vec::new(),
+            user: None,
+            private_key: None,
+            connection: None,
+            password: None,
+            become_: false,
+            become_user: None,
+            become_password: None,
+            ssh_arguments: Vec::new(),
+            host_keys: None,
+            connect_timeout: Duration::from_secs(30),
+            task_timeout: None,
+            gather_facts: true,
+            force_handlers: false,
+            lookahead: true,
+            locks: true,
+            who: "bringup".to_owned(),
+        }
+    }
+}
+
+impl Options {
+    /// `inventory_dir`: the folder of the first inventory.
+    pub fn inventory_dir(&self) -> Option<String> {
+        let path = PathBuf::from(self.inventory_file()?);
+        let folder = if path.is_dir() { path } else { path.parent()?.to_owned() };
+        Some(folder.display().to_string())
+    }
+
+    /// `inventory_file`: the first inventory.
+    pub fn inventory_file(&self) -> Option<String> {
+        let first = self.inventories.first().filter(|i| !i.contains(','))?;
+        std::path::absolute(first).ok().map(|p| p.display().to_string())
+    }
+
+    /// Whether facts are gathered though tags are given: the gathering is tagged `always`.
+    pub fn gathers_with_tags(&self) -> bool {
+        !self.skip_tags.iter().any(|t| t == "always" || t == "all")
+    }
+}

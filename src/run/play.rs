@@ -1,0 +1,408 @@
+//! Plays: which hosts, in which batches, and what they share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde_json::{Map, Value as Json};
+
+use super::{
+    Run, RunError,
+    barrier::{Barrier, Position},
+    handlers::Handlers,
+    host::{HostRun, Outcome},
+    keyword::{self, truth},
+    machine::Actor,
+    program::Program,
+    variables::{Host, TaskVars},
+};
+use crate::{
+    inventory::{Variable, Vars},
+    playbook::{Action, Keywords, Order, Play, Scope, ScopeKind, Strategy, Task},
+    report::{Event, Status, TaskLine},
+    template::Context,
+    yaml::{Node, Span, Value},
+};
+
+/// The hosts that go through a play together.
+pub struct Batch {
+    /// The play.
+    pub play: Arc<Play>,
+    /// Its name, rendered.
+    pub name: String,
+    /// Its tasks in order.
+    pub program: Arc<Program>,
+    /// The position of its first task.
+    pub base: Position,
+    /// Its handlers.
+    pub handlers: Arc<Handlers>,
+    /// The task that gathers facts.
+    pub gather: Arc<Task>,
+    /// What the user answered to `vars_prompt`, and `vars_files`.
+    pub prompted: Arc<Vars>,
+    /// All hosts of the play.
+    pub all_hosts: Vec<String>,
+    /// The hosts of this batch, in order.
+    pub hosts: Vec<String>,
+    /// How far each has come.
+    pub barrier: Barrier,
+    /// A failure on one host may end the play: no host may run ahead of the others.
+    pub strict: bool,
+    /// Whether handlers run on failed hosts.
+    pub force_handlers: bool,
+    any_errors_fatal: bool,
+    max_fail_percentage: Option<f64>,
+    failed: Mutex<Vec<String>>,
+    once: Mutex<HashMap<Position, (Status, Map<String, Json>)>>,
+    over: AtomicBool,
+    play_over: AtomicBool,
+}
+
+impl Batch {
+    /// The hosts that still take part, in order.
+    pub fn active_hosts(&self) -> Vec<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hosts.iter().filter(|h| !failed.contains(h)).cloned().collect()
+    }
+
+    /// Whether this is the host that does `run_once` tasks.
+    pub fn first_active(&self, host: &str) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hosts.iter().find(|h| !failed.contains(h)).is_some_and(|first| first == host)
+    }
+
+    /// Whether there is no other host to wait for.
+    pub fn alone(&self) -> bool {
+        self.hosts.len() < 2 || self.play.strategy == Strategy::Free
+    }
+
+    /// Notes that a host failed, and ends the play where that is asked for.
+    pub fn host_failed(&self, host: &str) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !failed.iter().any(|h| h == host) {
+            failed.push(host.to_owned());
+        }
+        let share = 100.0 * failed.len() as f64 / self.hosts.len().max(1) as f64;
+        drop(failed);
+        if self.any_errors_fatal || self.max_fail_percentage.is_some_and(|most| share > most) {
+            self.end(true);
+        }
+        self.barrier.wake();
+    }
+
+    /// Ends this batch, and the play's further batches too.
+    pub fn end(&self, play: bool) {
+        self.over.store(true, Ordering::SeqCst);
+        self.play_over.fetch_or(play, Ordering::SeqCst);
+        self.barrier.wake();
+    }
+
+    /// Whether no further task is to be started.
+    pub fn ended(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Records the result of a `run_once` task for the other hosts.
+    pub fn publish_once(&self, position: &Position, outcome: &Outcome) {
+        let result = (outcome.status, outcome.result.clone());
+        self.once.lock().unwrap_or_else(PoisonError::into_inner).insert(position.clone(), result);
+        self.barrier.wake();
+    }
+
+    /// The result of a `run_once` task, once it is there.
+    pub fn once(&self, position: &Position) -> Option<(Status, Map<String, Json>)> {
+        self.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).cloned()
+    }
+
+    /// A line for something that is no task of the play.
+    pub fn line(&self, name: &str, position: &[u32]) -> TaskLine {
+        TaskLine {
+            name: name.to_owned(),
+            play: self.name.clone(),
+            position: if position.is_empty() { self.base.clone() } else { position.to_vec() },
+            handler: false,
+            action: name.to_owned(),
+            span: None,
+        }
+    }
+
+    /// As whom the play acts, its tasks' own `become` left out.
+    pub fn play_actor(&self, run: &Run, vars: &Context) -> Actor {
+        keyword::actor(run, &self.play.scope, vars, None).ok().flatten()
+    }
+}
+
+impl Run {
+    /// Runs a play on its hosts, batch by batch. The second number of positions counts batches.
+    pub(super) async fn play(self: &Arc<Self>, play: &Arc<Play>, number: u32) -> Result<(), RunError> {
+        let hosts = self.play_hosts(play)?;
+        let controller = self.host(super::LOCALHOST).or_else(|| hosts.first().and_then(|h| self.host(h)));
+        let template = self.batch(play, number, 0, &hosts, Vec::new(), Vars::new())?;
+        let template = Arc::new(template);
+        let name = match (&play.name, &controller) {
+            (Some(node), Some(host)) if node.key_text().contains("{{") => {
+                let vars = TaskVars::context(self, &template, host, &play.scope, &[]);
+                let rendered = self.engine.render_tree(node, &vars).ok();
+                rendered.as_ref().and_then(keyword::as_text).unwrap_or_else(|| play.title())
+            }
+            _ => play.title(),
+        };
+        self.tell(Event::PlayStart { play: name.clone(), hosts: hosts.clone(), tasks: template.program.tasks() });
+        if hosts.is_empty() {
+            self.tell(Event::Warning { message: format!("no hosts matched in play `{name}`") });
+            return Ok(());
+        }
+        let prompted = self.prompts(play, &hosts, &template)?;
+        let sizes = self.batch_sizes(play, &hosts, &template)?;
+        let mut rest = hosts.as_slice();
+        for (index, size) in sizes.into_iter().enumerate() {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            let now: Vec<String> = now.iter().filter(|h| !self.is_out(h)).cloned().collect();
+            if now.is_empty() {
+                continue;
+            }
+            let mut batch = self.batch(play, number, index as u32, &hosts, now.clone(), prompted.clone())?;
+            batch.name.clone_from(&name);
+            let batch = Arc::new(batch);
+            self.run_batch(&batch).await;
+            let failed = batch.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            failed.iter().for_each(|h| self.host_out(h));
+            if failed.len() == now.len() || batch.play_over.load(Ordering::SeqCst) || self.interrupted() {
+                if batch.any_errors_fatal && !failed.is_empty() {
+                    hosts.iter().for_each(|h| self.host_out(h));
+                }
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_batch(self: &Arc<Self>, batch: &Arc<Batch>) {
+        let mut running = Vec::new();
+        for name in &batch.hosts {
+            let Some(host) = self.host(name) else {
+                batch.barrier.leave(name);
+                continue;
+            };
+            running.push((name.clone(), tokio::spawn(HostRun::new(self.clone(), batch.clone(), host).go())));
+        }
+        for (name, task) in running {
+            if let Err(error) = task.await {
+                self.fault(format!("the run of {name} broke down: {error}"));
+                batch.host_failed(&name);
+                batch.barrier.leave(&name);
+            }
+        }
+    }
+
+    fn play_hosts(&self, play: &Play) -> Result<Vec<String>, RunError> {
+        let patterns: Vec<String> = match &play.hosts.value {
+            Value::Seq(parts) => parts.iter().map(Node::key_text).collect(),
+            _ => vec![play.hosts.key_text()],
+        };
+        let mut rendered = Vec::new();
+        for pattern in patterns {
+            let extra =
+                Context::new(&self.engine, Arc::new(self.extra_only()), self.local(&play.scope, &play.directory));
+            let value =
+                self.engine.render_at(&pattern, Some(&play.hosts.span), &extra).map_err(|e| RunError::template(&e))?;
+            match value {
+                Json::Array(many) => rendered.extend(many.iter().filter_map(keyword::as_text)),
+                one => rendered.extend(keyword::as_text(&one)),
+            }
+        }
+        let parts: Vec<&str> = rendered.iter().map(String::as_str).collect();
+        let selection = self.inventory().resolve(&parts, self.options.limit.as_deref()).map_err(RunError::Inventory)?;
+        selection.warnings.iter().for_each(|w| self.tell(Event::Warning { message: w.clone() }));
+        let mut hosts: Vec<String> = selection.hosts.into_iter().filter(|h| !self.is_out(h)).collect();
+        match play.order {
+            None | Some(Order::Inventory) => {}
+            Some(Order::ReverseInventory) => hosts.reverse(),
+            Some(Order::Sorted) => hosts.sort(),
+            Some(Order::ReverseSorted) => {
+                hosts.sort();
+                hosts.reverse();
+            }
+            Some(Order::Shuffle) => hosts.sort_by_key(|_| rand::random::<u64>()),
+        }
+        Ok(hosts)
+    }
+
+    fn batch(
+        self: &Arc<Self>,
+        play: &Arc<Play>,
+        number: u32,
+        index: u32,
+        all_hosts: &[String],
+        hosts: Vec<String>,
+        prompted: Vars,
+    ) -> Result<Batch, RunError> {
+        let flag = |node: Option<&Node>| node.is_some_and(|n| truth(&n.to_json()));
+        let any_errors_fatal = flag(play.scope.keywords.any_errors_fatal.as_ref());
+        let percentage =
+            play.max_fail_percentage.as_ref().and_then(|n| n.key_text().trim_end_matches('%').parse().ok());
+        let gather = play.gather_facts.as_ref().map_or(self.options.gather_facts, |n| truth(&n.to_json()));
+        let gather_task = gather_task(play);
+        let wanted = self.wanted_statically();
+        let sections =
+            [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
+        let gather_wanted = gather && self.options.gathers_with_tags();
+        let program = Program::play(gather_wanted, sections, &wanted);
+        let program = self.from_start_at(program);
+        Ok(Batch {
+            play: play.clone(),
+            name: play.title(),
+            program: Arc::new(program),
+            base: vec![number, index],
+            handlers: Arc::new(Handlers::new(&play.handlers)),
+            gather: gather_task,
+            prompted: Arc::new(prompted),
+            all_hosts: all_hosts.to_vec(),
+            barrier: Barrier::new(&hosts),
+            hosts,
+            strict: any_errors_fatal || percentage.is_some(),
+            force_handlers: flag(play.force_handlers.as_ref()) || self.options.force_handlers,
+            any_errors_fatal,
+            max_fail_percentage: percentage,
+            failed: Mutex::default(),
+            once: Mutex::default(),
+            over: AtomicBool::new(false),
+            play_over: AtomicBool::new(false),
+        })
+    }
+
+    fn batch_sizes(
+        self: &Arc<Self>,
+        play: &Play,
+        hosts: &[String],
+        batch: &Arc<Batch>,
+    ) -> Result<Vec<usize>, RunError> {
+        if play.serial.is_empty() {
+            return Ok(vec![hosts.len()]);
+        }
+        let Some(host) = hosts.first().and_then(|h| self.host(h)) else { return Ok(Vec::new()) };
+        let vars = TaskVars::context(self, batch, &host, &play.scope, &[]);
+        let mut given = Vec::new();
+        for node in &play.serial {
+            let value = self.engine.render_tree(node, &vars).map_err(|e| RunError::template(&e))?;
+            let text = keyword::as_text(&value).unwrap_or_default();
+            let size = match text.strip_suffix('%') {
+                Some(share) => {
+                    share.trim().parse::<f64>().ok().map(|p| ((p / 100.0 * hosts.len() as f64) as usize).max(1))
+                }
+                None => text.trim().parse::<usize>().ok(),
+            };
+            let size = size.ok_or_else(|| {
+                RunError::at(&node.span, format!("serial: `{text}` is neither a number nor a percentage"))
+            })?;
+            given.push(if size == 0 { hosts.len() } else { size });
+        }
+        let mut sizes = Vec::new();
+        let mut left = hosts.len();
+        let last = given.last().copied().unwrap_or(left).max(1);
+        let mut given = given.into_iter();
+        while left > 0 {
+            let size = given.next().unwrap_or(last).min(left);
+            sizes.push(size);
+            left -= size;
+        }
+        Ok(sizes)
+    }
+
+    /// Asks what `vars_prompt` wants to know and reads `vars_files`.
+    fn prompts(self: &Arc<Self>, play: &Play, hosts: &[String], batch: &Arc<Batch>) -> Result<Vars, RunError> {
+        let mut vars = Vars::new();
+        for prompt in &play.vars_prompt {
+            if self.options.extra_vars.contains_key(&prompt.name) {
+                continue;
+            }
+            let text = prompt.prompt.as_ref().map_or_else(|| prompt.name.clone(), Node::key_text);
+            let default = prompt.default.as_ref().map(Node::key_text);
+            let answer = self.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
+            vars.insert(prompt.name.clone(), Variable::Json(Arc::new(Json::String(answer))));
+        }
+        let Some(host) = hosts.first().and_then(|h| self.host(h)) else { return Ok(vars) };
+        for node in &play.vars_files {
+            let context = TaskVars::context(self, batch, &host, &play.scope, &[]);
+            let candidates: Vec<&Node> = match &node.value {
+                Value::Seq(many) => many.iter().collect(),
+                _ => vec![node],
+            };
+            let mut tried = Vec::new();
+            let mut found = None;
+            for candidate in candidates {
+                let name = self.engine.render_tree(candidate, &context).map_err(|e| RunError::template(&e))?;
+                let name = keyword::as_text(&name).unwrap_or_default();
+                let path = play.directory.join(&name);
+                if path.is_file() {
+                    found = Some(path);
+                    break;
+                }
+                tried.push(path.display().to_string());
+            }
+            let path = found
+                .ok_or_else(|| RunError::at(&node.span, format!("vars_files: there is no {}", tried.join(" nor "))))?;
+            let loaded = crate::inventory::file_vars(&path).map_err(RunError::Inventory)?;
+            vars.extend(loaded);
+        }
+        Ok(vars)
+    }
+
+    pub(super) fn machine_vars(self: &Arc<Self>, batch: &Arc<Batch>, host: &Arc<Host>) -> Context {
+        TaskVars::context(self, batch, host, &batch.play.scope, &[])
+    }
+}
+
+/// The `setup` task that a play begins with.
+fn gather_task(play: &Play) -> Arc<Task> {
+    let text = |text: &str, span: &Span| Node {
+        value: Value::String { text: text.to_owned(), unsafe_text: true },
+        span: span.clone(),
+    };
+    let args = [
+        ("gather_subset", &play.gather_subset),
+        ("gather_timeout", &play.gather_timeout),
+        ("fact_path", &play.fact_path),
+    ];
+    let args = args
+        .into_iter()
+        .filter_map(|(name, node)| node.as_ref().map(|n| (text(name, &play.span), n.clone())))
+        .collect();
+    let scope = Scope {
+        kind: ScopeKind::Task,
+        keywords: Keywords::default(),
+        role: None,
+        parent: Some(play.scope.clone()),
+        directory: play.directory.as_path().into(),
+    };
+    Arc::new(Task {
+        name: Some(text("Gathering Facts", &play.span)),
+        scope: Arc::new(scope),
+        action: Action::Module {
+            name: "ansible.builtin.setup".to_owned(),
+            written: "setup".to_owned(),
+            name_span: play.span.clone(),
+            args,
+            free_form: None,
+            template: None,
+        },
+        loop_: None,
+        register: None,
+        until: Vec::new(),
+        retries: None,
+        delay: None,
+        changed_when: None,
+        failed_when: None,
+        notify: Vec::new(),
+        listen: Vec::new(),
+        async_: None,
+        poll: None,
+        is_handler: false,
+        span: play.span.clone(),
+    })
+}

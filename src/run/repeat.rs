@@ -1,0 +1,109 @@
+//! `loop` and the `with_…` that take its place.
+
+use serde_json::{Value as Json, json};
+
+use super::{Run, task::TaskError};
+use crate::{
+    playbook::{Loop, LoopKind},
+    template::{Context, Var},
+};
+
+/// The items a task is repeated over.
+pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Vec<Json>, TaskError> {
+    let value = run.engine.render_tree(&over.over, vars).map_err(TaskError::from)?;
+    let lookup = |plugin: &str| -> Result<Vec<Json>, TaskError> {
+        let arguments = match &value {
+            Json::Array(items) if plugin != "sequence" => items.clone(),
+            other => vec![other.clone()],
+        };
+        let with = vars.with([("__terms".to_owned(), Var::data(&Json::Array(arguments)))].into_iter().collect());
+        let expression = format!("query('{plugin}', *__terms)");
+        list(run.engine.expression(&expression, Some(&over.over.span), &with).map_err(TaskError::from)?, over)
+    };
+    match over.kind {
+        LoopKind::Loop | LoopKind::WithList => match value {
+            Json::Array(items) => Ok(items),
+            other => {
+                let error =
+                    TaskError::new(format!("a loop needs a list, this is {}", short(&other))).at(&over.over.span);
+                Err(match other {
+                    Json::Object(_) => error.help("to go through a mapping, write `{{ … | dict2items }}`"),
+                    _ => error.help("put the value in brackets to loop over it alone"),
+                })
+            }
+        },
+        LoopKind::WithItems => Ok(list(value, over)?.into_iter().flat_map(one_level).collect()),
+        LoopKind::WithFlattened => Ok(flatten(value)),
+        LoopKind::WithDict => match value {
+            Json::Object(map) => Ok(map.into_iter().map(|(k, v)| json!({"key": k, "value": v})).collect()),
+            other => {
+                Err(TaskError::new(format!("with_dict needs a mapping, this is {}", short(&other))).at(&over.over.span))
+            }
+        },
+        LoopKind::WithIndexedItems => {
+            let all = list(value, over)?.into_iter().flat_map(one_level).enumerate();
+            Ok(all.map(|(index, item)| json!([index, item])).collect())
+        }
+        LoopKind::WithTogether => {
+            let lists: Vec<Vec<Json>> = list(value, over)?.into_iter().map(one_level).collect();
+            let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+            let row = |i: usize| lists.iter().map(|l| l.get(i).cloned().unwrap_or(Json::Null)).collect::<Vec<_>>();
+            Ok((0..longest).map(|i| json!(row(i))).collect())
+        }
+        LoopKind::WithNested => {
+            let mut rows: Vec<Vec<Json>> = vec![Vec::new()];
+            for part in list(value, over)? {
+                let part = one_level(part);
+                rows = rows
+                    .iter()
+                    .flat_map(|row| part.iter().map(move |item| [row.as_slice(), &[item.clone()]].concat()))
+                    .collect();
+            }
+            Ok(rows.into_iter().map(Json::Array).collect())
+        }
+        LoopKind::WithFileglob => lookup("fileglob"),
+        LoopKind::WithFile => lookup("file"),
+        LoopKind::WithFirstFound => lookup("first_found"),
+        LoopKind::WithSubelements => lookup("subelements"),
+        LoopKind::WithSequence => lookup("sequence"),
+        LoopKind::WithRandomChoice => lookup("random_choice"),
+        LoopKind::WithLines => lookup("lines"),
+        LoopKind::WithInventoryHostnames => lookup("inventory_hostnames"),
+        LoopKind::WithVars => lookup("vars"),
+        LoopKind::WithVarnames => lookup("varnames"),
+        LoopKind::WithEnv => lookup("env"),
+        LoopKind::WithTemplate => lookup("template"),
+        LoopKind::WithFiletree => lookup("filetree"),
+    }
+}
+
+fn list(value: Json, over: &Loop) -> Result<Vec<Json>, TaskError> {
+    match value {
+        Json::Array(items) => Ok(items),
+        Json::Null => Err(TaskError::new("the loop has nothing to go through").at(&over.over.span)),
+        one => Ok(vec![one]),
+    }
+}
+
+fn one_level(item: Json) -> Vec<Json> {
+    match item {
+        Json::Array(items) => items,
+        other => vec![other],
+    }
+}
+
+fn flatten(value: Json) -> Vec<Json> {
+    match value {
+        Json::Array(items) => items.into_iter().flat_map(flatten).collect(),
+        Json::Null => Vec::new(),
+        other => vec![other],
+    }
+}
+
+fn short(value: &Json) -> String {
+    let mut text = value.to_string();
+    if text.chars().count() > 60 {
+        text = text.chars().take(60).collect::<String>() + "…";
+    }
+    text
+}

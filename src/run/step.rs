@@ -1,0 +1,524 @@
+//! One task on one host: its items, its result, what it registers and notifies.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    barrier::Position,
+    host::{HostRun, Outcome, Stop},
+    keyword::{self, truth},
+    lock,
+    machine::Work,
+    task::{self, TaskError},
+};
+use crate::{
+    inventory::Level,
+    playbook::{Action, Task},
+    report::{Event, Status},
+    template::{Context, Var},
+    yaml::Node,
+};
+
+/// What is known of a task before its items are looked at.
+pub struct Plain {
+    /// Results are kept out of every output.
+    pub no_log: bool,
+    /// The variable that receives the result.
+    pub register: Option<String>,
+    /// Whether its changes may be sent together with later ones.
+    pub deferrable: bool,
+}
+
+impl HostRun {
+    /// Does one task, wherever its machine is, and moves the cursor.
+    pub async fn step(&mut self, task: Arc<Task>, position: Position) -> Result<(), Stop> {
+        if self.run.interrupted() || self.batch.ended() {
+            return Err(Stop::Ended);
+        }
+        let seen = self.run.features(&task);
+        let vars = self.vars(&task);
+        let delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
+        let once = match keyword::flag(&self.run, &task.scope, &vars, |k| k.run_once.as_ref()) {
+            Ok(once) => once.unwrap_or(false),
+            Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error)).await,
+        };
+        let together = delegated
+            || once
+            || self.run.reads_others(&seen, &vars)
+            || self.batch.strict
+            || self.careful.as_ref() == Some(&position);
+        if together {
+            self.together(&position).await?;
+        } else {
+            self.reach(&position);
+        }
+        if once && !self.batch.first_active(&self.host.name) {
+            return self.take_over(&task, &position).await;
+        }
+        let result = match &task.action {
+            Action::Meta { action, .. } => self.meta(*action, &task, &position, &vars).await,
+            Action::Include(include) => {
+                self.flush_if_needed(&task).await?;
+                self.include(include, &task, &position, &vars).await
+            }
+            Action::Module { .. } => {
+                let outcome = self.items(&task, &position, &vars).await?;
+                if once {
+                    self.batch.publish_once(&position, &outcome);
+                }
+                self.conclude(&task, &position, &vars, outcome).await
+            }
+        };
+        if self.careful.as_ref() == Some(&position) {
+            self.careful = None;
+        }
+        result?;
+        if delegated || once {
+            // Nobody may look past a delegated task before everybody's is done.
+            let behind: Position = position.iter().copied().chain([u32::MAX]).collect();
+            self.together(&behind).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush_if_needed(&mut self, _: &Task) -> Result<(), Stop> {
+        self.flush().await
+    }
+
+    /// Another host of the batch does this `run_once` task: its result is ours too.
+    async fn take_over(&mut self, task: &Arc<Task>, position: &Position) -> Result<(), Stop> {
+        let batch = self.batch.clone();
+        let shared = batch.barrier.until(|| match batch.once(position) {
+            Some(shared) => Some(Some(shared)),
+            None if batch.ended() || batch.first_active(&self.host.name) => Some(None),
+            None => None,
+        });
+        let Some((status, result)) = shared.await else {
+            // The host that was to do it is gone: it falls to this one, from the start.
+            return if batch.ended() { Err(Stop::Ended) } else { Ok(()) };
+        };
+        self.learn(task, &result);
+        if matches!(status, Status::Failed) {
+            self.fail(task, &Json::Object(result));
+        } else {
+            self.advance();
+        }
+        let behind: Position = position.iter().copied().chain([u32::MAX]).collect();
+        self.together(&behind).await
+    }
+
+    /// Takes over the registered variable and the facts of a result.
+    fn learn(&self, task: &Task, result: &Map<String, Json>) {
+        if let Some(Json::Object(facts)) = result.get("ansible_facts") {
+            let written = task.action.written();
+            if written.ends_with("set_fact") {
+                let cacheable = result.get("_ansible_facts_cacheable").is_some_and(truth);
+                for (name, value) in facts {
+                    self.host.set(Level::SetFacts, name, value.clone());
+                    if cacheable {
+                        self.host.set(Level::Facts, name, value.clone());
+                    }
+                }
+            } else {
+                self.host.learn_facts(facts);
+            }
+        }
+        if let Some(name) = task.register.as_ref().and_then(Node::as_str) {
+            self.host.set(Level::SetFacts, name, Json::Object(result.clone()));
+        }
+    }
+
+    /// Goes through the items of a task and puts their results together.
+    async fn items(&mut self, task: &Arc<Task>, position: &Position, vars: &Context) -> Result<Outcome, Stop> {
+        let plain = match self.plain(task, vars) {
+            Ok(plain) => plain,
+            Err(error) => return Ok(Outcome::failed(&error)),
+        };
+        let items = match task::items(&self.run, task, vars) {
+            Ok(items) => items,
+            // A loop over something undefined is skipped when the condition does not need an item to be false.
+            Err(error) => {
+                return Ok(match task::conditions(&self.run, task, vars) {
+                    Ok(Some(condition)) => skipped(&condition),
+                    _ => Outcome::failed(&error.at(&task.span)),
+                });
+            }
+        };
+        match items {
+            None => {
+                let mut outcome = self.item(task, position, vars, &plain).await?;
+                censor(&mut outcome, plain.no_log);
+                Ok(outcome)
+            }
+            Some(items) => self.each(task, position, vars, &plain, &items).await,
+        }
+    }
+
+    fn plain(&self, task: &Task, vars: &Context) -> Result<Plain, TaskError> {
+        let no_log = keyword::flag(&self.run, &task.scope, vars, |k| k.no_log.as_ref())?.unwrap_or(false);
+        let simple = task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
+        Ok(Plain {
+            no_log,
+            register: task.register.as_ref().and_then(Node::as_str).map(str::to_owned),
+            deferrable: simple && self.careful.is_none(),
+        })
+    }
+
+    async fn each(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        plain: &Plain,
+        items: &[Json],
+    ) -> Result<Outcome, Stop> {
+        let began = Instant::now();
+        let mut all = Outcome::new(Status::Skipped, Map::new());
+        let mut results = Vec::with_capacity(items.len());
+        let (mut failed, mut changed, mut ran) = (false, false, false);
+        let mut facts = Map::new();
+        let control = task.loop_.as_ref().map(|l| &l.control);
+        for (index, item) in items.iter().enumerate() {
+            let with = vars.with(task::item_vars(task, items, index));
+            if let (true, Some(seconds)) = (index > 0, control.and_then(|c| c.pause.as_ref())) {
+                let seconds =
+                    self.run.engine.render_tree(seconds, &with).ok().as_ref().and_then(Json::as_f64).unwrap_or(0.0);
+                tokio::time::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0))).await;
+            }
+            let mut one = self.item(task, position, &with, plain).await?;
+            let name = control.map_or("item", |c| c.item_name());
+            one.result.insert(name.to_owned(), item.clone());
+            one.result.insert("ansible_loop_var".to_owned(), json!(name));
+            failed |= one.status == Status::Failed;
+            changed |= truth(one.result.get("changed").unwrap_or(&Json::Null));
+            ran |= one.status != Status::Skipped;
+            if let Some(Json::Object(more)) = one.result.get("ansible_facts") {
+                facts.extend(more.clone());
+            }
+            let label = match control.and_then(|c| c.label.as_ref()) {
+                Some(label) => self.run.engine.render_tree(label, &with).unwrap_or_else(|_| item.clone()),
+                None => item.clone(),
+            };
+            results.push(Json::Object(one.result.clone()));
+            all.scripts.append(&mut one.scripts);
+            all.on = one.on.take().or(all.on);
+            censor(&mut one, plain.no_log);
+            all.events.push(Event::ItemResult {
+                task: self.line(task, position, Some(vars)),
+                host: self.host.name.clone(),
+                status: one.status,
+                item: if plain.no_log { json!("censored") } else { label },
+                diff: one.diff,
+                result: Json::Object(one.result),
+            });
+            let done = control.is_some_and(|c| {
+                !c.break_when.is_empty()
+                    && c.break_when.iter().all(|n| self.run.engine.condition(n, &with).unwrap_or(false))
+            });
+            if done {
+                break;
+            }
+        }
+        all.began = began;
+        all.status = match (failed, changed, ran) {
+            (true, ..) => Status::Failed,
+            (_, true, _) => Status::Changed,
+            (_, _, true) => Status::Ok,
+            _ => Status::Skipped,
+        };
+        all.result.insert("results".into(), Json::Array(results));
+        all.result.insert("changed".into(), json!(changed));
+        let message = match all.status {
+            Status::Failed => "one or more items failed",
+            Status::Skipped if items.is_empty() => "there are no items",
+            Status::Skipped => "all items were skipped",
+            _ => "all items completed",
+        };
+        all.result.insert("msg".into(), json!(message));
+        if failed {
+            all.result.insert("failed".into(), json!(true));
+        }
+        if all.status == Status::Skipped {
+            all.result.insert("skipped".into(), json!(true));
+        }
+        if !facts.is_empty() {
+            all.result.insert("ansible_facts".into(), Json::Object(facts));
+        }
+        if plain.no_log {
+            all.result.insert("_ansible_no_log".into(), json!(true));
+        }
+        Ok(all)
+    }
+
+    /// One item, again and again until it is as `until` says.
+    async fn item(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        plain: &Plain,
+    ) -> Result<Outcome, Stop> {
+        let number = |node: &Option<Node>, default: i64| -> Result<i64, TaskError> {
+            let Some(node) = node else { return Ok(default) };
+            let value = self.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+            keyword::whole(&value).ok_or_else(|| TaskError::new(format!("{value} is no number")).at(&node.span))
+        };
+        let tries = number(&task.retries, 3).and_then(|retries| Ok((retries.max(1), number(&task.delay, 5)?)));
+        let (retries, delay) = match tries {
+            Ok(tries) => tries,
+            Err(error) => return Ok(Outcome::failed(&error)),
+        };
+        let wants_retry = !task.until.is_empty() || task.retries.is_some();
+        let mut attempt = 1;
+        loop {
+            let mut outcome = self.attempt(task, position, vars, plain).await?;
+            if outcome.status == Status::Skipped || !wants_retry {
+                return Ok(outcome);
+            }
+            let done = match task.until.is_empty() {
+                true => Ok(outcome.status != Status::Failed),
+                false => self.holds(&task.until, vars, plain, &outcome),
+            };
+            match done {
+                Ok(true) => {
+                    outcome.result.insert("attempts".into(), json!(attempt));
+                    return Ok(outcome);
+                }
+                Ok(false) => {}
+                Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
+            }
+            if attempt > retries
+                || self.run.interrupted()
+                || (self.run.options.check && outcome.scripts.is_empty() && outcome.on.is_none())
+            {
+                outcome.result.insert("attempts".into(), json!(attempt - 1));
+                outcome.result.insert("failed".into(), json!(true));
+                outcome
+                    .result
+                    .entry("msg")
+                    .or_insert_with(|| json!(format!("`until` did not hold after {} tries", attempt - 1)));
+                outcome.status = Status::Failed;
+                return Ok(outcome);
+            }
+            let note = format!("{}: try {attempt} of {retries}", task.title());
+            self.run.tell(Event::HostNote { host: self.host.name.clone(), note });
+            attempt += 1;
+            tokio::time::sleep(Duration::from_secs(delay.max(0) as u64)).await;
+            self.run.forget_everywhere(&self.host.name);
+        }
+    }
+
+    /// Whether all conditions hold, the result so far visible under its registered name.
+    fn holds(&self, conditions: &[Node], vars: &Context, plain: &Plain, outcome: &Outcome) -> Result<bool, TaskError> {
+        let mut with: indexmap::IndexMap<String, Var> = indexmap::IndexMap::new();
+        if let Some(name) = &plain.register {
+            with.insert(name.clone(), Var::data(&Json::Object(outcome.result.clone())));
+        }
+        let vars = vars.with(with);
+        for condition in conditions {
+            if !self.run.engine.condition(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One try of one item, its result judged by `changed_when` and `failed_when`.
+    async fn attempt(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        plain: &Plain,
+    ) -> Result<Outcome, Stop> {
+        let mut outcome = self.act(task, position, vars, plain).await?;
+        if outcome.status == Status::Skipped {
+            return Ok(outcome);
+        }
+        if let Some(conditions) = &task.changed_when {
+            match self.holds(conditions, vars, plain, &outcome) {
+                Ok(changed) => {
+                    outcome.result.insert("changed".into(), json!(changed));
+                    if outcome.status != Status::Failed {
+                        outcome.status = if changed { Status::Changed } else { Status::Ok };
+                    }
+                }
+                Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
+            }
+        }
+        if let Some(conditions) = &task.failed_when {
+            match self.holds(conditions, vars, plain, &outcome) {
+                Ok(failed) => {
+                    outcome.result.insert("failed".into(), json!(failed));
+                    outcome.result.insert("failed_when_result".into(), json!(failed));
+                    let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
+                    outcome.status = match (failed, changed) {
+                        (true, _) => Status::Failed,
+                        (false, true) => Status::Changed,
+                        (false, false) => Status::Ok,
+                    };
+                }
+                Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Registers, notifies, reports, and moves on.
+    pub(super) async fn conclude(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        mut outcome: Outcome,
+    ) -> Result<(), Stop> {
+        if outcome.status == Status::Failed && self.has_pending() {
+            // It may have failed because of something that has not happened.
+            self.flush().await?;
+        }
+        let snapshot = self.snapshot();
+        if !outcome.scripts.is_empty()
+            && let Some((machine, actor)) = outcome.on.clone()
+        {
+            self.settle_on(&machine, &actor).await?;
+        }
+        let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
+        self.learn(task, &outcome.result);
+        let ignore = outcome.status == Status::Failed
+            && keyword::flag(&self.run, &task.scope, vars, |k| k.ignore_errors.as_ref())
+                .ok()
+                .flatten()
+                .unwrap_or(false);
+        if changed
+            && outcome.status != Status::Failed
+            && let Err(error) = self.notify(task, vars)
+        {
+            let scripts = std::mem::take(&mut outcome.scripts);
+            outcome = Outcome { scripts, on: outcome.on.take(), ..Outcome::failed(&error) };
+        }
+        let line = self.line(task, position, Some(vars));
+        if outcome.status != Status::Skipped
+            && let Some(role) = task.scope.role()
+        {
+            self.roles_run.insert(role.key.clone());
+        }
+        let handler = line.handler;
+        if outcome.status == Status::Failed && !ignore {
+            let result = Json::Object(outcome.result.clone());
+            if self.fail(task, &result) {
+                outcome.status = Status::Rescued;
+            }
+        } else {
+            if ignore {
+                outcome.status = Status::Ignored;
+            }
+            self.advance();
+        }
+        let shown = shown(&outcome.result);
+        let delegate = self.delegate_name(task, vars);
+        let mut events = std::mem::take(&mut outcome.events);
+        events.push(Event::TaskResult {
+            task: line,
+            host: self.host.name.clone(),
+            delegate,
+            status: outcome.status,
+            duration: outcome.began.elapsed(),
+            diff: std::mem::take(&mut outcome.diff),
+            result: shown,
+        });
+        self.decide(snapshot, position, outcome.scripts, events);
+        if handler {
+            self.settle_owed().await?;
+        }
+        Ok(())
+    }
+
+    fn delegate_name(&self, task: &Task, vars: &Context) -> Option<String> {
+        keyword::text(&self.run, &task.scope, vars, |k| k.delegate_to.as_ref()).ok().flatten()
+    }
+
+    fn notify(&mut self, task: &Task, vars: &Context) -> Result<(), TaskError> {
+        for name in self.notifications(task, vars)? {
+            let found = self.handlers.find(&name);
+            if found.is_empty() {
+                let error = TaskError::new(format!("there is no handler named `{name}`")).at(&task.span);
+                return Err(error.help("a handler is found by its name or by what it listens to"));
+            }
+            self.notified.extend(found);
+        }
+        Ok(())
+    }
+
+    /// The names that a task notifies, rendered.
+    pub(super) fn notifications(&self, task: &Task, vars: &Context) -> Result<Vec<String>, TaskError> {
+        let mut names = Vec::new();
+        for node in &task.notify {
+            match self.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))? {
+                Json::Array(many) => names.extend(many.iter().filter_map(keyword::as_text)),
+                one => names.extend(keyword::as_text(&one)),
+            }
+        }
+        Ok(names)
+    }
+
+    /// Tells the host which handlers are still owed, once some have run.
+    async fn settle_owed(&mut self) -> Result<(), Stop> {
+        if self.run.options.check {
+            return Ok(());
+        }
+        let left: Vec<String> = self
+            .notified
+            .iter()
+            .filter_map(|i| self.handlers.task(*i))
+            .filter_map(|t| t.name.as_ref()?.as_str().map(str::to_owned))
+            .collect();
+        let vars = self.vars(&self.batch.gather.clone());
+        let Ok((machine, _)) = self.run.machine(&self.host.name, &vars) else { return Ok(()) };
+        let actor = self.batch.play_actor(&self.run, &vars);
+        if machine.owes(&actor) {
+            let snapshot = self.snapshot();
+            self.settle_on(&machine, &actor).await?;
+            self.decide(snapshot, &Vec::new(), vec![Work::new(lock::settle(&left))], Vec::new());
+            if left.is_empty() {
+                machine.set_owes(&actor, false);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The outcome of a task whose condition did not hold.
+pub fn skipped(condition: &str) -> Outcome {
+    let mut result = Map::new();
+    result.insert("changed".into(), json!(false));
+    result.insert("skipped".into(), json!(true));
+    result.insert("skip_reason".into(), json!("Conditional result was False"));
+    result.insert("false_condition".into(), json!(condition));
+    Outcome::new(Status::Skipped, result)
+}
+
+fn censor(outcome: &mut Outcome, no_log: bool) {
+    if no_log {
+        outcome.result.insert("_ansible_no_log".into(), json!(true));
+        outcome.diff.clear();
+    }
+}
+
+/// The result as reports may show it.
+fn shown(result: &Map<String, Json>) -> Json {
+    if !result.get("_ansible_no_log").is_some_and(truth) {
+        return Json::Object(result.clone());
+    }
+    let mut shown = Map::new();
+    for field in ["changed", "failed", "skipped", "rc"] {
+        if let Some(value) = result.get(field) {
+            shown.insert(field.to_owned(), value.clone());
+        }
+    }
+    shown.insert("censored".into(), json!("the output is hidden, as no_log asks"));
+    Json::Object(shown)
+}

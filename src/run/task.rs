@@ -1,0 +1,281 @@
+//! One task on one host, made ready: conditions, parameters, the module, who acts where.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Run,
+    controller::TaskController,
+    keyword::{self, truth},
+    machine::{Actor, Machine},
+};
+use crate::{
+    inventory::Vars,
+    module::{Failure, Module, Registry},
+    playbook::{Action, Task},
+    template::{Context, TemplateError, Var, is_omit},
+    yaml::{Node, Span},
+};
+
+/// Why a task fails before or while it is planned.
+#[derive(Clone, Debug)]
+pub struct TaskError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// Where, if not at the task as a whole.
+    pub span: Option<Span>,
+    /// Further returned fields.
+    pub result: Map<String, Json>,
+}
+
+impl TaskError {
+    /// Returns an error with a message alone.
+    pub fn new(message: impl Into<String>) -> TaskError {
+        TaskError { message: message.into(), help: None, span: None, result: Map::new() }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> TaskError {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds where it is.
+    #[must_use]
+    pub fn at(mut self, span: &Span) -> TaskError {
+        self.span.get_or_insert_with(|| span.clone());
+        self
+    }
+}
+
+impl From<TemplateError> for TaskError {
+    fn from(error: TemplateError) -> TaskError {
+        let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
+        TaskError { message: error.to_string(), help, span: error.span().cloned(), result: Map::new() }
+    }
+}
+
+impl From<Failure> for TaskError {
+    fn from(failure: Failure) -> TaskError {
+        TaskError { message: failure.message, help: failure.help, span: None, result: failure.result }
+    }
+}
+
+/// A task for one item, ready to be planned.
+pub struct Prepared {
+    /// The module with its parameters.
+    pub module: Box<dyn Module>,
+    /// Its full name.
+    pub name: String,
+    /// The variables it was prepared with.
+    pub vars: Context,
+    /// Where it acts.
+    pub machine: Arc<Machine>,
+    /// As whom.
+    pub actor: Actor,
+    /// The user it acts as, by name.
+    pub user: String,
+    /// Check mode, after the task's own `check_mode`.
+    pub check: bool,
+    /// Whether differences are wanted.
+    pub diff: bool,
+    /// `environment`, as export lines.
+    pub environment: String,
+    /// Files, templates and expressions.
+    pub controller: TaskController,
+}
+
+/// A task's item, or the reason why it does nothing.
+pub enum Readiness {
+    /// To be planned.
+    Ready(Box<Prepared>),
+    /// `when` did not hold: the condition as written.
+    Skip(String),
+}
+
+/// Checks all conditions of a task, outermost first. Returns the first that does not hold.
+pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<String>, TaskError> {
+    for when in task.scope.whens() {
+        if !run.engine.condition(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
+            return Ok(Some(when.key_text()));
+        }
+    }
+    Ok(None)
+}
+
+/// The items a task is repeated over; `None` when it is not.
+pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Vec<Json>>, TaskError> {
+    match &task.loop_ {
+        None => Ok(None),
+        Some(over) => super::repeat::items(run, over, vars).map(Some),
+    }
+}
+
+/// The variables of one item: `item`, its index, `ansible_loop`.
+pub fn item_vars(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Var> {
+    item_values(task, items, index).iter().map(|(name, value)| (name.clone(), Var::data(value))).collect()
+}
+
+/// The same as a layer, for what an include brings in.
+pub fn item_layer(task: &Task, items: &[Json], index: usize) -> Vars {
+    item_values(task, items, index).into_iter().map(|(name, value)| (name, value.into())).collect()
+}
+
+fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Json> {
+    let mut vars = IndexMap::new();
+    let Some(over) = &task.loop_ else { return vars };
+    let Some(item) = items.get(index) else { return vars };
+    vars.insert(over.control.item_name().to_owned(), item.clone());
+    vars.insert("ansible_loop_var".to_owned(), json!(over.control.item_name()));
+    if let Some(name) = over.control.index_var.as_ref().and_then(Node::as_str) {
+        vars.insert(name.to_owned(), json!(index));
+        vars.insert("ansible_index_var".to_owned(), json!(name));
+    }
+    if over.control.extended.as_ref().is_some_and(|n| truth(&n.to_json())) {
+        let (count, last) = (items.len(), index + 1 == items.len());
+        let mut extended = json!({
+            "index": index + 1, "index0": index, "revindex": count - index, "revindex0": count - index - 1,
+            "first": index == 0, "last": last, "length": count, "allitems": items,
+        });
+        if index > 0 {
+            extended["previtem"] = items[index - 1].clone();
+        }
+        if !last {
+            extended["nextitem"] = items[index + 1].clone();
+        }
+        vars.insert("ansible_loop".to_owned(), extended);
+    }
+    vars
+}
+
+/// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them.
+pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
+    let Action::Module { name, args, free_form, template, .. } = &task.action else {
+        return Ok(Map::new());
+    };
+    let mut rendered = Map::new();
+    for defaults in task.scope.module_defaults() {
+        let all = run.engine.render_tree(defaults, vars).map_err(TaskError::from)?;
+        let short = name.rsplit('.').next().unwrap_or(name);
+        for key in [short, name.as_str()] {
+            if let Some(Json::Object(defaults)) = all.get(key) {
+                rendered.extend(defaults.clone());
+            }
+        }
+    }
+    if let Some(template) = template {
+        match run.engine.render_tree(template, vars).map_err(TaskError::from)? {
+            Json::Object(given) => rendered.extend(given),
+            other => {
+                return Err(
+                    TaskError::new(format!("the parameters must be a mapping, this is {other}")).at(&template.span)
+                );
+            }
+        }
+    }
+    for (key, node) in args {
+        let value = run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
+        if !is_omit(&value) {
+            rendered.insert(key.key_text(), value);
+        }
+    }
+    if let Some(text) = free_form {
+        let parameter = Registry::get().find(name).and_then(|e| e.free_form).unwrap_or("_raw_params");
+        let value = run.engine.render_tree(text, vars).map_err(TaskError::from)?;
+        rendered.insert(parameter.to_owned(), value);
+    }
+    Ok(rendered)
+}
+
+/// Reads a module's rendered parameters; errors point at the parameter.
+pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Module>, String), TaskError> {
+    let Action::Module { name, written, args, name_span, .. } = &task.action else {
+        return Err(TaskError::new("this is no module"));
+    };
+    let entry = Registry::get()
+        .find(name)
+        .ok_or_else(|| TaskError::new(format!("there is no module `{written}`")).at(name_span))?;
+    let parsed = entry.parse(parameters).map_err(|error| {
+        let place = error.parameter.as_deref().and_then(|parameter| {
+            let top = parameter.split(['.', '[']).next().unwrap_or(parameter);
+            args.iter()
+                .find(|(key, _)| key.as_str() == Some(top))
+                .map(|(key, value)| if value.span.end > value.span.start { &value.span } else { &key.span })
+        });
+        let message = match &error.parameter {
+            Some(parameter) => format!("{written}: {parameter}: {}", error.message),
+            None => format!("{written}: {}", error.message),
+        };
+        TaskError { message, help: error.help, span: Some(place.unwrap_or(name_span).clone()), result: Map::new() }
+    });
+    Ok((parsed?, entry.name.to_owned()))
+}
+
+/// `environment` as lines of shell that export it.
+pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, TaskError> {
+    let mut all: IndexMap<String, String> = IndexMap::new();
+    for node in task.scope.environments() {
+        let rendered = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+        let parts = match rendered {
+            Json::Array(parts) => parts,
+            other => vec![other],
+        };
+        for part in parts {
+            match part {
+                Json::Object(map) => {
+                    for (name, value) in map {
+                        let fits = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
+                        if !fits || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                            return Err(TaskError::new(format!("environment: `{name}` is no name of a variable"))
+                                .at(&node.span));
+                        }
+                        all.insert(name, keyword::as_text(&value).unwrap_or_default());
+                    }
+                }
+                Json::Null => {}
+                Json::String(s) if s.is_empty() => {}
+                other => {
+                    return Err(TaskError::new(format!("environment must be a mapping, this is {other}")).at(&node.span));
+                }
+            }
+        }
+    }
+    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
+}
+
+/// Makes one item of a task ready on a machine.
+pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> Result<Readiness, TaskError> {
+    if let Some(condition) = conditions(run, task, vars)? {
+        return Ok(Readiness::Skip(condition));
+    }
+    let parameters = parameters(run, task, vars)?;
+    let (module, name) = module(task, parameters)?;
+    let delegate = keyword::text(run, &task.scope, vars, |k| k.delegate_to.as_ref())?;
+    let (machine, login) = match &delegate {
+        None => run.machine(host, vars)?,
+        Some(delegate) => run.delegate(delegate, vars)?,
+    };
+    let actor = keyword::actor(run, &task.scope, vars, login.as_deref())?;
+    let user = actor.as_ref().map(|b| b.user.clone()).or(login).unwrap_or_default();
+    let check = keyword::flag(run, &task.scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
+    let diff = keyword::flag(run, &task.scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
+    let controller = TaskController::new(run.clone(), task.scope.clone(), vars.clone());
+    let environment = environment(run, task, vars)?;
+    Ok(Readiness::Ready(Box::new(Prepared {
+        module,
+        name,
+        vars: vars.clone(),
+        machine,
+        actor,
+        user,
+        check,
+        diff,
+        environment,
+        controller,
+    })))
+}

@@ -1,0 +1,219 @@
+//! The variables of a host at a task: layers by precedence, and the magic variables in front of them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
+
+use super::{Run, play::Batch};
+use crate::{
+    inventory::{Layers, Level, Variable, Vars},
+    playbook::{Scope, VarMap},
+    template::{Context, HostVars, Var, Vars as TemplateVars},
+};
+
+/// What is known of a host over the whole run.
+pub struct Host {
+    /// Its name in the inventory.
+    pub name: String,
+    /// Inventory variables, facts, `set_fact`, registered results, extra vars.
+    layers: Mutex<Layers>,
+}
+
+impl Host {
+    /// Returns a host with its inventory's and the extra variables.
+    pub fn new(name: &str, layers: Layers) -> Host {
+        Host { name: name.to_owned(), layers: Mutex::new(layers) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The variables as they are now.
+    pub fn layers(&self) -> Layers {
+        self.lock().clone()
+    }
+
+    /// Goes back to variables as they were.
+    pub fn restore(&self, layers: Layers) {
+        *self.lock() = layers;
+    }
+
+    /// Sets a variable.
+    pub fn set(&self, level: Level, name: &str, value: Json) {
+        self.lock().set(level, name, value);
+    }
+
+    /// Adds variables that were loaded from files.
+    pub fn push(&self, level: Level, vars: Arc<Vars>) {
+        self.lock().push(level, vars);
+    }
+
+    /// Takes over facts: `ansible_…` names by themselves, and all of them under `ansible_facts`.
+    pub fn learn_facts(&self, facts: &serde_json::Map<String, Json>) {
+        let mut layers = self.lock();
+        let mut all = match layers.get_at(Level::Facts, "ansible_facts").map(Variable::to_json) {
+            Some(Json::Object(all)) => all,
+            _ => serde_json::Map::new(),
+        };
+        for (name, value) in facts {
+            let short = name.strip_prefix("ansible_").unwrap_or(name);
+            all.insert(short.to_owned(), value.clone());
+            layers.set(Level::Facts, name.as_str(), value.clone());
+        }
+        layers.set(Level::Facts, "ansible_facts", Json::Object(all));
+    }
+
+    /// Forgets all facts.
+    pub fn clear_facts(&self) {
+        self.lock().clear(Level::Facts);
+    }
+}
+
+/// Turns a mapping of a playbook into variables.
+pub fn vars(map: &VarMap) -> Arc<Vars> {
+    Arc::new(map.iter().map(|(name, node)| (name.clone(), Variable::Node(node.clone()))).collect())
+}
+
+/// The layers that the place of a task in its play adds to those of the host.
+pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
+    let mut layers = base.clone();
+    for role in &batch.play.exports {
+        layers.push(Level::RoleDefaults, vars(&role.defaults));
+        layers.push(Level::RoleVars, vars(&role.vars));
+    }
+    for play_vars in scope.play_vars() {
+        layers.push(Level::PlayVars, vars(play_vars));
+    }
+    layers.push(Level::PlayVarsPrompt, batch.prompted.clone());
+    for role in scope.roles() {
+        layers.push(Level::RoleDefaults, vars(&role.defaults));
+        layers.push(Level::RoleVars, vars(&role.vars));
+        layers.push(Level::RoleParams, vars(&role.params));
+    }
+    for level_vars in scope.vars() {
+        layers.push(Level::TaskVars, vars(level_vars));
+    }
+    layers
+}
+
+/// The variables of one host at one task, as templates see them.
+pub struct TaskVars {
+    run: Arc<Run>,
+    batch: Arc<Batch>,
+    host: Arc<Host>,
+    layers: Layers,
+    scope: Arc<Scope>,
+}
+
+impl TaskVars {
+    /// Gathers the variables of `host` at `scope`; `more` are those of includes and loops around the task.
+    pub fn context(
+        run: &Arc<Run>,
+        batch: &Arc<Batch>,
+        host: &Arc<Host>,
+        scope: &Arc<Scope>,
+        more: &[(Level, Arc<Vars>)],
+    ) -> Context {
+        let mut layers = place(&host.layers(), batch, scope);
+        for (level, vars) in more {
+            layers.push(*level, vars.clone());
+        }
+        let local = run.local(scope, &batch.play.directory);
+        let vars =
+            TaskVars { run: run.clone(), batch: batch.clone(), host: host.clone(), layers, scope: scope.clone() };
+        Context::new(&run.engine, Arc::new(vars), local)
+    }
+
+    fn magic(&self, name: &str) -> Option<Json> {
+        let role = self.scope.role();
+        Some(match name {
+            "inventory_hostname" => json!(self.host.name),
+            "inventory_hostname_short" => json!(self.host.name.split('.').next().unwrap_or_default()),
+            "group_names" => json!(self.run.inventory().group_names(&self.host.name)),
+            "groups" => json!(*self.run.inventory().groups_map()),
+            "play_hosts" | "ansible_play_batch" => json!(self.batch.active_hosts()),
+            "ansible_play_hosts" => json!(self.batch.active_hosts()),
+            "ansible_play_hosts_all" => json!(self.batch.all_hosts),
+            "ansible_play_name" => json!(self.batch.name),
+            "playbook_dir" => json!(self.batch.play.directory.display().to_string()),
+            "inventory_dir" => json!(self.run.options.inventory_dir()),
+            "inventory_file" => json!(self.run.options.inventory_file()),
+            "role_name" | "ansible_role_name" => json!(role?.name),
+            "role_path" => json!(role?.path.display().to_string()),
+            "ansible_parent_role_names" => json!(role?.parent_names()),
+            "ansible_parent_role_paths" => {
+                json!(role?.parents.iter().rev().map(|r| r.path.display().to_string()).collect::<Vec<_>>())
+            }
+            "ansible_play_role_names" | "role_names" => {
+                json!(self.batch.play.exports.iter().map(|r| r.name.as_str()).collect::<Vec<_>>())
+            }
+            "ansible_check_mode" => json!(self.run.options.check),
+            "ansible_diff_mode" => json!(self.run.options.diff),
+            "ansible_verbosity" => json!(self.run.options.verbosity),
+            "ansible_forks" => json!(self.run.options.forks),
+            "ansible_limit" => json!(self.run.options.limit.clone()?),
+            "ansible_run_tags" => json!(self.run.options.tags),
+            "ansible_skip_tags" => json!(self.run.options.skip_tags),
+            // The language level that playbooks may test for; the product's own version is `bringup_version`.
+            "ansible_version" => json!({"full": "2.19.0", "major": 2, "minor": 19, "revision": 0, "string": "2.19.0"}),
+            "bringup_version" => json!(env!("CARGO_PKG_VERSION")),
+            _ => return None,
+        })
+    }
+}
+
+impl TemplateVars for TaskVars {
+    fn get(&self, name: &str) -> Option<Var> {
+        if let Some(value) = self.magic(name) {
+            return Some(Var::data(&value));
+        }
+        let found = self.layers.get(name);
+        match found.map(|f| f.value) {
+            Some(Variable::Node(node)) => Some(Var::node(node)),
+            Some(Variable::Json(json)) => Some(Var::data(json)),
+            None if name == "ansible_facts" => Some(Var::data(&json!({}))),
+            None if name == "environment" => Some(Var::data(&json!([]))),
+            None => None,
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let magic = [
+            "inventory_hostname",
+            "inventory_hostname_short",
+            "group_names",
+            "groups",
+            "hostvars",
+            "playbook_dir",
+            "play_hosts",
+        ];
+        magic.iter().map(|n| (*n).to_owned()).chain(self.layers.names().map(str::to_owned)).collect()
+    }
+
+    fn object(&self, name: &str) -> Option<crate::template::Value> {
+        if name == "hostvars" {
+            let (run, batch) = (self.run.clone(), self.batch.clone());
+            let hosts: Vec<String> = self.run.inventory().hosts().map(str::to_owned).collect();
+            return Some(HostVars::value(hosts, move |host| {
+                let host = run.host(host)?;
+                let scope = batch.play.scope.clone();
+                Some(TaskVars::context(&run, &batch, &host, &scope, &[]))
+            }));
+        }
+        if name == "vars" {
+            let names: IndexMap<String, Var> =
+                self.layers.names().filter_map(|n| Some((n.to_owned(), self.get(n)?))).collect();
+            return Some(
+                Context::new(
+                    &self.run.engine,
+                    Arc::new(names),
+                    self.run.local(&self.scope, &self.batch.play.directory),
+                )
+                .as_value(),
+            );
+        }
+        None
+    }
+}
