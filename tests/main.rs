@@ -7,4 +7,5 @@ mod inventory;
 mod listed;
 mod playbook;
 mod ssh;
+mod template;
 mod yaml;

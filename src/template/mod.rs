@@ -1,1 +1,44 @@
 //! Jinja as Ansible playbooks use it: engine, filters, tests, lookups.
+//!
+//! An [`Engine`] renders texts, trees and conditions against a [`Context`], the variables of one host at one moment.
+//! Variables are [`Var`]s, unrendered; the context renders each when it is read, and only the parts that are read.
+//! Undefined names are errors with a place and a suggestion, except where `default` or `is defined` asks for them.
+
+mod args;
+mod context;
+mod emit;
+mod engine;
+mod error;
+mod explain;
+mod file;
+mod filter;
+mod function;
+mod lazy;
+mod method;
+mod raw;
+mod references;
+mod rewrite;
+mod test;
+mod value;
+mod walk;
+
+pub use context::{Context, HostVars, Vars};
+pub use engine::Engine;
+pub use error::{Kind, TemplateError};
+pub use file::{FileOptions, Loader, no_loader};
+pub use function::local::{Local, NoLocal, System};
+pub use raw::Var;
+pub use references::References;
+pub use value::is_omit;
+
+/// Engine values, for objects a `Vars` hands out (`hostvars`, `groups`).
+pub use minijinja::Value;
+
+/// A condition or `var:` without the braces some people put around it.
+fn bare(expr: &str) -> &str {
+    let trimmed = expr.trim();
+    match trimmed.strip_prefix("{{").and_then(|e| e.strip_suffix("}}")) {
+        Some(inner) if !inner.contains("{{") && !inner.contains("}}") => inner,
+        _ => expr,
+    }
+}

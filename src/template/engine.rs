@@ -1,0 +1,316 @@
+//! The engine: renders texts, trees and conditions.
+
+use std::sync::Arc;
+
+use minijinja::machinery::{self, ast};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, Output, State, UndefinedBehavior, Value};
+use serde_json::Value as Json;
+
+use crate::yaml::{self, Node, Span};
+
+use super::context::{Context, Inner, Root};
+use super::error::{Kind, TemplateError};
+use super::explain::explain;
+use super::raw::is_template;
+use super::rewrite::{self, Edits, Mode};
+use super::value::{boolean_text, check, describe, is_omit_value, text, to_json, write_text};
+use super::{filter, function, method, test};
+
+/// How many steps one template may take: far more than any real one, few enough to end within seconds.
+pub(crate) const FUEL: u64 = 20_000_000;
+
+/// Renders templates as Ansible does. Cloning is cheap; filters, tests and functions are registered once.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) env: Arc<Environment<'static>>,
+    pub(crate) syntax: SyntaxConfig,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Engine::new()
+    }
+}
+
+/// One text on its way through the engine: enough to say where an error is.
+pub(crate) struct Unit<'a> {
+    pub text: &'a str,
+    pub span: Option<&'a Span>,
+    pub edits: Edits,
+    /// Where the compiled text begins within the changed text.
+    pub skipped: isize,
+    /// Where the changed text begins within the original.
+    pub header: usize,
+    /// Whether places are known by line alone.
+    pub by_line: bool,
+    /// Name and place of other template files that took part.
+    pub files: Option<&'a super::file::Loaded>,
+}
+
+impl<'a> Unit<'a> {
+    pub(crate) fn plain(text: &'a str, span: Option<&'a Span>) -> Self {
+        Unit { text, span, edits: Edits::default(), skipped: 0, header: 0, by_line: false, files: None }
+    }
+}
+
+/// What a template put out: decides whether a text of a playbook keeps the type of its only value.
+#[derive(Default)]
+struct Emitted {
+    count: usize,
+    value: Value,
+}
+
+/// Writes values as Ansible does and notes them.
+fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let mut shown = String::new();
+    // The engine has refused undefined values by now; what is left is an inline `if` without `else`.
+    if !value.is_undefined() && !is_omit_value(value) {
+        write_text(&mut shown, value)?;
+    }
+    let emitted = state.get_or_insert_extension(Emitted::default());
+    emitted.count += 1;
+    emitted.value = value.clone();
+    out.write_str(&shown).map_err(Error::from)
+}
+
+impl Engine {
+    /// Creates an engine with everything registered.
+    pub fn new() -> Engine {
+        let syntax = SyntaxConfig::builder().trim_blocks(true).build().unwrap_or_default();
+        let mut env = Environment::empty();
+        env.set_syntax(syntax.clone());
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        env.set_debug(true);
+        env.set_fuel(Some(FUEL));
+        env.set_recursion_limit(120);
+        env.set_formatter(format);
+        env.set_unknown_method_callback(method::call);
+        filter::register(&mut env);
+        test::register(&mut env);
+        function::register(&mut env);
+        Engine { env: Arc::new(env), syntax }
+    }
+
+    /// Renders one text: a whole `{{ expression }}` keeps its type, anything else becomes text.
+    ///
+    /// [`super::is_omit`] tells whether the value is `omit`.
+    pub fn render(&self, text: &str, vars: &Context) -> Result<Json, TemplateError> {
+        self.render_at(text, None, vars)
+    }
+
+    /// Renders one text that stands at a place.
+    pub fn render_at(&self, text: &str, span: Option<&Span>, vars: &Context) -> Result<Json, TemplateError> {
+        let value = self.render_value(text, span, &vars.inner)?;
+        self.json(&value, text, span, &vars.inner)
+    }
+
+    /// Renders a whole tree. `omit` drops the entry it is the value of; as the whole value it stays a marker.
+    pub fn render_tree(&self, node: &Node, vars: &Context) -> Result<Json, TemplateError> {
+        match &node.value {
+            yaml::Value::String { text, unsafe_text: false } => self.render_at(text, Some(&node.span), vars),
+            yaml::Value::Vault(_) => Err(TemplateError::new(Kind::Encrypted("a value".to_owned()), Some(node.span.clone()))
+                .with_help("decrypt it with `ansible-vault decrypt`: vaulted values are not read yet")),
+            yaml::Value::Seq(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for item in items {
+                    let value = self.render_tree(item, vars)?;
+                    if !super::is_omit(&value) {
+                        out.push(value);
+                    }
+                }
+                Ok(Json::Array(out))
+            }
+            yaml::Value::Map(entries) => {
+                let mut out = serde_json::Map::new();
+                for (key, item) in entries {
+                    let value = self.render_tree(item, vars)?;
+                    if !super::is_omit(&value) {
+                        out.insert(self.render_key(key, vars)?, value);
+                    }
+                }
+                Ok(Json::Object(out))
+            }
+            _ => Ok(node.to_json()),
+        }
+    }
+
+    fn render_key(&self, key: &Node, vars: &Context) -> Result<String, TemplateError> {
+        match &key.value {
+            yaml::Value::String { text, unsafe_text: false } if is_template(text) => {
+                let value = self.render_value(text, Some(&key.span), &vars.inner)?;
+                let unit = Unit::plain(text, Some(&key.span));
+                super::value::text(&value).map_err(|e| explain(&e, &unit, &vars.inner))
+            }
+            _ => Ok(key.key_text()),
+        }
+    }
+
+    /// Decides a condition (`when`, `changed_when`, `until`, …): an expression without braces, a truth value or a list of them.
+    pub fn condition(&self, node: &Node, vars: &Context) -> Result<bool, TemplateError> {
+        match &node.value {
+            yaml::Value::Bool(b) => Ok(*b),
+            yaml::Value::Null => Ok(true),
+            yaml::Value::Int(i) => Ok(*i != 0),
+            yaml::Value::String { text, .. } => self.condition_at(text, Some(&node.span), vars),
+            yaml::Value::Seq(items) => {
+                for item in items {
+                    if !self.condition(item, vars)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            _ => Err(TemplateError::new(
+                Kind::NotBoolean("a condition must be an expression or true or false".to_owned()),
+                Some(node.span.clone()),
+            )),
+        }
+    }
+
+    /// Decides a condition given as text.
+    pub fn condition_at(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<bool, TemplateError> {
+        let inner = super::bare(expr);
+        if inner.trim().is_empty() {
+            return Ok(true);
+        }
+        let mut unit = Unit::plain(inner, span);
+        let value = self.evaluate(&mut unit, Mode::Expression, &vars.inner)?;
+        let verdict = check(&value).map(|()| value.is_true()).map_err(|e| explain(&e, &unit, &vars.inner))?;
+        // A text is true if it has a letter in it, `false` too: nobody means that.
+        if let (Some(word), true) = (value.as_str().and_then(boolean_text), value.as_str().is_some()) {
+            let message = format!("the condition's result is a text, {}", describe(&value));
+            let help = format!("write `({}) | bool` to read it as {word}", inner.trim());
+            return Err(TemplateError::new(Kind::NotBoolean(message), unit.whole()).with_help(help));
+        }
+        Ok(verdict)
+    }
+
+    /// Evaluates an expression without braces and keeps its type.
+    pub fn expression(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<Json, TemplateError> {
+        let mut unit = Unit::plain(super::bare(expr), span);
+        let value = self.evaluate(&mut unit, Mode::Expression, &vars.inner)?;
+        to_json(&value).map_err(|e| explain(&e, &unit, &vars.inner))
+    }
+
+    /// Runs a lookup on terms already rendered, as `with_NAME` does.
+    pub fn lookup(&self, name: &str, terms: &Json, span: Option<&Span>, vars: &Context) -> Result<Vec<Json>, TemplateError> {
+        let list = if terms.is_array() { terms.clone() } else { Json::Array(vec![terms.clone()]) };
+        let top = [("__name", Json::from(name)), ("__terms", list)];
+        let vars = vars.with(top.into_iter().map(|(k, v)| (k.to_owned(), super::Var::data(&v))).collect());
+        let unit = Unit::plain(name, span);
+        let value = self.compute("query(__name, *__terms)", &unit, &vars.inner).map_err(|error| error.placed(span))?;
+        match to_json(&value).map_err(|e| explain(&e, &unit, &vars.inner))? {
+            Json::Array(found) => Ok(found),
+            other => Ok(vec![other]),
+        }
+    }
+
+    fn json(&self, value: &Value, text: &str, span: Option<&Span>, inner: &Arc<Inner>) -> Result<Json, TemplateError> {
+        to_json(value).map_err(|error| explain(&error, &Unit::plain(text, span), inner))
+    }
+
+    /// Renders one text to an engine value.
+    pub(crate) fn render_value(&self, source: &str, span: Option<&Span>, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
+        if !is_template(source) {
+            return Ok(Value::from(source));
+        }
+        let mut unit = Unit::plain(source, span);
+        unit.edits = rewrite::edits(source, Mode::Inline, &self.syntax);
+        let changed = unit.edits.apply(source);
+        let result = match only_expression(&changed, &self.syntax) {
+            Some(range) => {
+                unit.skipped = range.start.cast_signed();
+                let expr = changed.get(range).unwrap_or_default();
+                let value = self.compute(expr, &unit, inner)?;
+                if value.is_undefined() {
+                    unit.skipped = 0;
+                    self.produce(&changed, &unit, inner)?;
+                    let message = "the inline `if` is false and has no `else`";
+                    return Err(TemplateError::new(Kind::Failed(message.to_owned()), unit.whole()));
+                }
+                value
+            }
+            None => self.produce(&changed, &unit, inner)?,
+        };
+        Ok(with_newlines(source, result))
+    }
+
+    /// Evaluates the expression of a unit.
+    fn evaluate(&self, unit: &mut Unit<'_>, mode: Mode, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
+        unit.edits = rewrite::edits(unit.text, mode, &self.syntax);
+        let changed = unit.edits.apply(unit.text).into_owned();
+        let value = self.compute(&changed, unit, inner)?;
+        if value.is_undefined() {
+            // As the only thing in a text, the engine can tell what is undefined.
+            let shown = format!("{{{{{changed}\n}}}}");
+            let result = self.env.render_named_str("<expression>", &shown, Value::from_object(Root(inner.clone())));
+            if let Err(error) = result {
+                unit.skipped = -2;
+                return Err(explain(&error, unit, inner));
+            }
+        }
+        Ok(value)
+    }
+
+    fn compute(&self, changed: &str, unit: &Unit<'_>, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
+        self.env
+            .compile_expression(changed)
+            .and_then(|compiled| compiled.eval(Value::from_object(Root(inner.clone()))))
+            .map_err(|error| explain(&error, unit, inner))
+    }
+
+    /// Renders a text with statements or several parts.
+    fn produce(&self, changed: &str, unit: &Unit<'_>, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
+        let root = Value::from_object(Root(inner.clone()));
+        let captured = self
+            .env
+            .template_from_named_str("<template>", changed)
+            .and_then(|template| template.render_captured(root).map(|c| sole_value(&c)))
+            .map_err(|error| explain(&error, unit, inner))?;
+        captured.map_err(|error| explain(&error, unit, inner))
+    }
+}
+
+/// The value of a template that put out nothing but one value, else its text.
+fn sole_value(captured: &minijinja::Captured<'_>) -> Result<Value, Error> {
+    if let Some(emitted) = captured.state().get_extension::<Emitted>()
+        && emitted.count == 1
+        && !emitted.value.is_undefined()
+        && !is_omit_value(&emitted.value)
+        && text(&emitted.value)? == captured.output()
+    {
+        return Ok(emitted.value.clone());
+    }
+    Ok(Value::from(captured.output()))
+}
+
+/// The engine drops one newline at the end of a text; Ansible brings back as many as there were.
+pub(crate) fn with_newlines(source: &str, result: Value) -> Value {
+    let Some(shown) = result.as_str().filter(|_| source.ends_with('\n')) else { return result };
+    let count = |s: &str| s.len() - s.trim_end_matches('\n').len();
+    let missing = count(source).saturating_sub(count(shown));
+    if missing == 0 { result } else { Value::from(format!("{shown}{}", "\n".repeat(missing))) }
+}
+
+/// Where the expression stands in a text that is nothing but `{{ expression }}`.
+fn only_expression(text: &str, syntax: &SyntaxConfig) -> Option<std::ops::Range<usize>> {
+    let trimmed = text.strip_suffix('\n').unwrap_or(text);
+    if !trimmed.starts_with("{{") || !trimmed.ends_with("}}") {
+        return None;
+    }
+    let ast::Stmt::Template(template) = machinery::parse(text, "", syntax.clone()).ok()? else { return None };
+    let [ast::Stmt::EmitExpr(_)] = template.children.as_slice() else { return None };
+    let marks = |c: Option<&u8>| usize::from(matches!(c, Some(b'-' | b'+')));
+    let bytes = trimmed.as_bytes();
+    let start = 2 + marks(bytes.get(2));
+    let end = bytes.len() - 2;
+    let end = end - marks(end.checked_sub(1).and_then(|i| bytes.get(i)));
+    (start <= end).then_some(start..end)
+}

@@ -1,0 +1,223 @@
+//! Mappings.
+
+use indexmap::IndexMap;
+use minijinja::value::ValueKind;
+use minijinja::{Error, State, Value};
+
+use super::base::{attribute, is_missing};
+use super::{Entry, on};
+use crate::template::args::Args;
+use crate::template::value::{check, describe, items, pairs};
+
+pub(super) const FILTERS: &[Entry] = &[
+    on("combine", combine),
+    on("dict2items", dict2items),
+    on("items2dict", items2dict),
+    on("rekey_on_member", rekey_on_member),
+];
+
+pub(super) const GENERAL: &[Entry] =
+    &[on("counter", counter), on("dict", dict), on("dict_kv", dict_kv), on("keep_keys", keep_keys), on("remove_keys", remove_keys)];
+
+type Entries = IndexMap<Value, Value>;
+
+fn entries(value: &Value) -> Result<Entries, Error> {
+    Ok(pairs(value)?.into_iter().collect())
+}
+
+/// How `combine` brings two lists under one key together.
+#[derive(Clone, Copy)]
+enum ListMerge {
+    Replace,
+    Keep,
+    Append,
+    Prepend,
+    AppendRp,
+    PrependRp,
+}
+
+fn combine(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let recursive = args.named("recursive").is_some_and(|v| v.is_true());
+    let merge = match args.named("list_merge").as_ref().and_then(Value::as_str).unwrap_or("replace") {
+        "replace" => ListMerge::Replace,
+        "keep" => ListMerge::Keep,
+        "append" => ListMerge::Append,
+        "prepend" => ListMerge::Prepend,
+        "append_rp" => ListMerge::AppendRp,
+        "prepend_rp" => ListMerge::PrependRp,
+        other => {
+            let known = "replace, keep, append, prepend, append_rp, prepend_rp";
+            return Err(args.wrong(format!("`list_merge` cannot be `{other}`: {known}")));
+        }
+    };
+    let mut parts = Vec::new();
+    collect(value, &mut parts)?;
+    for part in args.rest() {
+        collect(&part, &mut parts)?;
+    }
+    let mut result = Entries::new();
+    for part in parts {
+        result = merged(result, entries(&part)?, recursive, merge)?;
+    }
+    Ok(Value::from(result))
+}
+
+/// Mappings, or lists of mappings.
+fn collect(value: &Value, out: &mut Vec<Value>) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => items(value)?.iter().try_for_each(|v| collect(v, out)),
+        ValueKind::None => Ok(()),
+        _ => {
+            out.push(value.clone());
+            Ok(())
+        }
+    }
+}
+
+fn merged(mut low: Entries, high: Entries, recursive: bool, merge: ListMerge) -> Result<Entries, Error> {
+    for (key, new) in high {
+        let Some(old) = low.get(&key) else {
+            low.insert(key, new);
+            continue;
+        };
+        let is_list = |v: &Value| matches!(v.kind(), ValueKind::Seq | ValueKind::Iterable);
+        let value = if recursive && old.kind() == ValueKind::Map && new.kind() == ValueKind::Map {
+            Value::from(merged(entries(old)?, entries(&new)?, true, merge)?)
+        } else if is_list(old) && is_list(&new) {
+            lists(items(old)?, items(&new)?, merge)
+        } else {
+            new
+        };
+        low.insert(key, value);
+    }
+    Ok(low)
+}
+
+fn lists(old: Vec<Value>, new: Vec<Value>, merge: ListMerge) -> Value {
+    let without = |list: Vec<Value>, other: &[Value]| -> Vec<Value> {
+        list.into_iter().filter(|v| !other.contains(v)).collect()
+    };
+    Value::from(match merge {
+        ListMerge::Replace => new,
+        ListMerge::Keep => old,
+        ListMerge::Append => [old, new].concat(),
+        ListMerge::Prepend => [new, old].concat(),
+        ListMerge::AppendRp => [without(old, &new), new].concat(),
+        ListMerge::PrependRp => {
+            let rest = without(old, &new);
+            [new, rest].concat()
+        }
+    })
+}
+
+fn dict2items(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let key_name = args.text_or("key_name", "key")?;
+    let value_name = args.text_or("value_name", "value")?;
+    if value.kind() != ValueKind::Map {
+        return Err(args.wrong(format!("needs a mapping, not {}", describe(value))));
+    }
+    let row = |(k, v)| Value::from_pairs([(key_name.as_str(), k), (value_name.as_str(), v)]);
+    Ok(pairs(value)?.into_iter().map(row).collect())
+}
+
+fn items2dict(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let key_name = Value::from(args.text_or("key_name", "key")?);
+    let value_name = Value::from(args.text_or("value_name", "value")?);
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(args.wrong(format!("needs a list, not {}", describe(value))));
+    }
+    let mut out = Entries::new();
+    for item in items(value)? {
+        let (key, entry) = (attribute(&item, &key_name), attribute(&item, &value_name));
+        check(&key)?;
+        check(&entry)?;
+        out.insert(key, entry);
+    }
+    Ok(Value::from(out))
+}
+
+fn rekey_on_member(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let key = args.value("key")?;
+    let overwrite = args.text_or("duplicates", "error")? == "overwrite";
+    let rows = match value.kind() {
+        ValueKind::Map => pairs(value)?.into_iter().map(|(_, v)| v).collect(),
+        _ => items(value)?,
+    };
+    let mut out = Entries::new();
+    for item in rows {
+        let name = attribute(&item, &key);
+        check(&name)?;
+        if out.insert(name.clone(), item).is_some() && !overwrite {
+            return Err(args.wrong(format!("the key `{name}` is not unique")));
+        }
+    }
+    Ok(Value::from(out))
+}
+
+fn dict(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
+    let mut out = Entries::new();
+    for pair in items(value)? {
+        let pair = items(&pair)?;
+        let [key, entry] = pair.as_slice() else {
+            return Err(crate::template::error::failed("dict: every item must be a pair"));
+        };
+        out.insert(key.clone(), entry.clone());
+    }
+    Ok(Value::from(out))
+}
+
+fn dict_kv(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    Ok(Value::from_pairs([(args.text("key")?, value.clone())]))
+}
+
+fn counter(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
+    let mut counts: IndexMap<Value, u64> = IndexMap::new();
+    for item in items(value)? {
+        *counts.entry(item).or_default() += 1;
+    }
+    Ok(Value::from_pairs(counts))
+}
+
+/// The mappings of a list with the entries whose key passes.
+fn filtered(value: &Value, args: &mut Args, keep: bool) -> Result<Value, Error> {
+    let target = args.value("target")?;
+    let matching = args.text_or("matching_parameter", "equal")?;
+    let targets = match target.kind() {
+        ValueKind::String => vec![target],
+        _ => items(&target)?,
+    };
+    let hit = |key: &str| -> Result<bool, Error> {
+        for target in &targets {
+            let target = target.to_string();
+            let found = match matching.as_str() {
+                "equal" => key == target,
+                "starts_with" => key.starts_with(&target),
+                "ends_with" => key.ends_with(&target),
+                _ => super::regex::compile(&target, false, false)?.is_match(key).unwrap_or(false),
+            };
+            if found {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let mut out = Vec::new();
+    for item in items(value)?.iter().filter(|i| !is_missing(i)) {
+        let mut row = Entries::new();
+        for (key, entry) in pairs(item)? {
+            if hit(&key.to_string())? == keep {
+                row.insert(key, entry);
+            }
+        }
+        out.push(Value::from(row));
+    }
+    Ok(Value::from(out))
+}
+
+fn keep_keys(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    filtered(value, args, true)
+}
+
+fn remove_keys(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    filtered(value, args, false)
+}

@@ -1,0 +1,180 @@
+//! Digests and password hashes.
+
+use md5::Md5;
+use minijinja::{Error, State, Value};
+use sha1::Sha1;
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+
+use super::{Entry, on};
+use crate::template::args::Args;
+use crate::template::error::unsupported;
+use crate::template::value::string;
+
+pub(super) const FILTERS: &[Entry] = &[
+    on("checksum", |_, v, _| Ok(Value::from(hex(Sha1::digest(string(v)?))))),
+    on("hash", hash),
+    on("md5", |_, v, _| Ok(Value::from(hex(Md5::digest(string(v)?))))),
+    on("password_hash", password_hash),
+    on("sha1", |_, v, _| Ok(Value::from(hex(Sha1::digest(string(v)?))))),
+    on("to_uuid", to_uuid),
+    on("unvault", vault),
+    on("vault", vault),
+];
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let kind = args.text_or("hashtype", "sha1")?;
+    let text = string(value)?;
+    Ok(Value::from(match kind.as_str() {
+        "md5" => hex(Md5::digest(text)),
+        "sha1" => hex(Sha1::digest(text)),
+        "sha224" => hex(Sha224::digest(text)),
+        "sha256" => hex(Sha256::digest(text)),
+        "sha384" => hex(Sha384::digest(text)),
+        "sha512" => hex(Sha512::digest(text)),
+        "blowfish" => return Err(unsupported("the hash `blowfish` is not supported", "use sha512")),
+        other => return Err(args.wrong(format!("`{other}` is not a digest: md5, sha1, sha224, sha256, sha384 or sha512"))),
+    }))
+}
+
+fn vault(_: &mut State, _: &Value, _: &mut Args) -> Result<Value, Error> {
+    Err(unsupported("the filters `vault` and `unvault` are not supported", "use `ansible-vault` beforehand"))
+}
+
+/// A UUID of a name (version 5) in Ansible's name space.
+fn to_uuid(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let space = args.text_or("namespace", "361e6d51-faec-444a-9079-341386da8e2e")?;
+    let digits: String = space.chars().filter(|c| *c != '-').collect();
+    let mut bytes = Vec::new();
+    for at in (0..32).step_by(2) {
+        let byte = digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        bytes.push(byte.ok_or_else(|| args.wrong(format!("`{space}` is not a UUID")))?);
+    }
+    bytes.extend(string(value)?.bytes());
+    let mut digest: Vec<u8> = Sha1::digest(&bytes).iter().copied().take(16).collect();
+    for (index, byte) in digest.iter_mut().enumerate() {
+        match index {
+            6 => *byte = (*byte & 0x0f) | 0x50,
+            8 => *byte = (*byte & 0x3f) | 0x80,
+            _ => {}
+        }
+    }
+    let all = hex(digest);
+    let part = |from, to| all.get(from..to).unwrap_or_default();
+    Ok(Value::from(format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))))
+}
+
+/// The alphabet of crypt's salts and hashes.
+const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+fn password_hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let kind = args.text_or("hashtype", "sha512")?;
+    let salt = args.opt_text("salt")?;
+    let _salt_size = args.some("salt_size");
+    let rounds = args.opt_int("rounds")?;
+    args.some("ident");
+    let salt = salt.unwrap_or_else(random_salt);
+    if salt.is_empty() || salt.len() > 16 || !salt.bytes().all(|b| ALPHABET.contains(&b)) {
+        return Err(args.wrong("a salt is 1 to 16 characters out of letters, digits, `.` and `/`"));
+    }
+    let rounds = match rounds {
+        // What passlib takes when Ansible names no number.
+        None => match kind.as_str() {
+            "sha512" => 656_000,
+            _ => 535_000,
+        },
+        Some(rounds) => u32::try_from(rounds).unwrap_or(0),
+    };
+    if !(1000..=999_999_999).contains(&rounds) {
+        return Err(args.wrong("`rounds` must be at least 1000"));
+    }
+    let password = string(value)?;
+    Ok(Value::from(match kind.as_str() {
+        "sha512" | "sha512_crypt" => crypt::<Sha512>("$6$", password.as_bytes(), &salt, rounds, &SHA512_ORDER),
+        "sha256" | "sha256_crypt" => crypt::<Sha256>("$5$", password.as_bytes(), &salt, rounds, &SHA256_ORDER),
+        other => {
+            let message = format!("the password hash `{other}` is not supported");
+            return Err(unsupported(message, "use `sha512` or `sha256`"));
+        }
+    }))
+}
+
+fn random_salt() -> String {
+    use rand::RngExt as _;
+    let mut rng = rand::rng();
+    (0..16).map(|_| char::from(ALPHABET[usize::from(rng.random::<u8>() & 63)])).collect()
+}
+
+/// The order in which the bytes of a SHA-512 hash are written, in groups of three.
+const SHA512_ORDER: [usize; 64] = [
+    0, 21, 42, 22, 43, 1, 44, 2, 23, 3, 24, 45, 25, 46, 4, 47, 5, 26, 6, 27, 48, 28, 49, 7, 50, 8, 29, 9, 30, 51, 31,
+    52, 10, 53, 11, 32, 12, 33, 54, 34, 55, 13, 56, 14, 35, 15, 36, 57, 37, 58, 16, 59, 17, 38, 18, 39, 60, 40, 61, 19,
+    62, 20, 41, 63,
+];
+
+const SHA256_ORDER: [usize; 32] = [
+    0, 10, 20, 21, 1, 11, 12, 22, 2, 3, 13, 23, 24, 4, 14, 15, 25, 5, 6, 16, 26, 27, 7, 17, 18, 28, 8, 9, 19, 29, 31, 30,
+];
+
+/// Unix-crypt with SHA-2, after Drepper's specification (<https://www.akkadia.org/drepper/SHA-crypt.txt>).
+fn crypt<D: Digest>(prefix: &str, password: &[u8], salt: &str, rounds: u32, order: &[usize]) -> String {
+    let salt_bytes = salt.as_bytes();
+    let repeated = |block: &[u8], len: usize| -> Vec<u8> { block.iter().copied().cycle().take(len).collect() };
+    let b = D::new().chain_update(password).chain_update(salt_bytes).chain_update(password).finalize();
+    let mut a = D::new().chain_update(password).chain_update(salt_bytes).chain_update(repeated(&b, password.len()));
+    let mut length = password.len();
+    while length > 0 {
+        if length & 1 == 1 {
+            a.update(&b);
+        } else {
+            a.update(password);
+        }
+        length >>= 1;
+    }
+    let mut state = a.finalize();
+    let mut p = D::new();
+    for _ in 0..password.len() {
+        p.update(password);
+    }
+    let p = repeated(&p.finalize(), password.len());
+    let mut s = D::new();
+    for _ in 0..16 + usize::from(state.first().copied().unwrap_or(0)) {
+        s.update(salt_bytes);
+    }
+    let s = repeated(&s.finalize(), salt_bytes.len());
+    for round in 0..rounds {
+        let mut c = D::new();
+        if round & 1 == 1 { c.update(&p) } else { c.update(&state) }
+        if round % 3 != 0 {
+            c.update(&s);
+        }
+        if round % 7 != 0 {
+            c.update(&p);
+        }
+        if round & 1 == 1 { c.update(&state) } else { c.update(&p) }
+        state = c.finalize();
+    }
+    let shown = if rounds == 5000 { String::new() } else { format!("rounds={rounds}$") };
+    format!("{prefix}{shown}{salt}${}", encoded(&state, order))
+}
+
+fn encoded(state: &[u8], order: &[usize]) -> String {
+    let mut out = String::new();
+    for group in order.chunks(3) {
+        let byte = |i: usize| group.get(i).and_then(|at| state.get(*at)).copied().map(u32::from);
+        let (number, chars) = match (byte(0), byte(1), byte(2)) {
+            (Some(x), Some(y), Some(z)) => (x << 16 | y << 8 | z, 4),
+            (Some(x), Some(y), None) => (x << 8 | y, 3),
+            (Some(x), None, _) => (x, 2),
+            _ => (0, 0),
+        };
+        for position in 0..chars {
+            let index = (number >> (6 * position)) & 63;
+            out.push(char::from(ALPHABET[index as usize]));
+        }
+    }
+    out
+}

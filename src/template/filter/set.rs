@@ -1,0 +1,153 @@
+//! Lists as sets, and ways to bring several lists together.
+
+use minijinja::value::{Tuple, ValueKind};
+use minijinja::{Error, State, Value};
+
+use super::base::attribute;
+use super::{Entry, on};
+use crate::template::args::Args;
+use crate::template::value::{check, items};
+
+pub(super) const FILTERS: &[Entry] = &[
+    on("combinations", combinations),
+    on("difference", difference),
+    on("intersect", intersect),
+    on("permutations", permutations),
+    on("product", product),
+    on("symmetric_difference", symmetric_difference),
+    on("union", union),
+    on("unique", unique),
+    on("zip", zip),
+    on("zip_longest", zip_longest),
+];
+
+/// How many rows a product may have.
+const MAX_ROWS: usize = 1_000_000;
+
+fn deduplicated(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    let mut seen = indexmap::IndexSet::new();
+    seen.extend(values);
+    seen.into_iter().collect()
+}
+
+fn unique(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let case = args.flag("case_sensitive", false)?;
+    let path = args.some("attribute");
+    let mut seen = indexmap::IndexSet::new();
+    let mut out = Vec::new();
+    for item in items(value)? {
+        let key = path.as_ref().map_or_else(|| item.clone(), |path| attribute(&item, path));
+        check(&key)?;
+        let key = match key.as_str() {
+            Some(text) if !case => Value::from(text.to_lowercase()),
+            _ => key,
+        };
+        if seen.insert(key) {
+            out.push(item);
+        }
+    }
+    Ok(Value::from(out))
+}
+
+fn union(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let other = args.list("b")?;
+    Ok(Value::from(deduplicated(items(value)?.into_iter().chain(other))))
+}
+
+fn intersect(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let other: indexmap::IndexSet<Value> = args.list("b")?.into_iter().collect();
+    Ok(Value::from(deduplicated(items(value)?.into_iter().filter(|v| other.contains(v)))))
+}
+
+fn difference(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let other: indexmap::IndexSet<Value> = args.list("b")?.into_iter().collect();
+    Ok(Value::from(deduplicated(items(value)?.into_iter().filter(|v| !other.contains(v)))))
+}
+
+fn symmetric_difference(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let left: indexmap::IndexSet<Value> = items(value)?.into_iter().collect();
+    let right: indexmap::IndexSet<Value> = args.list("b")?.into_iter().collect();
+    let (a, b) = (left.iter().filter(|v| !right.contains(*v)), right.iter().filter(|v| !left.contains(*v)));
+    Ok(Value::from(a.chain(b).cloned().collect::<Vec<_>>()))
+}
+
+fn others(value: &Value, args: &mut Args) -> Result<Vec<Vec<Value>>, Error> {
+    let mut lists = vec![items(value)?];
+    for list in args.rest() {
+        lists.push(items(&list)?);
+    }
+    Ok(lists)
+}
+
+fn row(values: Vec<Value>) -> Value {
+    Value::from(Tuple::new(values))
+}
+
+fn zip(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let lists = others(value, args)?;
+    let len = lists.iter().map(Vec::len).min().unwrap_or(0);
+    Ok((0..len).map(|i| row(lists.iter().filter_map(|l| l.get(i).cloned()).collect())).collect())
+}
+
+fn zip_longest(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let fill = args.named("fillvalue").unwrap_or_else(|| Value::from(()));
+    let lists = others(value, args)?;
+    let len = lists.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |list: &Vec<Value>, i: usize| list.get(i).cloned().unwrap_or_else(|| fill.clone());
+    Ok((0..len).map(|i| row(lists.iter().map(|l| cell(l, i)).collect())).collect())
+}
+
+fn product(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let repeat = args.named("repeat").and_then(|v| v.as_usize()).unwrap_or(1);
+    let once = others(value, args)?;
+    let lists: Vec<&Vec<Value>> = std::iter::repeat_n(&once, repeat).flatten().collect();
+    let size = lists.iter().try_fold(1usize, |n, l| n.checked_mul(l.len()));
+    if size.is_none_or(|n| n > MAX_ROWS) {
+        return Err(args.wrong("the product has too many rows"));
+    }
+    let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
+    for list in lists {
+        rows = rows
+            .iter()
+            .flat_map(|row| list.iter().map(move |item| row.iter().cloned().chain([item.clone()]).collect()))
+            .collect();
+    }
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Rows of `len` positions; `ordered` keeps only ascending ones.
+fn arrangements(values: &[Value], len: usize, ordered: bool, args: &Args) -> Result<Vec<Vec<usize>>, Error> {
+    let mut rows: Vec<Vec<usize>> = vec![Vec::new()];
+    for _ in 0..len {
+        let mut next = Vec::new();
+        for row in &rows {
+            for at in 0..values.len() {
+                let fits = if ordered { row.last().is_none_or(|last| *last < at) } else { !row.contains(&at) };
+                if fits {
+                    next.push(row.iter().copied().chain([at]).collect());
+                }
+            }
+            if next.len() > MAX_ROWS {
+                return Err(args.wrong("there are too many arrangements"));
+            }
+        }
+        rows = next;
+    }
+    Ok(rows)
+}
+
+fn arranged(value: &Value, len: usize, ordered: bool, args: &Args) -> Result<Value, Error> {
+    let values = items(value)?;
+    let rows = arrangements(&values, len, ordered, args)?;
+    Ok(rows.iter().map(|r| row(r.iter().filter_map(|at| values.get(*at).cloned()).collect())).collect())
+}
+
+fn permutations(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let len = args.count("r", value.len().filter(|_| value.kind() != ValueKind::Map).unwrap_or(0))?;
+    arranged(value, len, false, args)
+}
+
+fn combinations(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let len = args.count("r", 2)?;
+    arranged(value, len, true, args)
+}

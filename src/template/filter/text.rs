@@ -1,0 +1,242 @@
+//! Texts.
+
+use minijinja::formatting::{self, FormatStyle};
+use minijinja::value::ValueKind;
+use minijinja::{Error, State, Value};
+
+use super::{Entry, on};
+use crate::template::args::Args;
+use crate::template::value::{check, items, pairs, string};
+
+pub(super) const FILTERS: &[Entry] = &[
+    on("capitalize", |_, v, _| Ok(Value::from(capitalize(&string(v)?)))),
+    on("center", center),
+    on("format", format),
+    on("indent", indent),
+    on("lower", |_, v, _| Ok(Value::from(string(v)?.to_lowercase()))),
+    on("replace", replace),
+    on("split", split),
+    on("splitlines", |_, v, _| Ok(string(v)?.lines().map(Value::from).collect())),
+    on("striptags", striptags),
+    on("title", |_, v, _| Ok(Value::from(title(&string(v)?)))),
+    on("trim", trim),
+    on("truncate", truncate),
+    on("upper", |_, v, _| Ok(Value::from(string(v)?.to_uppercase()))),
+    on("wordcount", |_, v, _| Ok(Value::from(wordcount(&string(v)?)))),
+    on("wordwrap", wordwrap),
+    on("xmlattr", xmlattr),
+];
+
+/// The longest text padding may make.
+const MAX_WIDTH: usize = 1_000_000;
+
+pub(crate) fn capitalize(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
+}
+
+pub(crate) fn title(text: &str) -> String {
+    let mut out = String::new();
+    let mut start = true;
+    for c in text.chars() {
+        if c.is_whitespace() || matches!(c, '-' | '(' | '{' | '[' | '<') {
+            out.push(c);
+            start = true;
+        } else if std::mem::take(&mut start) {
+            out.extend(c.to_uppercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
+    }
+    out
+}
+
+fn wordcount(text: &str) -> usize {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).count()
+}
+
+/// Centers a text in a line of some width.
+pub(crate) fn centered(text: &str, width: usize) -> String {
+    let space = width.min(MAX_WIDTH).saturating_sub(text.chars().count());
+    let left = space / 2 + (space & width & 1);
+    format!("{}{text}{}", " ".repeat(left), " ".repeat(space - left))
+}
+
+fn center(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let width = args.count("width", 80)?;
+    Ok(Value::from(centered(&string(value)?, width)))
+}
+
+fn format(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let named = args.rest_named();
+    let mut values = args.rest();
+    if !named.is_empty() {
+        values.push(Value::from_pairs(named));
+    }
+    formatting::format(FormatStyle::Printf, &string(value)?, &values).map(Value::from)
+}
+
+/// `text % values` as Python formats it.
+pub(crate) fn percent(text: &str, values: &Value) -> Result<Value, Error> {
+    check(values)?;
+    let list = if values.is_tuple() { items(values)? } else { vec![values.clone()] };
+    formatting::format(FormatStyle::Printf, text, &list).map(Value::from)
+}
+
+fn indent(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let width = args.next("width");
+    let first = args.flag("first", false)?;
+    let blank = args.flag("blank", false)?;
+    let pad = match width {
+        None => "    ".to_owned(),
+        Some(width) => match width.as_str() {
+            Some(text) => text.to_owned(),
+            None => " ".repeat(width.as_usize().unwrap_or(4).min(MAX_WIDTH)),
+        },
+    };
+    let text = string(value)?;
+    let mut out = String::new();
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            out.push('\n');
+        }
+        let wanted = if number == 0 { first } else { blank || !line.trim().is_empty() };
+        if wanted {
+            out.push_str(&pad);
+        }
+        out.push_str(line);
+    }
+    Ok(Value::from(out))
+}
+
+fn replace(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let (old, new) = (args.text("old")?, args.text("new")?);
+    let count = args.opt_int("count")?.and_then(|c| usize::try_from(c).ok());
+    let text = string(value)?;
+    Ok(Value::from(match count {
+        Some(count) => text.replacen(&old, &new, count),
+        None => text.replace(&old, &new),
+    }))
+}
+
+fn split(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let between = args.opt_text("sep")?;
+    let max = args.opt_int("maxsplit")?.and_then(|m| usize::try_from(m).ok());
+    split_text(&string(value)?, between.as_deref(), max)
+}
+
+/// Splits as Python does: by blanks if no separator is given.
+pub(crate) fn split_text(text: &str, between: Option<&str>, max: Option<usize>) -> Result<Value, Error> {
+    let parts: Vec<&str> = match (between, max) {
+        (Some(""), _) => return Err(crate::template::error::failed("split: the separator is empty")),
+        (Some(sep), None) => text.split(sep).collect(),
+        (Some(sep), Some(max)) => text.splitn(max + 1, sep).collect(),
+        (None, None) => text.split_whitespace().collect(),
+        (None, Some(max)) => {
+            let mut parts = Vec::new();
+            let mut rest = text.trim_start();
+            while !rest.is_empty() {
+                match rest.find(char::is_whitespace).filter(|_| parts.len() < max) {
+                    Some(at) => {
+                        let (head, tail) = rest.split_at(at);
+                        parts.push(head);
+                        rest = tail.trim_start();
+                    }
+                    None => {
+                        parts.push(rest);
+                        break;
+                    }
+                }
+            }
+            parts
+        }
+    };
+    Ok(parts.into_iter().map(Value::from).collect())
+}
+
+fn striptags(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
+    let mut out = String::new();
+    let mut inside = false;
+    for c in string(value)?.chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => inside = false,
+            _ if !inside => out.push(c),
+            _ => {}
+        }
+    }
+    Ok(Value::from(out.split_whitespace().collect::<Vec<_>>().join(" ")))
+}
+
+fn trim(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let chars = args.opt_text("chars")?;
+    let text = string(value)?;
+    Ok(Value::from(match chars {
+        Some(chars) => text.trim_matches(|c| chars.contains(c)).to_owned(),
+        None => text.trim().to_owned(),
+    }))
+}
+
+fn truncate(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let length = args.count("length", 255)?;
+    let killwords = args.flag("killwords", false)?;
+    let end = args.text_or("end", "...")?;
+    let leeway = args.count("leeway", 0)?;
+    let text = string(value)?;
+    if text.chars().count() <= length + leeway {
+        return Ok(Value::from(text));
+    }
+    let kept: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
+    let kept = if killwords { kept.as_str() } else { kept.rsplit_once(' ').map_or(kept.as_str(), |(head, _)| head) };
+    Ok(Value::from(format!("{kept}{end}")))
+}
+
+fn wordwrap(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let width = args.count("width", 79)?.max(1);
+    let break_long = args.flag("break_long_words", true)?;
+    let wrap = args.text_or("wrapstring", "\n")?;
+    let text = string(value)?;
+    let lines: Vec<String> = text.lines().map(|line| wrapped(line, width, break_long).join(&wrap)).collect();
+    Ok(Value::from(lines.join(&wrap)))
+}
+
+fn wrapped(line: &str, width: usize, break_long: bool) -> Vec<String> {
+    let mut rows = Vec::new();
+    let mut row = String::new();
+    for word in line.split(' ') {
+        let mut word = word.to_owned();
+        while break_long && word.chars().count() > width {
+            let room = if row.is_empty() { width } else { width.saturating_sub(row.chars().count() + 1) };
+            let head: String = word.chars().take(room).collect();
+            word = word.chars().skip(room).collect();
+            if !row.is_empty() && room > 0 {
+                row.push(' ');
+            }
+            row.push_str(&head);
+            rows.push(std::mem::take(&mut row));
+        }
+        if row.is_empty() {
+            row = word;
+        } else if row.chars().count() + 1 + word.chars().count() <= width {
+            row.push(' ');
+            row.push_str(&word);
+        } else {
+            rows.push(std::mem::replace(&mut row, word));
+        }
+    }
+    rows.push(row);
+    rows
+}
+
+fn xmlattr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let space = args.flag("autospace", true)?;
+    let mut parts = Vec::new();
+    for (key, item) in pairs(value)? {
+        if !matches!(item.kind(), ValueKind::None | ValueKind::Undefined) {
+            let escaped = string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('<', "&lt;").replace('>', "&gt;");
+            parts.push(format!("{key}=\"{escaped}\""));
+        }
+    }
+    let joined = parts.join(" ");
+    Ok(Value::from(if space && !joined.is_empty() { format!(" {joined}") } else { joined }))
+}

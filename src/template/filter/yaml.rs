@@ -1,0 +1,67 @@
+//! YAML in and out.
+
+use minijinja::{Error, State, Value};
+use serde_json::Value as Json;
+
+use super::base::json;
+use super::{Entry, on};
+use crate::template::args::Args;
+use crate::template::emit::{Emitter, Flow};
+use crate::template::error::failed;
+use crate::template::value::{from_json, string};
+
+pub(super) const FILTERS: &[Entry] = &[
+    on("from_yaml", from_yaml),
+    on("from_yaml_all", from_yaml_all),
+    on("to_nice_yaml", to_nice_yaml),
+    on("to_yaml", to_yaml),
+];
+
+/// Reads one YAML document.
+pub(crate) fn parse(text: &str) -> Result<Json, Error> {
+    if text.trim().is_empty() {
+        return Ok(Json::Null);
+    }
+    serde_yaml::from_str(text).map_err(|error| failed(format!("not YAML: {error}")))
+}
+
+fn from_yaml(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
+    if value.as_str().is_none() {
+        return Ok(value.clone());
+    }
+    Ok(from_json(&parse(&string(value)?)?))
+}
+
+fn from_yaml_all(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
+    let text = string(value)?;
+    let documents: Vec<Json> = serde_yaml::from_multiple(&text).map_err(|error| failed(format!("not YAML: {error}")))?;
+    Ok(documents.iter().map(from_json).collect())
+}
+
+fn emitted(value: &Value, args: &mut Args, flow: Flow, indent: usize) -> Result<Value, Error> {
+    let indent = args.named("indent").and_then(|v| v.as_usize()).unwrap_or(indent);
+    let width = args.named("width").and_then(|v| v.as_usize()).unwrap_or(80);
+    let sort = args.named("sort_keys").is_none_or(|v| v.is_true());
+    let flow = match args.named("default_flow_style") {
+        Some(v) if v.is_none() => Flow::Leaves,
+        Some(v) if v.is_true() => Flow::Always,
+        Some(_) => Flow::Never,
+        None => flow,
+    };
+    let unicode = args.named("allow_unicode").map_or(indent != 0, |v| v.is_true());
+    for ignored in ["vault_behavior", "dump_vault_tags", "explicit_start", "line_break"] {
+        args.named(ignored);
+    }
+    let indent = if (2..10).contains(&indent) { indent } else { 2 };
+    let emitter = Emitter::new(flow, indent, if width > indent * 2 { width } else { 80 }, sort, unicode);
+    Ok(Value::from(emitter.document(&json(value)?)))
+}
+
+fn to_yaml(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    emitted(value, args, Flow::Leaves, 2)
+}
+
+fn to_nice_yaml(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let indent = args.rest().first().and_then(Value::as_usize).unwrap_or(4);
+    emitted(value, args, Flow::Never, indent)
+}

@@ -1,0 +1,216 @@
+//! This machine, as lookups see it: files, environment, commands.
+
+use std::path::{Path, PathBuf};
+
+/// What a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link that was not followed.
+    Link,
+    /// Anything else.
+    Other,
+}
+
+/// This machine, as lookups and path filters see it. Tests put a made-up one in its place.
+pub trait Local: Send + Sync {
+    /// Finds a file by the name a playbook gives: absolute, or in `kind` (`files`, `templates`, `vars`) of the role and
+    /// the playbook's folder.
+    fn find(&self, kind: &str, name: &str) -> Option<String>;
+
+    /// Reads a file.
+    fn read(&self, path: &str) -> std::io::Result<Vec<u8>>;
+
+    /// Writes a file that only its owner may read, and the folders it needs (`lookup('password')`).
+    fn write_private(&self, path: &str, content: &[u8]) -> std::io::Result<()>;
+
+    /// Paths that match a shell pattern, sorted.
+    fn glob(&self, pattern: &str) -> Vec<String>;
+
+    /// What a path is, links followed or not.
+    fn kind(&self, path: &str, follow: bool) -> Option<FileKind>;
+
+    /// The path with all links resolved.
+    fn real_path(&self, path: &str) -> Option<String>;
+
+    /// An environment variable.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// The folder commands run in.
+    fn current_dir(&self) -> String;
+
+    /// Runs a command in a shell; gives its status (none if it was killed), standard output and standard error.
+    fn run(&self, command: &str) -> std::io::Result<(Option<i32>, Vec<u8>, Vec<u8>)>;
+}
+
+/// No machine at all: for checks that must not look at one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoLocal;
+
+impl Local for NoLocal {
+    fn find(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+    fn read(&self, _: &str) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+    fn write_private(&self, _: &str, _: &[u8]) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::PermissionDenied.into())
+    }
+    fn glob(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn kind(&self, _: &str, _: bool) -> Option<FileKind> {
+        None
+    }
+    fn real_path(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn current_dir(&self) -> String {
+        "/".to_owned()
+    }
+    fn run(&self, _: &str) -> std::io::Result<(Option<i32>, Vec<u8>, Vec<u8>)> {
+        Err(std::io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+/// The real machine, with the folders a playbook's files are looked for in.
+#[derive(Clone, Debug, Default)]
+pub struct System {
+    /// The role's folder first if there is one, then the folder of the task file, then the playbook's.
+    pub folders: Vec<PathBuf>,
+}
+
+impl System {
+    /// The machine seen from some folders, the first preferred.
+    pub fn new(folders: Vec<PathBuf>) -> System {
+        System { folders }
+    }
+
+    fn resolve(&self, path: &str) -> PathBuf {
+        let path = match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+            (Some(rest), Some(home)) => Path::new(&home).join(rest),
+            _ => PathBuf::from(path),
+        };
+        match self.folders.last() {
+            Some(folder) if path.is_relative() => folder.join(path),
+            _ => path,
+        }
+    }
+}
+
+impl Local for System {
+    fn find(&self, kind: &str, name: &str) -> Option<String> {
+        let given = Path::new(name);
+        if given.is_absolute() || name.starts_with("~/") {
+            let path = self.resolve(name);
+            return path.exists().then(|| path.to_string_lossy().into_owned());
+        }
+        self.folders
+            .iter()
+            .flat_map(|folder| [folder.join(kind).join(given), folder.join(given)])
+            .find(|path| path.exists())
+            .map(|path| path.to_string_lossy().into_owned())
+    }
+
+    fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        std::fs::read(self.resolve(path))
+    }
+
+    fn write_private(&self, path: &str, content: &[u8]) -> std::io::Result<()> {
+        use std::io::Write as _;
+        let path = self.resolve(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(content)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        let path = self.resolve(pattern);
+        let Some(name) = path.file_name().map(|n| n.to_string_lossy().into_owned()) else { return Vec::new() };
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let mut found: Vec<String> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| matches(&name, &entry.file_name().to_string_lossy()))
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file())
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn kind(&self, path: &str, follow: bool) -> Option<FileKind> {
+        let path = self.resolve(path);
+        let meta = if follow { std::fs::metadata(path) } else { std::fs::symlink_metadata(path) }.ok()?;
+        Some(match meta.file_type() {
+            t if t.is_file() => FileKind::File,
+            t if t.is_dir() => FileKind::Directory,
+            t if t.is_symlink() => FileKind::Link,
+            _ => FileKind::Other,
+        })
+    }
+
+    fn real_path(&self, path: &str) -> Option<String> {
+        std::fs::canonicalize(self.resolve(path)).ok().map(|p| p.to_string_lossy().into_owned())
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn current_dir(&self) -> String {
+        let here = self.folders.last().cloned().or_else(|| std::env::current_dir().ok());
+        here.map_or_else(|| "/".to_owned(), |p| p.to_string_lossy().into_owned())
+    }
+
+    fn run(&self, command: &str) -> std::io::Result<(Option<i32>, Vec<u8>, Vec<u8>)> {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.arg("-c").arg(command).stdin(std::process::Stdio::null());
+        if let Some(folder) = self.folders.last().filter(|f| f.is_dir()) {
+            shell.current_dir(folder);
+        }
+        let output = shell.output()?;
+        Ok((output.status.code(), output.stdout, output.stderr))
+    }
+}
+
+/// Whether a name fits a shell pattern with `*`, `?` and `[…]`.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    if name.starts_with('.') && !pattern.starts_with('.') {
+        return false;
+    }
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    fits(&pattern, &name)
+}
+
+fn fits(pattern: &[char], name: &[char]) -> bool {
+    match pattern.first() {
+        None => name.is_empty(),
+        Some('*') => (0..=name.len()).any(|skip| fits(&pattern[1..], &name[skip..])),
+        Some('?') => !name.is_empty() && fits(&pattern[1..], &name[1..]),
+        Some('[') => {
+            let Some(end) = pattern.iter().skip(2).position(|c| *c == ']').map(|p| p + 2) else {
+                return name.first() == Some(&'[') && fits(&pattern[1..], &name[1..]);
+            };
+            let negated = matches!(pattern.get(1), Some('!' | '^'));
+            let set = &pattern[1 + usize::from(negated)..end];
+            let Some(c) = name.first() else { return false };
+            let inside = set.contains(c) || set.windows(3).any(|w| w[1] == '-' && (w[0]..=w[2]).contains(c));
+            inside != negated && fits(&pattern[end + 1..], &name[1..])
+        }
+        Some(c) => name.first() == Some(c) && fits(&pattern[1..], &name[1..]),
+    }
+}

@@ -1,0 +1,331 @@
+//! Lookups that read this machine.
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, Value};
+use rand::RngExt as _;
+
+use super::{Call, spread};
+use crate::template::error::{Kind, TemplateError, carry};
+use crate::template::file::FileOptions;
+use crate::template::filter::parse_yaml;
+use crate::template::value::{from_json, items, pairs, string};
+
+/// Finds and reads a text file of the role's or playbook's.
+fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Error> {
+    let path = call.local.find(kind, name).ok_or_else(|| {
+        let message = format!("lookup `{}`: there is no file `{name}`", call.name);
+        let help = format!("it is looked for in the `{kind}` folders of the role and the playbook, then beside them");
+        carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
+    })?;
+    let bytes = call.local.read(&path).map_err(|error| call.wrong(format!("cannot read `{path}`: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| call.wrong(format!("`{path}` is not UTF-8 text")))?;
+    Ok((path, text))
+}
+
+pub(super) fn file(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let (lstrip, rstrip) = (call.flag("lstrip", false), call.flag("rstrip", true));
+    let mut out = Vec::new();
+    for name in call.texts()? {
+        let (_, text) = read(call, "files", &name)?;
+        let text = if lstrip { text.trim_start() } else { &text };
+        out.push(Value::from(if rstrip { text.trim_end() } else { text }));
+    }
+    Ok(out)
+}
+
+pub(super) fn env(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let default = call.option("default").unwrap_or_else(|| Value::from(""));
+    Ok(call.texts()?.iter().map(|name| call.local.env(name).map_or_else(|| default.clone(), Value::from)).collect())
+}
+
+pub(super) fn fileglob(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let mut out = Vec::new();
+    for pattern in call.texts()? {
+        let (folder, name) = pattern.rsplit_once('/').map_or(("", pattern.as_str()), |(f, n)| (f, n));
+        let base = match folder {
+            _ if pattern.starts_with('/') => Some(folder.to_owned()),
+            "" => call.local.find("files", "."),
+            folder => call.local.find("files", folder),
+        };
+        let found = base.map_or_else(Vec::new, |base| call.local.glob(&format!("{}/{name}", base.trim_end_matches("/."))));
+        out.extend(found.into_iter().map(Value::from));
+    }
+    Ok(out)
+}
+
+/// The output of a command, its last newline dropped.
+fn output(call: &Call<'_>, command: &str) -> Result<String, Error> {
+    let trouble = |error| call.wrong(format!("`{command}` could not be run: {error}"));
+    let (status, out, err) = call.local.run(command).map_err(trouble)?;
+    if status != Some(0) {
+        let status = status.map_or_else(|| "was killed".to_owned(), |s| format!("ended with status {s}"));
+        let err = String::from_utf8_lossy(&err);
+        return Err(call.wrong(format!("`{command}` {status}: {}", err.trim())));
+    }
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+pub(super) fn pipe(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let commands = call.texts()?;
+    commands.iter().map(|command| output(call, command).map(|text| Value::from(text.trim_end()))).collect()
+}
+
+pub(super) fn lines(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let mut out = Vec::new();
+    for command in call.texts()? {
+        out.extend(output(call, &command)?.lines().map(Value::from));
+    }
+    Ok(out)
+}
+
+/// Files and folders to try, from terms that are names, lists or mappings with `files` and `paths`.
+fn candidates(call: &mut Call<'_>) -> Result<(Vec<String>, bool), Error> {
+    let mut skip = call.flag("skip", false);
+    let texts = |value: &Value| -> Result<Vec<String>, Error> {
+        match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => items(value)?.iter().map(string).collect(),
+            _ => Ok(string(value)?.split([',', ';', ':']).map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()),
+        }
+    };
+    let (named_files, named_paths) = (call.option("files"), call.option("paths"));
+    let mut out = Vec::new();
+    let mut add = |files: Option<Value>, paths: Option<Value>| -> Result<(), Error> {
+        let files = files.as_ref().map(texts).transpose()?.unwrap_or_default();
+        let paths = paths.as_ref().map(texts).transpose()?.unwrap_or_default();
+        if paths.is_empty() {
+            out.extend(files);
+        } else if files.is_empty() {
+            out.extend(paths);
+        } else {
+            out.extend(paths.iter().flat_map(|p| files.iter().map(move |f| format!("{}/{f}", p.trim_end_matches('/')))));
+        }
+        Ok(())
+    };
+    for term in spread(&call.terms)? {
+        if term.kind() == ValueKind::Map {
+            let part = |name: &str| term.get_attr(name).ok().filter(|v| !v.is_undefined());
+            skip |= part("skip").is_some_and(|v| v.is_true());
+            if let Some((key, _)) = pairs(&term)?.iter().find(|(k, _)| !matches!(k.as_str(), Some("files" | "paths" | "skip"))) {
+                return Err(call.wrong(format!("there is no option `{key}`: files, paths or skip")));
+            }
+            add(part("files"), part("paths"))?;
+        } else {
+            add(Some(Value::from(vec![term])), None)?;
+        }
+    }
+    add(named_files, named_paths)?;
+    Ok((out, skip))
+}
+
+pub(super) fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let (files, skip) = candidates(call)?;
+    for name in &files {
+        let found = ["vars", "files", "templates", "tasks"].iter().find_map(|kind| call.local.find(kind, name));
+        if let Some(path) = found {
+            return Ok(vec![Value::from(path)]);
+        }
+    }
+    if skip {
+        return Ok(Vec::new());
+    }
+    let message = format!("lookup `first_found`: none of these files exists: {}", files.join(", "));
+    Err(carry(TemplateError::new(Kind::Failed(message), None).with_help("add a file that always exists, or `skip: true`")))
+}
+
+/// A password that is made once and kept in a file.
+pub(super) fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let mut out = Vec::new();
+    let named: Vec<(String, String)> = ["length", "chars", "seed"]
+        .iter()
+        .filter_map(|name| call.option(name).map(|v| (name, v)))
+        .map(|(name, v)| {
+            let joined = items(&v).ok().filter(|_| v.kind() == ValueKind::Seq);
+            ((*name).to_owned(), joined.map_or_else(|| v.to_string(), |l| l.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")))
+        })
+        .collect();
+    for refused in ["encrypt", "ident"] {
+        if call.option(refused).is_some_and(|v| v.is_true()) {
+            return Err(call.wrong(format!("`{refused}` is not supported: use the filter `password_hash`")));
+        }
+    }
+    for term in call.texts()? {
+        let mut words = term.split_whitespace();
+        let path = words.next().unwrap_or_default().to_owned();
+        let mut options = named.clone();
+        for word in words {
+            match word.split_once('=') {
+                Some((name @ ("length" | "chars" | "seed"), value)) => options.push((name.to_owned(), value.to_owned())),
+                _ => return Err(call.wrong(format!("`{word}` is not an option: length=, chars= or seed="))),
+            }
+        }
+        out.push(Value::from(kept_password(call, &path, &options)?));
+    }
+    Ok(out)
+}
+
+fn kept_password(call: &Call<'_>, path: &str, options: &[(String, String)]) -> Result<String, Error> {
+    let find = |name: &str| options.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let persistent = path != "/dev/null";
+    if let Ok(bytes) = call.local.read(path)
+        && persistent
+    {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        return Ok(text.lines().next().unwrap_or_default().split(" salt=").next().unwrap_or_default().to_owned());
+    }
+    let length: usize = match find("length") {
+        Some(text) => text.parse().map_err(|_| call.wrong(format!("`length` must be a whole number, not `{text}`")))?,
+        None => 20,
+    };
+    let alphabet: Vec<char> = letters(find("chars").unwrap_or("ascii_letters,digits,.,,,:,-,_"));
+    if alphabet.is_empty() || length > 100_000 {
+        return Err(call.wrong("no password can be made of these `chars` and this `length`"));
+    }
+    let mut rng: Box<dyn rand::Rng> = match find("seed") {
+        Some(seed) => {
+            use rand::SeedableRng as _;
+            use sha2::Digest as _;
+            let digest: [u8; 32] = sha2::Sha256::digest(seed.as_bytes()).into();
+            Box::new(rand::rngs::StdRng::from_seed(digest))
+        }
+        None => Box::new(rand::rng()),
+    };
+    let made: String = (0..length).filter_map(|_| alphabet.get(rng.random_range(0..alphabet.len()))).collect();
+    if persistent {
+        let trouble = |error| call.wrong(format!("cannot write `{path}`: {error}"));
+        call.local.write_private(path, format!("{made}\n").as_bytes()).map_err(trouble)?;
+    }
+    Ok(made)
+}
+
+/// The characters of Python's names for sets of them, or the characters themselves.
+fn letters(sets: &str) -> Vec<char> {
+    let mut out: Vec<char> = Vec::new();
+    let sets = sets.replace(",,", ",\u{0},");
+    for set in sets.split(',') {
+        match set {
+            "ascii_letters" => out.extend(('a'..='z').chain('A'..='Z')),
+            "ascii_lowercase" => out.extend('a'..='z'),
+            "ascii_uppercase" => out.extend('A'..='Z'),
+            "digits" => out.extend('0'..='9'),
+            "hexdigits" => out.extend("0123456789abcdefABCDEF".chars()),
+            "octdigits" => out.extend('0'..='7'),
+            "punctuation" => out.extend("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".chars()),
+            "\u{0}" => out.push(','),
+            other => out.extend(other.chars()),
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    out.retain(|c| seen.insert(*c));
+    out
+}
+
+pub(super) fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let Some(inner) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
+    let convert = call.flag("convert_data", true);
+    let extra = call.option("template_vars");
+    let (trim, lstrip) = (call.flag("trim_blocks", true), call.flag("lstrip_blocks", false));
+    let mut context = crate::template::context::Context::new(&inner.engine, inner.vars.clone(), inner.local.clone());
+    if let Some(extra) = extra {
+        let mut top = indexmap::IndexMap::new();
+        for (key, value) in pairs(&extra)? {
+            top.insert(key.to_string(), crate::template::Var::object(value));
+        }
+        context = context.with(top);
+    }
+    let options = FileOptions { trim_blocks: trim, lstrip_blocks: lstrip, ..FileOptions::default() };
+    let mut out = Vec::new();
+    for name in call.texts()? {
+        let (path, text) = read(call, "templates", &name)?;
+        let source = std::sync::Arc::new(crate::yaml::Source { name: path.clone(), text });
+        let local = inner.local.clone();
+        let load: crate::template::Loader = std::sync::Arc::new(move |name: &str| {
+            let path = local.find("templates", name)?;
+            let text = String::from_utf8(local.read(&path).ok()?).ok()?;
+            Some(std::sync::Arc::new(crate::yaml::Source { name: path, text }))
+        });
+        let shown = inner.engine.render_file(&source, &options, &load, &context).map_err(carry)?;
+        let data = shown.trim_start().starts_with(['[', '{']);
+        out.push(match parse_yaml(&shown).ok().filter(|_| convert && data) {
+            Some(parsed) => from_json(&parsed),
+            None => Value::from(shown),
+        });
+    }
+    Ok(out)
+}
+
+pub(super) fn csvfile(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let file = call.option("file").map_or_else(|| "ansible.csv".to_owned(), |v| v.to_string());
+    let delimiter = call.option("delimiter").map_or_else(|| "TAB".to_owned(), |v| v.to_string());
+    let delimiter = if matches!(delimiter.as_str(), "TAB" | "\\t" | "t") { "\t".to_owned() } else { delimiter };
+    let default = call.option("default");
+    let number = |v: Option<Value>, fallback: usize| v.and_then(|v| v.to_string().parse().ok()).unwrap_or(fallback);
+    let (col, keycol) = (call.option("col"), call.option("keycol"));
+    let (col, keycol) = (number(col, 1), number(keycol, 0));
+    call.option("encoding");
+    let (_, text) = read(call, "files", &file)?;
+    let mut out = Vec::new();
+    for key in call.texts()? {
+        let row = text.lines().map(|line| fields(line, &delimiter)).find(|row| row.get(keycol) == Some(&key));
+        match row.and_then(|row| row.get(col).cloned()) {
+            Some(found) => out.push(Value::from(found)),
+            None => out.extend(default.clone()),
+        }
+    }
+    Ok(out)
+}
+
+/// The fields of a CSV line; quotes may hold the delimiter.
+fn fields(line: &str, delimiter: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let (mut rest, mut quoted) = (line, false);
+    while let Some(c) = rest.chars().next() {
+        if c == '"' {
+            if quoted && rest.starts_with("\"\"") {
+                if let Some(field) = out.last_mut() {
+                    field.push('"');
+                }
+                rest = &rest[2..];
+                continue;
+            }
+            quoted = !quoted;
+        } else if !quoted && rest.starts_with(delimiter) {
+            out.push(String::new());
+            rest = &rest[delimiter.len()..];
+            continue;
+        } else if let Some(field) = out.last_mut() {
+            field.push(c);
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+pub(super) fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let file = call.option("file").map_or_else(|| "ansible.ini".to_owned(), |v| v.to_string());
+    let section = call.option("section").map_or_else(|| "global".to_owned(), |v| v.to_string());
+    let default = call.option("default");
+    let properties = call.option("type").is_some_and(|v| v.as_str() == Some("properties"));
+    let sensitive = call.flag("case_sensitive", false);
+    let (_, text) = read(call, "files", &file)?;
+    let fold = |s: &str| if sensitive { s.to_owned() } else { s.to_lowercase() };
+    let mut out = Vec::new();
+    for key in call.texts()? {
+        let mut inside = properties;
+        let mut found = None;
+        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', ';'])) {
+            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                inside = name == section;
+            } else if let (true, Some((name, value))) = (inside, line.split_once(['=', ':']))
+                && fold(name.trim()) == fold(&key)
+            {
+                found = Some(value.trim().to_owned());
+            }
+        }
+        match (found, &default) {
+            (Some(value), _) => out.push(Value::from(value)),
+            (None, Some(default)) => out.push(default.clone()),
+            (None, None) => return Err(call.wrong(format!("`{file}` has no `{key}` in `[{section}]`"))),
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,330 @@
+//! What a template reads and calls, found without rendering it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use minijinja::machinery::{self, ast};
+
+use crate::yaml::{self, Node, Span};
+
+use super::context::{Context, Inner};
+use super::engine::{Engine, Unit};
+use super::error::{Kind, TemplateError};
+use super::explain::{explain, suggestion};
+use super::function::lookup;
+use super::raw::{Raw, is_template};
+use super::rewrite::{Mode, range};
+use super::walk::{self, Visitor};
+use super::{filter, function, test};
+
+/// What a template reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct References {
+    /// Names it reads that it does not define itself.
+    pub names: BTreeSet<String>,
+    /// Whether it reads other hosts' variables.
+    pub hostvars: bool,
+    /// Whether its value can differ from one rendering to the next with the same variables: lookups, times, chance.
+    pub impure: bool,
+    /// Whether it reads variables by names that are themselves computed: it may read any.
+    pub any: bool,
+}
+
+impl References {
+    /// Adds what another template reads.
+    pub fn extend(&mut self, other: References) {
+        self.names.extend(other.names);
+        self.hostvars |= other.hostvars;
+        self.impure |= other.impure;
+        self.any |= other.any;
+    }
+}
+
+const IMPURE: &[&str] = &["lookup", "query", "q", "now"];
+const IMPURE_FILTERS: &[&str] =
+    &["random", "shuffle", "random_mac", "password_hash", "fileglob", "realpath", "strftime", "expandvars", "expanduser"];
+
+/// Collects calls and names of a parsed template.
+#[derive(Default)]
+struct Found<'a> {
+    filters: Vec<(String, machinery::Span)>,
+    tests: Vec<(String, machinery::Span)>,
+    functions: Vec<(&'a str, machinery::Span)>,
+    lookups: Vec<(String, machinery::Span)>,
+    literal_names: Vec<String>,
+    defined: BTreeSet<&'a str>,
+    dynamic: bool,
+}
+
+fn literal(expr: &ast::Expr<'_>) -> Option<String> {
+    match expr {
+        ast::Expr::Const(c) => c.value.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn positional<'e, 'a>(args: &'e [ast::CallArg<'a>]) -> impl Iterator<Item = &'e ast::Expr<'a>> {
+    args.iter().filter_map(|arg| match arg {
+        ast::CallArg::Pos(expr) => Some(expr),
+        _ => None,
+    })
+}
+
+impl<'a> Found<'a> {
+    fn call(&mut self, name: &'a str, call: &ast::Call<'a>, span: machinery::Span) {
+        self.functions.push((name, span));
+        if !matches!(name, "lookup" | "query" | "q") {
+            return;
+        }
+        let mut args = positional(&call.args);
+        match args.next().map(literal) {
+            Some(Some(plugin)) => {
+                let bare = plugin.strip_prefix("ansible.builtin.").unwrap_or(&plugin).to_owned();
+                if matches!(bare.as_str(), "vars" | "varnames") {
+                    for term in args {
+                        match literal(term).filter(|_| bare == "vars") {
+                            Some(name) => self.literal_names.push(name),
+                            None => self.dynamic = true,
+                        }
+                    }
+                }
+                // These read a file that is itself a template, or compute what to read.
+                self.dynamic |= bare == "template";
+                self.lookups.push((plugin, span));
+            }
+            _ => self.dynamic = true,
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Found<'a> {
+    fn expr(&mut self, expr: &ast::Expr<'a>) {
+        match expr {
+            ast::Expr::Filter(filter) => {
+                self.filters.push((compact(filter.name), filter.span()));
+                if filter.name == "map" {
+                    let used = positional(&filter.args).next().and_then(literal);
+                    self.filters.extend(used.map(|name| (name, filter.span())));
+                }
+                let tests = match filter.name {
+                    "select" | "reject" => positional(&filter.args).next(),
+                    "selectattr" | "rejectattr" => positional(&filter.args).nth(1),
+                    _ => None,
+                };
+                self.tests.extend(tests.and_then(literal).map(|name| (name, filter.span())));
+            }
+            ast::Expr::Test(test) => self.tests.push((compact(test.name), test.span())),
+            ast::Expr::Call(call) => {
+                if let ast::Expr::Var(var) = &call.expr {
+                    self.call(var.id, call, expr.span());
+                }
+            }
+            ast::Expr::GetItem(item) => {
+                if let ast::Expr::Var(var) = &item.expr
+                    && var.id == "vars"
+                {
+                    match literal(&item.subscript_expr) {
+                        Some(name) => self.literal_names.push(name),
+                        None => self.dynamic = true,
+                    }
+                }
+            }
+            ast::Expr::GetAttr(attr) => {
+                if let ast::Expr::Var(var) = &attr.expr
+                    && var.id == "vars"
+                {
+                    self.literal_names.push(attr.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn stmt(&mut self, stmt: &ast::Stmt<'a>) {
+        match stmt {
+            ast::Stmt::Macro(m) => {
+                self.defined.insert(m.name);
+                self.defined.extend(m.args.iter().filter_map(target));
+            }
+            ast::Stmt::Set(s) => self.defined.extend(target(&s.target)),
+            ast::Stmt::Import(i) => self.defined.extend(target(&i.name)),
+            ast::Stmt::FromImport(i) => {
+                self.defined.extend(i.names.iter().filter_map(|(name, alias)| target(alias.as_ref().unwrap_or(name))));
+            }
+            ast::Stmt::ForLoop(l) => self.defined.extend(target(&l.target)),
+            ast::Stmt::CallBlock(c) => {
+                if let ast::Expr::Var(var) = &c.call.expr {
+                    self.functions.push((var.id, c.call.span()));
+                }
+            }
+            ast::Stmt::Do(d) => {
+                if let ast::Expr::Var(var) = &d.call.expr {
+                    self.functions.push((var.id, d.call.span()));
+                }
+            }
+            // What another file reads is not known here.
+            ast::Stmt::Include(_) | ast::Stmt::Extends(_) => self.dynamic = true,
+            _ => {}
+        }
+    }
+}
+
+fn target<'a>(expr: &ast::Expr<'a>) -> Option<&'a str> {
+    match expr {
+        ast::Expr::Var(var) => Some(var.id),
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Tells what a text reads. A text that is not Jinja reads nothing: rendering it says why.
+    pub fn references(&self, text: &str) -> References {
+        if is_template(text) { self.found(text, Mode::Inline) } else { References::default() }
+    }
+
+    /// Tells what a condition or another expression without braces reads.
+    pub fn expression_references(&self, expr: &str) -> References {
+        self.found(super::bare(expr), Mode::Expression)
+    }
+
+    /// Tells what all texts of a tree read, keys included.
+    pub fn tree_references(&self, node: &Node) -> References {
+        let mut all = References::default();
+        each_text(node, &mut |text, _| all.extend(self.references(text)));
+        all
+    }
+
+    /// Tells what a template file reads.
+    pub fn file_references(&self, text: &str) -> References {
+        self.found(text, Mode::File)
+    }
+
+    /// Adds everything that the variables named lead to.
+    pub fn all_references(&self, first: &References, vars: &Context) -> References {
+        let mut all = first.clone();
+        let mut todo: Vec<String> = first.names.iter().cloned().collect();
+        while let Some(name) = todo.pop() {
+            for next in self.variable_references(&name, &vars.inner) {
+                todo.extend(next.names.iter().filter(|n| !all.names.contains(*n)).cloned());
+                all.extend(next);
+            }
+        }
+        all
+    }
+
+    fn variable_references(&self, name: &str, inner: &Arc<Inner>) -> Vec<References> {
+        let mut found = Vec::new();
+        if let Some(super::raw::Var(raw)) = inner.vars.get(name) {
+            Raw::templates(&raw, &mut |piece| found.push(self.references(&piece.text)));
+        }
+        found
+    }
+
+    fn found(&self, text: &str, mode: Mode) -> References {
+        let mut refs = References::default();
+        let mut found = Found::default();
+        let names = match mode {
+            Mode::Expression => {
+                let Ok(expr) = machinery::parse_expr(text) else { return refs };
+                walk::expr(&expr, &mut found);
+                self.env.compile_expression(text).map(|e| e.undeclared_variables(false)).unwrap_or_default()
+            }
+            Mode::Inline | Mode::File => {
+                let Ok(stmt) = machinery::parse(text, "", self.syntax.clone()) else { return refs };
+                walk::stmt(&stmt, &mut found);
+                self.env.template_from_str(text).map(|t| t.undeclared_variables(false)).unwrap_or_default()
+            }
+        };
+        refs.hostvars = names.contains("hostvars");
+        refs.any = found.dynamic;
+        refs.impure = found.functions.iter().any(|(name, _)| IMPURE.contains(name))
+            || found.filters.iter().any(|(name, _)| IMPURE_FILTERS.contains(&name.rsplit('.').next().unwrap_or_default()));
+        refs.names = names.into_iter().filter(|n| !function::names().contains(&n.as_str())).collect();
+        refs.names.extend(found.literal_names);
+        refs
+    }
+
+    /// Checks a text without rendering it: its syntax, and that all filters, tests, functions and lookups exist.
+    pub fn check(&self, text: &str, span: Option<&Span>) -> Vec<TemplateError> {
+        if is_template(text) { self.checked(text, span, Mode::Inline) } else { Vec::new() }
+    }
+
+    /// Checks a condition or another expression without braces.
+    pub fn check_expression(&self, expr: &str, span: Option<&Span>) -> Vec<TemplateError> {
+        let inner = super::bare(expr);
+        if inner.trim().is_empty() { Vec::new() } else { self.checked(inner, span, Mode::Expression) }
+    }
+
+    /// Checks all texts of a tree.
+    pub fn check_tree(&self, node: &Node) -> Vec<TemplateError> {
+        let mut all = Vec::new();
+        each_text(node, &mut |text, span| all.extend(self.check(text, Some(span))));
+        all
+    }
+
+    /// Checks a template file.
+    pub fn check_file(&self, source: &Arc<yaml::Source>) -> Vec<TemplateError> {
+        let span = Span { source: source.clone(), start: 0, end: source.text.len() };
+        self.checked(&source.text, Some(&span), Mode::File)
+    }
+
+    fn checked(&self, text: &str, span: Option<&Span>, mode: Mode) -> Vec<TemplateError> {
+        let unit = Unit::plain(text, span);
+        let nothing: indexmap::IndexMap<String, super::raw::Var> = indexmap::IndexMap::new();
+        let context = Context::new(self, Arc::new(nothing), Arc::new(function::local::NoLocal));
+        let mut found = Found::default();
+        let parsed = match mode {
+            Mode::Expression => machinery::parse_expr(text).map(|expr| walk::expr(&expr, &mut found)),
+            Mode::Inline | Mode::File => {
+                machinery::parse(text, "<template>", self.syntax.clone()).map(|stmt| walk::stmt(&stmt, &mut found))
+            }
+        };
+        if let Err(error) = parsed {
+            return vec![explain(&error, &unit, &context.inner)];
+        }
+        let at = |span: machinery::Span| Some(unit.locate(range(span)));
+        let mut errors = Vec::new();
+        let mut unknown = |kind: Kind, place: machinery::Span, help: Option<String>| {
+            let error = TemplateError::new(kind, at(place));
+            errors.push(match help {
+                Some(help) => error.with_help(help),
+                None => error,
+            });
+        };
+        for (name, place) in found.filters.iter().filter(|(name, _)| !filter::exists(name)) {
+            unknown(Kind::UnknownFilter(name.clone()), *place, suggestion(name, filter::names()));
+        }
+        for (name, place) in found.tests.iter().filter(|(name, _)| !test::exists(name)) {
+            unknown(Kind::UnknownTest(name.clone()), *place, suggestion(name, test::names()));
+        }
+        for (name, place) in &found.functions {
+            if !function::names().contains(name) && !name.starts_with("__") && !found.defined.contains(name) {
+                unknown(Kind::UnknownFunction((*name).to_owned()), *place, suggestion(name, function::names()));
+            }
+        }
+        for (name, place) in &found.lookups {
+            if let Err((kind, help)) = lookup::known(name) {
+                unknown(kind, *place, help);
+            }
+        }
+        errors
+    }
+}
+
+/// Filter and test names may be written with blanks around their dots.
+fn compact(name: &str) -> String {
+    name.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// Calls `f` with every text of a tree that may be a template.
+fn each_text(node: &Node, f: &mut dyn FnMut(&str, &Span)) {
+    match &node.value {
+        yaml::Value::String { text, unsafe_text: false } => f(text, &node.span),
+        yaml::Value::Seq(items) => items.iter().for_each(|item| each_text(item, f)),
+        yaml::Value::Map(entries) => entries.iter().for_each(|(key, item)| {
+            each_text(key, f);
+            each_text(item, f);
+        }),
+        _ => {}
+    }
+}

@@ -1,0 +1,236 @@
+//! What Ansible's Jinja can and the engine cannot, said in the engine's words before it reads a template.
+//!
+//! - Backslashes in texts inside `{{ }}` of a playbook mean themselves: YAML has already had its turn.
+//! - `a.b.c | default(x)` and `a.b.c is defined` hold for a missing `a` too: the steps become a filter that passes nothing on.
+//! - `%` formats texts.
+//! - Lists and mappings written in a template that calls `append`, `update` and the like can be changed.
+//! - Differences of times.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use minijinja::machinery::{self, Span, Token, ast};
+use minijinja::syntax::SyntaxConfig;
+
+use super::walk::{self, Visitor};
+
+/// Where a template comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A text of a playbook or a variable.
+    Inline,
+    /// A condition or another expression without braces.
+    Expression,
+    /// A template file.
+    File,
+}
+
+/// Replacements in a text, in ascending order.
+#[derive(Debug, Default)]
+pub(crate) struct Edits(Vec<(Range<usize>, &'static str)>);
+
+impl Edits {
+    /// Applies the replacements.
+    pub(crate) fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len() + self.0.len() * 8);
+        let mut at = 0;
+        for (range, with) in &self.0 {
+            out.push_str(text.get(at..range.start).unwrap_or_default());
+            out.push_str(with);
+            at = range.end;
+        }
+        out.push_str(text.get(at..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+
+    /// The place in the original text of a place in the changed one.
+    pub(crate) fn original(&self, changed: usize) -> usize {
+        let mut grown = 0isize;
+        for (range, with) in &self.0 {
+            let start = range.start.cast_signed() + grown;
+            if changed.cast_signed() < start {
+                break;
+            }
+            if changed.cast_signed() < start + with.len().cast_signed() {
+                return range.start;
+            }
+            grown += with.len().cast_signed() - (range.end - range.start).cast_signed();
+        }
+        usize::try_from(changed.cast_signed() - grown).unwrap_or(0)
+    }
+}
+
+/// Finds what has to be said differently. A text that is not Jinja has no edits: the engine explains it.
+pub(crate) fn edits(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Edits {
+    let mut finder = Finder { text, edits: Vec::new(), mutable: mutates(text), times: mentions_times(text) };
+    if mode != Mode::File && text.contains('\\') {
+        escapes(text, mode, syntax, &mut finder.edits);
+    }
+    match mode {
+        Mode::Expression => {
+            if let Ok(expr) = machinery::parse_expr(text) {
+                walk::expr(&expr, &mut finder);
+            }
+        }
+        Mode::Inline | Mode::File => {
+            if let Ok(stmt) = machinery::parse(text, "", syntax.clone()) {
+                walk::stmt(&stmt, &mut finder);
+            }
+        }
+    }
+    let mut edits = finder.edits;
+    edits.sort_by_key(|(range, _)| range.start);
+    Edits(edits)
+}
+
+fn mutates(text: &str) -> bool {
+    [".append(", ".extend(", ".update(", ".insert(", ".pop(", ".remove(", ".setdefault(", ".clear(", ".sort(", ".add("]
+        .iter()
+        .any(|method| text.contains(method))
+}
+
+fn mentions_times(text: &str) -> bool {
+    text.contains("to_datetime") || text.contains("now(")
+}
+
+/// Doubles the backslashes of texts in expressions.
+fn escapes(text: &str, mode: Mode, syntax: &SyntaxConfig, out: &mut Vec<(Range<usize>, &'static str)>) {
+    let mut inside = mode == Mode::Expression;
+    for token in machinery::tokenize(text, mode == Mode::Expression, syntax.clone()) {
+        match token {
+            Ok((Token::VariableStart, _)) => inside = true,
+            Ok((Token::VariableEnd, _)) => inside = false,
+            Ok((Token::String(_), span)) if inside => {
+                let range = range(span);
+                let Some(quoted) = text.get(range.clone()) else { continue };
+                let mut chars = quoted.char_indices();
+                while let Some((at, c)) = chars.next() {
+                    if c == '\\' {
+                        let at = range.start + at;
+                        // A backslash before a quote keeps guarding it; before another backslash both are doubled.
+                        match chars.next() {
+                            Some((_, '\\')) => out.push((at..at + 2, "\\\\\\\\")),
+                            Some((_, '\'' | '"')) => out.push((at..at + 1, "\\\\\\")),
+                            _ => out.push((at..at + 1, "\\\\")),
+                        }
+                    }
+                }
+            }
+            Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+pub(crate) fn range(span: Span) -> Range<usize> {
+    span.start_offset as usize..span.end_offset as usize
+}
+
+struct Finder<'t> {
+    text: &'t str,
+    edits: Vec<(Range<usize>, &'static str)>,
+    mutable: bool,
+    times: bool,
+}
+
+impl Finder<'_> {
+    fn wrap(&mut self, span: Span, before: &'static str) {
+        let range = range(span);
+        self.edits.push((range.start..range.start, before));
+        self.edits.push((range.end..range.end, ")"));
+    }
+
+    /// Turns `left OP right` into a call, if the operator is where it should be.
+    fn call(&mut self, span: Span, left: Span, operator: char, function: &'static str) {
+        let whole = range(span);
+        let from = range(left).end;
+        let Some(gap) = self.text.get(from..whole.end) else { return };
+        let Some(at) = gap.find(operator) else { return };
+        // Between the operands stand nothing but parentheses, blanks and the operator.
+        if !gap.get(..at).unwrap_or("?").chars().all(|c| c == ')' || c.is_whitespace()) {
+            return;
+        }
+        self.edits.push((whole.start..whole.start, function));
+        self.edits.push((from + at..from + at + operator.len_utf8(), ","));
+        self.edits.push((whole.end..whole.end, ")"));
+    }
+
+    /// Lets a chain of attributes and items pass what is missing on.
+    fn forgive(&mut self, expr: &ast::Expr<'_>) {
+        match expr {
+            ast::Expr::Filter(filter) => {
+                if let Some(inner) = &filter.expr {
+                    self.forgive(inner);
+                }
+            }
+            ast::Expr::GetAttr(attr) => {
+                self.forgive(&attr.expr);
+                let start = attr.name.as_ptr() as usize - self.text.as_ptr() as usize;
+                let Some(dot) = self.text.get(..start).and_then(|before| before.rfind('.')) else { return };
+                self.edits.push((dot..start, "|__get('"));
+                self.edits.push((start + attr.name.len()..start + attr.name.len(), "')"));
+            }
+            ast::Expr::GetItem(item) => {
+                self.forgive(&item.expr);
+                let end = range(item.span()).end;
+                let inner = range(item.subscript_expr.span());
+                if self.text.as_bytes().get(end.wrapping_sub(1)) == Some(&b']') {
+                    let from = range(item.expr.span()).end;
+                    let Some(open) = self.text.get(from..inner.end).and_then(|gap| gap.find('[')) else { return };
+                    self.edits.push((from + open..from + open + 1, "|__get("));
+                    self.edits.push((end - 1..end, ")"));
+                } else if let Some(dot) = self.text.get(..inner.start).and_then(|before| before.rfind('.')) {
+                    self.edits.push((dot..inner.start, "|__get("));
+                    self.edits.push((inner.end..inner.end, ")"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Finder<'a> {
+    fn expr(&mut self, expr: &ast::Expr<'a>) {
+        match expr {
+            ast::Expr::Filter(filter) => {
+                let name = filter.name.rsplit('.').next().unwrap_or_default();
+                if let (true, Some(inner)) = (matches!(name, "default" | "d"), &filter.expr) {
+                    self.forgive_once(inner);
+                }
+            }
+            ast::Expr::Test(test) => {
+                let name = test.name.rsplit('.').next().unwrap_or_default();
+                if matches!(name, "defined" | "undefined") {
+                    self.forgive_once(&test.expr);
+                }
+            }
+            ast::Expr::BinOp(op) => match op.op {
+                ast::BinOpKind::Rem if !is_number(&op.left) => self.call(op.span(), op.left.span(), '%', "__percent("),
+                ast::BinOpKind::Sub if self.times => self.call(op.span(), op.left.span(), '-', "__minus("),
+                _ => {}
+            },
+            ast::Expr::List(list) if self.mutable => self.wrap(list.span(), "__list("),
+            ast::Expr::Map(map) if self.mutable => self.wrap(map.span(), "__dict("),
+            _ => {}
+        }
+    }
+}
+
+impl Finder<'_> {
+    /// A chain under two filters (`a.b | default(x) | default(y)`) is changed once.
+    fn forgive_once(&mut self, expr: &ast::Expr<'_>) {
+        let before = self.edits.len();
+        self.forgive(expr);
+        let (old, new) = self.edits.split_at(before);
+        if new.iter().any(|edit| old.contains(edit)) {
+            self.edits.truncate(before);
+        }
+    }
+}
+
+fn is_number(expr: &ast::Expr<'_>) -> bool {
+    matches!(expr, ast::Expr::Const(c) if c.value.is_number())
+}

@@ -1,0 +1,298 @@
+//! Between JSON, the engine's values and text, in Python's ways where playbooks show them.
+
+use std::fmt::Write as _;
+
+use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
+use minijinja::{Error, ErrorKind};
+use serde_json::Value as Json;
+
+use super::error::{Kind, TemplateError, carry};
+
+/// How `omit` looks in JSON: no text of a file can be this.
+const OMIT: &str = "\u{0}omit\u{0}";
+
+/// Whether a rendered value is `omit`: the parameter is to be left out.
+pub fn is_omit(value: &Json) -> bool {
+    value.as_str() == Some(OMIT)
+}
+
+/// `omit` as an engine value.
+#[derive(Debug)]
+pub(crate) struct Omit;
+
+impl Object for Omit {
+    fn repr(self: &std::sync::Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &std::sync::Arc<Self>, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Ok(())
+    }
+}
+
+pub(crate) fn is_omit_value(value: &Value) -> bool {
+    value.downcast_object_ref::<Omit>().is_some()
+}
+
+/// Turns JSON into an engine value, templates left as they are.
+pub(crate) fn from_json(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::from(()),
+        Json::Bool(b) => Value::from(*b),
+        Json::Number(n) => number(n),
+        Json::String(s) if s == OMIT => Value::from_object(Omit),
+        Json::String(s) => Value::from(s.as_str()),
+        Json::Array(items) => Value::from(items.iter().map(from_json).collect::<Vec<_>>()),
+        Json::Object(map) => Value::from_pairs(map.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v)))),
+    }
+}
+
+fn number(n: &serde_json::Number) -> Value {
+    match (n.as_i64(), n.as_u64(), n.as_f64()) {
+        (Some(i), _, _) => Value::from(i),
+        (None, Some(u), _) => Value::from(u),
+        (None, None, f) => Value::from(f.unwrap_or(f64::NAN)),
+    }
+}
+
+/// Turns an engine value into JSON. `omit` inside lists and mappings is dropped.
+pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
+    Ok(match value.kind() {
+        ValueKind::Undefined => return Err(undefined(value)),
+        ValueKind::None => Json::Null,
+        ValueKind::Bool => Json::Bool(value.is_true()),
+        ValueKind::Number => number_to_json(value)?,
+        ValueKind::String | ValueKind::Bytes => Json::String(value.to_string()),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let mut items = Vec::new();
+            for item in value.try_iter()?.checked() {
+                let item = item?;
+                if !is_omit_value(&item) {
+                    items.push(to_json(&item)?);
+                }
+            }
+            Json::Array(items)
+        }
+        ValueKind::Map => {
+            let mut map = serde_json::Map::new();
+            for (key, item) in pairs(value)? {
+                if !is_omit_value(&item) {
+                    map.insert(key_text(&key), to_json(&item)?);
+                }
+            }
+            Json::Object(map)
+        }
+        ValueKind::Invalid => return Err(invalid(value)),
+        _ if is_omit_value(value) => Json::String(OMIT.to_owned()),
+        _ => Json::String(value.to_string()),
+    })
+}
+
+fn number_to_json(value: &Value) -> Result<Json, Error> {
+    if value.is_integer() {
+        if let Ok(i) = i64::try_from(value.clone()) {
+            return Ok(Json::from(i));
+        }
+        if let Ok(u) = u64::try_from(value.clone()) {
+            return Ok(Json::from(u));
+        }
+    }
+    let float = f64::try_from(value.clone())?;
+    serde_json::Number::from_f64(float)
+        .map(Json::Number)
+        .ok_or_else(|| carry(TemplateError::new(Kind::Failed(format!("{float} is not a number JSON can hold")), None)))
+}
+
+/// The key of a JSON object, as Python's `json.dumps` writes it.
+pub(crate) fn key_text(key: &Value) -> String {
+    match key.kind() {
+        ValueKind::Bool => if key.is_true() { "true" } else { "false" }.to_owned(),
+        ValueKind::None => "null".to_owned(),
+        _ => key.to_string(),
+    }
+}
+
+/// The error of an undefined value, which remembers where the value came from.
+pub(crate) fn undefined(value: &Value) -> Error {
+    match value.get_attr("") {
+        Err(error) => error,
+        Ok(_) => Error::from(ErrorKind::UndefinedError),
+    }
+}
+
+fn invalid(value: &Value) -> Error {
+    let carried = Value::from(vec![value.clone()]);
+    match carried.try_iter().map(|i| i.checked().next()) {
+        Ok(Some(Err(error))) => error,
+        _ => Error::new(ErrorKind::InvalidOperation, "invalid value"),
+    }
+}
+
+/// Fails if a value is undefined or itself an error.
+pub(crate) fn check(value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Undefined => Err(undefined(value)),
+        ValueKind::Invalid => Err(invalid(value)),
+        _ => Ok(()),
+    }
+}
+
+/// The entries of a mapping.
+pub(crate) fn pairs(value: &Value) -> Result<Vec<(Value, Value)>, Error> {
+    let entries = value.as_object().filter(|o| o.repr() == ObjectRepr::Map).and_then(|o| o.try_iter_pairs());
+    let entries = entries.ok_or_else(|| super::error::failed(format!("{} is not a mapping", describe(value))))?;
+    entries
+        .map(|(key, item)| match item.kind() {
+            ValueKind::Invalid => Err(invalid(&item)),
+            _ => Ok((key, item)),
+        })
+        .collect()
+}
+
+/// The items of a list, the characters of a text or the keys of a mapping.
+pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
+    check(value)?;
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String => {
+            value.try_iter()?.checked().collect()
+        }
+        _ => Err(super::error::failed(format!("{} is not a list", describe(value)))),
+    }
+}
+
+/// The name of Python's type.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::Undefined => "undefined",
+        ValueKind::None => "NoneType",
+        ValueKind::Bool => "bool",
+        ValueKind::Number if value.is_integer() => "int",
+        ValueKind::Number => "float",
+        ValueKind::String => "str",
+        ValueKind::Bytes => "bytes",
+        ValueKind::Seq if value.is_tuple() => "tuple",
+        ValueKind::Seq | ValueKind::Iterable => "list",
+        ValueKind::Map => "dict",
+        _ => "object",
+    }
+}
+
+/// A value for a message: its kind and a short quotation.
+pub(crate) fn describe(value: &Value) -> String {
+    let mut shown = String::new();
+    if write_repr(&mut shown, value).is_err() {
+        return type_name(value).to_owned();
+    }
+    if shown.chars().count() > 40 {
+        shown = shown.chars().take(37).chain("...".chars()).collect();
+    }
+    format!("{} ({shown})", type_name(value))
+}
+
+/// A value as the text a template shows: nothing for None, Python's notation for the rest.
+pub(crate) fn text(value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    write_text(&mut out, value)?;
+    Ok(out)
+}
+
+/// A value as Python's `str()` gives it: as [`text`], but None is `None`.
+pub(crate) fn string(value: &Value) -> Result<String, Error> {
+    if value.is_none() { Ok("None".to_owned()) } else { text(value) }
+}
+
+pub(crate) fn write_text(out: &mut String, value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::None => {}
+        ValueKind::String | ValueKind::Bytes => match value.as_str() {
+            Some(s) => out.push_str(s),
+            None => out.push_str(&value.to_string()),
+        },
+        _ => write_repr(out, value)?,
+    }
+    Ok(())
+}
+
+/// Python's `repr()`.
+pub(crate) fn write_repr(out: &mut String, value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Undefined => return Err(undefined(value)),
+        ValueKind::Invalid => return Err(invalid(value)),
+        ValueKind::Number if !value.is_integer() => out.push_str(&float_repr(f64::try_from(value.clone())?)),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let tuple = value.is_tuple();
+            out.push(if tuple { '(' } else { '[' });
+            let mut count = 0;
+            for item in value.try_iter()?.checked() {
+                let item = item?;
+                if is_omit_value(&item) {
+                    continue;
+                }
+                if count > 0 {
+                    out.push_str(", ");
+                }
+                write_repr(out, &item)?;
+                count += 1;
+            }
+            if tuple && count == 1 {
+                out.push(',');
+            }
+            out.push(if tuple { ')' } else { ']' });
+        }
+        ValueKind::Map => {
+            out.push('{');
+            let mut first = true;
+            for (key, item) in pairs(value)? {
+                if is_omit_value(&item) {
+                    continue;
+                }
+                if !std::mem::take(&mut first) {
+                    out.push_str(", ");
+                }
+                write_repr(out, &key)?;
+                out.push_str(": ");
+                write_repr(out, &item)?;
+            }
+            out.push('}');
+        }
+        ValueKind::Plain => out.push_str(&value.to_string()),
+        _ => {
+            let _ = write!(out, "{value:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Python's notation of a float.
+pub(crate) fn float_repr(float: f64) -> String {
+    if float.is_nan() {
+        return "nan".to_owned();
+    }
+    if float.is_infinite() {
+        return if float > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let scientific = format!("{float:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) {
+        let plain = float.to_string();
+        return if plain.contains('.') { plain } else { format!("{plain}.0") };
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// Python's `bool()`, failing on what has no value.
+pub(crate) fn truth(value: &Value) -> Result<bool, Error> {
+    check(value)?;
+    Ok(value.is_true())
+}
+
+/// Ansible's reading of truth values in texts: `yes`, `on`, `1`, `true`, `y`, `t`.
+pub(crate) fn boolean_text(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
+        "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
+        _ => None,
+    }
+}
