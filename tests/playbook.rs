@@ -324,7 +324,7 @@ fn includes_are_resolved_while_running() {
     let missing = loader.include_tasks("tasks/moore.yml", include).unwrap_err();
     assert_eq!(missing.diagnostics[0].help.as_deref(), Some("did you mean `more.yml`?"));
 
-    let include = task(&all, "include_role");
+    let include = task(&all, "include_role : tool");
     let Action::Include(action) = &include.action else { panic!() };
     let bringup::playbook::IncludeKind::Role(role) = &action.kind else { panic!() };
     let included = loader.include_role(role, include).unwrap();
@@ -506,4 +506,91 @@ proptest::proptest! {
             rendered(&[diagnostic]);
         }
     }
+}
+
+/// Runs a play for one host as far as order goes: conditions that are `false`, roles that have run, handlers.
+struct Walk<'l> {
+    loader: &'l Loader,
+    lines: Vec<String>,
+    ran: Vec<String>,
+    notified: Vec<String>,
+    handlers: Vec<Arc<Task>>,
+}
+
+impl Walk<'_> {
+    /// Returns whether any task ran, and whether the role ended early.
+    fn items(&mut self, items: &[Item]) -> (bool, bool) {
+        let mut any = false;
+        for item in items {
+            let (ran, ended) = match item {
+                Item::Task(task) => self.task(task, "TASK"),
+                Item::Block(block) => match &block.scope.role {
+                    Some(role) if !role.allow_duplicates && self.ran.contains(&role.key) => continue,
+                    Some(role) => {
+                        let (ran, _) = self.items(&block.block);
+                        if ran {
+                            self.ran.push(role.key.clone());
+                        }
+                        (ran, false)
+                    }
+                    None => self.items(&block.block),
+                },
+            };
+            any |= ran;
+            if ended {
+                return (any, true);
+            }
+        }
+        (any, false)
+    }
+
+    fn task(&mut self, task: &Task, kind: &str) -> (bool, bool) {
+        use bringup::playbook::{IncludeKind, MetaAction, handler_tasks};
+        self.lines.push(format!("{kind} [{}]", task.title()));
+        if task.scope.whens().iter().any(|w| w.key_text() == "false") {
+            self.lines.push("skipping: [localhost]".to_owned());
+            return (false, false);
+        }
+        match &task.action {
+            Action::Meta { action, .. } => return (true, *action == MetaAction::EndRole),
+            Action::Include(include) => match &include.kind {
+                IncludeKind::Tasks { file } => {
+                    let items = self.loader.include_tasks(&file.key_text(), task).unwrap();
+                    match task.is_handler {
+                        true => handler_tasks(&items).iter().for_each(|t| _ = self.task(t, kind)),
+                        false => _ = self.items(&items),
+                    }
+                }
+                IncludeKind::Role(role) => {
+                    let included = self.loader.include_role(role, task).unwrap();
+                    self.handlers.extend(handler_tasks(&included.handlers));
+                    self.items(&included.items);
+                }
+                IncludeKind::Vars => {}
+            },
+            Action::Module { .. } => self.notified.extend(task.notify.iter().map(Node::key_text)),
+        }
+        (true, false)
+    }
+}
+
+/// `run.txt` holds the tasks ansible-core 2.19 runs, in its order.
+#[test]
+fn things_come_in_ansibles_order() {
+    use bringup::playbook::{handler_tasks, notified};
+    let loader = loader();
+    let (playbook, _) = loader.load(&root().join("order/site.yml")).unwrap();
+    let play = &playbook.plays[0];
+    let handlers = handler_tasks(&play.handlers);
+    let mut walk = Walk { loader: &loader, lines: Vec::new(), ran: Vec::new(), notified: Vec::new(), handlers };
+    play.sections().iter().for_each(|section| _ = walk.items(section));
+    let handlers = walk.handlers.clone();
+    let mut due: Vec<usize> =
+        walk.notified.iter().flat_map(|n| notified(&handlers, n, |t| t.name.as_ref().map(Node::key_text))).collect();
+    due.sort_unstable();
+    due.dedup();
+    due.into_iter().for_each(|at| _ = walk.task(&handlers[at], "RUNNING HANDLER"));
+    let recorded = std::fs::read_to_string(root().join("order/run.txt")).unwrap();
+    let expected: Vec<&str> = recorded.lines().filter(|l| !l.starts_with("included:")).collect();
+    assert_eq!(walk.lines, expected);
 }

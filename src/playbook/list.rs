@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::tags::{TagFilter, as_written, names};
-use super::{Action, IncludeKind, Item, Play, Playbook, Task};
+use super::{Item, Play, Playbook, Task};
 use crate::yaml::Node;
 
 /// What to list.
@@ -98,11 +98,7 @@ impl Task {
         let Some(name) = self.name.as_ref().map(Node::key_text) else {
             return self.action.written() == wanted;
         };
-        let title = match &self.action {
-            Action::Include(include) if matches!(include.kind, IncludeKind::Role(_)) => name.clone(),
-            _ => self.title(),
-        };
-        [&name, &title].into_iter().any(|n| n == wanted || matches_pattern(n, wanted))
+        [&name, &self.title()].into_iter().any(|n| n == wanted || matches_pattern(n, wanted))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The chain of keywords a task stands in: play, role, block, task.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -43,6 +43,9 @@ pub struct Scope {
     pub parent: Option<Arc<Scope>>,
     /// The folder of the file in which the things at this level are written.
     pub directory: Arc<Path>,
+    /// The folder part of the path an `import_tasks` or `include_tasks` gives, as written: relative paths below are
+    /// looked for there too.
+    pub include_dir: Option<PathBuf>,
 }
 
 impl Scope {

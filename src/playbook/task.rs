@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Action, Scope};
+use super::{Action, IncludeKind, Scope};
 use crate::yaml::{Node, Span};
 
 /// One task or handler, as written.
@@ -153,7 +153,13 @@ impl Task {
 
     /// Returns what to show as the task's name before rendering: `role : name`, or the module.
     pub fn title(&self) -> String {
-        let name = self.name.as_ref().map_or_else(|| self.action.written().to_owned(), Node::key_text);
+        let name = self.name.as_ref().map(Node::key_text);
+        if let Action::Include(include) = &self.action
+            && let IncludeKind::Role(role) = &include.kind
+        {
+            return name.unwrap_or_else(|| format!("{} : {}", include.written, role.name.key_text()));
+        }
+        let name = name.unwrap_or_else(|| self.action.written().to_owned());
         match self.scope.role() {
             Some(role) => format!("{} : {name}", role.name),
             None => name,

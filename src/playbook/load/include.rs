@@ -52,7 +52,7 @@ impl Reader<'_> {
             }
         };
         let own = node.get("notify").map(|n| self.notify(n));
-        let scope = below(ScopeKind::Import, keywords, parent, &path);
+        let scope = below(keywords, parent, &path, &name);
         let around = Around { notify: own.as_deref().or(around.notify), ..around };
         self.tasks_of(&path, &scope, around, Some(&file))
     }
@@ -261,6 +261,7 @@ impl Reader<'_> {
             role: None,
             parent: Some(parent.clone()),
             directory: parent.directory.clone(),
+            include_dir: None,
         });
         let public =
             args.iter().find(|(k, _)| k.as_str() == Some("public")).and_then(|(_, v)| truth(v)).unwrap_or(true);
@@ -293,7 +294,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let scope = included(from, include, Some(&path));
+        let scope = included(from, include, Some((&path, name)));
         Some(self.tasks_of(&path, &scope, Around { is_handler: from.is_handler, notify: None }, None))
     }
 
@@ -383,14 +384,26 @@ fn within(inner: &crate::yaml::Span, outer: &crate::yaml::Span) -> bool {
     Arc::ptr_eq(&inner.source, &outer.source) && inner.start >= outer.start && inner.end <= outer.end
 }
 
-/// The level of what a file brings in: what is written there lies in the file's folder.
-fn below(kind: ScopeKind, keywords: Keywords, parent: &Arc<Scope>, path: &Path) -> Arc<Scope> {
-    Arc::new(Scope { kind, keywords, role: None, parent: Some(parent.clone()), directory: folder(path).into() })
+/// The level of what an import brings in: what is written there lies in the file's folder.
+fn below(keywords: Keywords, parent: &Arc<Scope>, path: &Path, written: &str) -> Arc<Scope> {
+    Arc::new(Scope {
+        kind: ScopeKind::Import,
+        keywords,
+        role: None,
+        parent: Some(parent.clone()),
+        directory: folder(path).into(),
+        include_dir: Some(written_folder(written)),
+    })
+}
+
+/// The folder part of a path as written.
+fn written_folder(written: &str) -> PathBuf {
+    Path::new(written).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// The levels between a dynamic include and what it brings in: of the include only its variables hold, then `apply`.
-fn included(from: &Task, include: &Include, path: Option<&Path>) -> Arc<Scope> {
-    let directory: Arc<Path> = path.map_or_else(|| from.scope.directory.clone(), |p| folder(p).into());
+fn included(from: &Task, include: &Include, file: Option<(&Path, &str)>) -> Arc<Scope> {
+    let directory: Arc<Path> = file.map_or_else(|| from.scope.directory.clone(), |(path, _)| folder(path).into());
     let keywords = Keywords { vars: from.scope.keywords.vars.clone(), ..Keywords::default() };
     let scope = Arc::new(Scope {
         kind: ScopeKind::Include,
@@ -398,9 +411,10 @@ fn included(from: &Task, include: &Include, path: Option<&Path>) -> Arc<Scope> {
         role: None,
         parent: from.scope.parent.clone(),
         directory: directory.clone(),
+        include_dir: file.map(|(_, written)| written_folder(written)),
     });
     let keywords = include.apply.clone();
-    Arc::new(Scope { kind: ScopeKind::Block, keywords, role: None, parent: Some(scope), directory })
+    Arc::new(Scope { kind: ScopeKind::Block, keywords, role: None, parent: Some(scope), directory, include_dir: None })
 }
 
 /// Says where a file was looked for.

@@ -126,6 +126,7 @@ impl Reader<'_> {
             role: None,
             parent: Some(parent.clone()),
             directory: parent.directory.clone(),
+            include_dir: None,
         })
     }
 

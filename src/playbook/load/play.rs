@@ -37,6 +37,7 @@ impl Reader<'_> {
             role: None,
             parent: outer.cloned(),
             directory: directory.into(),
+            include_dir: None,
         });
         let vars_files = self.vars_files(entry);
         let vars_prompt = self.vars_prompt(entry);

@@ -112,6 +112,7 @@ impl Reader<'_> {
             role: None,
             parent: outer.cloned(),
             directory: directory.clone().into(),
+            include_dir: None,
         });
         let Some(name) = self.static_text(IMPORT, file, &scope, &own_vars) else { return Vec::new() };
         let mut target = self.collection_playbook(&name, &directory).unwrap_or_else(|| directory.join(&name));

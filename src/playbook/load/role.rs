@@ -182,6 +182,7 @@ impl Reader<'_> {
             role: Some(role.clone()),
             parent: Some(parent.clone()),
             directory: path.join("tasks").into(),
+            include_dir: None,
         });
         (role, scope)
     }
@@ -244,6 +245,7 @@ impl Reader<'_> {
             role: scope.role.clone(),
             parent: scope.parent.clone(),
             directory: role.path.join("handlers").into(),
+            include_dir: None,
         });
         self.handler_items(&list, &scope, true)
     }

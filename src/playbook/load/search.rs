@@ -114,8 +114,11 @@ fn dedup(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 }
 
 impl Reader<'_> {
-    /// Finds a file of tasks: relative to the file that names it, to the files that led there, to the role, to the
-    /// playbook. A dynamic include in a role looks into the role's `tasks/` first.
+    /// Finds a file of tasks as Ansible does: by the folders the includes around name, innermost first, each time
+    /// below the role or playbook and then in the playbook's own folder; where that finds nothing, also beside the
+    /// file that names it.
+    ///
+    /// Source: `load_list_of_tasks` and `process_include_results` of ansible-core.
     pub(super) fn tasks_path(
         &self,
         name: &str,
@@ -125,27 +128,40 @@ impl Reader<'_> {
     ) -> Result<PathBuf, Vec<PathBuf>> {
         let tried = match absolute(name) {
             Some(path) => vec![path],
-            None => {
-                let folder = if is_handler { "handlers" } else { "tasks" };
-                let role = from.role().map(|r| &r.path);
-                let in_role = role.map(|r| r.join(folder).join(name));
-                let around = from
-                    .chain()
-                    .take_while(|s| s.kind != ScopeKind::Play)
-                    .map(|s| s.directory.join(name))
-                    .collect::<Vec<_>>();
-                let mut tried = Vec::new();
-                tried.extend(in_role.iter().filter(|_| !is_import).cloned());
-                tried.extend(around);
-                tried.extend(in_role);
-                tried.extend(role.map(|r| r.join("tasks").join(name)));
-                tried.extend(role.map(|r| r.join(name)));
-                tried.push(self.play.directory.join(name));
-                tried
-            }
+            None => self.task_files(name, from, is_handler, is_import),
         };
         let tried = dedup(tried);
         tried.iter().find(|p| p.is_file()).cloned().ok_or(tried)
+    }
+
+    fn task_files(&self, name: &str, from: &Scope, is_handler: bool, is_import: bool) -> Vec<PathBuf> {
+        let playbook = &self.play.directory;
+        let folder = if is_handler { "handlers" } else { "tasks" };
+        let role = from.role().map(|r| r.path.clone());
+        let mut tried = Vec::new();
+        let in_role: Vec<PathBuf> = role
+            .iter()
+            .flat_map(|r| [r.join(folder).join(name), r.join("tasks").join(name), r.join(name)])
+            .chain(role.iter().flat_map(|_| [playbook.join(folder).join(name), playbook.join(name)]))
+            .collect();
+        for cumulative in cumulative_folders(from, is_import) {
+            match &role {
+                Some(role) => {
+                    if !is_import {
+                        tried.extend(in_role.clone());
+                    }
+                    let base = role.join(folder).join(cumulative);
+                    tried.extend([base.join(folder).join(name), base.join(name)]);
+                    tried.extend([playbook.join(folder).join(name), playbook.join(name)]);
+                }
+                None => tried.extend([playbook.join(cumulative).join(name), playbook.join(name)]),
+            }
+        }
+        tried.extend(in_role);
+        tried.push(playbook.join(name));
+        let own = from.chain().take_while(|s| s.kind != ScopeKind::Play).map(|s| s.directory.join(name));
+        tried.extend(own);
+        tried
     }
 
     /// Finds the folder of a role.
@@ -187,4 +203,25 @@ impl Reader<'_> {
             .flat_map(|f| [f.join(format!("{playbook}.yml")), f.join(format!("{playbook}.yaml"))])
             .find(|f| f.is_file())
     }
+}
+
+/// The folders that includes around name, put together from the innermost outwards.
+fn cumulative_folders(from: &Scope, is_import: bool) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut role: Option<&Path> = None;
+    for scope in from.chain() {
+        role = scope.role.as_ref().map(|r| r.path.as_path()).or(role);
+        // A role's imports are read before anything around it is known.
+        if is_import && scope.kind == ScopeKind::Role {
+            break;
+        }
+        let folder = match (scope.kind, &scope.include_dir) {
+            (_, Some(folder)) => folder.as_path(),
+            (ScopeKind::Include | ScopeKind::Import, None) => role.unwrap_or(Path::new("")),
+            _ => continue,
+        };
+        let cumulative = folders.last().map_or_else(|| folder.to_path_buf(), |inner| folder.join(inner));
+        folders.push(cumulative);
+    }
+    folders
 }
