@@ -1,6 +1,6 @@
 //! Loading playbooks: valid ones against what Ansible lists of them, wrong ones against their diagnostics.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bringup::playbook::{
@@ -402,45 +402,14 @@ fn a_task_to_start_at_is_found_by_name_or_pattern() {
     assert_eq!(starts("nothing"), None);
 }
 
-/// Every `NAME.yml` (without `_`) and `NAME/site.yml` below `tests/bad/playbook` is wrong; beside it lies what is said.
+/// A case is a playbook, or a folder with `site.yml`.
 #[test]
 fn wrong_playbooks_are_explained() {
-    let folder = Path::new("tests/bad/playbook");
-    let mut cases: Vec<(String, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if path.join("site.yml").is_file() {
-            cases.push((name, path.join("site.yml")));
-        } else if path.extension().is_some_and(|e| e == "yml") && !name.starts_with('_') {
-            cases.push((name, path));
-        }
-    }
-    cases.sort();
-    assert!(cases.len() >= 100, "{} cases", cases.len());
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("bad/playbook");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
-        for (name, path) in &cases {
-            let found = loader().lint(std::slice::from_ref(path));
-            assert!(!found.is_empty(), "{name} is not found to be wrong");
-            insta::assert_snapshot!(name.as_str(), rendered(&found));
-        }
+    crate::bad::check("playbook", 110, |case| {
+        let file = if case.is_dir() { case.join("site.yml") } else { case.to_owned() };
+        let found = loader().lint(&[file]);
+        (!found.is_empty()).then(|| found.iter().map(|d| crate::bad::render(d)).collect::<Vec<_>>().join("\n"))
     });
-}
-
-/// What a person without colours sees.
-fn rendered(found: &[Diagnostic]) -> String {
-    let theme = miette::GraphicalTheme::unicode_nocolor();
-    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(100);
-    let mut out = String::new();
-    for diagnostic in found {
-        handler.render_report(&mut out, diagnostic).unwrap();
-    }
-    let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
-    lines.join("\n")
 }
 
 /// Lines taken out, moved and replaced: whatever comes of it, there is an answer.
@@ -503,7 +472,7 @@ proptest::proptest! {
         let path = folder.path().join("site.yml");
         std::fs::write(&path, text).unwrap();
         for diagnostic in loader().lint(&[path]) {
-            rendered(&[diagnostic]);
+            crate::bad::render(&diagnostic);
         }
     }
 }
