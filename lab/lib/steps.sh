@@ -12,7 +12,9 @@ step() {
     [ ! -t 1 ] || printf '  %s· %s …%s' "$DIM" "$title" "$PLAIN"
     printf '\n== %s\n' "$title" >> "$LOG"
     mark=$(($(stat -c %s "$LOG") + 1))
-    "$@" >>"$LOG" 2>&1 </dev/null || rc=$?
+    # In a process of its own: there, and not in a list with `||`, the first failing command ends it.
+    "$@" >>"$LOG" 2>&1 </dev/null &
+    wait $! || rc=$?
     [ ! -t 1 ] || printf '\r\e[K'
     if [ $rc = 0 ]; then
         printf '  %s✓%s %-46s %s%9s%s\n' "$GREEN" "$PLAIN" "$title" "$DIM" "$(seconds_since "$began")" "$PLAIN"
