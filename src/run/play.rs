@@ -379,6 +379,7 @@ fn gather_task(play: &Play) -> Arc<Task> {
         role: None,
         parent: Some(play.scope.clone()),
         directory: play.directory.as_path().into(),
+        include_dir: None,
     };
     Arc::new(Task {
         name: Some(text("Gathering Facts", &play.span)),
