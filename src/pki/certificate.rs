@@ -65,7 +65,13 @@ impl Certificate {
 ///
 /// # Errors
 /// When a field cannot be written or the issuer's certificate cannot be read.
-pub fn issue(request: &Request, public_key: &[u8], issuer: &Issuer<'_>, not_before: i64, not_after: i64) -> Result<String, PkiError> {
+pub fn issue(
+    request: &Request,
+    public_key: &[u8],
+    issuer: &Issuer<'_>,
+    not_before: i64,
+    not_after: i64,
+) -> Result<String, PkiError> {
     let failed = |e: rcgen::Error| PkiError::NotMade { what: "certificate", why: e.to_string() };
     let mut params = request.parameters()?;
     params.not_before = time(not_before)?;
@@ -90,5 +96,83 @@ fn serial() -> [u8; 16] {
 }
 
 fn time(seconds: i64) -> Result<::time::OffsetDateTime, PkiError> {
-    ::time::OffsetDateTime::from_unix_timestamp(seconds).map_err(|e| PkiError::Value { what: "date", value: seconds.to_string(), why: e.to_string() })
+    ::time::OffsetDateTime::from_unix_timestamp(seconds).map_err(|e| PkiError::Value {
+        what: "date",
+        value: seconds.to_string(),
+        why: e.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process::Command};
+
+    use super::*;
+    use crate::pki::{Curve, KeyKind, Name};
+
+    fn authority() -> Request {
+        let mut request =
+            Request { subject: vec![("CN".into(), "test-ca".into())], authority: Some(true), ..Request::default() };
+        request.set_usages(&["digitalSignature".into(), "keyCertSign".into(), "cRLSign".into()], &[]).unwrap();
+        request
+    }
+
+    fn leaf() -> Request {
+        let subject = vec![("O".into(), "system:masters".into()), ("CN".into(), "admin".into())];
+        let names = vec![Name::parse("DNS:kubernetes.default").unwrap(), Name::parse("IP:10.83.0.1").unwrap()];
+        let mut request = Request { subject, names, authority: Some(false), ..Request::default() };
+        request.set_usages(&["digitalSignature".into()], &["serverAuth".into(), "clientAuth".into()]).unwrap();
+        request
+    }
+
+    #[test]
+    fn openssl_accepts_what_every_kind_of_key_signs() {
+        let now = jiff::Timestamp::now().as_second();
+        for kind in [KeyKind::Ecc(Curve::P256), KeyKind::Ecc(Curve::P384), KeyKind::Ed25519, KeyKind::Rsa(2048)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            let (ca_key, key) = (Key::generate(kind).unwrap(), Key::generate(KeyKind::Ecc(Curve::P256)).unwrap());
+            let ca =
+                issue(&authority(), &ca_key.public_der(), &Issuer::Oneself(&ca_key), now - 60, now + 3600).unwrap();
+            let csr = leaf().sign(&key).unwrap();
+            let (request, public) = Request::from_pem(&csr).unwrap();
+            assert_eq!(request, leaf());
+            let certificate = issue(&request, &public, &Issuer::Authority(&ca, &ca_key), now - 60, now + 600).unwrap();
+            fs::write(path("ca.crt"), &ca).unwrap();
+            fs::write(path("leaf.crt"), &certificate).unwrap();
+            let verify = Command::new("openssl")
+                .args(["verify", "-x509_strict", "-CAfile"])
+                .args([path("ca.crt"), path("leaf.crt")])
+                .output()
+                .unwrap();
+            assert!(verify.status.success(), "{kind:?}: {}", String::from_utf8_lossy(&verify.stderr));
+            let (ca, read) = (Certificate::from_pem(&ca).unwrap(), Certificate::from_pem(&certificate).unwrap());
+            assert_eq!(read.request, leaf());
+            assert!(read.signed_by(&ca) && ca.signed_by(&ca) && !ca.signed_by(&read));
+            assert_eq!((read.public_key, read.not_after), (key.public_der(), now + 600));
+        }
+    }
+
+    #[test]
+    fn keys_that_openssl_made_are_read() {
+        let cases: [(&[&str], KeyKind); 5] = [
+            (&["ecparam", "-name", "prime256v1", "-genkey", "-noout"], KeyKind::Ecc(Curve::P256)),
+            (&["ecparam", "-name", "secp384r1", "-genkey", "-noout"], KeyKind::Ecc(Curve::P384)),
+            (&["genpkey", "-algorithm", "ed25519"], KeyKind::Ed25519),
+            (&["genrsa", "2048"], KeyKind::Rsa(2048)),
+            (&["genrsa", "-traditional", "2048"], KeyKind::Rsa(2048)),
+        ];
+        for (arguments, kind) in cases {
+            let made = Command::new("openssl").args(arguments).output().unwrap();
+            let key = Key::from_pem(&String::from_utf8_lossy(&made.stdout)).unwrap();
+            assert_eq!(key.kind(), kind, "{arguments:?}");
+        }
+        for damaged in [
+            "",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n",
+        ] {
+            assert!(Key::from_pem(damaged).is_err());
+        }
+    }
 }

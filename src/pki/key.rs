@@ -58,7 +58,11 @@ impl Key {
         let pem = match kind {
             KeyKind::Rsa(bits) => {
                 if !(2048..=8192).contains(&bits) {
-                    return Err(PkiError::Value { what: "size", value: bits.to_string(), why: "is not from 2048 to 8192".to_owned() });
+                    return Err(PkiError::Value {
+                        what: "size",
+                        value: bits.to_string(),
+                        why: "is not from 2048 to 8192".to_owned(),
+                    });
                 }
                 let key = RsaPrivateKey::new(&mut rand::rng(), bits).map_err(|e| failed(e.to_string()))?;
                 key.to_pkcs8_pem(LineEnding::LF).map_err(|e| failed(e.to_string()))?.to_string()
@@ -136,7 +140,9 @@ impl Key {
 
 fn rsa_bits(pem: &str) -> Result<usize, PkiError> {
     use rsa::traits::PublicKeyParts;
-    let key = RsaPrivateKey::from_pkcs8_pem(pem).or_else(|_| RsaPrivateKey::from_pkcs1_pem(pem).map_err(|_| ())).map_err(|()| unread("its size cannot be told"))?;
+    let key = RsaPrivateKey::from_pkcs8_pem(pem)
+        .or_else(|_| RsaPrivateKey::from_pkcs1_pem(pem).map_err(|_| ()))
+        .map_err(|()| unread("its size cannot be told"))?;
     Ok(key.size() * 8)
 }
 

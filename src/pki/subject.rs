@@ -34,7 +34,8 @@ impl Name {
     /// # Errors
     /// When the kind is unknown or the address is none.
     pub fn parse(text: &str) -> Result<Name, PkiError> {
-        let wrong = |why: &str| PkiError::Value { what: "subject_alt_name", value: text.to_owned(), why: why.to_owned() };
+        let wrong =
+            |why: &str| PkiError::Value { what: "subject_alt_name", value: text.to_owned(), why: why.to_owned() };
         let (kind, value) = text.split_once(':').ok_or_else(|| wrong("has no kind: write `DNS:…` or `IP:…`"))?;
         match kind {
             "DNS" => Ok(Name::Dns(value.to_owned())),
@@ -110,12 +111,17 @@ impl Request {
     pub fn set_usages(&mut self, usages: &[String], extended: &[String]) -> Result<(), PkiError> {
         let known = |what: &'static str, name: &String, all: &[&str]| match all.contains(&name.as_str()) {
             true => Ok(Usage(name.clone())),
-            false => Err(PkiError::Value { what, value: name.clone(), why: format!("is unknown: there are {}", all.join(", ")) }),
+            false => Err(PkiError::Value {
+                what,
+                value: name.clone(),
+                why: format!("is unknown: there are {}", all.join(", ")),
+            }),
         };
         let keys: Vec<&str> = KEY_USAGES.iter().map(|(n, _)| *n).collect();
         let extended_names: Vec<&str> = EXTENDED_USAGES.iter().map(|(n, _)| *n).collect();
         self.usages = usages.iter().map(|u| known("key_usage", u, &keys)).collect::<Result<_, _>>()?;
-        self.extended = extended.iter().map(|u| known("extended_key_usage", u, &extended_names)).collect::<Result<_, _>>()?;
+        self.extended =
+            extended.iter().map(|u| known("extended_key_usage", u, &extended_names)).collect::<Result<_, _>>()?;
         self.usages.sort();
         self.extended.sort();
         Ok(())
@@ -143,13 +149,21 @@ impl Request {
                 "OU" => DnType::OrganizationalUnitName,
                 "CN" => DnType::CommonName,
                 other => {
-                    return Err(PkiError::Value { what: "subject", value: other.to_owned(), why: "is no field known here".to_owned() });
+                    return Err(PkiError::Value {
+                        what: "subject",
+                        value: other.to_owned(),
+                        why: "is no field known here".to_owned(),
+                    });
                 }
             };
             params.distinguished_name.push(kind, value.as_str());
         }
         for name in &self.names {
-            let odd = |text: &str| PkiError::Value { what: "subject_alt_name", value: text.to_owned(), why: "is not plain ASCII".to_owned() };
+            let odd = |text: &str| PkiError::Value {
+                what: "subject_alt_name",
+                value: text.to_owned(),
+                why: "is not plain ASCII".to_owned(),
+            };
             params.subject_alt_names.push(match name {
                 Name::Dns(text) => SanType::DnsName(text.as_str().try_into().map_err(|_| odd(text))?),
                 Name::Uri(text) => SanType::URI(text.as_str().try_into().map_err(|_| odd(text))?),
@@ -178,7 +192,8 @@ impl Request {
         let unread = |why: String| PkiError::NotRead { what: "certificate signing request", why };
         let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|e| unread(e.to_string()))?;
         // rcgen checks the signature.
-        CertificateSigningRequestParams::from_der(&pem.contents.as_slice().into()).map_err(|e| unread(e.to_string()))?;
+        CertificateSigningRequestParams::from_der(&pem.contents.as_slice().into())
+            .map_err(|e| unread(e.to_string()))?;
         let (_, csr) = X509CertificationRequest::from_der(&pem.contents).map_err(|e| unread(e.to_string()))?;
         let info = &csr.certification_request_info;
         let mut request = Request { subject: subject(&info.subject), ..Request::default() };
@@ -203,7 +218,9 @@ impl Request {
 
     fn extension(&mut self, extension: &ParsedExtension<'_>) {
         match extension {
-            ParsedExtension::SubjectAlternativeName(names) => self.names = names.general_names.iter().filter_map(general_name).collect(),
+            ParsedExtension::SubjectAlternativeName(names) => {
+                self.names = names.general_names.iter().filter_map(general_name).collect()
+            }
             ParsedExtension::BasicConstraints(constraints) => {
                 self.authority = Some(constraints.ca);
                 self.path_length = constraints.path_len_constraint.and_then(|l| u8::try_from(l).ok());

@@ -321,7 +321,8 @@ impl Emitter {
                 }
             }
             let here = self.column + (end - start.min(end));
-            if end > 0 && end + 1 < chars.len() && (current == Some(' ') || start >= end) && here > self.width && split {
+            if end > 0 && end + 1 < chars.len() && (current == Some(' ') || start >= end) && here > self.width && split
+            {
                 if start < end {
                     self.raw(&chars[start..end].iter().collect::<String>());
                     start = end;

@@ -115,8 +115,10 @@ impl Engine {
     pub fn render_tree(&self, node: &Node, vars: &Context) -> Result<Json, TemplateError> {
         match &node.value {
             yaml::Value::String { text, unsafe_text: false } => self.render_at(text, Some(&node.span), vars),
-            yaml::Value::Vault(_) => Err(TemplateError::new(Kind::Encrypted("a value".to_owned()), Some(node.span.clone()))
-                .with_help("decrypt it with `ansible-vault decrypt`: vaulted values are not read yet")),
+            yaml::Value::Vault(_) => {
+                Err(TemplateError::new(Kind::Encrypted("a value".to_owned()), Some(node.span.clone()))
+                    .with_help("decrypt it with `ansible-vault decrypt`: vaulted values are not read yet"))
+            }
             yaml::Value::Seq(items) => {
                 let mut out = Vec::with_capacity(items.len());
                 for item in items {
@@ -200,7 +202,13 @@ impl Engine {
     }
 
     /// Runs a lookup on terms already rendered, as `with_NAME` does.
-    pub fn lookup(&self, name: &str, terms: &Json, span: Option<&Span>, vars: &Context) -> Result<Vec<Json>, TemplateError> {
+    pub fn lookup(
+        &self,
+        name: &str,
+        terms: &Json,
+        span: Option<&Span>,
+        vars: &Context,
+    ) -> Result<Vec<Json>, TemplateError> {
         let list = if terms.is_array() { terms.clone() } else { Json::Array(vec![terms.clone()]) };
         let top = [("__name", Json::from(name)), ("__terms", list)];
         let vars = vars.with(top.into_iter().map(|(k, v)| (k.to_owned(), super::Var::data(&v))).collect());
@@ -217,7 +225,12 @@ impl Engine {
     }
 
     /// Renders one text to an engine value.
-    pub(crate) fn render_value(&self, source: &str, span: Option<&Span>, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
+    pub(crate) fn render_value(
+        &self,
+        source: &str,
+        span: Option<&Span>,
+        inner: &Arc<Inner>,
+    ) -> Result<Value, TemplateError> {
         if !is_template(source) {
             return Ok(Value::from(source));
         }

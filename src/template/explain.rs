@@ -184,9 +184,8 @@ fn undefined(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inner>, span
         return unknown(Kind::Undefined { name: path }, span, help);
     };
     let keys = keys_of(&parent, inner);
-    let help = suggestion(&last, &keys).or_else(|| {
-        (!keys.is_empty() && keys.len() <= 12).then(|| format!("`{parent}` has {}", keys.join(", ")))
-    });
+    let help = suggestion(&last, &keys)
+        .or_else(|| (!keys.is_empty() && keys.len() <= 12).then(|| format!("`{parent}` has {}", keys.join(", "))));
     unknown(Kind::NoAttribute { parent, name: last }, span, help)
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::Value;
+use minijinja::syntax::SyntaxConfig;
 
 use crate::yaml::{Source, Span};
 

@@ -30,7 +30,9 @@ fn part(context: &Arc<Inner>, raw: &Raw, name: &str) -> Value {
 
 impl std::fmt::Debug for LazySeq {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.items.iter().enumerate().map(|(i, r)| part(&self.context, r, &i.to_string()))).finish()
+        f.debug_list()
+            .entries(self.items.iter().enumerate().map(|(i, r)| part(&self.context, r, &i.to_string())))
+            .finish()
     }
 }
 

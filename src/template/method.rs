@@ -155,7 +155,8 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
         "isupper" => Value::from(text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)),
         "islower" => Value::from(text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)),
         "isidentifier" => Value::from(
-            text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_'),
+            text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                && text.chars().all(|c| c.is_alphanumeric() || c == '_'),
         ),
         "expandtabs" => Value::from(text.replace('\t', "        ")),
         "encode" | "decode" => Value::from(text),

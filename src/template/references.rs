@@ -41,8 +41,17 @@ impl References {
 }
 
 const IMPURE: &[&str] = &["lookup", "query", "q", "now"];
-const IMPURE_FILTERS: &[&str] =
-    &["random", "shuffle", "random_mac", "password_hash", "fileglob", "realpath", "strftime", "expandvars", "expanduser"];
+const IMPURE_FILTERS: &[&str] = &[
+    "random",
+    "shuffle",
+    "random_mac",
+    "password_hash",
+    "fileglob",
+    "realpath",
+    "strftime",
+    "expandvars",
+    "expanduser",
+];
 
 /// Collects calls and names of a parsed template.
 #[derive(Default)]
@@ -238,7 +247,10 @@ impl Engine {
         refs.hostvars = names.contains("hostvars");
         refs.any = found.dynamic;
         refs.impure = found.functions.iter().any(|(name, _)| IMPURE.contains(name))
-            || found.filters.iter().any(|(name, _)| IMPURE_FILTERS.contains(&name.rsplit('.').next().unwrap_or_default()));
+            || found
+                .filters
+                .iter()
+                .any(|(name, _)| IMPURE_FILTERS.contains(&name.rsplit('.').next().unwrap_or_default()));
         refs.names = names.into_iter().filter(|n| !function::names().contains(&n.as_str())).collect();
         refs.names.extend(found.literal_names);
         refs

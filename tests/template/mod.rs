@@ -66,7 +66,10 @@ fn run(name: &str) {
             (None, Some(part), Err(error)) if !part.is_empty() && error.to_string().contains(part.as_str()) => {}
             (expected, error, result) => {
                 let wanted = expected.as_ref().map_or_else(|| format!("error {error:?}"), ToString::to_string);
-                let found = result.map_or_else(|e| format!("error: {e} {:?}", miette::Diagnostic::help(&e).map(|h| h.to_string())), |v| v.to_string());
+                let found = result.map_or_else(
+                    |e| format!("error: {e} {:?}", miette::Diagnostic::help(&e).map(|h| h.to_string())),
+                    |v| v.to_string(),
+                );
                 wrong.push(format!("{shown}\n  wanted {wanted}\n  found  {found}"));
             }
         }

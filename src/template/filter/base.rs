@@ -297,7 +297,10 @@ fn comment(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
         out.push_str(&newline);
     }
     let body = text(value)?.replace(&newline, &format!("{newline}{decoration}"));
-    out.push_str(&format!("{decoration}{body}").replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end())));
+    out.push_str(
+        &format!("{decoration}{body}")
+            .replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end())),
+    );
     for _ in 0..after {
         out.push_str(&newline);
         out.push_str(postfix.trim_end());

@@ -138,7 +138,9 @@ fn to_nice_json(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, 
 fn tojson(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let indent = args.rest().first().and_then(Value::as_usize);
     let text = string(&written(value, args, indent, true)?)?;
-    Ok(Value::from(text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027")))
+    Ok(Value::from(
+        text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027"),
+    ))
 }
 
 fn parse_json(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -151,7 +153,10 @@ fn parse_json(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Er
 }
 
 fn json_query(_: &mut State, _: &Value, _: &mut Args) -> Result<Value, Error> {
-    Err(unsupported("the filter `json_query` is not supported", "use `selectattr`, `map(attribute=…)` and `dict2items` instead"))
+    Err(unsupported(
+        "the filter `json_query` is not supported",
+        "use `selectattr`, `map(attribute=…)` and `dict2items` instead",
+    ))
 }
 
 /// Encodes a text in a named encoding; those that matter are UTF-8 and UTF-16.
@@ -165,7 +170,9 @@ fn encoded(text: &str, encoding: &str, args: &Args) -> Result<Vec<u8>, Error> {
             .chars()
             .map(|c| u8::try_from(u32::from(c)).map_err(|_| args.wrong(format!("`{c}` does not exist in {encoding}"))))
             .collect(),
-        _ => Err(args.wrong(format!("the encoding `{encoding}` is not supported: utf-8, utf-16-le, utf-16-be, ascii or latin-1"))),
+        _ => Err(args.wrong(format!(
+            "the encoding `{encoding}` is not supported: utf-8, utf-16-le, utf-16-be, ascii or latin-1"
+        ))),
     }
 }
 
@@ -251,7 +258,8 @@ fn urlsplit(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
         None => ("", rest),
     };
     let (user, host) = netloc.rsplit_once('@').map_or((None, netloc), |(u, h)| (Some(u), h));
-    let (username, password) = user.map_or((None, None), |u| u.split_once(':').map_or((Some(u), None), |(n, p)| (Some(n), Some(p))));
+    let (username, password) =
+        user.map_or((None, None), |u| u.split_once(':').map_or((Some(u), None), |(n, p)| (Some(n), Some(p))));
     let closing = host.rfind(']');
     let (hostname, port) = match host.rsplit_once(':').filter(|_| host.rfind(':') > closing) {
         Some((name, port)) => (name, port.parse::<u16>().ok()),

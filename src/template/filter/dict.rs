@@ -16,8 +16,13 @@ pub(super) const FILTERS: &[Entry] = &[
     on("rekey_on_member", rekey_on_member),
 ];
 
-pub(super) const GENERAL: &[Entry] =
-    &[on("counter", counter), on("dict", dict), on("dict_kv", dict_kv), on("keep_keys", keep_keys), on("remove_keys", remove_keys)];
+pub(super) const GENERAL: &[Entry] = &[
+    on("counter", counter),
+    on("dict", dict),
+    on("dict_kv", dict_kv),
+    on("keep_keys", keep_keys),
+    on("remove_keys", remove_keys),
+];
 
 type Entries = IndexMap<Value, Value>;
 
@@ -94,9 +99,8 @@ fn merged(mut low: Entries, high: Entries, recursive: bool, merge: ListMerge) ->
 }
 
 fn lists(old: Vec<Value>, new: Vec<Value>, merge: ListMerge) -> Value {
-    let without = |list: Vec<Value>, other: &[Value]| -> Vec<Value> {
-        list.into_iter().filter(|v| !other.contains(v)).collect()
-    };
+    let without =
+        |list: Vec<Value>, other: &[Value]| -> Vec<Value> { list.into_iter().filter(|v| !other.contains(v)).collect() };
     Value::from(match merge {
         ListMerge::Replace => new,
         ListMerge::Keep => old,

@@ -36,7 +36,9 @@ fn hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
         "sha384" => hex(Sha384::digest(text)),
         "sha512" => hex(Sha512::digest(text)),
         "blowfish" => return Err(unsupported("the hash `blowfish` is not supported", "use sha512")),
-        other => return Err(args.wrong(format!("`{other}` is not a digest: md5, sha1, sha224, sha256, sha384 or sha512"))),
+        other => {
+            return Err(args.wrong(format!("`{other}` is not a digest: md5, sha1, sha224, sha256, sha384 or sha512")));
+        }
     }))
 }
 
@@ -116,7 +118,8 @@ const SHA512_ORDER: [usize; 64] = [
 ];
 
 const SHA256_ORDER: [usize; 32] = [
-    0, 10, 20, 21, 1, 11, 12, 22, 2, 3, 13, 23, 24, 4, 14, 15, 25, 5, 6, 16, 26, 27, 7, 17, 18, 28, 8, 9, 19, 29, 31, 30,
+    0, 10, 20, 21, 1, 11, 12, 22, 2, 3, 13, 23, 24, 4, 14, 15, 25, 5, 6, 16, 26, 27, 7, 17, 18, 28, 8, 9, 19, 29, 31,
+    30,
 ];
 
 /// Unix-crypt with SHA-2, after Drepper's specification (<https://www.akkadia.org/drepper/SHA-crypt.txt>).
@@ -147,14 +150,22 @@ fn crypt<D: Digest>(prefix: &str, password: &[u8], salt: &str, rounds: u32, orde
     let s = repeated(&s.finalize(), salt_bytes.len());
     for round in 0..rounds {
         let mut c = D::new();
-        if round & 1 == 1 { c.update(&p) } else { c.update(&state) }
+        if round & 1 == 1 {
+            c.update(&p)
+        } else {
+            c.update(&state)
+        }
         if round % 3 != 0 {
             c.update(&s);
         }
         if round % 7 != 0 {
             c.update(&p);
         }
-        if round & 1 == 1 { c.update(&state) } else { c.update(&p) }
+        if round & 1 == 1 {
+            c.update(&state)
+        } else {
+            c.update(&p)
+        }
         state = c.finalize();
     }
     let shown = if rounds == 5000 { String::new() } else { format!("rounds={rounds}$") };

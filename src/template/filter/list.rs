@@ -179,7 +179,8 @@ pub(super) fn compare(a: &Value, b: &Value, case_sensitive: bool) -> Result<Orde
     let list = |v: &Value| matches!(v.kind(), ValueKind::Seq | ValueKind::Iterable);
     if number(a) && number(b) {
         let float = |v: &Value| f64::try_from(v.clone()).unwrap_or_else(|_| f64::from(u8::from(v.is_true())));
-        let whole = |v: &Value| i128::try_from(v.clone()).ok().filter(|_| v.kind() == ValueKind::Bool || v.is_integer());
+        let whole =
+            |v: &Value| i128::try_from(v.clone()).ok().filter(|_| v.kind() == ValueKind::Bool || v.is_integer());
         return Ok(match (whole(a), whole(b)) {
             (Some(x), Some(y)) => x.cmp(&y),
             _ => float(a).total_cmp(&float(b)),
@@ -293,7 +294,8 @@ fn sum(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     }
     let mut total = 0.0;
     for value in &values {
-        total += f64::try_from(value.clone()).map_err(|_| args.wrong(format!("{} is not a number", describe(value))))?;
+        total +=
+            f64::try_from(value.clone()).map_err(|_| args.wrong(format!("{} is not a number", describe(value))))?;
     }
     Ok(Value::from(total))
 }

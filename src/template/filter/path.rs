@@ -94,14 +94,16 @@ fn commonpath(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Er
     if paths.is_empty() || paths.iter().any(|p| p.starts_with('/') != paths[0].starts_with('/')) {
         return Err(args.wrong("needs paths that are all absolute or all relative"));
     }
-    let parts: Vec<Vec<&str>> = paths.iter().map(|p| p.split('/').filter(|x| !x.is_empty() && *x != ".").collect()).collect();
+    let parts: Vec<Vec<&str>> =
+        paths.iter().map(|p| p.split('/').filter(|x| !x.is_empty() && *x != ".").collect()).collect();
     let len = (0..parts[0].len()).take_while(|i| parts.iter().all(|p| p.get(*i) == parts[0].get(*i))).count();
     let root = if paths[0].starts_with('/') { "/" } else { "" };
     Ok(Value::from(format!("{root}{}", parts[0].get(..len).unwrap_or_default().join("/"))))
 }
 
 fn absolute(state: &State, path: &str) -> String {
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", local_of(state).current_dir()) };
+    let path =
+        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", local_of(state).current_dir()) };
     normalized(&path)
 }
 

@@ -34,7 +34,9 @@ fn python_pattern(pattern: &str) -> String {
         if c == '\\' {
             match chars.next() {
                 Some('Z') => out.push_str("\\z"),
-                Some(next @ ('/' | '"' | '\'' | '@' | '%' | '!' | ',' | ';' | ':' | '=' | '`' | '<' | '>' | '_' | ' ')) => {
+                Some(
+                    next @ ('/' | '"' | '\'' | '@' | '%' | '!' | ',' | ';' | ':' | '=' | '`' | '<' | '>' | '_' | ' '),
+                ) => {
                     out.push(next);
                 }
                 Some(next) => {
@@ -160,10 +162,13 @@ fn regex_search(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, 
             .strip_prefix("\\g<")
             .and_then(|g| g.strip_suffix('>'))
             .or_else(|| group.strip_prefix('\\').filter(|g| g.chars().all(|c| c.is_ascii_digit())));
-        wanted.push(name.ok_or_else(|| args.wrong(format!("`{group}` is not a group: `\\1` or `\\g<name>`")))?.to_owned());
+        wanted.push(
+            name.ok_or_else(|| args.wrong(format!("`{group}` is not a group: `\\1` or `\\g<name>`")))?.to_owned(),
+        );
     }
     let text = string(value)?;
-    let Some(found) = compile(&pattern, ignorecase, multiline)?.captures(text.as_str()).map_err(|e| trouble(&e))? else {
+    let Some(found) = compile(&pattern, ignorecase, multiline)?.captures(text.as_str()).map_err(|e| trouble(&e))?
+    else {
         return Ok(Value::from(()));
     };
     if wanted.is_empty() {
@@ -202,7 +207,11 @@ fn regex_escape(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, 
         text.chars().flat_map(|c| special.contains(c).then_some('\\').into_iter().chain([c])).collect()
     };
     if value.kind() == ValueKind::Seq {
-        return items(value)?.iter().map(|i| string(i).map(|t| Value::from(escaped(&t)))).collect::<Result<Vec<_>, _>>().map(Value::from);
+        return items(value)?
+            .iter()
+            .map(|i| string(i).map(|t| Value::from(escaped(&t))))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::from);
     }
     Ok(Value::from(escaped(&string(value)?)))
 }

@@ -32,7 +32,9 @@ const MAX_WIDTH: usize = 1_000_000;
 
 pub(crate) fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
 }
 
 pub(crate) fn title(text: &str) -> String {
@@ -233,7 +235,8 @@ fn xmlattr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
     let mut parts = Vec::new();
     for (key, item) in pairs(value)? {
         if !matches!(item.kind(), ValueKind::None | ValueKind::Undefined) {
-            let escaped = string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('<', "&lt;").replace('>', "&gt;");
+            let escaped =
+                string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('<', "&lt;").replace('>', "&gt;");
             parts.push(format!("{key}=\"{escaped}\""));
         }
     }

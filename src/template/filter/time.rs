@@ -154,7 +154,8 @@ fn strftime(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
                 Some(text) => text.trim().parse().ok(),
                 None => f64::try_from(second.clone()).ok(),
             };
-            let number = number.ok_or_else(|| args.wrong(format!("{} is not a number of seconds", describe(second))))?;
+            let number =
+                number.ok_or_else(|| args.wrong(format!("{} is not a number of seconds", describe(second))))?;
             let duration = jiff::SignedDuration::try_from_secs_f64(number).map_err(|e| args.wrong(e))?;
             jiff::Timestamp::from_duration(duration).map_err(|e| args.wrong(e))?
         }

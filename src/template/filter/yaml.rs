@@ -34,7 +34,8 @@ fn from_yaml(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error>
 
 fn from_yaml_all(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     let text = string(value)?;
-    let documents: Vec<Json> = serde_yaml::from_multiple(&text).map_err(|error| failed(format!("not YAML: {error}")))?;
+    let documents: Vec<Json> =
+        serde_yaml::from_multiple(&text).map_err(|error| failed(format!("not YAML: {error}")))?;
     Ok(documents.iter().map(from_json).collect())
 }
 

@@ -94,7 +94,9 @@ pub(crate) fn known(name: &str) -> Result<(), (Kind, Option<String>)> {
         return Ok(());
     }
     match REFUSED.iter().find(|(refused, _)| *refused == short) {
-        Some((_, help)) => Err((Kind::Unsupported(format!("the lookup `{name}` is not supported")), Some((*help).to_owned()))),
+        Some((_, help)) => {
+            Err((Kind::Unsupported(format!("the lookup `{name}` is not supported")), Some((*help).to_owned())))
+        }
         None => Err((Kind::UnknownLookup(name.to_owned()), suggestion(short, &NAMES))),
     }
 }
@@ -127,7 +129,9 @@ fn call(state: &mut State, rest: Rest<ValueOrKwargs>, as_list: bool) -> Result<V
     let mut one = Call { name, terms, args: &mut args, local: local_of(state), context: context_of(state) };
     let result = match lookup(&mut one).and_then(|found| args.finish().map(|()| found)) {
         Ok(found) => found,
-        Err(_) if errors != "strict" => return Ok(if as_list { Value::from(Vec::<Value>::new()) } else { Value::from(()) }),
+        Err(_) if errors != "strict" => {
+            return Ok(if as_list { Value::from(Vec::<Value>::new()) } else { Value::from(()) });
+        }
         Err(error) => return Err(error),
     };
     if as_list {
@@ -173,4 +177,3 @@ fn list_of(term: &Value) -> Result<Vec<Value>, Error> {
         _ => Ok(vec![term.clone()]),
     }
 }
-

@@ -12,11 +12,27 @@ use minijinja::{Environment, State};
 use super::context::{Inner, Root, SELF};
 use local::{Local, NoLocal};
 
-
 /// The functions and global names a template may use, the engine's own helpers left out.
 const NAMES: &[&str] = &[
-    "cycler", "dict", "joiner", "lipsum", "lookup", "namespace", "now", "omit", "q", "query", "range", "undef", "caller", "loop",
-    "self", "super", "varargs", "kwargs", "debug",
+    "cycler",
+    "dict",
+    "joiner",
+    "lipsum",
+    "lookup",
+    "namespace",
+    "now",
+    "omit",
+    "q",
+    "query",
+    "range",
+    "undef",
+    "caller",
+    "loop",
+    "self",
+    "super",
+    "varargs",
+    "kwargs",
+    "debug",
 ];
 
 /// All names of functions.

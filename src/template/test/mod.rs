@@ -60,18 +60,19 @@ pub(crate) fn register(env: &mut Environment<'static>) {
     for (home, entries) in HOMES {
         for entry in *entries {
             let (name, test, takes_missing) = (entry.name, entry.check, entry.takes_missing);
-            let call = move |state: &mut State<'_, '_>, value: &Value, rest: Rest<ValueOrKwargs>| -> Result<bool, Error> {
-                let mut args = Args::new(name, rest)?;
-                if !takes_missing {
-                    check(value)?;
-                    if let Some(missing) = args.missing() {
-                        check(missing)?;
+            let call =
+                move |state: &mut State<'_, '_>, value: &Value, rest: Rest<ValueOrKwargs>| -> Result<bool, Error> {
+                    let mut args = Args::new(name, rest)?;
+                    if !takes_missing {
+                        check(value)?;
+                        if let Some(missing) = args.missing() {
+                            check(missing)?;
+                        }
                     }
-                }
-                let result = test(state, value, &mut args)?;
-                args.finish()?;
-                Ok(result)
-            };
+                    let result = test(state, value, &mut args)?;
+                    args.finish()?;
+                    Ok(result)
+                };
             env.add_test(name, call);
             env.add_test(format!("{home}.{name}"), call);
         }

@@ -23,11 +23,13 @@ fn version(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error>
     let order = match kind.as_str() {
         "loose" | "pep440" => loose(&own, &other),
         "strict" => {
-            let parse = |text: &str| strict_parts(text).ok_or_else(|| args.wrong(format!("`{text}` is not a strict version")));
+            let parse =
+                |text: &str| strict_parts(text).ok_or_else(|| args.wrong(format!("`{text}` is not a strict version")));
             parse(&own)?.cmp(&parse(&other)?)
         }
         "semver" | "semantic" => {
-            let parse = |text: &str| semver(text).ok_or_else(|| args.wrong(format!("`{text}` is not a semantic version")));
+            let parse =
+                |text: &str| semver(text).ok_or_else(|| args.wrong(format!("`{text}` is not a semantic version")));
             parse(&own)?.cmp(&parse(&other)?)
         }
         other => return Err(args.wrong(format!("`{other}` is not a kind of version: loose, strict, semver or pep440"))),

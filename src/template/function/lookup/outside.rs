@@ -47,7 +47,8 @@ pub(super) fn fileglob(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
             "" => call.local.find("files", "."),
             folder => call.local.find("files", folder),
         };
-        let found = base.map_or_else(Vec::new, |base| call.local.glob(&format!("{}/{name}", base.trim_end_matches("/."))));
+        let found =
+            base.map_or_else(Vec::new, |base| call.local.glob(&format!("{}/{name}", base.trim_end_matches("/."))));
         out.extend(found.into_iter().map(Value::from));
     }
     Ok(out)
@@ -84,7 +85,11 @@ fn candidates(call: &mut Call<'_>) -> Result<(Vec<String>, bool), Error> {
     let texts = |value: &Value| -> Result<Vec<String>, Error> {
         match value.kind() {
             ValueKind::Seq | ValueKind::Iterable => items(value)?.iter().map(string).collect(),
-            _ => Ok(string(value)?.split([',', ';', ':']).map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()),
+            _ => Ok(string(value)?
+                .split([',', ';', ':'])
+                .map(|p| p.trim().to_owned())
+                .filter(|p| !p.is_empty())
+                .collect()),
         }
     };
     let (named_files, named_paths) = (call.option("files"), call.option("paths"));
@@ -97,7 +102,9 @@ fn candidates(call: &mut Call<'_>) -> Result<(Vec<String>, bool), Error> {
         } else if files.is_empty() {
             out.extend(paths);
         } else {
-            out.extend(paths.iter().flat_map(|p| files.iter().map(move |f| format!("{}/{f}", p.trim_end_matches('/')))));
+            out.extend(
+                paths.iter().flat_map(|p| files.iter().map(move |f| format!("{}/{f}", p.trim_end_matches('/')))),
+            );
         }
         Ok(())
     };
@@ -105,7 +112,9 @@ fn candidates(call: &mut Call<'_>) -> Result<(Vec<String>, bool), Error> {
         if term.kind() == ValueKind::Map {
             let part = |name: &str| term.get_attr(name).ok().filter(|v| !v.is_undefined());
             skip |= part("skip").is_some_and(|v| v.is_true());
-            if let Some((key, _)) = pairs(&term)?.iter().find(|(k, _)| !matches!(k.as_str(), Some("files" | "paths" | "skip"))) {
+            if let Some((key, _)) =
+                pairs(&term)?.iter().find(|(k, _)| !matches!(k.as_str(), Some("files" | "paths" | "skip")))
+            {
                 return Err(call.wrong(format!("there is no option `{key}`: files, paths or skip")));
             }
             add(part("files"), part("paths"))?;
@@ -129,7 +138,9 @@ pub(super) fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
         return Ok(Vec::new());
     }
     let message = format!("lookup `first_found`: none of these files exists: {}", files.join(", "));
-    Err(carry(TemplateError::new(Kind::Failed(message), None).with_help("add a file that always exists, or `skip: true`")))
+    Err(carry(
+        TemplateError::new(Kind::Failed(message), None).with_help("add a file that always exists, or `skip: true`"),
+    ))
 }
 
 /// A password that is made once and kept in a file.
@@ -140,7 +151,11 @@ pub(super) fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
         .filter_map(|name| call.option(name).map(|v| (name, v)))
         .map(|(name, v)| {
             let joined = items(&v).ok().filter(|_| v.kind() == ValueKind::Seq);
-            ((*name).to_owned(), joined.map_or_else(|| v.to_string(), |l| l.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")))
+            (
+                (*name).to_owned(),
+                joined
+                    .map_or_else(|| v.to_string(), |l| l.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+            )
         })
         .collect();
     for refused in ["encrypt", "ident"] {
@@ -154,7 +169,9 @@ pub(super) fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
         let mut options = named.clone();
         for word in words {
             match word.split_once('=') {
-                Some((name @ ("length" | "chars" | "seed"), value)) => options.push((name.to_owned(), value.to_owned())),
+                Some((name @ ("length" | "chars" | "seed"), value)) => {
+                    options.push((name.to_owned(), value.to_owned()))
+                }
                 _ => return Err(call.wrong(format!("`{word}` is not an option: length=, chars= or seed="))),
             }
         }

@@ -130,7 +130,9 @@ pub(super) fn sequence(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     for term in terms {
         let mut own = options.clone();
         if term.contains('=') {
-            own.extend(term.split_whitespace().filter_map(|p| p.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())));
+            own.extend(
+                term.split_whitespace().filter_map(|p| p.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())),
+            );
         } else if !term.trim().is_empty() {
             short_form(&term, &mut own);
         }
