@@ -87,6 +87,8 @@ pub(crate) struct Inner {
 struct Memo {
     names: HashMap<String, Value>,
     pieces: HashMap<usize, (Arc<Piece>, Value)>,
+    /// What failed while an outer template is being rendered: the engine asks again to describe an error.
+    failures: HashMap<usize, TemplateError>,
     /// Why a value that exists came out undefined, by its last name.
     causes: HashMap<String, TemplateError>,
 }
@@ -212,14 +214,31 @@ impl Inner {
         if let Some((_, value)) = self.memo().pieces.get(&key) {
             return Ok(value.clone());
         }
+        if let Some(error) = self.memo().failures.get(&key) {
+            return Err(error.clone());
+        }
         enter(key, name).map_err(|error| error.at(piece.span.clone()))?;
         let result = self.engine.render_value(&piece.text, piece.span.as_ref(), self);
-        RENDERING.with_borrow_mut(|stack| stack.pop());
-        let value = result.map_err(|error| error.through(format!("in the value of `{name}`")))?;
-        if self.remembers() {
-            self.memo().pieces.insert(key, (piece.clone(), value.clone()));
+        let outermost = RENDERING.with_borrow_mut(|stack| {
+            stack.pop();
+            stack.is_empty()
+        });
+        let result = result.map_err(|error| error.through(format!("in the value of `{name}`")));
+        let mut memo = self.memo();
+        if outermost {
+            memo.failures.clear();
         }
-        Ok(value)
+        match &result {
+            Ok(value) if self.remembers() => {
+                memo.pieces.insert(key, (piece.clone(), value.clone()));
+            }
+            Err(error) if !outermost => {
+                memo.failures.insert(key, error.clone());
+            }
+            _ => {}
+        }
+        drop(memo);
+        result
     }
 }
 

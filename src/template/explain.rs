@@ -10,6 +10,7 @@ use crate::yaml::{Source, Span};
 use super::context::Inner;
 use super::engine::{FUEL, Unit};
 use super::error::{Kind, TemplateError};
+use super::raw::is_template;
 
 impl Unit<'_> {
     /// The place of the whole text.
@@ -171,7 +172,7 @@ fn undefined_expression(detail: &str) -> Option<&str> {
 fn undefined(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inner>, span: Option<Span>) -> TemplateError {
     let named = error.detail().and_then(undefined_expression).map(str::to_owned);
     let shown = span.as_ref().and_then(|s| s.source.text.get(s.start..s.end)).unwrap_or(unit.text).trim().to_owned();
-    let path = named.filter(|n| !n.contains("...")).unwrap_or(shown);
+    let path = named.filter(|n| !n.contains("...")).unwrap_or_else(|| first_unknown(unit, inner).unwrap_or(shown));
     let (parent, last) = split_path(&path);
     if let Some(cause) = inner.cause(&last) {
         let used = span.map_or_else(String::new, |s| format!("used at {}", s.place()));
@@ -187,6 +188,16 @@ fn undefined(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inner>, span
     let help = suggestion(&last, &keys)
         .or_else(|| (!keys.is_empty() && keys.len() <= 12).then(|| format!("`{parent}` has {}", keys.join(", "))));
     unknown(Kind::NoAttribute { parent, name: last }, span, help)
+}
+
+/// The first name of a text that has no value, for errors that cannot tell.
+fn first_unknown(unit: &Unit<'_>, inner: &Arc<Inner>) -> Option<String> {
+    let names = if is_template(unit.text) {
+        inner.engine.references(unit.text)
+    } else {
+        inner.engine.expression_references(unit.text)
+    };
+    names.names.into_iter().find(|name| inner.lookup(name).is_none())
 }
 
 /// Splits `a.b['c']` into `a.b` and `c`.

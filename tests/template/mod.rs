@@ -10,7 +10,6 @@ use serde_json::Value as Json;
 
 mod errors;
 mod files;
-mod lookups;
 mod variables;
 
 #[derive(Deserialize)]
@@ -49,7 +48,7 @@ pub(crate) fn context(engine: &Engine, vars: &Json) -> Context {
 
 fn run(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/template").join(name);
-    let table: Table = serde_yaml::from_str(&std::fs::read_to_string(path).expect(name)).expect(name);
+    let table: Table = serde_json::from_value(bringup::yaml::load(&path).expect(name).to_json()).expect(name);
     let engine = Engine::new();
     let vars = Json::Object(table.vars.into_iter().collect());
     let mut wrong = Vec::new();

@@ -215,7 +215,7 @@ fn attr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
 }
 
 fn mapping_items(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
-    Ok(pairs(value)?.into_iter().map(Value::from).collect())
+    Ok(pairs(value)?.into_iter().map(|(k, v)| Value::from(vec![k, v])).collect())
 }
 
 fn pprint(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {

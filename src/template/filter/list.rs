@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, ValueKind};
+use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::base::{attribute, is_missing};
@@ -249,7 +249,7 @@ fn dictsort(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
     let reverse = args.flag("reverse", false)?;
     let entries = pairs(value)?.into_iter().map(|(k, v)| {
         let key = if by == "value" { v.clone() } else { k.clone() };
-        (vec![key], Value::from((k, v)))
+        (vec![key], Value::from(vec![k, v]))
     });
     sort_by_keys(entries.collect(), case, reverse).map(Value::from)
 }
@@ -397,7 +397,7 @@ fn subelements(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, E
             return Err(args.wrong(format!("`{path}` must lead to a list, not {}", describe(&inner))));
         }
         for sub in items(&inner)? {
-            out.push(Value::from(Tuple::new(vec![item.clone(), sub])));
+            out.push(Value::from(vec![item.clone(), sub]));
         }
     }
     Ok(Value::from(out))

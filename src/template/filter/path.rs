@@ -86,7 +86,7 @@ fn splitext(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> 
         Some(at) => path.split_at(at),
         None => (path.as_str(), ""),
     };
-    Ok(Value::from((root, ext)))
+    Ok([root, ext].into_iter().collect())
 }
 
 fn commonpath(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -168,5 +168,5 @@ fn win_dirname(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Erro
 fn win_splitdrive(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     let path = string(value)?;
     let (drive, rest) = if path.get(1..2) == Some(":") { path.split_at(2) } else { ("", path.as_str()) };
-    Ok(Value::from((drive, rest)))
+    Ok([drive, rest].into_iter().collect())
 }

@@ -1,6 +1,6 @@
 //! Lists as sets, and ways to bring several lists together.
 
-use minijinja::value::{Tuple, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::base::attribute;
@@ -80,7 +80,7 @@ fn others(value: &Value, args: &mut Args) -> Result<Vec<Vec<Value>>, Error> {
 }
 
 fn row(values: Vec<Value>) -> Value {
-    Value::from(Tuple::new(values))
+    Value::from(values)
 }
 
 fn zip(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {

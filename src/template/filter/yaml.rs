@@ -9,6 +9,7 @@ use crate::template::args::Args;
 use crate::template::emit::{Emitter, Flow};
 use crate::template::error::failed;
 use crate::template::value::{from_json, string};
+use crate::yaml;
 
 pub(super) const FILTERS: &[Entry] = &[
     on("from_yaml", from_yaml),
@@ -17,12 +18,10 @@ pub(super) const FILTERS: &[Entry] = &[
     on("to_yaml", to_yaml),
 ];
 
-/// Reads one YAML document.
+/// Reads one YAML document, by YAML 1.1 as PyYAML does.
 pub(crate) fn parse(text: &str) -> Result<Json, Error> {
-    if text.trim().is_empty() {
-        return Ok(Json::Null);
-    }
-    serde_yaml::from_str(text).map_err(|error| failed(format!("not YAML: {error}")))
+    let node = yaml::load_str("<text>", text).map_err(|error| failed(format!("not YAML: {error}")))?;
+    Ok(node.to_json())
 }
 
 fn from_yaml(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
@@ -33,10 +32,9 @@ fn from_yaml(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error>
 }
 
 fn from_yaml_all(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
-    let text = string(value)?;
-    let documents: Vec<Json> =
-        serde_yaml::from_multiple(&text).map_err(|error| failed(format!("not YAML: {error}")))?;
-    Ok(documents.iter().map(from_json).collect())
+    let documents =
+        yaml::load_all_str("<text>", &string(value)?).map_err(|error| failed(format!("not YAML: {error}")))?;
+    Ok(documents.iter().map(|node| from_json(&node.to_json())).collect())
 }
 
 fn emitted(value: &Value, args: &mut Args, flow: Flow, indent: usize) -> Result<Value, Error> {
