@@ -1,1 +1,133 @@
+use super::*;
+use crate::ssh::{HostKeyPolicy, config::Settings};
+use std::time::Duration;
 
+/// Resolves a target against a configuration of its own.
+fn resolve(config: &str, change: impl FnOnce(&mut Target)) -> Result<Settings, SshError> {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join(".ssh")).unwrap();
+    fs::write(home.path().join(".ssh/config"), config).unwrap();
+    fs::write(home.path().join(".ssh/more.conf"), "Host included\n  Port 99\n").unwrap();
+    let mut target = Target::new("web");
+    change(&mut target);
+    Settings::resolve(&target, home.path())
+}
+
+#[test]
+fn the_first_value_counts_and_the_inventory_before_it() {
+    let config = "\
+# a comment
+Host web !web2
+    HostName %h.example.org
+    Port=2222
+    User = deploy
+    IdentityFile \"~/keys/%r@%h\"
+    IdentityFile ~/keys/second
+    StrictHostKeyChecking accept-new
+    ServerAliveInterval 7
+    ConnectTimeout 1m5
+    UserKnownHostsFile /a/one \"/b/t w o\"
+    HashKnownHosts yes
+Host *
+    Port 1
+    User nobody
+";
+    let settings = resolve(config, |_| {}).unwrap();
+    assert_eq!((settings.host.as_str(), settings.port, settings.user.as_str()), ("web.example.org", 2222, "deploy"));
+    assert_eq!(settings.keys.len(), 2);
+    assert!(settings.keys[0].ends_with("keys/deploy@web.example.org"), "{:?}", settings.keys);
+    assert!(settings.default_keys.is_empty());
+    assert_eq!(settings.rules.policy, HostKeyPolicy::AcceptNew);
+    assert_eq!(settings.rules.files, [PathBuf::from("/a/one"), PathBuf::from("/b/t w o")]);
+    assert!(settings.rules.hashed);
+    assert_eq!(settings.alive_interval, Some(Duration::from_secs(7)));
+    assert_eq!(settings.timeout, Duration::from_secs(65));
+
+    let settings = resolve(config, |target| {
+        target.user = Some("root".into());
+        target.port = Some(22);
+        target.private_key_files = vec!["/mine".into()];
+        target.host_key_checking = Some(HostKeyPolicy::Strict);
+    })
+    .unwrap();
+    assert_eq!((settings.port, settings.user.as_str()), (22, "root"));
+    assert_eq!(settings.keys[0], PathBuf::from("/mine"));
+    assert_eq!(settings.rules.policy, HostKeyPolicy::Strict);
+
+    let settings = resolve(config, |target| target.address = Some("elsewhere".into())).unwrap();
+    assert_eq!((settings.host.as_str(), settings.port, settings.user.as_str()), ("elsewhere", 1, "nobody"));
+    assert_eq!(settings.default_keys.len(), 3);
+}
+
+#[test]
+fn options_come_before_the_files() {
+    let args = "-o Port=3000 -oUser=opt -o 'ProxyJump=a,me@b:22' -C -o ControlMaster=auto -o ControlPersist=60s -i /key -o Port=4";
+    let settings = resolve("Port 5\nUser file\n", |target| target.apply_ssh_args(args).unwrap()).unwrap();
+    assert_eq!((settings.port, settings.user.as_str()), (3000, "opt"));
+    assert_eq!(settings.jump, ["a", "me@b:22"]);
+    assert_eq!(settings.keys, [PathBuf::from("/key")]);
+
+    let settings = resolve("", |target| target.apply_ssh_args("-J x -p 77 -l me").unwrap()).unwrap();
+    assert_eq!((settings.jump.as_slice(), settings.port, settings.user.as_str()), (&["x".to_owned()][..], 77, "me"));
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let cases = [
+        ("-o PKCS11Provider=/x", "this OpenSSH option is not supported"),
+        ("-o Port=many", "`many` is no value for port"),
+        ("-o StrictHostKeyChecking=perhaps", "`perhaps` is no value for stricthostkeychecking"),
+        ("-o IdentitiesOnly=maybe", "`maybe` is no value for identitiesonly"),
+        ("-o ConnectTimeout=5x", "`5x` is no value for connecttimeout"),
+    ];
+    for (args, expected) in cases {
+        let error = resolve("", |target| target.apply_ssh_args(args).unwrap()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{args}: {error}");
+    }
+    for args in ["-L 1:2:3", "-o", "-o Port", "word", "-p x", "'"] {
+        assert!(Target::new("h").apply_ssh_args(args).is_err(), "{args}");
+    }
+    let error = resolve("Port\n", |_| {}).unwrap_err().to_string();
+    assert!(error.contains("config:1: `Port` has no value"), "{error}");
+}
+
+#[test]
+fn includes_jumps_and_commands_are_followed() {
+    let config = "Include more.conf\nInclude *.nothing\nHost proxied\n ProxyCommand nc %h %p\n ProxyJump no\nHost jumped\n ProxyJump a,b\n ProxyCommand never\n";
+    let at = |name: &str| resolve(config, |target| target.address = Some(name.into())).unwrap();
+    assert_eq!(at("included").port, 99);
+    assert_eq!(at("other").port, 22);
+    let proxied = at("proxied");
+    assert_eq!(proxied.proxy_command.as_deref(), Some("nc proxied 22"));
+    assert!(proxied.jump.is_empty());
+    assert_eq!(at("jumped").jump, ["a", "b"]);
+    let none = resolve(config, |target| {
+        target.address = Some("jumped".into());
+        target.jump = vec!["none".into()];
+    });
+    assert!(none.unwrap().jump.is_empty());
+}
+
+#[test]
+fn a_match_is_left_to_openssh() {
+    if Command::new("ssh").arg("-V").output().is_err() {
+        eprintln!("no ssh client here: not tested");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config");
+    fs::write(&file, "Match host web\n  Port 2345\n  IdentityFile /only/this\n").unwrap();
+    let settings = resolve("", |target| {
+        target.options.insert("f".into(), file.display().to_string());
+    })
+    .unwrap();
+    assert_eq!(settings.port, 2345);
+    assert_eq!(settings.keys, [PathBuf::from("/only/this")]);
+    assert_eq!(settings.rules.policy, HostKeyPolicy::Strict);
+}
+
+#[test]
+fn an_include_without_end_is_an_error() {
+    let error = resolve("Include config\n", |_| {}).unwrap_err().to_string();
+    assert!(error.contains("include each other"), "{error}");
+}

@@ -1,33 +1,16 @@
 //! The shell's protocol: what steps give back, and what they cannot break.
 
-use super::sshd::Sshd;
-use bringup::ssh::{Context, FrameEnd, NoPrompter, Output, Segment, Session, Shell, SshError, Target};
+use super::{one, run, sshd::Sshd};
+use bringup::ssh::{Context, FrameEnd, NoPrompter, Segment, Session, SshError, Target};
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
 
-async fn local(shell: &str) -> Session {
+pub async fn local(shell: &str) -> Session {
     let target = Target { shell: shell.into(), ..Target::local("localhost") };
     Session::connect(&target, &Context::new(Arc::new(NoPrompter))).await.expect("this machine")
 }
 
-async fn run(shell: &mut Shell, frame: &[Segment]) -> (Vec<Output>, Result<FrameEnd, SshError>) {
-    let mut outputs = Vec::new();
-    let end = shell
-        .run(frame, |index, output| {
-            assert_eq!(index, outputs.len(), "in order");
-            outputs.push(output);
-        })
-        .await;
-    (outputs, end)
-}
-
-async fn one(shell: &mut Shell, script: &str) -> Output {
-    let (mut outputs, end) = run(shell, &[Segment::new(script)]).await;
-    assert_eq!(end.expect(script), FrameEnd { acknowledged: 1, stopped: false });
-    outputs.remove(0)
-}
-
 /// The shells at hand that the protocol must work in.
-fn shells(dir: &Path) -> Vec<String> {
+pub fn shells(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for (program, name) in
         [("/bin/sh", "sh"), ("/usr/bin/dash", "dash"), ("/bin/bash", "bash"), ("/usr/bin/busybox", "sh")]

@@ -125,3 +125,40 @@ pub fn write_key(path: &Path, algorithm: Algorithm) -> PrivateKey {
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port()
 }
+
+/// A user of this machine that goes away with the test. Only root can make one.
+pub struct TestUser {
+    pub name: String,
+    pub password: String,
+}
+
+impl TestUser {
+    pub fn create(hint: &str, login_shell: &str) -> Option<TestUser> {
+        let name = format!("bt-{hint}-{:04x}", rand::random::<u16>());
+        let password = format!("pw-{:08x} '\"", rand::random::<u32>());
+        let add = Command::new("useradd").args(["-m", "-s", login_shell, &name]).stderr(Stdio::null()).status();
+        if !add.is_ok_and(|status| status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "the tests in CI run as root and can make users");
+            eprintln!("no user can be made here (not root?): not tested");
+            return None;
+        }
+        let mut chpasswd = Command::new("chpasswd").stdin(Stdio::piped()).spawn().expect("chpasswd");
+        let line = format!("{name}:{password}\n");
+        std::io::Write::write_all(chpasswd.stdin.as_mut().expect("stdin"), line.as_bytes()).expect("written");
+        assert!(chpasswd.wait().expect("chpasswd").success());
+        Some(TestUser { name, password })
+    }
+}
+
+impl Drop for TestUser {
+    fn drop(&mut self) {
+        for _ in 0..20 {
+            let gone = Command::new("userdel").args(["-r", "-f", &self.name]).stderr(Stdio::null()).status();
+            if gone.is_ok_and(|status| status.success()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        eprintln!("the user {} could not be removed", self.name);
+    }
+}

@@ -1,0 +1,99 @@
+//! Ways that are not direct.
+
+use super::{sshd::Sshd, text};
+use bringup::ssh::{Session, SshError};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Makes every server accept the key of the first and every known_hosts know all of them.
+fn befriend(servers: &[&Sshd]) {
+    let key = fs::read_to_string(servers[0].path("user_key.pub")).expect("key");
+    let lines: String = servers.iter().map(|sshd| sshd.line()).collect();
+    for sshd in servers {
+        fs::write(sshd.path("authorized_keys"), &key).expect("authorized_keys");
+        sshd.know(&lines);
+    }
+}
+
+fn place(sshd: &Sshd) -> String {
+    format!("127.0.0.1:{}", sshd.port)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_of_jump_hosts_leads_there_quickly() {
+    let (end, first, second) = (Sshd::start(""), Sshd::start(""), Sshd::start(""));
+    befriend(&[&end, &first, &second]);
+    let mut target = end.target();
+    target.apply_ssh_args(&format!("-o ProxyJump={},{}", place(&first), place(&second))).expect("arguments");
+    let session = Session::connect(&target, &end.context()).await.expect("through both");
+    let mut shell = session.shell(None).await.expect("a shell");
+    let peer = text(&mut shell, "echo $SSH_CONNECTION").await;
+    assert!(peer.trim().ends_with(&end.port.to_string()), "{peer}");
+    // Nagle's algorithm on the way would cost 40 ms and more each.
+    let start = Instant::now();
+    for _ in 0..20 {
+        text(&mut shell, "echo hello").await;
+    }
+    assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_to_the_jump_host_serves_all_behind_it() {
+    let (end, jump) = (Sshd::start(""), Sshd::start("MaxStartups 1\nMaxSessions 1"));
+    befriend(&[&end, &jump]);
+    let mut target = end.target();
+    target.jump = vec![place(&jump)];
+    let context = Arc::new(end.context());
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let (target, context) = (target.clone(), Arc::clone(&context));
+            tokio::spawn(async move {
+                let session = Session::connect(&target, &context).await.expect("a session");
+                text(&mut session.shell(None).await.expect("a shell"), "echo hello").await
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.expect("no panic"), "hello\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_on_the_way_names_the_jump_host() {
+    let (end, jump) = (Sshd::start(""), Sshd::start(""));
+    befriend(&[&end, &jump]);
+    jump.know("");
+    end.know(&end.line());
+    let mut target = end.target();
+    target.jump = vec![place(&jump)];
+    match Session::connect(&target, &end.context()).await {
+        Err(SshError::Jump { jump: named, source, .. }) => {
+            assert_eq!(named, place(&jump));
+            assert!(matches!(*source, SshError::HostKeyUnknown { .. }), "{source}");
+        }
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("connected"),
+    }
+    // The jump host is all right, the host behind it is not there.
+    end.know(&format!("{}{}", end.line(), jump.line()));
+    target.port = Some(1);
+    let Err(error) = Session::connect(&target, &end.context()).await else { panic!("connected") };
+    assert!(error.to_string().contains("the jump host 127.0.0.1 cannot reach it"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_command_is_a_way_too() {
+    let sshd = Sshd::start("");
+    let mut target = sshd.target();
+    // bash's /dev/tcp stands in for `nc %h %p`.
+    let command = "bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & exec cat >&3'";
+    target.options.insert("proxycommand".into(), command.into());
+    let session = Session::connect(&target, &sshd.context()).await.expect("through the command");
+    assert_eq!(text(&mut session.shell(None).await.expect("a shell"), "echo hello").await, "hello\n");
+    target.options.insert("proxycommand".into(), "false".into());
+    let Err(error) = Session::connect(&target, &sshd.context()).await else { panic!("connected") };
+    assert!(matches!(error, SshError::Closed { .. }), "{error}");
+}
