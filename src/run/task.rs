@@ -240,7 +240,9 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
                 Json::Null => {}
                 Json::String(s) if s.is_empty() => {}
                 other => {
-                    return Err(TaskError::new(format!("environment must be a mapping, this is {other}")).at(&node.span));
+                    return Err(
+                        TaskError::new(format!("environment must be a mapping, this is {other}")).at(&node.span)
+                    );
                 }
             }
         }

@@ -83,7 +83,7 @@ pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
         layers.push(Level::RoleDefaults, vars(&role.defaults));
         layers.push(Level::RoleVars, vars(&role.vars));
     }
-    for play_vars in scope.play_vars() {
+    for play_vars in scope.play_vars().into_iter() {
         layers.push(Level::PlayVars, vars(play_vars));
     }
     layers.push(Level::PlayVarsPrompt, batch.prompted.clone());
