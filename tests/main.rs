@@ -5,7 +5,9 @@
 mod bad;
 mod inventory;
 mod listed;
+mod module;
 mod playbook;
 mod ssh;
+mod support;
 mod template;
 mod yaml;

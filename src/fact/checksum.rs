@@ -55,12 +55,15 @@ pub(super) fn script(algorithm: Algorithm, paths: &[&str]) -> String {
 pub(super) fn parse(paths: usize, stdout: &[u8]) -> Option<Vec<Option<String>>> {
     let text = String::from_utf8_lossy(stdout);
     let (flags, sums) = text.split_once('\n')?;
-    // A leading backslash says that the name behind it is escaped.
-    let mut sums = sums.lines().map(|line| line.trim_start_matches('\\').split([' ', '\t']).next().unwrap_or_default());
+    // A leading backslash says that the name behind it is escaped. Where names are not, as in busybox, one that holds
+    // a newline goes on in lines that do not begin with a checksum.
+    let first = |line: &'_ str| line.trim_start_matches('\\').split([' ', '\t']).next().unwrap_or_default().to_owned();
+    let is_sum = |word: &String| word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut sums = sums.lines().map(first).filter(is_sum);
     let mut found = Vec::with_capacity(paths);
     for flag in flags.chars() {
         found.push(match flag {
-            '1' => Some(sums.next().filter(|s| !s.is_empty())?.to_owned()),
+            '1' => Some(sums.next()?),
             _ => None,
         });
     }

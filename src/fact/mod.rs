@@ -24,6 +24,7 @@ pub use kernel::path as kernel_path;
 pub use package::PackageState;
 pub use probe::{Answer, ApiQuery, Probe, ScriptAnswer};
 pub use resource::Resource;
+pub(crate) use stat::{FORMAT as STAT_FORMAT, parse_line as parse_stat_line};
 pub use stat::{FileKind, FileStat};
 pub use state::{Missing, State};
 pub use unit::UnitState;

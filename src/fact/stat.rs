@@ -46,7 +46,7 @@ pub struct FileStat {
     pub links: u64,
     /// Where a link points; empty for others.
     pub target: String,
-    /// The real path of the directory it stands in; empty where that could not be entered.
+    /// The real path of the directory it stands in; empty where that could not be entered or holds a newline.
     pub real_parent: String,
 }
 
@@ -95,7 +95,7 @@ impl FileStat {
 }
 
 /// `stat -c` arguments, in an order that coreutils and busybox both know; names come last, they may be anything.
-const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %U %G";
+pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %U %G";
 
 /// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints `1` or `0` for each.
 pub(super) fn existing(test: &str, paths: &[&str]) -> String {
@@ -118,7 +118,8 @@ pub(super) fn script(follow: bool, paths: &[&str]) -> String {
     let flag = if follow { "-L " } else { "" };
     format!(
         "export LC_ALL=C\n{}\n[ $# = 0 ] || stat {flag}-c '{FORMAT}' \"$@\" || exit 1\n\
-         o=$PWD; for p; do d=${{p%/*}}; cd -P \"${{d:-/}}\" 2>/dev/null && printf '%s\\n' \"$PWD\" || echo; cd \"$o\"; done\n\
+         o=$PWD; n='\n'; for p; do d=${{p%/*}}; if cd -P \"${{d:-/}}\" 2>/dev/null; then case $PWD in *\"$n\"*) echo ;; *) printf '%s\\n' \"$PWD\" ;; esac; \
+         else echo; fi; cd \"$o\"; done\n\
          for p; do if [ -L \"$p\" ]; then readlink \"$p\" | base64 | tr -d '\\n'; fi; echo; done\n",
         existing(test, paths)
     )
@@ -149,7 +150,8 @@ pub(super) fn parse(follow: bool, paths: usize, stdout: &[u8]) -> Option<Vec<Opt
     (all.len() == paths).then_some(all)
 }
 
-fn parse_line(line: &str) -> Option<FileStat> {
+/// Reads one line in [`FORMAT`].
+pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
     let mut fields = line.split(' ');
     let raw_mode = u32::from_str_radix(fields.next()?, 16).ok()?;
     let kind = match raw_mode & 0o170_000 {

@@ -1,7 +1,7 @@
 //! What is known of a host, how it came to be known, and what made it stale.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -36,7 +36,13 @@ pub struct State {
     known: HashMap<Probe, Known>,
     /// Check mode: everything not read before depends on this task.
     clouded: Option<String>,
+    /// Paths predicted to be gone, with all below them: probes below are answered without asking.
+    removed: HashSet<String>,
 }
+
+static NO_STAT: Answer = Answer::Stat(None);
+static NO_CHECKSUM: Answer = Answer::Checksum(None);
+static NO_CONTENT: Answer = Answer::Content(None);
 
 impl State {
     /// Returns a state that knows the given answers, for tests.
@@ -59,16 +65,23 @@ impl State {
 
     /// Records what a planned change will leave, so that later tasks are planned on it.
     pub fn predict(&mut self, probe: Probe, answer: Answer) {
+        if let (Probe::Stat { path, follow: false }, Answer::Stat(None)) = (&probe, &answer) {
+            self.removed.insert(path.clone());
+        }
         self.known.insert(probe, Known::Predicted(answer));
     }
 
     /// Forgets whatever `written` may have altered.
     pub fn forget(&mut self, written: &[Resource]) {
+        if written.contains(&Resource::Anything) {
+            self.removed.clear();
+        }
         self.known.retain(|probe, _| !touched(written, probe));
     }
 
     /// Forgets every answer.
     pub fn clear(&mut self) {
+        self.removed.clear();
         self.known.clear();
     }
 
@@ -86,13 +99,32 @@ impl State {
 
     /// Turns every prediction back into "unread": the change it came from did not happen.
     pub fn drop_predictions(&mut self) {
+        self.removed.clear();
         self.known.retain(|_, known| !matches!(known, Known::Predicted(_)));
+    }
+
+    /// The answer to a probe about a path below one that is predicted to be gone.
+    fn gone(&self, probe: &Probe) -> Option<&'static Answer> {
+        let (path, answer) = match probe {
+            Probe::Stat { path, .. } => (path, &NO_STAT),
+            Probe::Checksum { path, .. } => (path, &NO_CHECKSUM),
+            Probe::Content { path } => (path, &NO_CONTENT),
+            _ => return None,
+        };
+        let mut above = path.as_str();
+        while let Some((parent, _)) = above.rsplit_once('/').filter(|_| !self.removed.is_empty()) {
+            if self.removed.contains(parent) {
+                return Some(answer);
+            }
+            above = parent;
+        }
+        None
     }
 
     /// Whether the probe needs to be asked before it can be relied on.
     pub fn wants(&self, probe: &Probe, now: Instant) -> bool {
         match self.known.get(probe) {
-            None => true,
+            None => self.gone(probe).is_none(),
             Some(Known::Read { at, .. }) => *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH,
             Some(_) => false,
         }
@@ -109,7 +141,7 @@ impl State {
     /// [`Missing`] when it is not there to be used; a module hands that on from `plan`.
     pub fn get(&self, probe: &Probe) -> Result<&Answer, Missing> {
         match self.known.get(probe) {
-            None => Err(Missing::Unread(Box::new(probe.clone()))),
+            None => self.gone(probe).ok_or_else(|| Missing::Unread(Box::new(probe.clone()))),
             Some(Known::Depends(task)) => Err(Missing::Depends(task.clone())),
             Some(Known::Read { answer: Answer::Failed(why), .. }) => Err(Missing::Failed(why.clone())),
             Some(Known::Read { answer, .. } | Known::Predicted(answer)) => Ok(answer),
@@ -197,4 +229,24 @@ fn touched(written: &[Resource], probe: &Probe) -> bool {
 
 fn mismatch(answer: &Answer) -> Missing {
     Missing::Failed(format!("an answer of another kind was recorded: {answer:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_a_removed_directory_there_is_nothing_until_something_is_put_there() {
+        let mut state = State::default();
+        let stat = |path: &str| Probe::Stat { path: path.to_owned(), follow: false };
+        state.predict(stat("/a"), Answer::Stat(None));
+        assert!(!state.wants(&stat("/a/b/c"), Instant::now()));
+        assert_eq!(state.stat("/a/b/c", false), Ok(None));
+        assert!(state.stat("/ab", false).is_err());
+        let file = FileStat::new(crate::fact::FileKind::File, 0o644, "root", "root");
+        state.predict(stat("/a/b"), Answer::Stat(Some(file)));
+        assert!(state.stat("/a/b", false).unwrap().is_some());
+        state.forget(&[Resource::Anything]);
+        assert!(state.wants(&stat("/a/b/c"), Instant::now()));
+    }
 }

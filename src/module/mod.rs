@@ -9,11 +9,16 @@ pub mod crypto;
 pub(crate) mod edit;
 pub mod general;
 pub mod kubernetes;
+pub mod local;
+pub mod ownership;
 mod parameter;
+pub mod path;
 mod plan;
 pub mod posix;
+pub mod put;
 mod quote;
 mod registry;
+pub mod tree;
 mod write;
 
 pub use parameter::{Flag, List, Mode, Text, Whole};

@@ -143,6 +143,8 @@ impl Registry {
 fn all() -> Vec<Entry> {
     let mut entries = vec![
         entry::<builtin::apt::Apt>(),
+        entry::<builtin::copy::Copy>(),
+        entry::<builtin::file::File>(),
         entry::<builtin::group::Group>(),
         entry::<builtin::package::Package>(),
         entry::<builtin::ping::Ping>(),

@@ -1,6 +1,8 @@
 //! `ansible.builtin`: the modules every Ansible has.
 
 pub mod apt;
+pub mod copy;
+pub mod file;
 pub mod group;
 pub mod package;
 pub mod ping;

@@ -1,0 +1,384 @@
+//! `ansible.builtin.file`: files, directories, links and their attributes.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/file_module.html>
+
+mod directory;
+mod link;
+mod stamp;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+pub(in crate::module) use self::directory::make;
+use self::stamp::{Stamp, Stamps};
+use crate::{
+    fact::{FileKind, FileStat, Missing, Probe, State},
+    module::{
+        Change, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
+        ownership::{self, Attributes},
+        path, put, quote, tree,
+    },
+};
+
+/// Parameters of `file`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The path to manage.
+    #[serde(alias = "dest", alias = "name")]
+    #[schemars(extend("x-aliases" = ["dest", "name"]))]
+    path: Text,
+    /// What is to be there. By default what is there already, else a directory with `recurse`, else a file.
+    /// `file` only sets attributes and fails where there is no file; `touch` creates an empty one.
+    state: Option<FileState>,
+    /// Where a link is to point; relative to the link's directory. For a hard link, the file to share.
+    src: Option<Text>,
+    /// Set owner, group and mode on all below a directory too.
+    #[serde(default)]
+    recurse: Flag,
+    /// Create a link whose target is missing, or in the place of a file or an empty directory.
+    #[serde(default)]
+    force: Flag,
+    /// Whether a link at `path` stands for its target.
+    #[serde(default = "yes")]
+    follow: Flag,
+    /// Owner, by name or number.
+    owner: Option<Text>,
+    /// Group, by name or number.
+    group: Option<Text>,
+    /// Permissions, such as `'0644'` or `u=rw,g=r,o=`.
+    mode: Option<Mode>,
+    /// `preserve`, `now`, or a time in the given format. By default `now` with `state: touch`, else `preserve`.
+    modification_time: Option<Text>,
+    /// The format of `modification_time`, as strptime reads it.
+    #[serde(default = "stamp::format")]
+    modification_time_format: Text,
+    /// `preserve`, `now`, or a time in the given format. By default `now` with `state: touch`, else `preserve`.
+    access_time: Option<Text>,
+    /// The format of `access_time`, as strptime reads it.
+    #[serde(default = "stamp::format")]
+    access_time_format: Text,
+}
+
+/// What is to be at the path.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum FileState {
+    /// Nothing; directories are removed with all below them.
+    Absent,
+    /// A directory; those above it are created too.
+    Directory,
+    /// A file, which must be there already.
+    File,
+    /// A further name of the file `src`.
+    Hard,
+    /// A symbolic link to `src`.
+    Link,
+    /// A file, created empty if there is nothing; its times are set.
+    Touch,
+}
+
+fn yes() -> Flag {
+    Flag(true)
+}
+
+impl Described for File {
+    const NAME: &'static str = "ansible.builtin.file";
+    const SUMMARY: &'static str = "Manages files, directories, links and their attributes";
+    const EXAMPLES: &'static str = "\
+- name: a directory for the configuration
+  ansible.builtin.file:
+    path: /etc/example.d
+    state: directory
+    owner: root
+    group: root
+    mode: '0750'
+
+- name: the current release
+  ansible.builtin.file:
+    src: releases/7
+    dest: /opt/example/current
+    state: link
+
+- name: no leftovers
+  ansible.builtin.file:
+    path: /opt/example/old
+    state: absent
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        if self.path.0.is_empty() {
+            return Err(ParameterError::new("path", "`path` is empty"));
+        }
+        if self.recurse.0 && !matches!(self.state, None | Some(FileState::Directory)) {
+            return Err(ParameterError::new("recurse", "`recurse` requires `state: directory`"));
+        }
+        if self.src.is_some() && !matches!(self.state, None | Some(FileState::Link | FileState::Hard)) {
+            return Err(ParameterError::new("src", "`src` requires `state: link` or `state: hard`"));
+        }
+        if self.mode == Some(Mode::Preserve) {
+            return Err(ParameterError::new("mode", "there is no source whose mode could be preserved")
+                .help("leave `mode` out to keep the present one"));
+        }
+        self.stamps(FileState::File).map(drop)
+    }
+}
+
+impl Module for File {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let path = match path::absolute(context, state, &self.path.0) {
+            Ok(path) => path,
+            Err(Missing::Unread(probe)) => return vec![*probe],
+            Err(_) => return Vec::new(),
+        };
+        let mut probes = self.attributes().probes(context);
+        probes.push(path::stat(&path));
+        if self.state == Some(FileState::Absent) {
+            return vec![path::stat(&path)];
+        }
+        if matches!(self.state, Some(FileState::Directory)) {
+            probes.extend(path::parents(&path).map(|p| Probe::Stat { path: p.to_owned(), follow: true }));
+        } else {
+            probes.push(Probe::Stat { path: path::parent(&path).to_owned(), follow: true });
+        }
+        if self.recurse.0 {
+            probes.push(tree::probe(&path, false));
+        }
+        if let (Some(src), Some(FileState::Link)) = (&self.src, self.state) {
+            probes.push(Probe::Stat { path: path::resolve(&path, &src.0), follow: true });
+        }
+        probes
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let mut path = path::absolute(context, state, &self.path.0)?;
+        if let (Some(src), Some(FileState::Hard)) = (&self.src, self.state) {
+            let (_, there) = path::follow(state, &path)?;
+            if there.is_some_and(|s| s.kind == FileKind::Directory) {
+                path = path::join(&path, path::name(&src.0));
+            }
+        }
+        let stat = state.stat(&path, false)?;
+        let wanted = self.state.unwrap_or(match stat.map(|s| s.kind) {
+            Some(FileKind::Directory) => FileState::Directory,
+            Some(FileKind::Link) => FileState::Link,
+            Some(_) => FileState::File,
+            None if self.recurse.0 => FileState::Directory,
+            None => FileState::File,
+        });
+        if self.recurse.0 && wanted != FileState::Directory {
+            return Err(Failure::new("recurse option requires state to be 'directory'").with("path", path).into());
+        }
+        if self.src.is_some() && !matches!(wanted, FileState::Link | FileState::Hard) {
+            return Err(Failure::new("src option requires state to be 'link' or 'hard'").with("path", path).into());
+        }
+        if wanted != FileState::Absent {
+            self.attributes().check(state)?;
+        }
+        match wanted {
+            FileState::Absent => self.absent(context, state, &path, stat),
+            FileState::Directory => self.directory(context, state, &path),
+            FileState::File => self.file(state, &path),
+            FileState::Touch => self.touch(context, state, &path),
+            FileState::Link => self.link(context, state, &path, stat),
+            FileState::Hard => self.hard(context, state, &path, stat),
+        }
+    }
+}
+
+impl File {
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref())
+    }
+
+    fn stamps(&self, wanted: FileState) -> Result<Stamps, ParameterError> {
+        let default = if wanted == FileState::Touch { Stamp::Now } else { Stamp::Preserve };
+        let read = |name: &str, given: &Option<Text>, format: &Text| match given {
+            None => Ok(default.clone()),
+            Some(text) => Stamp::parse(&text.0, &format.0).map_err(|why| ParameterError::new(name, why)),
+        };
+        Ok(Stamps {
+            modification: read("modification_time", &self.modification_time, &self.modification_time_format)?,
+            access: read("access_time", &self.access_time, &self.access_time_format)?,
+        })
+    }
+
+    /// Nothing is to be there.
+    fn absent(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        path: &str,
+        stat: Option<&FileStat>,
+    ) -> Result<Plan, PlanError> {
+        let result = fields([("path", json!(path)), ("state", json!("absent"))]);
+        let Some(stat) = stat else { return Ok(Plan::ok(result)) };
+        if path == "/" {
+            return Err(Failure::new("the root directory is not to be removed").into());
+        }
+        let mut before = fields([("state", json!(kind_name(stat)))]);
+        let directory = stat.kind == FileKind::Directory;
+        if directory && context.diff {
+            before.insert("path_content".into(), listing(&tree::entries(state, path, false)?));
+        }
+        let flags = if directory { "-rf" } else { "-f" };
+        let mut change = Change::closed(
+            format!("remove {path}"),
+            Step::Script(format!("rm {flags} -- {} || exit 1\n", quote(path))),
+            ownership::written(path, Some(stat)),
+        );
+        // What stood below a directory cannot be named, so nothing may share its script.
+        change.closed = !directory;
+        Ok(Plan {
+            changes: vec![change],
+            diff: vec![ownership::attribute_diff(path, before, fields([("state", json!("absent"))]))],
+            leaves: put::absent_leaves(path),
+            result,
+            ..Plan::default()
+        })
+    }
+
+    /// A file is there already and gets its attributes.
+    fn file(&self, state: &State, path: &str) -> Result<Plan, PlanError> {
+        let (path, stat) = self.followed(state, path)?;
+        let Some(stat) = stat.filter(|s| matches!(s.kind, FileKind::File | FileKind::Other)) else {
+            let is = stat.map_or("absent", kind_name);
+            return Err(Failure::new(format!("file ({path}) is {is}, cannot continue"))
+                .with("path", path)
+                .with("state", is)
+                .help("`state: touch` creates an empty file, `copy` one with a content")
+                .into());
+        };
+        let mut plan = self.with_attributes(state, &path, stat, FileState::File)?;
+        plan.result.insert("path".into(), json!(path));
+        Ok(plan)
+    }
+
+    /// A file is created empty where there is nothing, and gets attributes and times.
+    fn touch(&self, context: &Context<'_>, state: &State, path: &str) -> Result<Plan, PlanError> {
+        let (path, stat) = self.followed(state, path)?;
+        let mut plan = match stat {
+            Some(stat) => self.with_attributes(state, &path, stat, FileState::Touch)?,
+            None => {
+                let parent = existing_parent(state, &path)?;
+                let plain = Attributes::default().created(context, state, FileKind::File, 0o644, Some(parent));
+                let after = self.attributes().created(context, state, FileKind::File, 0o644, Some(parent));
+                let word = quote(&path);
+                let mut script = format!("umask 022; [ -e {word} ] || : >{word} || exit 1\n");
+                script.push_str(&ownership::script(&path, &plain, &after));
+                script.push_str(&self.stamps_of(FileState::Touch).script(state, &path, &after, true)?);
+                let mut plan = Plan {
+                    changes: vec![Change::closed(
+                        format!("create {path}"),
+                        Step::Script(script),
+                        ownership::written(&path, None),
+                    )],
+                    diff: vec![created_diff(&path, "touch")],
+                    leaves: ownership::leaves(&path, Some(after.clone())).to_vec(),
+                    ..Plan::default()
+                };
+                let empty = crate::module::Content::Bytes(Vec::new().into());
+                plan.leaves.extend(put::content_leaves(&path, &empty));
+                put::add_stat(&mut plan.result, Some(&after));
+                plan
+            }
+        };
+        plan.result.insert("dest".into(), json!(path));
+        Ok(plan)
+    }
+
+    /// The path itself, or where a link there leads.
+    fn followed<'s>(&self, state: &'s State, path: &str) -> Result<(String, Option<&'s FileStat>), Missing> {
+        if self.follow.0 { path::follow(state, path) } else { Ok((path.to_owned(), state.stat(path, false)?)) }
+    }
+
+    /// The parameters were checked: a time that cannot be read does not get here.
+    fn stamps_of(&self, wanted: FileState) -> Stamps {
+        self.stamps(wanted).unwrap_or(Stamps { modification: Stamp::Preserve, access: Stamp::Preserve })
+    }
+
+    /// An existing path gets owner, group, mode and times.
+    fn with_attributes(
+        &self,
+        state: &State,
+        path: &str,
+        stat: &FileStat,
+        wanted: FileState,
+    ) -> Result<Plan, PlanError> {
+        let outcome = put::attributes(state, path, stat, &self.attributes());
+        let after = outcome.stat.clone().unwrap_or_else(|| stat.clone());
+        let mut plan = Plan {
+            changes: outcome.change.into_iter().collect(),
+            diff: outcome.diff.into_iter().collect(),
+            leaves: outcome.leaves,
+            ..Plan::default()
+        };
+        put::add_stat(&mut plan.result, Some(&after));
+        self.add_stamps(state, path, &after, wanted, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// Adds the change of times to a plan for a path that is there.
+    fn add_stamps(
+        &self,
+        state: &State,
+        path: &str,
+        after: &FileStat,
+        wanted: FileState,
+        plan: &mut Plan,
+    ) -> Result<(), PlanError> {
+        let script = self.stamps_of(wanted).script(state, path, after, false)?;
+        if !script.is_empty() {
+            let change = Change::closed(
+                format!("set times of {path}"),
+                Step::Script(script),
+                ownership::written(path, Some(after)),
+            );
+            plan.changes.push(change);
+            let mut timed = after.clone();
+            self.stamps_of(wanted).applied(state, &mut timed)?;
+            plan.leaves.extend(ownership::leaves(path, Some(timed)));
+            plan.leaves.extend(put::kept_content(state, path));
+        }
+        Ok(())
+    }
+}
+
+/// The directory that a path to be created stands in.
+fn existing_parent<'s>(state: &'s State, path: &str) -> Result<&'s FileStat, PlanError> {
+    let parent = path::parent(path);
+    match state.stat(parent, true)? {
+        Some(stat) if stat.kind == FileKind::Directory => Ok(stat),
+        Some(_) => Err(Failure::new(format!("`{parent}` is no directory, `{path}` cannot be created in it")).into()),
+        None => Err(Failure::new(format!("the directory `{parent}` does not exist"))
+            .with("path", path)
+            .help("create it first with `file: state=directory`")
+            .into()),
+    }
+}
+
+fn created_diff(path: &str, state: &str) -> crate::module::Diff {
+    ownership::attribute_diff(path, fields([("state", json!("absent"))]), fields([("state", json!(state))]))
+}
+
+/// What Ansible calls the thing at a path.
+fn kind_name(stat: &FileStat) -> &'static str {
+    match stat.kind {
+        FileKind::Directory => "directory",
+        FileKind::Link => "link",
+        _ if stat.links > 1 => "hard",
+        _ => "file",
+    }
+}
+
+fn listing(entries: &[tree::Entry]) -> Json {
+    let of = |directory: bool| -> Vec<&str> {
+        entries.iter().filter(|e| (e.stat.kind == FileKind::Directory) == directory).map(|e| e.path.as_str()).collect()
+    };
+    json!({ "directories": of(true), "files": of(false) })
+}
+
+fn fields<const N: usize>(pairs: [(&str, Json); N]) -> Map<String, Json> {
+    pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+}

@@ -1,0 +1,229 @@
+//! `file: state=link` and `state=hard`.
+
+use serde_json::json;
+
+use super::{File, FileState, existing_parent, fields, kind_name};
+use crate::{
+    fact::{Answer, FileKind, FileStat, Probe, State},
+    module::{
+        Change, Context, Failure, Plan, PlanError, Step,
+        ownership::{self, Attributes},
+        path, put, quote,
+    },
+};
+
+impl File {
+    /// A symbolic link is to be there.
+    pub(super) fn link(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        path: &str,
+        stat: Option<&FileStat>,
+    ) -> Result<Plan, PlanError> {
+        let link = stat.filter(|s| s.kind == FileKind::Link);
+        let Some(src) = self.src.as_ref().map(|s| s.0.as_str()).or(link.map(|s| s.target.as_str())) else {
+            return Err(Failure::new("src is required for creating new symlinks").with("dest", path).into());
+        };
+        let target = path::resolve(path, src);
+        if self.src.is_some() && !self.force.0 && state.stat(&target, true)?.is_none() {
+            return Err(Failure::new(format!(
+                "src file does not exist, use 'force=yes' if you really want to create the link: {target}"
+            ))
+            .with("path", path)
+            .with("src", src)
+            .into());
+        }
+        self.may_replace(path, stat)?;
+        let mut plan = Plan::default();
+        if link.is_none_or(|s| s.target != src) {
+            self.relink(context, state, path, src, stat, &mut plan)?;
+        }
+        self.through_link(state, path, &target, &mut plan)?;
+        plan.result.insert("dest".into(), json!(path));
+        plan.result.insert("src".into(), json!(src));
+        Ok(plan)
+    }
+
+    /// Refuses to replace what is not a link, unless that is forced.
+    fn may_replace(&self, path: &str, stat: Option<&FileStat>) -> Result<(), PlanError> {
+        match stat {
+            Some(stat) if stat.kind != FileKind::Link && !self.force.0 => {
+                Err(Failure::new(format!("refusing to convert from {} to symlink for {path}", kind_name(stat)))
+                    .with("path", path)
+                    .help("`force: true` replaces a file or an empty directory")
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the change that makes the link or points it elsewhere.
+    fn relink(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        path: &str,
+        src: &str,
+        stat: Option<&FileStat>,
+        plan: &mut Plan,
+    ) -> Result<(), PlanError> {
+        if stat.is_none() {
+            existing_parent(state, path)?;
+        }
+        let mut after = Attributes::default().created(context, state, FileKind::Link, 0o777, None);
+        src.clone_into(&mut after.target);
+        after.size = src.len() as u64;
+        if !self.follow.0 {
+            let wanted = self.attributes().applied(state, &after);
+            (after.owner, after.uid, after.group, after.gid) = (wanted.owner, wanted.uid, wanted.group, wanted.gid);
+        }
+        let (word, target) = (quote(path), quote(src));
+        let made = match stat.map(|s| s.kind) {
+            None => format!("ln -s -- {target} {word} || exit 1\n"),
+            Some(kind) => {
+                let clear =
+                    if kind == FileKind::Directory { format!("rmdir -- {word} || exit 1\n") } else { String::new() };
+                // A rename replaces the old link at once; `mv` into a linked directory must be kept from entering it.
+                format!(
+                    "t={word}.bringup-$$; rm -f -- \"$t\"; ln -s -- {target} \"$t\" || exit 1\n{clear}\
+                     mv -fT -- \"$t\" {word} 2>/dev/null || {{ rm -f -- {word} && mv -f -- \"$t\" {word}; }} || {{ rm -f -- \"$t\"; exit 1; }}\n"
+                )
+            }
+        };
+        let plain = Attributes::default().created(context, state, FileKind::Link, 0o777, None);
+        let script = made + &ownership::script(path, &plain, &after);
+        let mut before = fields([("state", json!(stat.map_or("absent", kind_name)))]);
+        let mut now = fields([("state", json!("link"))]);
+        if let Some(old) = stat.filter(|s| s.kind == FileKind::Link) {
+            before.insert("src".into(), json!(old.target));
+            now.insert("src".into(), json!(src));
+        }
+        plan.diff.push(ownership::attribute_diff(path, before, now));
+        plan.changes.push(Change::closed(
+            format!("link {path} to {src}"),
+            Step::Script(script),
+            ownership::written(path, stat),
+        ));
+        plan.leaves.push((path::stat(path), Answer::Stat(Some(after.clone()))));
+        put::add_stat(&mut plan.result, Some(&after));
+        Ok(())
+    }
+
+    /// Owner, group, mode and times of the link's target, or of the link itself when it is not followed.
+    fn through_link(&self, state: &State, path: &str, target: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        let linked = plan.changes.is_empty();
+        if !self.follow.0 {
+            if let Some(stat) = state.stat(path, false)?.filter(|_| linked) {
+                let own = self.with_attributes(state, path, stat, FileState::Link)?;
+                merge(plan, own);
+            }
+            return Ok(());
+        }
+        let Attributes { owner, group, mode } = self.attributes();
+        let wanted = owner.is_some() || group.is_some() || mode.is_some();
+        let timed = self.modification_time.is_some() || self.access_time.is_some();
+        let (real, stat) = match (wanted || timed, linked) {
+            (false, true) => (path.to_owned(), state.stat(path, false)?),
+            (false, false) => (target.to_owned(), self.target_now(state, target)),
+            (true, _) => path::follow(state, target)?,
+        };
+        match stat {
+            Some(stat) if wanted || timed => {
+                let own = self.with_attributes(state, &real, stat, FileState::Link)?;
+                let after = own.leaves.iter().rev().find_map(|(_, a)| match a {
+                    Answer::Stat(Some(s)) => Some(s.clone()),
+                    _ => None,
+                });
+                merge(plan, own);
+                self.seen_through(path, Some(after.unwrap_or_else(|| stat.clone())), plan);
+            }
+            Some(stat) if linked => put::add_stat(&mut plan.result, Some(stat)),
+            None if wanted || timed => plan.warnings.push(
+                "Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this."
+                    .to_owned(),
+            ),
+            stat => self.seen_through(path, stat.cloned(), plan),
+        }
+        Ok(())
+    }
+
+    /// The target as far as it is known without asking.
+    fn target_now<'s>(&self, state: &'s State, target: &str) -> Option<&'s FileStat> {
+        state.stat(target, true).ok().flatten()
+    }
+
+    /// Tells later tasks what they find when they look through the new link.
+    fn seen_through(&self, path: &str, stat: Option<FileStat>, plan: &mut Plan) {
+        if !plan.changes.is_empty() {
+            plan.leaves.push((Probe::Stat { path: path.to_owned(), follow: true }, Answer::Stat(stat)));
+        }
+    }
+
+    /// A further name of a file is to be there.
+    pub(super) fn hard(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        path: &str,
+        stat: Option<&FileStat>,
+    ) -> Result<Plan, PlanError> {
+        let Some(src) = &self.src else {
+            return match stat {
+                Some(stat) if stat.links > 1 => self.with_attributes(state, path, stat, FileState::Hard),
+                _ => Err(Failure::new("src is required for creating new hardlinks").with("dest", path).into()),
+            };
+        };
+        let src = path::absolute(context, state, &src.0)?;
+        let (real, source) = path::follow(state, &src)?;
+        let Some(source) = source else {
+            return Err(Failure::new("src does not exist").with("dest", path).with("src", src).into());
+        };
+        if source.kind == FileKind::Directory {
+            return Err(Failure::new(format!("`{src}` is a directory, which cannot have a second name")).into());
+        }
+        let same = stat.is_some_and(|s| (s.inode, s.device) == (source.inode, source.device) && s.inode != 0);
+        let mut plan = Plan::default();
+        let mut present = source.clone();
+        if !same {
+            if let Some(stat) = stat.filter(|s| s.kind != FileKind::Link && !self.force.0) {
+                return Err(Failure::new(format!("Cannot link, {} exists at destination", kind_name(stat)))
+                    .with("dest", path)
+                    .with("src", src)
+                    .help("`force: true` replaces it")
+                    .into());
+            }
+            if stat.is_none() {
+                existing_parent(state, path)?;
+            }
+            let (word, source_word) = (quote(path), quote(&real));
+            let script = format!(
+                "t={word}.bringup-$$; rm -f -- \"$t\"; ln -- {source_word} \"$t\" || exit 1\n\
+                 mv -fT -- \"$t\" {word} 2>/dev/null || {{ rm -f -- {word} && mv -f -- \"$t\" {word}; }} || {{ rm -f -- \"$t\"; exit 1; }}\n"
+            );
+            present.links += 1;
+            let before = fields([("state", json!(stat.map_or("absent", kind_name)))]);
+            plan.diff.push(ownership::attribute_diff(path, before, fields([("state", json!("hard"))])));
+            let mut writes = ownership::written(path, stat);
+            writes.extend(ownership::written(&real, Some(source)));
+            plan.changes.push(Change::closed(format!("link {path} to {real}"), Step::Script(script), writes));
+            for name in [path, real.as_str()] {
+                plan.leaves.extend(ownership::leaves(name, Some(present.clone())));
+                plan.leaves.extend(put::moved_content(state, &real, name));
+            }
+        }
+        merge(&mut plan, self.with_attributes(state, path, &present, FileState::Hard)?);
+        plan.result.insert("dest".into(), json!(path));
+        plan.result.insert("src".into(), json!(src));
+        Ok(plan)
+    }
+}
+
+/// Appends what the second part of a task does.
+fn merge(plan: &mut Plan, other: Plan) {
+    plan.changes.extend(other.changes);
+    plan.diff.extend(other.diff);
+    plan.leaves.extend(other.leaves);
+    plan.result.extend(other.result);
+    plan.warnings.extend(other.warnings);
+}

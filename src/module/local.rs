@@ -1,0 +1,159 @@
+//! Files of the workstation as modules send them: small ones in memory, large ones by path with remembered digests.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use sha2::Digest as _;
+
+use super::{Content, Context, Failure};
+use crate::fact::Algorithm;
+
+/// Files up to this length are read into memory, where a vaulted one is decrypted.
+const SMALL: u64 = 1 << 20;
+
+/// What begins a file encrypted by `vault`.
+const VAULT: &[u8] = b"$ANSIBLE_VAULT;";
+
+/// The checksums of one content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// MD5.
+    pub md5: String,
+    /// SHA-1.
+    pub sha1: String,
+    /// SHA-256.
+    pub sha256: String,
+}
+
+/// A file to be sent.
+#[derive(Clone, Debug)]
+pub struct LocalFile {
+    /// Its bytes, or where they are.
+    pub content: Content,
+    /// Its checksums.
+    pub digests: Digests,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// Opens a file of the workstation for sending. `decrypt` says that a vaulted one is to be sent in clear.
+///
+/// # Errors
+/// Says why it cannot be read.
+pub fn load(context: &Context<'_>, path: &Path, decrypt: bool) -> Result<LocalFile, Failure> {
+    let unreadable = |e: io::Error| Failure::new(format!("cannot read `{}`: {e}", path.display()));
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    let vaulted = starts_vaulted(path).map_err(unreadable)?;
+    if metadata.len() <= SMALL || (vaulted && decrypt) {
+        let bytes = match vaulted && !decrypt {
+            true => fs::read(path).map_err(unreadable)?.into(),
+            false => context.controller.read(path)?,
+        };
+        let digests = digests(&bytes);
+        return Ok(LocalFile { content: Content::Bytes(bytes), digests, mode });
+    }
+    let digests = remembered(path, &metadata).map_err(unreadable)?;
+    Ok(LocalFile { content: Content::File { path: path.to_owned(), size: metadata.len() }, digests, mode })
+}
+
+fn starts_vaulted(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(VAULT.len() as u64).read_to_end(&mut start)?;
+    Ok(start == VAULT)
+}
+
+/// The checksums of bytes in memory.
+pub fn digests(bytes: &[u8]) -> Digests {
+    Digests { md5: hex::<md5::Md5>(bytes), sha1: hex::<sha1::Sha1>(bytes), sha256: hex::<sha2::Sha256>(bytes) }
+}
+
+fn hex<D: sha2::Digest>(bytes: &[u8]) -> String {
+    hexadecimal(&D::digest(bytes))
+}
+
+/// Writes bytes in lower-case hexadecimal.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The checksum of bytes in memory by any algorithm.
+pub fn checksum(algorithm: Algorithm, bytes: &[u8]) -> String {
+    match algorithm {
+        Algorithm::Md5 => hex::<md5::Md5>(bytes),
+        Algorithm::Sha1 => hex::<sha1::Sha1>(bytes),
+        Algorithm::Sha224 => hex::<sha2::Sha224>(bytes),
+        Algorithm::Sha256 => hex::<sha2::Sha256>(bytes),
+        Algorithm::Sha384 => hex::<sha2::Sha384>(bytes),
+        Algorithm::Sha512 => hex::<sha2::Sha512>(bytes),
+    }
+}
+
+/// A file as it was when its digests were computed.
+type Version = (PathBuf, u64, i64, i64, u64);
+
+/// Digests of a large file, computed once however many hosts it is compared with.
+fn remembered(path: &Path, metadata: &fs::Metadata) -> io::Result<Digests> {
+    static KNOWN: OnceLock<Mutex<HashMap<Version, Arc<OnceLock<Digests>>>>> = OnceLock::new();
+    let version = (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino());
+    let slot = {
+        let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(known.entry(version).or_default())
+    };
+    if let Some(digests) = slot.get() {
+        return Ok(digests.clone());
+    }
+    let computed = compute(path)?;
+    Ok(slot.get_or_init(|| computed).clone())
+}
+
+/// The checksums of a file of the workstation.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of(path: &Path) -> io::Result<Digests> {
+    remembered(path, &fs::metadata(path)?)
+}
+
+fn compute(path: &Path) -> io::Result<Digests> {
+    let mut file = File::open(path)?;
+    let (mut md5, mut sha1, mut sha256) = (md5::Md5::new(), sha1::Sha1::new(), sha2::Sha256::new());
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        let bytes = &buffer[..read];
+        md5.update(bytes);
+        sha1.update(bytes);
+        sha256.update(bytes);
+    }
+    Ok(Digests {
+        md5: hexadecimal(&md5.finalize()),
+        sha1: hexadecimal(&sha1.finalize()),
+        sha256: hexadecimal(&sha256.finalize()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_has_the_digests_its_bytes_have() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let bytes = vec![7; 600_000];
+        fs::write(&path, &bytes).unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!(remembered(&path, &metadata).unwrap(), digests(&bytes));
+        assert_eq!(checksum(Algorithm::Md5, b""), "d41d8cd98f00b204e9800998ecf8427e");
+    }
+}

@@ -1,0 +1,92 @@
+//! The cases in `tests/module/NAME/*.yml`: each module's parameters and a host in, changes and a host out.
+//!
+//! `BRINGUP_CASE=text cargo test module` runs only the cases whose module or name contains the text.
+
+use std::{fs, panic, path::Path};
+
+use bringup::module::Registry;
+
+use crate::support::{
+    case::Case,
+    machine::Machine,
+    trial::{run, shells},
+};
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/module")
+}
+
+/// The folders, one per module, by the module's name.
+fn modules() -> Vec<String> {
+    let names = fs::read_dir(folder()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+/// The case files of a module as text.
+fn files(module: &str) -> Vec<(String, String)> {
+    let mut files: Vec<_> = fs::read_dir(folder().join(module)).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|f| (f.display().to_string(), fs::read_to_string(&f).unwrap())).collect()
+}
+
+/// Reads the cases of a file with the folders of a machine in the place of `/T` and `/L`.
+fn cases(file: &str, text: &str, top: &str, local: &str) -> Vec<Case> {
+    let places = regex::Regex::new(r"/(T|L)\b").unwrap();
+    let text = places.replace_all(text, |m: &regex::Captures<'_>| if &m[1] == "T" { top } else { local }.to_owned());
+    serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+#[test]
+fn every_case_holds_in_every_shell() {
+    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let user = user.trim();
+    let filter = std::env::var("BRINGUP_CASE").unwrap_or_default();
+    let mut failed = Vec::new();
+    let mut count = 0;
+    for module in modules() {
+        for (file, text) in files(&module) {
+            for (number, case) in cases(&file, &text, "/T", "/L").iter().enumerate() {
+                if (case.root && user != "root") || !(module.contains(&filter) || case.name.contains(&filter)) {
+                    continue;
+                }
+                for shell in shells(case) {
+                    let machine = Machine::new(shell);
+                    let placed =
+                        cases(&file, &text, &machine.root.display().to_string(), &machine.local.display().to_string());
+                    count += 1;
+                    let result =
+                        panic::catch_unwind(panic::AssertUnwindSafe(|| run(&module, &placed[number], &machine, user)));
+                    if result.is_err() {
+                        failed.push(format!("{module}: {} ({shell:?}) in {file}", case.name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} of {count} runs failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(count > 0 || !filter.is_empty());
+}
+
+/// Modules whose cases are still to be written; remove a name with its first case.
+const PENDING: [&str; 9] =
+    ["apt", "group", "modprobe", "package", "service", "setup", "sysctl", "systemd_service", "user"];
+
+#[test]
+fn every_module_has_cases_and_every_case_a_module() {
+    let known = modules();
+    for entry in Registry::get().entries() {
+        let name = entry.name.rsplit('.').next().unwrap();
+        let folder = known.iter().find(|k| *k == entry.name || *k == name);
+        if PENDING.contains(&name) {
+            assert!(folder.is_none(), "`{name}` has cases: take it out of PENDING");
+            continue;
+        }
+        let folder = folder.unwrap_or_else(|| panic!("`{}` has no cases in tests/module/{name}/", entry.name));
+        assert!(!files(folder).is_empty(), "tests/module/{name}/ is empty");
+    }
+    for name in known {
+        assert!(Registry::get().find(&name).is_some(), "tests/module/{name}/ belongs to no module");
+    }
+}

@@ -1,0 +1,190 @@
+//! A folder of this machine that plays the host, and a shell that runs scripts on it.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use bringup::{
+    fact::{Answer, Probe, Reply, batch},
+    module::{Change, Content, FileWrite, Step, StepOutput, quote},
+};
+
+/// A shell that every script must work in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    Dash,
+    Bash,
+    Busybox,
+}
+
+impl Shell {
+    /// Those this machine has.
+    pub fn all() -> Vec<Shell> {
+        let there = |path: &str| Path::new(path).exists();
+        let all = [(Shell::Dash, "/bin/dash"), (Shell::Bash, "/bin/bash"), (Shell::Busybox, "/bin/busybox")];
+        let found: Vec<_> =
+            all.into_iter().filter(|(_, p)| there(p) || there(&format!("/usr{p}"))).map(|(s, _)| s).collect();
+        assert!(!found.is_empty(), "none of dash, bash and busybox is installed");
+        found
+    }
+}
+
+/// The stand-in for a host.
+pub struct Machine {
+    pub shell: Shell,
+    /// Stands for `/T` in cases.
+    pub root: PathBuf,
+    /// Stands for `/L` in cases: the workstation.
+    pub local: PathBuf,
+    tools: PathBuf,
+    scripts: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Machine {
+    pub fn new(shell: Shell) -> Machine {
+        let directory = tempfile::tempdir().unwrap();
+        // The real path: a link above it would show in answers.
+        let top = directory.path().canonicalize().unwrap();
+        let folder = |name: &str| {
+            let path = top.join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        Machine {
+            shell,
+            root: folder("T"),
+            local: folder("L"),
+            tools: folder("tools"),
+            scripts: folder("scripts"),
+            _directory: directory,
+        }
+    }
+
+    /// Puts a command into the host's `PATH`.
+    pub fn add_tool(&self, name: &str, script: &str) {
+        let path = self.tools.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs a script as the runner would.
+    pub fn run(&self, script: &str, environment: &[(&str, &str)]) -> StepOutput {
+        let file = self.scripts.join("script");
+        fs::write(&file, script).unwrap();
+        let mut command = match self.shell {
+            Shell::Dash => Command::new("dash"),
+            Shell::Bash => Command::new("bash"),
+            Shell::Busybox => {
+                let mut command = Command::new("busybox");
+                command.arg("sh");
+                command
+            }
+        };
+        let base = match self.shell {
+            Shell::Busybox => applets().display().to_string(),
+            _ => "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+        };
+        command.arg(&file).env("PATH", format!("{}:{base}", self.tools.display())).env("STATE", &self.root);
+        command.envs(environment.iter().copied()).current_dir(&self.root).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        StepOutput {
+            status: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: output.stderr,
+            ..StepOutput::default()
+        }
+    }
+
+    /// Asks the host.
+    pub fn ask(&self, probes: &[Probe]) -> Vec<(Probe, Answer)> {
+        let mut answers = Vec::new();
+        for batch in batch(probes) {
+            let output = self.run(&batch.script, &[]);
+            let reply = Reply { status: Some(output.status), stdout: &output.stdout, stderr: &output.stderr };
+            answers.extend(batch.answers(reply));
+        }
+        answers
+    }
+
+    /// Carries a change out.
+    pub fn apply(&self, change: &Change) -> StepOutput {
+        match &change.step {
+            Step::Script(script) => self.run(script, &[]),
+            Step::Write(write) => self.write(write),
+            Step::Upload { content, then } => {
+                let scratch = self.scripts.join("upload");
+                fs::write(&scratch, bytes(content)).unwrap();
+                self.run(then, &[("upload", &scratch.display().to_string())])
+            }
+            Step::Download { path, to } => {
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                match fs::copy(path, to) {
+                    Ok(_) => StepOutput::default(),
+                    Err(e) => StepOutput { error: Some(e.to_string()), ..StepOutput::default() },
+                }
+            }
+            Step::WriteLocal { path, content, mode } => {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, content).unwrap();
+                fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
+                StepOutput::default()
+            }
+            Step::Until { script, timeout, sleep } => {
+                let begun = std::time::Instant::now();
+                loop {
+                    let output = self.run(script, &[]);
+                    if output.status == 0 {
+                        return StepOutput { duration: begun.elapsed(), ..output };
+                    }
+                    if begun.elapsed() >= *timeout {
+                        return StepOutput { error: Some("timeout".into()), duration: begun.elapsed(), ..output };
+                    }
+                    std::thread::sleep((*sleep).min(std::time::Duration::from_millis(100)));
+                }
+            }
+            Step::Wait { .. } | Step::Reconnect { .. } | Step::Reboot { .. } => StepOutput::default(),
+            Step::Api(query) => panic!("no case can ask the Kubernetes API yet: {query:?}"),
+        }
+    }
+
+    /// As the runner: small contents within the script, large ones uploaded before.
+    fn write(&self, write: &FileWrite) -> StepOutput {
+        let temporary = format!("{}.bringup-test", write.path);
+        if write.content.size() <= 64 * 1024 {
+            return self.run(&write.script(&temporary, false), &[]);
+        }
+        let there = self.run(&format!("umask 077; : >{}", quote(&temporary)), &[]);
+        if there.status != 0 {
+            return there;
+        }
+        fs::write(&temporary, bytes(&write.content)).unwrap();
+        self.run(&write.script(&temporary, true), &[])
+    }
+}
+
+/// A folder that holds nothing but busybox under all its names.
+fn applets() -> &'static Path {
+    static APPLETS: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let directory = APPLETS.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists()).unwrap();
+        let list = Command::new(busybox).arg("--list").output().unwrap();
+        for applet in String::from_utf8_lossy(&list.stdout).lines() {
+            symlink(busybox, directory.path().join(applet)).unwrap();
+        }
+        directory
+    });
+    directory.path()
+}
+
+fn bytes(content: &Content) -> Vec<u8> {
+    match content {
+        Content::Bytes(bytes) => bytes.to_vec(),
+        Content::File { path, .. } => fs::read(path).unwrap(),
+    }
+}
