@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::OnceLock};
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
-use super::{Described, Module, ParameterError, builtin, general, posix};
+use super::{Described, Module, ParameterError, bringup, builtin, general, posix};
 
 /// One module: what the loader, the runner and `bringup doc` need of it.
 pub struct Entry {
@@ -146,12 +146,17 @@ fn all() -> Vec<Entry> {
         entry::<builtin::copy::Copy>(),
         entry::<builtin::file::File>(),
         entry::<builtin::group::Group>(),
+        entry::<builtin::iptables::Iptables>(),
         entry::<builtin::package::Package>(),
         entry::<builtin::ping::Ping>(),
         entry::<builtin::service::Service>(),
         entry::<builtin::setup::Setup>(),
         entry::<builtin::systemd_service::SystemdService>(),
         entry::<builtin::user::User>(),
+        entry::<bringup::bridge::Bridge>(),
+        entry::<bringup::container_image::ContainerImage>(),
+        entry::<bringup::image_archive::ImageArchive>(),
+        entry::<bringup::routes::Routes>(),
         entry::<general::modprobe::Modprobe>(),
         entry::<posix::sysctl::Sysctl>(),
         // one line per module, in alphabetical order

@@ -1,1 +1,7 @@
 //! `bringup`: modules that nobody else has.
+
+pub mod bridge;
+pub mod container_image;
+pub mod image_archive;
+pub mod routes;
+mod unit;

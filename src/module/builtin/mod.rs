@@ -4,6 +4,7 @@ pub mod apt;
 pub mod copy;
 pub mod file;
 pub mod group;
+pub mod iptables;
 pub mod package;
 pub mod ping;
 pub mod service;
