@@ -25,8 +25,13 @@ pub enum Missing {
 
 #[derive(Clone, Debug)]
 enum Known {
-    Read { answer: Answer, at: Instant },
+    Read {
+        answer: Answer,
+        at: Instant,
+    },
     Predicted(Answer),
+    /// A directory in which something was written: all but its times and size is still so.
+    Coarse(Answer),
     Depends(String),
 }
 
@@ -144,7 +149,16 @@ impl State {
             None => self.gone(probe).ok_or_else(|| Missing::Unread(Box::new(probe.clone()))),
             Some(Known::Depends(task)) => Err(Missing::Depends(task.clone())),
             Some(Known::Read { answer: Answer::Failed(why), .. }) => Err(Missing::Failed(why.clone())),
-            Some(Known::Read { answer, .. } | Known::Predicted(answer)) => Ok(answer),
+            Some(Known::Read { answer, .. } | Known::Predicted(answer) | Known::Coarse(answer)) => Ok(answer),
+        }
+    }
+
+    /// The [`Probe::Stat`] of a path with times and size as they are now, for tasks that return them.
+    pub fn exact_stat(&self, path: &str, follow: bool) -> Result<Option<&FileStat>, Missing> {
+        let probe = Probe::Stat { path: path.to_owned(), follow };
+        match self.known.get(&probe) {
+            Some(Known::Coarse(_)) => Err(Missing::Unread(Box::new(probe))),
+            _ => self.stat(path, follow),
         }
     }
 
@@ -225,6 +239,16 @@ fn touched(written: &[Resource], probe: &Probe) -> bool {
     let open = written.contains(&Resource::Anything);
     // Facts are gathered anew only where something of unknown effect ran since.
     open || (*probe != Probe::Facts && probe.reads().iter().any(|r| written.iter().any(|w| w.touches(r))))
+}
+
+/// Whether a stat is touched for nothing but an entry written into the directory it is about.
+fn only_entries(written: &[Resource], probe: &Probe) -> bool {
+    let Probe::Stat { path, .. } = probe else { return false };
+    let about = Resource::Path(path.clone());
+    written.iter().filter(|w| w.touches(&about)).all(|w| match w {
+        Resource::Path(w) => w.strip_prefix(path.as_str()).is_some_and(|rest| !rest.is_empty()),
+        _ => false,
+    })
 }
 
 fn mismatch(answer: &Answer) -> Missing {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::OnceLock};
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
-use super::{Described, Module, ParameterError, bringup, builtin, general, posix};
+use super::{Described, Module, ParameterError, bringup, builtin, crypto, general, posix};
 
 /// One module: what the loader, the runner and `bringup doc` need of it.
 pub struct Entry {
@@ -157,6 +157,11 @@ fn all() -> Vec<Entry> {
         entry::<bringup::container_image::ContainerImage>(),
         entry::<bringup::image_archive::ImageArchive>(),
         entry::<bringup::routes::Routes>(),
+        entry::<crypto::openssl_csr::OpensslCsr>(),
+        entry::<crypto::openssl_privatekey::OpensslPrivatekey>(),
+        entry::<crypto::openssl_publickey::OpensslPublickey>(),
+        entry::<crypto::x509_certificate::X509Certificate>(),
+        entry::<crypto::x509_certificate_info::X509CertificateInfo>(),
         entry::<general::modprobe::Modprobe>(),
         entry::<posix::sysctl::Sysctl>(),
         // one line per module, in alphabetical order

@@ -1,0 +1,102 @@
+//! A file that holds a key, request or certificate: read, compared by the module, written whole.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    fact::{Answer, Missing, Probe, Resource, State},
+    module::{
+        Change, Content, Context, Plan, PlanError, Step,
+        ownership::{self, Attributes},
+        path,
+        put::{self, Put},
+        quote,
+    },
+};
+
+/// The file a module of this collection is about.
+pub(super) struct PemFile<'a> {
+    /// Its absolute path.
+    pub path: &'a str,
+    /// Owner, group and mode.
+    pub attributes: Attributes<'a>,
+    /// Keep the old file.
+    pub backup: bool,
+}
+
+impl PemFile<'_> {
+    /// What must be read of it.
+    pub fn probes(&self, context: &Context<'_>) -> Vec<Probe> {
+        let mut probes = vec![path::stat(self.path), path::stat(path::parent(self.path)), content(self.path)];
+        probes.extend(self.attributes.probes(context));
+        probes
+    }
+
+    /// Its text; `None` when there is no such file.
+    pub fn text(&self, state: &State) -> Result<Option<String>, Missing> {
+        text(state, self.path)
+    }
+
+    /// Brings it to a text (`None` leaves the text as it is), owner and mode. `what` says it in words.
+    pub fn put(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        text: Option<String>,
+        mut result: Map<String, Json>,
+        what: &str,
+    ) -> Result<Plan, PlanError> {
+        let outcome = put::put(
+            context,
+            state,
+            Put {
+                path: self.path,
+                stat: state.stat(self.path, false)?,
+                parent: state.stat(path::parent(self.path), false)?,
+                content: text.map(|t| Content::Bytes(Arc::from(t.into_bytes()))),
+                attributes: self.attributes,
+                backup: self.backup,
+                validate: None,
+            },
+        )?;
+        result.insert("filename".into(), json!(self.path));
+        if let Some(kept) = outcome.backup {
+            result.insert("backup_file".into(), json!(kept));
+        }
+        let mut changes: Vec<Change> = outcome.change.into_iter().collect();
+        if let Some(Change { what: told, step: Step::Write(_), .. }) = changes.first_mut() {
+            *told = format!("{what} {}", self.path);
+        }
+        Ok(Plan {
+            changes,
+            result,
+            diff: outcome.diff.into_iter().collect(),
+            leaves: outcome.leaves,
+            ..Plan::default()
+        })
+    }
+
+    /// Removes it.
+    pub fn remove(&self, state: &State, mut result: Map<String, Json>) -> Result<Plan, PlanError> {
+        result.insert("filename".into(), json!(self.path));
+        if state.stat(self.path, false)?.is_none() {
+            return Ok(Plan::ok(result));
+        }
+        let step = Step::Script(format!("rm -f -- {}\n", quote(self.path)));
+        let change = Change::closed(format!("remove {}", self.path), step, vec![Resource::Path(self.path.to_owned())]);
+        let mut leaves = ownership::leaves(self.path, None).to_vec();
+        leaves.push((content(self.path), Answer::Content(None)));
+        Ok(Plan { changes: vec![change], result, leaves, ..Plan::default() })
+    }
+}
+
+/// The question for the bytes of a file.
+pub(super) fn content(path: &str) -> Probe {
+    Probe::Content { path: path.to_owned() }
+}
+
+/// The text of any file.
+pub(super) fn text(state: &State, path: &str) -> Result<Option<String>, Missing> {
+    Ok(state.content(path)?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
