@@ -251,7 +251,10 @@ impl Machine {
             let shell = session.shell(actor.as_deref()).await.map_err(|e| refusal(&e))?;
             link.shells.insert(key.clone(), Opening { shell, locked: false });
         }
-        link.shells.get_mut(&key).ok_or_else(|| MachineError::Refused("the shell is gone".to_owned()))
+        let opening = link.shells.get_mut(&key).ok_or_else(|| MachineError::Refused("the shell is gone".to_owned()))?;
+        // A shell that made room for a transfer is started anew, and the lock knows only the old one.
+        opening.locked &= opening.shell.is_running().await;
+        Ok(opening)
     }
 
     async fn session(&self, link: &mut Link) -> Result<Arc<Session>, MachineError> {

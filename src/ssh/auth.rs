@@ -14,7 +14,7 @@ use russh::{
         agent::{AgentIdentity, client::AgentClient},
     },
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::net::UnixStream;
 
 /// One login.
@@ -36,6 +36,9 @@ enum Outcome {
     /// The server wants something else, or something more.
     Next,
 }
+
+/// How long the agent may take to list its keys; signing may wait for a person's confirmation.
+const AGENT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A key to offer, and who can sign with it.
 enum Candidate {
@@ -77,9 +80,14 @@ impl<'a> Login<'a> {
     async fn with_keys(&mut self) -> Result<bool, SshError> {
         let mut agent = self.agent().await;
         let identities = match &mut agent {
-            Some(agent) => agent.request_identities().await.unwrap_or_default(),
-            None => Vec::new(),
+            // One that has stopped answering must not keep us from the other keys.
+            Some(agent) => tokio::time::timeout(AGENT_PATIENCE, agent.request_identities()).await,
+            None => Ok(Ok(Vec::new())),
         };
+        let identities = identities.ok().and_then(Result::ok).unwrap_or_else(|| {
+            self.tried.push("the agent: no answer".into());
+            Vec::new()
+        });
         for candidate in self.candidates(identities) {
             if !self.may(MethodKind::PublicKey) {
                 break;
@@ -100,11 +108,11 @@ impl<'a> Login<'a> {
 
     async fn agent(&mut self) -> Option<AgentClient<UnixStream>> {
         let socket = self.settings.agent.clone()?;
-        match self.patience.limit(AgentClient::connect_uds(&socket)).await {
+        match tokio::time::timeout(AGENT_PATIENCE, AgentClient::connect_uds(&socket)).await.ok() {
             Some(Ok(mut agent)) => {
                 // Agents with keys bound to destinations want to know the session; others do not know the question.
                 if let Some(binding) = self.handle.agent_session_binding() {
-                    let _ = agent.bind_session(binding, false).await;
+                    let _ = tokio::time::timeout(AGENT_PATIENCE, agent.bind_session(binding, false)).await;
                 }
                 Some(agent)
             }

@@ -80,8 +80,12 @@ impl Target {
                     Some((flag, rest)) => (flag, &rest[flag.len_utf8()..]),
                     None => return Err(refuse(format!("`{word}` is not an option"), None)),
                 };
-            // Of no meaning here: compression, quiet, terminals, forwarding of agent and display, verbosity, IP version.
+            // Of no meaning here: compression, quiet, terminals, forwarding of agent and display, verbosity.
             if "CqTtAaXxYvnNf".contains(flag) {
+                continue;
+            }
+            if let Some(family) = [('4', "inet"), ('6', "inet6")].iter().find(|(short, _)| *short == flag) {
+                self.options.insert("addressfamily".into(), family.1.into());
                 continue;
             }
             let value = if rest.is_empty() { words.next() } else { Some(rest.to_owned()) };
@@ -127,7 +131,11 @@ pub(crate) struct Settings {
     pub(crate) password_auth: bool,
     pub(crate) jump: Vec<String>,
     pub(crate) proxy_command: Option<String>,
-    pub(crate) host_key_name: String,
+    /// The name and port the host key is looked up by.
+    pub(crate) host_key_place: (String, u16),
+    /// Only addresses of version 4 or 6.
+    pub(crate) ip_version: Option<u8>,
+    pub(crate) warnings: Vec<String>,
     pub(crate) rules: Rules,
     pub(crate) timeout: Duration,
     pub(crate) attempts: u32,
@@ -158,20 +166,37 @@ impl Settings {
         keys.extend(named.iter().filter(|path| **path != "none").map(|path| expand(path)));
         keys.dedup();
         let default_keys = if keys.is_empty() && named.is_empty() { default_keys(home) } else { Vec::new() };
+        let preferred = found.get("preferredauthentications");
+        let prefers = |methods: &[&str]| {
+            preferred.is_none_or(|list| list.split(',').any(|method| methods.contains(&method.trim())))
+        };
         let agent = match found.get("identityagent") {
             Some("none") => None,
             Some("SSH_AUTH_SOCK") | None => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
-            Some(path) => Some(expand(path)),
+            Some(path) => match path.strip_prefix('$').filter(|name| !name.starts_with('{')) {
+                Some(variable) => std::env::var_os(variable).map(PathBuf::from),
+                None => Some(expand(path)),
+            },
         };
         let alive: u64 = found.number("serveraliveinterval", 15)?;
         Ok(Settings {
             name: target.name.clone(),
             rules: rules(target, &found, home, &expand)?,
-            host_key_name: found.get("hostkeyalias").map_or_else(|| host.clone(), str::to_owned),
+            // An alias stands for the host whatever its port.
+            host_key_place: found
+                .get("hostkeyalias")
+                .map_or_else(|| (host.clone(), port), |alias| (alias.to_owned(), 22)),
+            ip_version: match found.get("addressfamily") {
+                Some("inet") => Some(4),
+                Some("inet6") => Some(6),
+                Some("any") | None => None,
+                Some(other) => return Err(found.strange("addressfamily", other)),
+            },
+            warnings: found.left_out(),
             certificates: found.all("certificatefile").iter().map(|path| expand(path)).collect(),
             identities_only: found.yes("identitiesonly", false)?,
-            public_key_auth: found.yes("pubkeyauthentication", true)?,
-            password_auth: found.yes("passwordauthentication", true)?,
+            public_key_auth: found.yes("pubkeyauthentication", true)? && prefers(&["publickey"]),
+            password_auth: found.yes("passwordauthentication", true)? && prefers(&["password", "keyboard-interactive"]),
             jump: jumps(target, &found),
             proxy_command: found
                 .get("proxycommand")

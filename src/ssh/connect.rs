@@ -20,6 +20,7 @@ use std::{
     collections::HashMap,
     future::Future,
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -228,7 +229,8 @@ impl Connection {
         context: &Context,
     ) -> Result<Connection, SshError> {
         let mut patience = Patience::new(settings.timeout, context);
-        let check = HostCheck::read(&settings.name, &settings.host_key_name, settings.port, &settings.rules)?;
+        let (name, port) = &settings.host_key_place;
+        let check = HostCheck::read(&settings.name, name, *port, &settings.rules)?;
         let config = Arc::new(wire_config(settings, &check));
         let stream = stream(settings, via.as_deref(), &mut patience).await?;
         let notes = Arc::new(Notes::default());
@@ -245,14 +247,15 @@ impl Connection {
 
     /// Things the user should know though they are no errors.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        match self.settings.rules.policy {
-            HostKeyPolicy::Off => vec![format!(
+        let mut warnings = self.settings.warnings.clone();
+        if self.settings.rules.policy == HostKeyPolicy::Off {
+            warnings.push(format!(
                 "{}: host keys are not checked, so anybody between here and there can take part: \
                  use StrictHostKeyChecking=accept-new instead",
                 self.settings.name
-            )],
-            _ => Vec::new(),
+            ));
         }
+        warnings
     }
 }
 
@@ -310,8 +313,9 @@ async fn stream(
 async fn tcp(settings: &Settings, patience: &mut Patience) -> Result<TcpStream, SshError> {
     let resolve = |source| SshError::Resolve { host: settings.name.clone(), address: settings.host.clone(), source };
     let looked_up = patience.limit(tokio::net::lookup_host((settings.host.as_str(), settings.port))).await;
-    let addresses: Vec<_> =
-        looked_up.ok_or_else(|| settings.too_slow("looking up its address", patience))?.map_err(resolve)?.collect();
+    let found = looked_up.ok_or_else(|| settings.too_slow("looking up its address", patience))?.map_err(resolve)?;
+    let wanted = |address: &SocketAddr| settings.ip_version.is_none_or(|version| (version == 6) == address.is_ipv6());
+    let addresses: Vec<_> = found.filter(wanted).collect();
     let mut last = None;
     for (index, address) in addresses.iter().enumerate() {
         let shares = u32::try_from(addresses.len() - index).unwrap_or(1);

@@ -88,7 +88,7 @@ impl KeyFile {
 
     async fn decrypt(&self, text: &str, context: &Context) -> Result<Arc<PrivateKey>, Useless> {
         for _ in 0..3 {
-            let question = format!("Passphrase for the key {}: ", self.path.display());
+            let question = format!("Passphrase for the key {}:", self.path.display());
             let Some(passphrase) = context.ask(question).await else {
                 return Err(
                     "it is encrypted and nobody can be asked for its passphrase: add it to an agent (`ssh-add`)".into(),

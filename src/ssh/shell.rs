@@ -172,6 +172,13 @@ impl Shell {
         result
     }
 
+    /// Tells whether it is running. Otherwise (it was lost, or made room for a transfer) the next frame starts it anew,
+    /// and its `$$` is another one.
+    pub async fn is_running(&self) -> bool {
+        let state = self.state.lock().await;
+        state.is_running() && !state.in_frame
+    }
+
     /// Ends the shell, which removes what it left on the host.
     pub async fn close(self) {
         self.state.lock().await.end(&self.session).await;
@@ -297,8 +304,11 @@ impl Exchange<'_> {
                 *scratch = Some(folder);
                 self.since = Instant::now();
             }
-            Answer::NoScratch | Answer::ScratchGone { .. } => {
-                return Err(SshError::NoScratch { host: self.session.name.clone() });
+            Answer::NoScratch => return Err(SshError::NoScratch { host: self.session.name.clone() }),
+            Answer::ScratchGone { id } => {
+                return Err(
+                    self.out_of_step(OutOfStep(format!("step {id} was not run: the folder for output is gone")))
+                );
             }
             Answer::Segment { id, status, stdout, stderr } => {
                 let expected = self.first + self.acknowledged as u64;

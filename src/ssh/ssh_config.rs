@@ -24,88 +24,31 @@ struct Entry {
 pub(crate) struct Found(Vec<Entry>);
 
 /// Options that change nothing here: no terminal, no multiplexing over a socket, no forwarding to the host.
-const WITHOUT_MEANING: &[&str] = &[
-    "addkeystoagent",
-    "addressfamily",
-    "batchmode",
-    "canonicalizehostname",
-    "checkhostip",
-    "ciphers",
-    "clearallforwardings",
-    "compression",
-    "controlmaster",
-    "controlpath",
-    "controlpersist",
-    "enableescapecommandline",
-    "escapechar",
-    "exitonforwardfailure",
-    "fingerprinthash",
-    "forwardagent",
-    "forwardx11",
-    "forwardx11trusted",
-    "gssapiauthentication",
-    "gssapidelegatecredentials",
-    "gssapikeyexchange",
-    "hostbasedauthentication",
-    "hostkeyalgorithms",
-    "ignoreunknown",
-    "ipqos",
-    "kbdinteractiveauthentication",
-    "challengeresponseauthentication",
-    "kexalgorithms",
-    "localcommand",
-    "loglevel",
-    "macs",
-    "nohostauthenticationforlocalhost",
-    "numberofpasswordprompts",
-    "permitlocalcommand",
-    "preferredauthentications",
-    "protocol",
-    "pubkeyacceptedalgorithms",
-    "pubkeyacceptedkeytypes",
-    "rekeylimit",
-    "requesttty",
-    "sendenv",
-    "setenv",
-    "sessiontype",
-    "stdinnull",
-    "forkafterauthentication",
-    "streamlocalbindmask",
-    "streamlocalbindunlink",
-    "syslogfacility",
-    "tcpkeepalive",
-    "updatehostkeys",
-    "verifyhostkeydns",
-    "visualhostkey",
-    "xauthlocation",
-    "warnweakcrypto",
-];
+const WITHOUT_MEANING: &str = "addkeystoagent batchmode canonicaldomains canonicalizefallbacklocal \
+    canonicalizehostname canonicalizemaxdots canonicalizepermittedcnames challengeresponseauthentication checkhostip \
+    clearallforwardings compression controlmaster controlpath controlpersist dynamicforward enableescapecommandline \
+    escapechar exitonforwardfailure fingerprinthash forkafterauthentication forwardagent forwardx11 forwardx11timeout \
+    forwardx11trusted gatewayports gssapiauthentication gssapidelegatecredentials gssapikeyexchange gssapirenewalforcesrekey \
+    gssapitrustdns hostbasedauthentication ignoreunknown ipqos kbdinteractiveauthentication localcommand localforward \
+    loglevel logverbose nohostauthenticationforlocalhost numberofpasswordprompts obscurekeystroketiming permitlocalcommand \
+    permitremoteopen protocol rekeylimit remotecommand remoteforward requesttty sendenv sessiontype setenv stdinnull \
+    streamlocalbindmask streamlocalbindunlink syslogfacility tag tcpkeepalive tunnel tunneldevice updatehostkeys usekeychain \
+    verifyhostkeydns visualhostkey warnweakcrypto xauthlocation";
+
+/// Options that would change how a host is reached and that we leave out: the user is told.
+const LEFT_OUT: &str = "bindaddress bindinterface casignaturealgorithms channeltimeout ciphers enablesshkeysign \
+    hostbasedacceptedalgorithms hostkeyalgorithms kexalgorithms knownhostscommand macs pkcs11provider proxyusefdpass \
+    pubkeyacceptedalgorithms pubkeyacceptedkeytypes requiredrsasize securitykeyprovider";
 
 /// Options that are read in `config.rs`.
-const UNDERSTOOD: &[&str] = &[
-    "certificatefile",
-    "connectionattempts",
-    "connecttimeout",
-    "f",
-    "globalknownhostsfile",
-    "hashknownhosts",
-    "hostkeyalias",
-    "hostname",
-    "identitiesonly",
-    "identityagent",
-    "identityfile",
-    "passwordauthentication",
-    "port",
-    "proxycommand",
-    "proxyjump",
-    "pubkeyauthentication",
-    "revokedhostkeys",
-    "serveralivecountmax",
-    "serveraliveinterval",
-    "stricthostkeychecking",
-    "user",
-    "userknownhostsfile",
-];
+const UNDERSTOOD: &str = "addressfamily certificatefile connectionattempts connecttimeout f globalknownhostsfile \
+    hashknownhosts hostkeyalias hostname identitiesonly identityagent identityfile passwordauthentication port \
+    preferredauthentications proxycommand proxyjump pubkeyauthentication revokedhostkeys serveralivecountmax \
+    serveraliveinterval stricthostkeychecking user userknownhostsfile";
+
+fn is_one_of(key: &str, names: &str) -> bool {
+    names.split_ascii_whitespace().any(|name| name == key)
+}
 
 /// Collects what holds for a host.
 pub(crate) fn look_up(host: &str, target: &Target, home: &Path) -> Result<Found, SshError> {
@@ -113,7 +56,7 @@ pub(crate) fn look_up(host: &str, target: &Target, home: &Path) -> Result<Found,
     for (key, value) in &target.options {
         let key = key.to_lowercase();
         let origin = format!("option `-o {key}={value}`");
-        if !UNDERSTOOD.contains(&key.as_str()) && !WITHOUT_MEANING.contains(&key.as_str()) {
+        if ![UNDERSTOOD, WITHOUT_MEANING, LEFT_OUT].iter().any(|names| is_one_of(&key, names)) {
             let help = Some("leave it out, or move it to ~/.ssh/config if only ssh needs it".into());
             return Err(SshError::Setting { origin, what: "this OpenSSH option is not supported".into(), help });
         }
@@ -162,7 +105,8 @@ impl Reader<'_> {
             };
             match key.as_str() {
                 "host" => active = self.host_matches(&value),
-                "match" if value.trim().eq_ignore_ascii_case("all") => active = true,
+                // `final` means a second pass, in which nothing else would match anew.
+                "match" if ["all", "final all"].contains(&value.to_lowercase().as_str()) => active = true,
                 "match" => self.needs_client = true,
                 "canonicalizehostname" if active && value != "no" => self.needs_client = true,
                 "include" if active => self.include(path, &value, depth, &origin)?,
@@ -285,6 +229,13 @@ impl Found {
     /// The first, which is the one that counts.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+    }
+
+    /// What somebody wished for and does not get. The system's own policy in `/etc` is no wish.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        let wished = |entry: &&Entry| !entry.origin.starts_with("/etc/") && !entry.origin.starts_with("ssh -G");
+        let left_out = self.0.iter().filter(wished).filter(|entry| is_one_of(&entry.key, LEFT_OUT));
+        left_out.map(|entry| format!("{}: `{}` is not supported and was left out", entry.origin, entry.key)).collect()
     }
 
     /// All of those that add up.

@@ -74,7 +74,7 @@ fn options_come_before_the_files() {
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     let cases = [
-        ("-o PKCS11Provider=/x", "this OpenSSH option is not supported"),
+        ("-o NoSuchOption=1", "this OpenSSH option is not supported"),
         ("-o Port=many", "`many` is no value for port"),
         ("-o StrictHostKeyChecking=perhaps", "`perhaps` is no value for stricthostkeychecking"),
         ("-o IdentitiesOnly=maybe", "`maybe` is no value for identitiesonly"),
@@ -130,4 +130,23 @@ fn a_match_is_left_to_openssh() {
 fn an_include_without_end_is_an_error() {
     let error = resolve("Include config\n", |_| {}).unwrap_err().to_string();
     assert!(error.contains("include each other"), "{error}");
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let config = "Host *\n  Ciphers aes128-ctr\n  SendEnv LANG\n  BindAddress 10.0.0.1\n";
+    let settings = resolve(config, |target| target.apply_ssh_args("-o KexAlgorithms=x -6").unwrap()).unwrap();
+    let text = settings.warnings.join("\n");
+    assert_eq!(settings.warnings.len(), 3, "{text}");
+    assert!(text.contains("config:2: `ciphers` is not supported") && text.contains("kexalgorithms"), "{text}");
+    assert_eq!(settings.ip_version, Some(6));
+}
+
+#[test]
+fn aliases_and_preferences_are_followed() {
+    let config = "HostKeyAlias cluster\nPort 2222\nPreferredAuthentications publickey\nMatch final all\n  User last\n";
+    let settings = resolve(config, |_| {}).unwrap();
+    assert_eq!(settings.host_key_place, ("cluster".into(), 22));
+    assert!(settings.public_key_auth && !settings.password_auth);
+    assert_eq!(settings.user, "last");
 }

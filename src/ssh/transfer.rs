@@ -201,7 +201,7 @@ async fn open_source(source: &UploadSource) -> std::io::Result<(Box<dyn AsyncRea
 fn upload_script(path: &str, mode: u32, length: u64, mark: &str) -> String {
     let path = quote_str(path);
     format!(
-        "umask 077; __p={path}\n\
+        "LC_ALL=C; export LC_ALL; umask 077; __p={path}\n\
          trap 'rm -f -- \"$__p\"' EXIT; trap 'exit 129' HUP INT TERM PIPE\n\
          rm -f -- \"$__p\" && set -C && cat >\"$__p\" || exit 74\n\
          set -- $(wc -c <\"$__p\")\n\
@@ -215,7 +215,7 @@ fn upload_script(path: &str, mode: u32, length: u64, mark: &str) -> String {
 fn download_script(path: &str, mark: &str) -> String {
     let path = quote_str(path);
     format!(
-        "__p={path}; [ ! -d \"$__p\" ] || {{ echo 'it is a directory' >&2; exit 73; }}\n\
+        "LC_ALL=C; export LC_ALL; __p={path}; [ ! -d \"$__p\" ] || {{ echo 'it is a directory' >&2; exit 73; }}\n\
          set -- $(wc -c <\"$__p\"); [ -n \"$1\" ] || exit 74\n\
          echo {mark} \"$1\"; exec head -c \"$1\" \"$__p\""
     )

@@ -138,6 +138,38 @@ async fn killed_worker() {
     let _ = session.upload(upload(UploadSource::File(file), &path), progress).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by a_run_killed_in_the_middle_of_a_step_leaves_nothing"]
+async fn step_worker() {
+    let (session, file, _) = worker_session().await;
+    let mut shell = session.shell(None).await.expect("a shell");
+    let told = format!("echo \"$__bd\" >{}; sleep 1; echo done", file.display());
+    let _ = shell.run(&[bringup::ssh::Segment::new(told), bringup::ssh::Segment::new("echo next")], |_, _| {}).await;
+}
+
+#[test]
+fn a_run_killed_in_the_middle_of_a_step_leaves_nothing() {
+    let sshd = Sshd::start("");
+    let file = sshd.path("scratch");
+    let mut child = worker("step_worker", &sshd, &file).spawn().expect("worker");
+    let scratch = (0..200)
+        .find_map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n'))
+        })
+        .expect("the step has begun");
+    assert!(Path::new(scratch.trim()).is_dir());
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    for _ in 0..200 {
+        if !Path::new(scratch.trim()).exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{scratch} is still there");
+}
+
 #[test]
 fn memory_stays_small_however_large_the_file() {
     let sshd = Sshd::start("");
