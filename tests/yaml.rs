@@ -29,6 +29,8 @@ fn values_are_those_of_ansible() {
         ("a:\nb: ~\nc: ''\n", json!({"a": null, "b": null, "c": ""})),
         ("- a\n- - b\n  - c\n", json!(["a", ["b", "c"]])),
         ("a: |\n  x\n  y\nb: >-\n  x\n  y\n", json!({"a": "x\ny\n", "b": "x y"})),
+        ("a: |\n  x\n  y", json!({"a": "x\ny"})),
+        ("a: >+\n  x\n\n", json!({"a": "x\n\n"})),
         ("a: b # c\nd: e#f\n", json!({"a": "b", "d": "e#f"})),
         ("a: &x {b: 1}\nc: *x\n", json!({"a": {"b": 1}, "c": {"b": 1}})),
         ("a: 2024-01-02\n", json!({"a": "2024-01-02"})),

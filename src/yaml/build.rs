@@ -7,7 +7,11 @@ use std::{
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, Tag};
 
-use super::{Node, Options, Source, Span, Value, YamlError, hint, scalar};
+use super::{
+    Node, Options, Source, Span, Value, YamlError, hint,
+    repair::{Places, Repairs},
+    scalar,
+};
 
 /// How deep lists and mappings may be nested.
 const MAX_DEPTH: usize = 100;
@@ -16,48 +20,80 @@ const MAX_ALIASED: usize = 100_000;
 
 /// Reads all documents of a text.
 pub(super) fn documents(source: &Arc<Source>, options: Options, json: bool) -> Result<Vec<Node>, YamlError> {
+    let mut repairs = Repairs::new(&source.text);
+    let mut first = None;
+    loop {
+        match attempt(source, options, json, &repairs) {
+            Ok(documents) => return Ok(documents),
+            Err(Failure::Final(error)) => return Err(first.unwrap_or(error)),
+            Err(Failure::Syntax { at, info, bracket }) => {
+                let again = repairs.repair(&info, at, bracket);
+                let error = first.unwrap_or_else(|| hint::syntax(source, at, &info, bracket));
+                if !again {
+                    return Err(error);
+                }
+                first = Some(error);
+            }
+        }
+    }
+}
+
+/// Why a text could not be read.
+enum Failure {
+    Final(YamlError),
+    /// What the parser complained of, where, and the bracket that was open there.
+    Syntax {
+        at: usize,
+        info: String,
+        bracket: Option<usize>,
+    },
+}
+
+fn attempt(source: &Arc<Source>, options: Options, json: bool, repairs: &Repairs<'_>) -> Result<Vec<Node>, Failure> {
+    let text = repairs.text();
     let mut builder = Builder {
         source,
         options,
         json,
-        offsets: Offsets::new(&source.text),
+        offsets: Offsets::new(&text, repairs.places()),
         stack: Vec::new(),
         anchors: HashMap::new(),
         aliased: 0,
         unsafe_depth: 0,
         documents: Vec::new(),
-        empty_document: false,
     };
-    let mut parser = Parser::new_from_str(&source.text);
+    let mut parser = Parser::new_from_str(&text);
     while let Some(event) = parser.next_event() {
         let (event, marks) = event.map_err(|error| {
             let at = builder.offsets.byte(error.marker().index());
-            hint::syntax(source, at, error.info(), builder.open_bracket())
+            Failure::Syntax { at, info: error.info().to_owned(), bracket: builder.open_bracket() }
         })?;
-        builder.event(event, marks)?;
+        builder.event(event, marks).map_err(Failure::Final)?;
     }
     Ok(builder.documents)
 }
 
-/// Turns the parser's character counts into byte offsets.
+/// Turns the parser's character counts into byte offsets of the original text.
 struct Offsets {
     /// Empty for a text of ASCII alone, where both are the same.
     bytes: Vec<usize>,
     length: usize,
+    places: Places,
 }
 
 impl Offsets {
-    fn new(text: &str) -> Self {
+    fn new(text: &str, places: Places) -> Self {
         let bytes = if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).collect() };
-        Self { bytes, length: text.len() }
+        Self { bytes, length: text.len(), places }
     }
 
     fn byte(&self, character: usize) -> usize {
-        if self.bytes.is_empty() {
+        let at = if self.bytes.is_empty() {
             character.min(self.length)
         } else {
             self.bytes.get(character).copied().unwrap_or(self.length)
-        }
+        };
+        self.places.original(at)
     }
 }
 
@@ -111,7 +147,6 @@ struct Builder<'s> {
     aliased: usize,
     unsafe_depth: usize,
     documents: Vec<Node>,
-    empty_document: bool,
 }
 
 impl Builder<'_> {
@@ -126,7 +161,8 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let start = self.behind_properties(span.start, anchor > 0 || tag.is_some()).min(span.end);
                 let span = Span { start, ..span };
-                let (node, merge) = self.scalar(&text, style, tag.as_deref(), span)?;
+                let text = self.without_invented_break(&text, style, marks);
+                let (node, merge) = self.scalar(text, style, tag.as_deref(), span)?;
                 self.remember(anchor, &node);
                 self.push(node, merge)
             }
@@ -139,11 +175,10 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(&span),
             Event::Alias(anchor) => self.alias(anchor, span),
-            Event::DocumentStart(explicit) => {
+            Event::DocumentStart(_) => {
                 if !self.documents.is_empty() && !self.options.many {
                     return Err(YamlError::Documents { span });
                 }
-                self.empty_document = explicit;
                 self.anchors.clear();
                 Ok(())
             }
@@ -157,6 +192,14 @@ impl Builder<'_> {
         // The end of a plain scalar may lie behind the blanks that follow it.
         let text = self.source.text.get(start..end).unwrap_or_default();
         Span::new(self.source, start, start + text.trim_end().len())
+    }
+
+    /// The parser ends a block text at the end of the file with a line break even where the file has none.
+    fn without_invented_break<'t>(&self, text: &'t str, style: ScalarStyle, marks: Marks) -> &'t str {
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let file = &self.source.text;
+        let at_end = || self.offsets.byte(marks.end.index()) >= file.len() && !file.ends_with(['\n', '\r']);
+        if block && at_end() { text.strip_suffix('\n').unwrap_or(text) } else { text }
     }
 
     /// Where a value itself starts: behind its tag and its anchor.

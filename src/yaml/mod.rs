@@ -9,6 +9,7 @@ mod hint;
 mod key_value;
 mod load;
 mod node;
+mod repair;
 mod scalar;
 mod span;
 
