@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use miette::{LabeledSpan, SourceCode, SourceSpan};
 
+use crate::template::{Kind, TemplateError};
 use crate::yaml::{Span, Unexpected, YamlError};
 
 /// How bad a diagnostic is.
@@ -31,7 +32,7 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Whether it is right for Ansible but not done here.
     pub unsupported: bool,
-    cause: Option<Arc<YamlError>>,
+    cause: Option<Arc<dyn miette::Diagnostic + Send + Sync>>,
 }
 
 impl Diagnostic {
@@ -154,6 +155,22 @@ impl From<YamlError> for Diagnostic {
         let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
         let span = place(&error).cloned();
         Self { span, help, cause: Some(Arc::new(error)), ..Self::without_place("") }.named()
+    }
+}
+
+impl From<TemplateError> for Diagnostic {
+    fn from(error: TemplateError) -> Self {
+        let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
+        let unsupported = matches!(
+            error.kind(),
+            Kind::UnknownFilter(_)
+                | Kind::UnknownTest(_)
+                | Kind::UnknownFunction(_)
+                | Kind::UnknownLookup(_)
+                | Kind::Unsupported(_)
+        );
+        let span = error.span().cloned();
+        Self { span, help, unsupported, cause: Some(Arc::new(error)), ..Self::without_place("") }.named()
     }
 }
 

@@ -26,6 +26,7 @@ use reader::Reader;
 pub use search::{NotFound, SearchKind};
 
 use super::{Diagnostic, IncludeRole, Item, ModuleNames, Playbook, PlaybookError, Role, Task, VarMap};
+use crate::template::Engine;
 use crate::yaml::{Node, YamlError};
 
 /// Decrypts a vault text; the error says why it cannot.
@@ -48,6 +49,7 @@ pub struct Options {
 pub struct Loader {
     modules: Arc<dyn ModuleNames>,
     options: Options,
+    engine: Engine,
     files: Mutex<HashMap<PathBuf, Arc<Node>>>,
 }
 
@@ -65,7 +67,7 @@ pub struct IncludedRole {
 impl Loader {
     /// Makes a loader that knows the given modules.
     pub fn new(modules: Arc<dyn ModuleNames>, options: Options) -> Self {
-        Self { modules, options, files: Mutex::default() }
+        Self { modules, options, engine: Engine::new(), files: Mutex::default() }
     }
 
     /// Loads a playbook. Warnings that do not stop the run come with it.

@@ -207,7 +207,7 @@ impl Reader<'_> {
             return;
         }
         let candidates = |p: &str| [directory.join(p), directory.join("vars").join(p)];
-        let found = paths.iter().flat_map(|p| candidates(p)).find(|c| c.is_file());
+        let found = paths.iter().flat_map(|p| candidates(p)).find(|c| c.exists() && !c.is_dir());
         match found {
             Some(found) => {
                 let Some(node) = self.file(&found) else { return };

@@ -1,6 +1,6 @@
 //! Where files, templates, tasks and roles are looked for.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::Loader;
@@ -51,16 +51,20 @@ impl Loader {
     /// # Errors
     /// When it is nowhere; the error lists where it was looked for.
     pub fn search(&self, kind: SearchKind, name: &str, from: &Scope) -> Result<PathBuf, NotFound> {
-        let tried = search_list(kind.folder(), name, from);
-        match tried.iter().find(|p| p.exists()) {
-            Some(path) => Ok(path.clone()),
-            None => Err(NotFound { name: name.to_owned(), tried }),
-        }
+        search(kind, name, from)
     }
 
     /// Lists the folders that are searched, innermost first (`ansible_search_path`).
     pub fn search_path(&self, from: &Scope) -> Vec<PathBuf> {
         bases(from)
+    }
+}
+
+pub(super) fn search(kind: SearchKind, name: &str, from: &Scope) -> Result<PathBuf, NotFound> {
+    let tried = search_list(kind.folder(), name, from);
+    match tried.iter().find(|p| p.exists()) {
+        Some(path) => Ok(path.clone()),
+        None => Err(NotFound { name: name.to_owned(), tried }),
     }
 }
 
@@ -99,18 +103,31 @@ fn search_list(folder: &str, name: &str, from: &Scope) -> Vec<PathBuf> {
     dedup(tried)
 }
 
+/// Each path once, without `./` and `folder/..`.
 fn dedup(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut once: Vec<PathBuf> = Vec::new();
     for path in paths {
-        let path: PathBuf = match path.strip_prefix("./") {
-            Ok(short) if !short.as_os_str().is_empty() => short.to_owned(),
-            _ => path,
-        };
+        let path = tidy(&path);
         if !once.contains(&path) {
             once.push(path);
         }
     }
     once
+}
+
+/// The path without `./` and `folder/..`.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
 }
 
 impl Reader<'_> {

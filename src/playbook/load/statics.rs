@@ -1,14 +1,15 @@
 //! Variables that are known before the run: the names of static imports may use them.
 
-use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
 
 use super::reader::Reader;
-use super::values::{has_template, is_template};
+use super::values::is_template;
 use crate::playbook::{Diagnostic, Scope, ScopeKind, VarMap};
-use crate::yaml::{Node, Value};
-
-/// So often values may refer to other values.
-const ROUNDS: usize = 20;
+use crate::template::{Context, NoLocal, Var};
+use crate::yaml::{Node, Span, Value};
 
 impl Reader<'_> {
     /// Renders a name that must be known before the run.
@@ -29,7 +30,7 @@ impl Reader<'_> {
             }
             return Some(text.trim().to_owned());
         }
-        match self.render(text, scope, own) {
+        match self.render(&text, &node.span, scope, own) {
             Ok(text) => Some(text),
             Err(reason) => {
                 let short = keyword.rsplit('.').next().unwrap_or(keyword);
@@ -51,27 +52,23 @@ impl Reader<'_> {
         }
     }
 
-    fn render(&self, mut text: String, scope: &Scope, own: &VarMap) -> Result<String, String> {
-        let mut environment = minijinja::Environment::new();
-        environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-        let vars = value(&Json::Object(self.static_vars(scope, own)));
-        for _ in 0..ROUNDS {
-            text = environment
-                .render_str(&text, vars.clone())
-                .map_err(|e| e.detail().unwrap_or("it cannot be rendered").to_owned())?;
-            if !has_template(&text) {
-                return Ok(text.trim().to_owned());
-            }
+    fn render(&self, text: &str, span: &Span, scope: &Scope, own: &VarMap) -> Result<String, String> {
+        let engine = &self.loader.engine;
+        let context = Context::new(engine, Arc::new(self.static_vars(scope, own)), Arc::new(NoLocal));
+        match engine.render_at(text, Some(span), &context) {
+            Ok(Json::String(text)) => Ok(text.trim().to_owned()),
+            Ok(Json::Number(number)) => Ok(number.to_string()),
+            Ok(other) => Err(format!("it becomes {other}")),
+            Err(error) => Err(error.to_string()),
         }
-        Err("its variables refer to each other in a circle".to_owned())
     }
 
     /// All variables known at a level, the weakest first written over by the stronger ones.
-    fn static_vars(&self, scope: &Scope, own: &VarMap) -> Map<String, Json> {
-        let mut vars = Map::new();
+    fn static_vars(&self, scope: &Scope, own: &VarMap) -> IndexMap<String, Var> {
+        let mut vars = IndexMap::new();
         let mut add = |more: &VarMap| {
             for (name, value) in more {
-                vars.insert(name.clone(), value.to_json());
+                vars.insert(name.clone(), Var::node(value));
             }
         };
         let roles = scope.roles();
@@ -86,27 +83,11 @@ impl Reader<'_> {
         add(&self.loader.options.extra_vars);
         let directory =
             scope.outermost_first().find(|s| s.kind == ScopeKind::Play).map_or(&*scope.directory, |s| &*s.directory);
-        vars.insert("playbook_dir".into(), directory.display().to_string().into());
+        vars.insert("playbook_dir".into(), Var::data(&directory.display().to_string().into()));
         if let Some(role) = scope.role() {
-            vars.insert("role_name".into(), role.name.clone().into());
-            vars.insert("role_path".into(), role.path.display().to_string().into());
+            vars.insert("role_name".into(), Var::data(&role.name.clone().into()));
+            vars.insert("role_path".into(), Var::data(&role.path.display().to_string().into()));
         }
         vars
-    }
-}
-
-/// A value as Jinja sees it.
-fn value(json: &Json) -> minijinja::Value {
-    match json {
-        Json::Null => ().into(),
-        Json::Bool(b) => (*b).into(),
-        Json::Number(n) => match (n.as_i64(), n.as_f64()) {
-            (Some(i), _) => i.into(),
-            (None, Some(f)) => f.into(),
-            _ => n.to_string().into(),
-        },
-        Json::String(s) => s.as_str().into(),
-        Json::Array(items) => items.iter().map(value).collect(),
-        Json::Object(map) => minijinja::Value::from_pairs(map.iter().map(|(k, v)| (k.clone(), value(v)))),
     }
 }

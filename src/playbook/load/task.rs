@@ -203,6 +203,7 @@ impl Reader<'_> {
             self.templates(text);
         }
         self.conditions_in_args(&found.name, &arguments.args);
+        self.named_files(&found.name, &arguments.args, scope);
         let complete = arguments.template.is_none() && scope.module_defaults().is_empty();
         let problems = self.loader.modules.check_args(
             &found.name,

@@ -1,38 +1,34 @@
-//! The syntax of templates and conditions.
+//! The syntax of templates and conditions, and of the template files that tasks name.
 
 use super::reader::Reader;
-use super::values::{has_template, is_whole_template};
-use crate::playbook::Diagnostic;
-use crate::yaml::{Node, Span, Value};
+use super::search::{SearchKind, search};
+use super::values::{has_template, is_template, is_whole_template, truth};
+use crate::playbook::{Args, Diagnostic, Scope};
+use crate::template::TemplateError;
+use crate::yaml::{Node, Value, read_source};
+
+/// Options that change what a template file looks like: it cannot be checked as usual then.
+const DELIMITERS: &[&str] = &[
+    "block_start_string",
+    "block_end_string",
+    "variable_start_string",
+    "variable_end_string",
+    "comment_start_string",
+    "comment_end_string",
+];
 
 impl Reader<'_> {
     /// Checks the templates in a value and in all it holds.
     pub(super) fn templates(&mut self, node: &Node) {
-        match &node.value {
-            Value::String { text, unsafe_text: false } if has_template(text) => {
-                let environment = minijinja::Environment::new();
-                if let Err(error) = environment.template_from_str(text) {
-                    self.template_error("template", node, text, &error, 0);
-                }
-            }
-            Value::Seq(items) => items.iter().for_each(|i| self.templates(i)),
-            Value::Map(entries) => entries.iter().for_each(|(k, v)| {
-                self.templates(k);
-                self.templates(v);
-            }),
-            _ => {}
-        }
+        let problems = self.loader.engine.check_tree(node);
+        self.template_errors(problems);
     }
 
     /// Checks one condition: an expression without braces.
     pub(super) fn condition(&mut self, keyword: &str, node: &Node) {
         let Value::String { text, unsafe_text: false } = &node.value else { return };
-        if text.trim().is_empty() {
-            return;
-        }
-        let mut expression = text.trim();
         if is_whole_template(text) {
-            expression = expression.trim_start_matches("{{").trim_end_matches("}}").trim();
+            let expression = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
             let problem = Diagnostic::warning(&node.span, format!("`{keyword}` is a template already"));
             self.report(problem.label("braces that are not needed").help(format!("write `{keyword}: {expression}`")));
         } else if has_template(text) {
@@ -44,19 +40,50 @@ impl Reader<'_> {
             );
             return;
         }
-        let offset = text.find(expression).unwrap_or(0);
-        let environment = minijinja::Environment::new();
-        if let Err(error) = environment.compile_expression(expression) {
-            self.template_error("condition", node, text, &error, offset);
+        let problems = self.loader.engine.check_expression(text, Some(&node.span));
+        self.template_errors(problems);
+    }
+
+    fn template_errors(&mut self, problems: Vec<TemplateError>) {
+        self.found.extend(problems.into_iter().map(Diagnostic::from));
+    }
+
+    /// Checks the file that a task of `template` names, and that a file to be copied is there.
+    pub(super) fn named_files(&mut self, module: &str, args: &Args, scope: &Scope) {
+        let get = |name: &str| args.iter().find(|(k, _)| k.as_str() == Some(name)).map(|(_, v)| v);
+        let Some(src) = get("src").filter(|s| s.as_str().is_some() && !is_template(s)) else { return };
+        let name = src.key_text();
+        match module {
+            "ansible.builtin.template" => match search(SearchKind::Templates, &name, scope) {
+                Ok(path) => {
+                    let changed = args.iter().any(|(k, _)| DELIMITERS.contains(&k.key_text().as_str()));
+                    let source = read_source(&path).ok().filter(|s| !changed && !s.text.starts_with("$ANSIBLE_VAULT;"));
+                    if let Some(source) = source {
+                        let problems = self.loader.engine.check_file(&source);
+                        self.template_errors(problems);
+                    }
+                }
+                Err(missing) => self.named_file_missing("template", src, &missing.tried, scope),
+            },
+            "ansible.builtin.copy" => {
+                let remote = get("remote_src").is_some_and(|r| truth(r) != Some(false));
+                if !remote && let Err(missing) = search(SearchKind::Files, &name, scope) {
+                    self.named_file_missing("file", src, &missing.tried, scope);
+                }
+            }
+            _ => {}
         }
     }
 
-    fn template_error(&mut self, what: &str, node: &Node, text: &str, error: &minijinja::Error, offset: usize) {
-        let detail = error.detail().unwrap_or("it cannot be read");
-        let span = error
-            .range()
-            .map_or_else(|| node.span.clone(), |r| place(&node.span, text, r.start + offset, r.end + offset));
-        self.report(Diagnostic::error(&span, format!("a {what} that is wrong: {detail}")).label("here"));
+    /// A file that is not there may still be made by an earlier task on this machine: it is a warning.
+    fn named_file_missing(&mut self, what: &str, src: &Node, tried: &[std::path::PathBuf], scope: &Scope) {
+        if !scope.whens().is_empty() {
+            return;
+        }
+        let near = tried.iter().find_map(|t| super::playbook::near_file(t));
+        let help = near.map_or_else(|| super::include::tried_text(tried), |n| format!("did you mean `{n}`?"));
+        let problem = Diagnostic::warning(&src.span, format!("the {what} `{}` is not there (yet)", src.key_text()));
+        self.report(problem.label("not found").help(help));
     }
 }
 
@@ -69,26 +96,4 @@ fn without_braces(text: &str) -> String {
     let words: Vec<&str> = text.split("{{").flat_map(|t| t.split("}}")).map(str::trim).collect();
     let joined = words.join(" ");
     joined.replace("[ ", "[").replace(" ]", "]").replace("( ", "(").replace(" )", ")").trim().to_owned()
-}
-
-/// The place of a part of a text in the file; the whole scalar where it is written otherwise there.
-fn place(span: &Span, text: &str, start: usize, end: usize) -> Span {
-    let written = span.text();
-    if let Some(at) = written.find(text) {
-        return span.part(at + start, at + end.max(start + 1));
-    }
-    // A block scalar: the same lines, indented.
-    let before = text.get(..start).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = text.get(line_start..).and_then(|t| t.lines().next()).unwrap_or_default();
-    let mut offset = 0;
-    for (number, candidate) in written.split_inclusive('\n').enumerate() {
-        if number == before.matches('\n').count() {
-            let Some(at) = candidate.find(line).filter(|_| !line.is_empty()) else { break };
-            let column = offset + at + (start - line_start);
-            return span.part(column, column + (end.max(start + 1) - start).min(line.len().max(1)));
-        }
-        offset += candidate.len();
-    }
-    span.clone()
 }
