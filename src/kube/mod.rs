@@ -1,10 +1,20 @@
 //! Kubernetes objects through the API server, tunnelled over SSH.
+//!
+//! The workstation speaks to the API server itself, through the host's SSH connection, with the host's kubeconfig:
+//! nothing needs to be installed on the host, and one HTTP/2 connection carries all requests of a run.
+
+mod client;
+mod compare;
+mod kubeconfig;
+mod request;
 
 use futures::future::BoxFuture;
-use serde_json::Value as Json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::fact::ApiQuery;
+pub use client::Connections;
+pub use compare::{differs, plain};
+pub use kubeconfig::{Kubeconfig, merge, remove};
+pub use request::{Reference, Request, WaitFor};
 
 /// A byte stream to an API server.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -13,18 +23,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
 /// How a host's files and network are reached; the runner's machines implement it.
 pub trait Transport: Send + Sync {
-    /// Reads a whole file of the host.
+    /// Reads a whole file of the host. `~/` is the user's home.
     fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<u8>, String>>;
 
     /// Connects from the host to an address.
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Stream>, String>>;
-}
-
-/// Makes one request. The error is a text for the user.
-///
-/// # Errors
-/// When the kubeconfig cannot be read, the API server cannot be reached, or it refuses.
-pub async fn request(transport: &dyn Transport, query: &ApiQuery) -> Result<Json, String> {
-    let kubeconfig = transport.read(&query.kubeconfig).await?;
-    Err(format!("the API is not reached yet ({} bytes of kubeconfig)", kubeconfig.len()))
 }

@@ -19,6 +19,7 @@ pub mod put;
 mod quote;
 mod registry;
 pub mod tree;
+pub(crate) mod whole_file;
 mod write;
 
 pub use parameter::{Flag, List, Mode, Text, Whole};

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::OnceLock};
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
-use super::{Described, Module, ParameterError, bringup, builtin, crypto, general, posix};
+use super::{Described, Module, ParameterError, bringup, builtin, crypto, general, kubernetes, posix};
 
 /// One module: what the loader, the runner and `bringup doc` need of it.
 pub struct Entry {
@@ -156,6 +156,8 @@ fn all() -> Vec<Entry> {
         entry::<bringup::bridge::Bridge>(),
         entry::<bringup::container_image::ContainerImage>(),
         entry::<bringup::image_archive::ImageArchive>(),
+        entry::<bringup::kubeconfig::Kubeconfig>(),
+        entry::<bringup::kubeconfig_merge::KubeconfigMerge>(),
         entry::<bringup::routes::Routes>(),
         entry::<crypto::openssl_csr::OpensslCsr>(),
         entry::<crypto::openssl_privatekey::OpensslPrivatekey>(),
@@ -163,6 +165,9 @@ fn all() -> Vec<Entry> {
         entry::<crypto::x509_certificate::X509Certificate>(),
         entry::<crypto::x509_certificate_info::X509CertificateInfo>(),
         entry::<general::modprobe::Modprobe>(),
+        entry::<kubernetes::k8s::K8s>(),
+        entry::<kubernetes::k8s_drain::K8sDrain>(),
+        entry::<kubernetes::k8s_info::K8sInfo>(),
         entry::<posix::sysctl::Sysctl>(),
         // one line per module, in alphabetical order
     ];

@@ -20,7 +20,10 @@ struct As<'a> {
 impl Transport for As<'_> {
     fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<u8>, String>> {
         Box::pin(async move {
-            let work = Work::new(format!("cat -- {}", quote(path)));
+            let work = Work::new(match path.strip_prefix("~/") {
+                Some(rest) => format!("cat -- \"$HOME\"/{}", quote(rest)),
+                None => format!("cat -- {}", quote(path)),
+            });
             let sent = self.machine.send(self.actor, &[work], &[]).await;
             let outputs = sent.map_err(|(error, _)| text(error))?;
             match outputs.into_iter().next() {
@@ -47,11 +50,14 @@ fn text(error: MachineError) -> String {
 }
 
 /// Asks the read-only questions of a machine's cluster and records the answers.
-pub async fn ask(machine: &Arc<Machine>, actor: &Actor, probes: Vec<Probe>) {
+///
+/// What cannot be answered is recorded for the `needed` alone: a question of a coming task may be answerable by then.
+pub async fn ask(machine: &Arc<Machine>, actor: &Actor, probes: Vec<Probe>, needed: &[Probe]) {
     let all = probes.into_iter().map(|probe| async move {
         let Probe::Api(query) = &probe else { return };
-        let answer = match crate::kube::request(&As { machine, actor }, query).await {
+        let answer = match machine.api.request(&As { machine, actor }, query).await {
             Ok(value) => Answer::Api(value),
+            Err(_) if !needed.contains(&probe) => return,
             Err(why) => Answer::Failed(why),
         };
         machine.learn_answer(actor, probe, answer);
@@ -61,7 +67,7 @@ pub async fn ask(machine: &Arc<Machine>, actor: &Actor, probes: Vec<Probe>) {
 
 /// Asks the API to change something.
 pub async fn act(machine: &Arc<Machine>, actor: &Actor, query: &ApiQuery) -> StepOutput {
-    match crate::kube::request(&As { machine, actor }, query).await {
+    match machine.api.request(&As { machine, actor }, query).await {
         Ok(value) => StepOutput { stdout: value.to_string().into_bytes(), ..StepOutput::default() },
         Err(why) => StepOutput { status: 1, error: Some(why), ..StepOutput::default() },
     }

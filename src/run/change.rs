@@ -39,9 +39,8 @@ impl HostRun {
         }
         let limit = self.limit(task, vars);
         let owing = self.owing(task, vars, prepared, plan);
-        if open {
-            prepared.machine.forget(&[Resource::Anything]);
-        }
+        let writes: Vec<Resource> = plan.changes.iter().flat_map(|c| c.writes.iter().cloned()).collect();
+        prepared.machine.forget(&writes);
         let probes = if open { self.ahead_on(task, prepared) } else { Vec::new() };
         let mut outputs: Vec<StepOutput> = Vec::with_capacity(plan.changes.len());
         let mut index = 0;
@@ -82,7 +81,7 @@ impl HostRun {
             }
             index += count;
         }
-        if open {
+        if writes.iter().any(|w| matches!(w, Resource::Anything | Resource::Api)) {
             self.run.forget_api();
         }
         Ok(self.judge(task, prepared, plan, &outputs))

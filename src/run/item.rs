@@ -127,6 +127,7 @@ impl HostRun {
         self.run.tell(Event::TaskRunning { task: self.line(task, position, None), host: self.host.name.clone() });
         let mut ahead = self.ahead(task);
         let mine = ahead.iter().position(|(m, a, _)| Arc::ptr_eq(m, machine) && a == actor);
+        let needed = probes.clone();
         let mut all = probes;
         if let Some(index) = mine {
             all.extend(ahead.swap_remove(index).2);
@@ -138,7 +139,7 @@ impl HostRun {
                 // A machine that cannot be read ahead is told of when its task comes.
                 let _ = other.send(&as_whom, &[], &shell).await;
             }
-            super::api::ask(&other, &as_whom, api).await;
+            super::api::ask(&other, &as_whom, api, &[]).await;
         });
         let others = tokio::spawn(futures::future::join_all(others.collect::<Vec<_>>()));
         let sent = match shell.is_empty() {
@@ -146,7 +147,7 @@ impl HostRun {
             false => self.send(machine, actor, Vec::new(), &shell).await,
         };
         if sent.is_ok() {
-            super::api::ask(machine, actor, api).await;
+            super::api::ask(machine, actor, api, &needed).await;
         }
         // A fault in there is ours, not the host's; the task asks again and meets it itself.
         let _ = others.await;

@@ -74,6 +74,8 @@ pub struct Machine {
     round_trips: AtomicU64,
     ssh: Arc<SshContext>,
     owing: SyncMutex<HashMap<String, bool>>,
+    /// Connections to Kubernetes API servers through this machine.
+    pub api: crate::kube::Connections,
 }
 
 fn key(actor: &Actor) -> String {
@@ -94,6 +96,7 @@ impl Machine {
             round_trips: AtomicU64::new(0),
             ssh,
             owing: SyncMutex::default(),
+            api: crate::kube::Connections::default(),
         }
     }
 
@@ -317,6 +320,7 @@ impl Machine {
         link.shells.clear();
         link.session = None;
         drop(link);
+        self.api.clear().await;
         self.forget_all();
     }
 

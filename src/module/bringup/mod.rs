@@ -3,5 +3,7 @@
 pub mod bridge;
 pub mod container_image;
 pub mod image_archive;
+pub mod kubeconfig;
+pub mod kubeconfig_merge;
 pub mod routes;
 mod unit;

@@ -4,6 +4,6 @@ mod date;
 pub mod openssl_csr;
 pub mod openssl_privatekey;
 pub mod openssl_publickey;
-mod pem_file;
+
 pub mod x509_certificate;
 pub mod x509_certificate_info;

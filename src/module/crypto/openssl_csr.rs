@@ -6,15 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use super::{
-    openssl_privatekey::Presence,
-    pem_file::{PemFile, content, text},
-};
+use super::openssl_privatekey::Presence;
 use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Text,
         ownership::Attributes,
+        whole_file::{WholeFile, content, text},
     },
     pki::{Key, Name, Request},
 };
@@ -111,9 +109,9 @@ impl Described for OpensslCsr {
 }
 
 impl OpensslCsr {
-    fn file(&self) -> PemFile<'_> {
+    fn file(&self) -> WholeFile<'_> {
         let attributes = Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref());
-        PemFile { path: &self.path.0, attributes, backup: self.backup.0 }
+        WholeFile { path: &self.path.0, attributes, backup: self.backup.0 }
     }
 
     fn wanted(&self) -> Result<Request, ParameterError> {

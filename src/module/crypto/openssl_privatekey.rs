@@ -6,12 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use super::pem_file::PemFile;
 use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text, Whole,
-        ownership::Attributes,
+        ownership::Attributes, whole_file::WholeFile,
     },
     pki::{Curve, Key, KeyKind},
 };
@@ -112,10 +111,10 @@ impl OpensslPrivatekey {
         }
     }
 
-    fn file(&self) -> PemFile<'_> {
+    fn file(&self) -> WholeFile<'_> {
         const SECRET: Mode = Mode::Bits(0o600);
         let mode = self.mode.as_ref().or(Some(&SECRET));
-        PemFile {
+        WholeFile {
             path: &self.path.0,
             attributes: Attributes::of(self.owner.as_ref(), self.group.as_ref(), mode),
             backup: self.backup.0,

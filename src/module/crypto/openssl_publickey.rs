@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use super::{
-    openssl_privatekey::Presence,
-    pem_file::{PemFile, content, text},
-};
+use super::openssl_privatekey::Presence;
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Failure, Flag, Mode, Module, Plan, PlanError, Text, ownership::Attributes},
+    module::{
+        Context, Described, Failure, Flag, Mode, Module, Plan, PlanError, Text,
+        ownership::Attributes,
+        whole_file::{WholeFile, content, text},
+    },
     pki::Key,
 };
 
@@ -45,9 +46,9 @@ impl Described for OpensslPublickey {
 }
 
 impl OpensslPublickey {
-    fn file(&self) -> PemFile<'_> {
+    fn file(&self) -> WholeFile<'_> {
         let attributes = Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref());
-        PemFile { path: &self.path.0, attributes, backup: self.backup.0 }
+        WholeFile { path: &self.path.0, attributes, backup: self.backup.0 }
     }
 }
 

@@ -6,15 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use super::{
-    date,
-    openssl_privatekey::Presence,
-    pem_file::{PemFile, content, text},
-};
+use super::{date, openssl_privatekey::Presence};
 use crate::{
     fact::{Missing, Probe, State},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text, ownership::Attributes,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        ownership::Attributes,
+        whole_file::{WholeFile, content, text},
     },
     pki::{Certificate, Issuer, Key, Request, issue},
 };
@@ -114,9 +112,9 @@ impl Described for X509Certificate {
 }
 
 impl X509Certificate {
-    fn file(&self) -> PemFile<'_> {
+    fn file(&self) -> WholeFile<'_> {
         let attributes = Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref());
-        PemFile { path: &self.path.0, attributes, backup: self.backup.0 }
+        WholeFile { path: &self.path.0, attributes, backup: self.backup.0 }
     }
 
     /// The text given, or that of the file named.

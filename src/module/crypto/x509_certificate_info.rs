@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{
-    date,
-    pem_file::{content, text},
-};
+use super::date;
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Failure, Module, ParameterError, Plan, PlanError, Text},
+    module::{
+        Context, Described, Failure, Module, ParameterError, Plan, PlanError, Text,
+        whole_file::{content, text},
+    },
     pki::Certificate,
 };
 

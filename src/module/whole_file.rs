@@ -1,4 +1,5 @@
-//! A file that holds a key, request or certificate: read, compared by the module, written whole.
+//! A file whose text a module makes: a key, a certificate, a kubeconfig. Read, compared by the module, written whole.
+//! Its text may be secret and is never part of a difference.
 
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ use crate::{
     },
 };
 
-/// The file a module of this collection is about.
-pub(super) struct PemFile<'a> {
+/// The file a module is about.
+pub(crate) struct WholeFile<'a> {
     /// Its absolute path.
     pub path: &'a str,
     /// Owner, group and mode.
@@ -25,7 +26,7 @@ pub(super) struct PemFile<'a> {
     pub backup: bool,
 }
 
-impl PemFile<'_> {
+impl WholeFile<'_> {
     /// What must be read of it.
     pub fn probes(&self, context: &Context<'_>) -> Vec<Probe> {
         let mut probes = vec![path::stat(self.path), path::stat(path::parent(self.path)), content(self.path)];
@@ -92,11 +93,11 @@ impl PemFile<'_> {
 }
 
 /// The question for the bytes of a file.
-pub(super) fn content(path: &str) -> Probe {
+pub(crate) fn content(path: &str) -> Probe {
     Probe::Content { path: path.to_owned() }
 }
 
 /// The text of any file.
-pub(super) fn text(state: &State, path: &str) -> Result<Option<String>, Missing> {
+pub(crate) fn text(state: &State, path: &str) -> Result<Option<String>, Missing> {
     Ok(state.content(path)?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }

@@ -1,0 +1,341 @@
+//! What can be asked of the API: plain data that travels in a probe or a change.
+
+use std::time::Duration;
+
+use kube::{
+    Api, Client, Error,
+    api::{DeleteParams, DynamicObject, EvictParams, ListParams, Patch, PatchParams, PostParams},
+    core::{ApiResource, GroupVersionKind},
+    discovery::{self, Scope},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+/// Which object or objects are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// `v1`, `apps/v1` …
+    pub api_version: String,
+    /// `Pod`, `Deployment` …
+    pub kind: String,
+    /// The namespace; `None` is the default one for namespaced kinds, or all when listing.
+    pub namespace: Option<String>,
+    /// The name; `None` lists.
+    pub name: Option<String>,
+    /// Labels that must match, each `key=value`, `key`, `!key` …
+    #[serde(default)]
+    pub label_selectors: Vec<String>,
+    /// Fields that must match, each `path=value`.
+    #[serde(default)]
+    pub field_selectors: Vec<String>,
+}
+
+/// What an object is waited for to become.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitFor {
+    /// A condition's type; `None` waits for what the kind calls done.
+    pub condition: Option<String>,
+    /// The condition's status.
+    pub status: String,
+    /// The condition's reason.
+    pub reason: Option<String>,
+    /// Seconds at most.
+    pub timeout: u64,
+    /// Seconds between looks.
+    pub sleep: u64,
+    /// Wait until it is gone instead.
+    pub gone: bool,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    /// Reads objects: `{"resources": […], "api_found": bool}`.
+    Get {
+        /// Which.
+        object: Reference,
+    },
+    /// Reads an object and what the server would make of it: `{"present": …, "applied": …, "why": …}`.
+    Compare {
+        /// The object as wanted.
+        object: Json,
+        /// Who manages its fields.
+        manager: String,
+        /// Take fields over from other managers.
+        force: bool,
+        /// By a merge patch instead of server-side apply.
+        merge: bool,
+    },
+    /// Brings an object about; returns it.
+    Apply {
+        /// The object as wanted.
+        object: Json,
+        /// Who manages its fields.
+        manager: String,
+        /// Take fields over from other managers.
+        force: bool,
+        /// By a merge patch instead of server-side apply.
+        merge: bool,
+    },
+    /// Deletes an object; one that is not there is no error.
+    Delete {
+        /// Which.
+        object: Reference,
+    },
+    /// Waits for an object; returns it.
+    Wait {
+        /// Which.
+        object: Reference,
+        /// What for.
+        until: WaitFor,
+    },
+    /// Evicts a pod; one that is not there is no error.
+    Evict {
+        /// Which.
+        object: Reference,
+        /// Its grace period in seconds.
+        grace: Option<u32>,
+    },
+}
+
+impl Request {
+    /// Whether it only reads.
+    pub fn reads(&self) -> bool {
+        matches!(self, Request::Get { .. } | Request::Compare { .. } | Request::Wait { .. })
+    }
+
+    /// Carries it out.
+    pub(super) async fn send(&self, client: &Client) -> Result<Json, Error> {
+        match self {
+            Request::Get { object } => get(client, object).await,
+            Request::Compare { object, manager, force, merge } => {
+                compare(client, object, manager, *force, *merge).await
+            }
+            Request::Apply { object, manager, force, merge } => {
+                apply(client, object, manager, *force, *merge, false).await
+            }
+            Request::Delete { object } => delete(client, object).await,
+            Request::Wait { object, until } => wait(client, object, until).await,
+            Request::Evict { object, grace } => evict(client, object, *grace).await,
+        }
+    }
+}
+
+impl Reference {
+    /// The reference to an object.
+    pub fn of(object: &Json) -> Reference {
+        let text = |path: &str| object.pointer(path).and_then(Json::as_str).map(str::to_owned);
+        Reference {
+            api_version: text("/apiVersion").unwrap_or_default(),
+            kind: text("/kind").unwrap_or_default(),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name"),
+            ..Reference::default()
+        }
+    }
+
+    fn gvk(&self) -> GroupVersionKind {
+        let (group, version) = self.api_version.split_once('/').unwrap_or(("", &self.api_version));
+        GroupVersionKind::gvk(group, version, &self.kind)
+    }
+}
+
+async fn api(client: &Client, object: &Reference) -> Result<(Api<DynamicObject>, ApiResource), Error> {
+    let (resource, capabilities) = discovery::pinned_kind(client, &object.gvk()).await?;
+    let api = match (capabilities.scope, &object.namespace, &object.name) {
+        (Scope::Cluster, ..) => Api::all_with(client.clone(), &resource),
+        (Scope::Namespaced, Some(namespace), _) => Api::namespaced_with(client.clone(), namespace, &resource),
+        (Scope::Namespaced, None, None) => Api::all_with(client.clone(), &resource),
+        (Scope::Namespaced, None, Some(_)) => Api::default_namespaced_with(client.clone(), &resource),
+    };
+    Ok((api, resource))
+}
+
+fn whole(object: DynamicObject) -> Json {
+    serde_json::to_value(object).unwrap_or(Json::Null)
+}
+
+fn missing(error: &Error) -> bool {
+    matches!(error, Error::Api(status) if status.code == 404)
+}
+
+async fn get(client: &Client, object: &Reference) -> Result<Json, Error> {
+    let api = match api(client, object).await {
+        Ok((api, _)) => api,
+        Err(error) if missing(&error) || matches!(error, Error::Discovery(_)) => {
+            return Ok(json!({"resources": [], "api_found": false}));
+        }
+        Err(error) => return Err(error),
+    };
+    let resources: Vec<Json> = match &object.name {
+        Some(name) => api.get_opt(name).await?.map(whole).into_iter().collect(),
+        None => {
+            let mut params = ListParams::default();
+            if !object.label_selectors.is_empty() {
+                params = params.labels(&object.label_selectors.join(","));
+            }
+            if !object.field_selectors.is_empty() {
+                params = params.fields(&object.field_selectors.join(","));
+            }
+            let list = api.list(&params).await?;
+            let types = json!({"apiVersion": object.api_version, "kind": object.kind});
+            list.items
+                .into_iter()
+                .map(|item| {
+                    let mut item = whole(item);
+                    for field in ["apiVersion", "kind"] {
+                        if item.get(field).is_none_or(Json::is_null) {
+                            item[field] = types[field].clone();
+                        }
+                    }
+                    item
+                })
+                .collect()
+        }
+    };
+    Ok(json!({"resources": resources, "api_found": true}))
+}
+
+async fn compare(client: &Client, object: &Json, manager: &str, force: bool, merge: bool) -> Result<Json, Error> {
+    let reference = Reference::of(object);
+    let api = match api(client, &reference).await {
+        Ok((api, _)) => api,
+        // Its kind may be defined by an object that comes before it.
+        Err(error) if missing(&error) || matches!(error, Error::Discovery(_)) => {
+            return Ok(
+                json!({"present": null, "applied": object, "why": format!("the cluster does not know {} yet", reference.kind)}),
+            );
+        }
+        Err(error) => return Err(error),
+    };
+    let name = reference.name.clone().unwrap_or_default();
+    let present = api.get_opt(&name).await?.map(whole);
+    if present.is_none() && merge {
+        return Ok(json!({"present": null, "applied": object}));
+    }
+    match apply(client, object, manager, force, merge, true).await {
+        Ok(applied) => Ok(json!({"present": present, "applied": applied})),
+        // Its namespace may be made by an object that comes before it.
+        Err(error) if present.is_none() && missing(&error) => {
+            Ok(json!({"present": null, "applied": object, "why": error.to_string()}))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn apply(
+    client: &Client,
+    object: &Json,
+    manager: &str,
+    force: bool,
+    merge: bool,
+    dry_run: bool,
+) -> Result<Json, Error> {
+    let reference = Reference::of(object);
+    let (api, resource) = api(client, &reference).await?;
+    let name = reference.name.clone().unwrap_or_default();
+    let mut params = PatchParams { dry_run, field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    if !merge {
+        params.force = force;
+        return api.patch(&name, &params, &Patch::Apply(object)).await.map(whole);
+    }
+    if api.get_opt(&name).await?.is_some() {
+        return api.patch(&name, &params, &Patch::Merge(object)).await.map(whole);
+    }
+    let new: DynamicObject =
+        serde_json::from_value(object.clone()).unwrap_or_else(|_| DynamicObject::new(&name, &resource));
+    let params = PostParams { dry_run, field_manager: Some(manager.to_owned()) };
+    api.create(&params, &new).await.map(whole)
+}
+
+async fn delete(client: &Client, object: &Reference) -> Result<Json, Error> {
+    let api = match api(client, object).await {
+        Ok((api, _)) => api,
+        Err(error) if missing(&error) || matches!(error, Error::Discovery(_)) => return Ok(Json::Null),
+        Err(error) => return Err(error),
+    };
+    match api.delete(&object.name.clone().unwrap_or_default(), &DeleteParams::background()).await {
+        Ok(_) => Ok(Json::Null),
+        Err(error) if missing(&error) => Ok(Json::Null),
+        Err(error) => Err(error),
+    }
+}
+
+async fn evict(client: &Client, object: &Reference, grace: Option<u32>) -> Result<Json, Error> {
+    let pods: Api<k8s_openapi::api::core::v1::Pod> = match &object.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::default_namespaced(client.clone()),
+    };
+    let delete_options = Some(DeleteParams { grace_period_seconds: grace, ..DeleteParams::default() });
+    let params = EvictParams { delete_options, ..EvictParams::default() };
+    match pods.evict(&object.name.clone().unwrap_or_default(), &params).await {
+        Ok(_) => Ok(Json::Null),
+        Err(error) if missing(&error) => Ok(Json::Null),
+        Err(error) => Err(error),
+    }
+}
+
+async fn wait(client: &Client, object: &Reference, until: &WaitFor) -> Result<Json, Error> {
+    let end = tokio::time::Instant::now() + Duration::from_secs(until.timeout);
+    loop {
+        let found = match api(client, object).await {
+            Ok((api, _)) => api.get_opt(&object.name.clone().unwrap_or_default()).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(None) if until.gone => return Ok(Json::Null),
+            Ok(Some(object)) if !until.gone => {
+                let object = whole(object);
+                if is_as_wanted(&object, until) {
+                    return Ok(object);
+                }
+            }
+            // An API server that restarts meanwhile is waited for too.
+            Ok(_) | Err(_) => {}
+        }
+        if tokio::time::Instant::now() >= end {
+            return Ok(json!({"timed_out": true}));
+        }
+        tokio::time::sleep(Duration::from_secs(until.sleep.max(1)).min(Duration::from_secs(5))).await;
+    }
+}
+
+/// Whether an object has the condition, or is done as its kind means it (what `kubernetes.core.k8s` waits for).
+fn is_as_wanted(object: &Json, until: &WaitFor) -> bool {
+    let number = |path: &str| object.pointer(path).and_then(Json::as_i64).unwrap_or(0);
+    let conditions = object.pointer("/status/conditions").and_then(Json::as_array).cloned().unwrap_or_default();
+    let has = |kind: &str, status: &str, reason: Option<&str>| {
+        conditions.iter().any(|c| {
+            c.get("type").and_then(Json::as_str) == Some(kind)
+                && c.get("status").and_then(Json::as_str) == Some(status)
+                && reason.is_none_or(|r| c.get("reason").and_then(Json::as_str) == Some(r))
+        })
+    };
+    if let Some(kind) = &until.condition {
+        return has(kind, &until.status, until.reason.as_deref());
+    }
+    let seen = number("/status/observedGeneration") >= number("/metadata/generation");
+    match object.get("kind").and_then(Json::as_str) {
+        Some("Deployment") => {
+            let wanted = object.pointer("/spec/replicas").and_then(Json::as_i64).unwrap_or(1);
+            seen && number("/status/updatedReplicas") >= wanted
+                && number("/status/availableReplicas") >= wanted
+                && number("/status/unavailableReplicas") == 0
+        }
+        Some("DaemonSet") => {
+            let wanted = number("/status/desiredNumberScheduled");
+            seen && object.pointer("/status/desiredNumberScheduled").is_some()
+                && number("/status/updatedNumberScheduled") == wanted
+                && number("/status/numberReady") == wanted
+                && number("/status/numberUnavailable") == 0
+        }
+        Some("StatefulSet") => {
+            let wanted = object.pointer("/spec/replicas").and_then(Json::as_i64).unwrap_or(1);
+            seen && number("/status/readyReplicas") == wanted && number("/status/updatedReplicas") == wanted
+        }
+        Some("Pod") => has("Ready", "True", None),
+        Some("Job") => has("Complete", "True", None),
+        _ => true,
+    }
+}

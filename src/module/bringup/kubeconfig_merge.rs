@@ -1,0 +1,110 @@
+//! `bringup.kubeconfig_merge`: takes a cluster into a kubeconfig that holds several, or out of it.
+//!
+//! Meant for the workstation (`delegate_to: localhost`), where several clusters live side by side in one file.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    fact::{Probe, State},
+    kube::{merge, remove},
+    module::{
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text, ownership::Attributes,
+        path, whole_file::WholeFile,
+    },
+};
+
+/// Parameters of `kubeconfig_merge`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KubeconfigMerge {
+    /// The kubeconfig that holds several clusters; `~` is the home directory.
+    path: Text,
+    /// The kubeconfig to take in, as text.
+    content: Option<Text>,
+    /// The cluster to take out.
+    cluster_name: Option<Text>,
+    /// Whether the cluster is to be in it.
+    #[serde(default)]
+    state: Presence,
+    /// Make the new context the current one even where there is one.
+    #[serde(default)]
+    set_current: Flag,
+    /// Keep a replaced file.
+    #[serde(default)]
+    backup: Flag,
+    /// The file's mode; 0600 unless given.
+    mode: Option<Mode>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Presence {
+    #[default]
+    Present,
+    Absent,
+}
+
+impl Described for KubeconfigMerge {
+    const NAME: &'static str = "bringup.kubeconfig_merge";
+    const SUMMARY: &'static str = "Takes a cluster into a kubeconfig that holds several, or out of it";
+    const EXAMPLES: &'static str = "- name: use the cluster from here\n  bringup.kubeconfig_merge:\n    path: ~/.kube/config\n    content: \"{{ fetched.content | b64decode }}\"\n  delegate_to: localhost\n  no_log: true\n";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        match (self.state, &self.content, &self.cluster_name) {
+            (Presence::Present, None, _) => Err(ParameterError::new("content", "is needed to take a cluster in")),
+            (Presence::Absent, _, None) => Err(ParameterError::new("cluster_name", "is needed to take a cluster out")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl KubeconfigMerge {
+    fn file<'a>(&'a self, path: &'a str) -> WholeFile<'a> {
+        const SECRET: Mode = Mode::Bits(0o600);
+        let mode = self.mode.as_ref().or(Some(&SECRET));
+        WholeFile { path, attributes: Attributes::of(None, None, mode), backup: self.backup.0 }
+    }
+
+    /// The whole file as it should be; nothing where it is so already.
+    fn wanted(&self, path: &str, present: Option<&str>) -> Result<Option<String>, Failure> {
+        let read = |name: &str, text: &str| {
+            let tree =
+                crate::yaml::load_str(name, text).map_err(|e| Failure::new(format!("{name} is no kubeconfig: {e}")))?;
+            Ok::<Json, Failure>(tree.to_json())
+        };
+        let old = present.filter(|t| !t.trim().is_empty()).map(|t| read(path, t)).transpose()?;
+        let (all, changed) = match (self.state, &self.content, &self.cluster_name) {
+            (Presence::Present, Some(content), _) => merge(old, &read("content", &content.0)?, self.set_current.0),
+            (Presence::Absent, _, Some(cluster)) => match &old {
+                Some(old) => remove(old, &cluster.0),
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let text = serde_yaml::to_string(&all).map_err(|e| Failure::new(format!("cannot write {path}: {e}")))?;
+        Ok(changed.then_some(text))
+    }
+}
+
+impl Module for KubeconfigMerge {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        match path::absolute(context, state, &self.path.0) {
+            Ok(path) => self.file(&path).probes(context),
+            Err(crate::fact::Missing::Unread(probe)) => vec![*probe],
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let path = path::absolute(context, state, &self.path.0)?;
+        let file = self.file(&path);
+        let present = file.text(state)?;
+        let wanted = self.wanted(&path, present.as_deref())?;
+        if present.is_none() && wanted.is_none() {
+            return Ok(Plan::default());
+        }
+        file.put(context, state, wanted, Map::new(), "write the kubeconfig")
+    }
+}
