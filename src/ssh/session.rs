@@ -61,8 +61,8 @@ pub(crate) struct Inner {
     user: String,
     pub(crate) reach: Reach,
     pub(crate) counters: Counters,
-    /// Scratch folders of shells that died without removing them.
-    pub(crate) orphans: Mutex<Vec<String>>,
+    /// Scratch folders of shells that died without removing them, each with the user it belongs to.
+    orphans: Mutex<Vec<(Option<String>, String)>>,
     shells: Mutex<Vec<Weak<tokio::sync::Mutex<State>>>>,
     /// Only one channel is being opened at a time, so that making room for it is not undone by another.
     opening: tokio::sync::Mutex<()>,
@@ -185,9 +185,19 @@ impl Inner {
         shells.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Notes a folder that its shell could not remove; the next shell does.
-    pub(crate) fn orphan(&self, scratch: String) {
-        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    /// Notes a folder that its shell could not remove; the next shell of this user does.
+    pub(crate) fn orphan(&self, user: Option<&Become>, scratch: String) {
+        let user = user.map(|wish| wish.user.clone());
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).push((user, scratch));
+    }
+
+    /// Hands out what a user's lost shells have left.
+    pub(crate) fn take_orphans(&self, user: Option<&Become>) -> Vec<String> {
+        let user = user.map(|wish| wish.user.as_str());
+        let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mine, others) = orphans.drain(..).partition(|(owner, _)| owner.as_deref() == user);
+        *orphans = others;
+        Vec::into_iter(mine).map(|(_, scratch)| scratch).collect()
     }
 
     /// Leaves out a change of user that changes nothing.

@@ -87,6 +87,8 @@ pub(crate) struct State {
     running: Option<Running>,
     /// A frame was begun and not ended: what comes back next belongs to it.
     in_frame: bool,
+    /// Whose shell it is, if not the login user's.
+    wish: Option<Become>,
 }
 
 struct Running {
@@ -110,7 +112,7 @@ impl State {
         if !matches!(ended, Some(End::Exit(_)))
             && let Some(scratch) = scratch
         {
-            session.orphan(scratch);
+            session.orphan(self.wish.as_ref(), scratch);
         }
         self.in_frame = false;
     }
@@ -119,7 +121,7 @@ impl State {
     fn drop_running(&mut self, session: &Inner) {
         self.in_frame = false;
         if let Some(scratch) = self.running.take().and_then(|running| running.scratch) {
-            session.orphan(scratch);
+            session.orphan(self.wish.as_ref(), scratch);
         }
     }
 }
@@ -129,7 +131,7 @@ const GRACE: Duration = Duration::from_secs(15);
 
 impl Shell {
     pub(crate) async fn open(session: Arc<Inner>, wish: Option<Become>) -> Result<Shell, SshError> {
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(State { wish: wish.clone(), ..State::default() }));
         session.register(&state);
         let shell = Shell { session, wish, state };
         shell.ensure(&mut *shell.state.lock().await).await?;
@@ -192,7 +194,7 @@ impl Shell {
         let token = super::random_hex(16);
         let (process, rest) = self.session.start(self.wish.as_ref(), "", Reading::Kept).await?;
         let becomes = self.session.needed(self.wish.as_ref()).is_some();
-        let orphans = if becomes { Vec::new() } else { self.orphans() };
+        let orphans = self.session.take_orphans(self.wish.as_ref());
         let scratch = format!(".bringup-{}", super::random_hex(8));
         let bootstrap = script::bootstrap(&token, &scratch, &orphans, becomes);
         let mut parser = Parser::new(&token);
@@ -201,11 +203,6 @@ impl Shell {
         let _ = process.stdin.write(Bytes::from(bootstrap)).await;
         state.running = Some(Running { process, parser, scratch: None, next_id: 1, said: Tail::default() });
         Ok(())
-    }
-
-    fn orphans(&self) -> Vec<String> {
-        let mut orphans = self.session.orphans.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        std::mem::take(&mut *orphans)
     }
 }
 

@@ -113,15 +113,18 @@ async fn background_processes_neither_hang_nor_write_into_later_answers() {
 async fn a_killed_shell_is_lost_and_not_a_success() {
     let session = local("/bin/sh").await;
     let mut shell = session.shell(None).await.expect("a shell");
-    let frame = [Segment::new("echo one"), Segment::new("kill -9 $$; sleep 5"), Segment::new("echo three")];
+    let frame = [Segment::new("echo $__bd"), Segment::new("kill -9 $$; sleep 5"), Segment::new("echo three")];
     let (outputs, end) = run(&mut shell, &frame).await;
     assert_eq!(outputs.len(), 1);
+    let left = String::from_utf8_lossy(&outputs[0].stdout).trim().to_owned();
+    assert!(Path::new(&left).is_dir());
     match end {
         Err(SshError::ShellLost { acknowledged: 1, segments: 3, .. }) => {}
         other => panic!("{other:?}"),
     }
     // The next frame starts a new one, which sweeps what the old one left.
     assert_eq!(one(&mut shell, "echo again").await.stdout, b"again\n");
+    assert!(!Path::new(&left).exists(), "{left}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
