@@ -375,6 +375,19 @@ fn files_are_searched_from_the_role_outwards() {
     assert_eq!(absolute.tried, [Path::new("/nowhere/x")]);
 }
 
+/// What is not done here, behind a dynamic include that may never be reached, does not stop a run; `lint` names it.
+#[test]
+fn what_may_never_run_does_not_stop_a_run() {
+    let path = Path::new("tests/bad/playbook/module-in-included-file/site.yml");
+    let (_, warnings) = loader().load(path).unwrap();
+    assert_eq!(warnings.iter().map(|w| w.message.as_str()).collect::<Vec<_>>(), ["there is no module `seboolean`"]);
+    let found = loader().lint(&[path.to_owned()]);
+    assert!(found.iter().all(Diagnostic::is_error) && found.len() == 1);
+    let wrong = loader().load(Path::new("tests/bad/playbook/many-at-once.yml")).unwrap_err();
+    assert!(wrong.diagnostics.len() >= 7, "all of them at once: {:#?}", wrong.diagnostics);
+    assert_eq!(wrong.to_string(), format!("{} errors in playbooks", wrong.diagnostics.len()));
+}
+
 #[test]
 fn names_of_imports_may_use_what_is_known() {
     let directory = tempfile::tempdir().unwrap();

@@ -231,7 +231,9 @@ impl Reader<'_> {
             _ => return,
         };
         for (key, value) in args {
-            if key.as_str() == Some(name) && !matches!(value.value, Value::Map(_)) {
+            // `var: hosts['{{ name }}']` is rendered first and then read as an expression.
+            let rendered = name == "var" && is_template(value);
+            if key.as_str() == Some(name) && !rendered && !matches!(value.value, Value::Map(_)) {
                 let _checked = self.conditions(name, value);
             }
         }
