@@ -30,8 +30,10 @@ fn value(json: &Json) -> Value {
         Json::Bool(b) => Value::from(*b),
         Json::Number(n) => n.as_i64().map_or_else(|| Value::from(n.as_f64()), Value::from),
         Json::String(s) => Value::from(s.as_str()),
-        Json::Array(items) => items.iter().map(value).collect(),
-        Json::Object(map) => map.iter().map(|(k, v)| (k.clone(), value(v))).collect(),
+        Json::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
+        Json::Object(map) => {
+            Value::from(map.iter().map(|(k, v)| (k.clone(), value(v))).collect::<std::collections::BTreeMap<_, _>>())
+        }
     }
 }
 

@@ -142,7 +142,7 @@ impl Module for Copy {
 }
 
 /// The question behind an answer that is missing.
-pub(super) fn unread(missing: Missing) -> Vec<Probe> {
+pub(in crate::module) fn unread(missing: Missing) -> Vec<Probe> {
     match missing {
         Missing::Unread(probe) => vec![*probe],
         _ => Vec::new(),

@@ -1,0 +1,77 @@
+//! `ansible.builtin.debug`: shows a text or a variable.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/debug_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    fact::{Probe, State},
+    module::{Context, Described, Module, ParameterError, Plan, PlanError, Text, Whole},
+};
+
+/// Parameters of `debug`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Debug {
+    /// What to show; `Hello world!` by default.
+    msg: Option<Json>,
+    /// A variable or expression whose value is shown, in the place of `msg`.
+    var: Option<Text>,
+    /// How many `-v` are needed for it to be shown.
+    #[serde(default)]
+    verbosity: Whole,
+}
+
+impl Described for Debug {
+    const NAME: &'static str = "ansible.builtin.debug";
+    const SUMMARY: &'static str = "Shows a text or a variable";
+    const EXAMPLES: &'static str = "\
+- name: where are we
+  ansible.builtin.debug:
+    msg: this is {{ inventory_hostname }}
+
+- name: what came of it
+  ansible.builtin.debug:
+    var: result.stdout_lines
+    verbosity: 1
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        match (&self.msg, &self.var) {
+            (Some(_), Some(_)) => Err(ParameterError::task("'msg' and 'var' are incompatible options")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Module for Debug {
+    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+        Vec::new()
+    }
+
+    fn plan(&self, context: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
+        let verbosity = match self.verbosity.0 {
+            0 => 0,
+            _ => context.controller.value("ansible_verbosity")?.and_then(|v| v.as_i64()).unwrap_or(0),
+        };
+        let mut result = Map::new();
+        if verbosity < self.verbosity.0 {
+            result.insert("skipped".into(), json!(true));
+            result.insert("skipped_reason".into(), json!("Verbosity threshold not met."));
+            return Ok(Plan::ok(result));
+        }
+        match &self.var {
+            Some(var) => {
+                let value = context.controller.value(&var.0)?;
+                result.insert(var.0.clone(), value.unwrap_or_else(|| json!("VARIABLE IS NOT DEFINED!")));
+            }
+            None => {
+                result.insert("msg".into(), self.msg.clone().unwrap_or_else(|| json!("Hello world!")));
+            }
+        }
+        result.insert("_ansible_verbose_always".into(), json!(true));
+        Ok(Plan::ok(result))
+    }
+}

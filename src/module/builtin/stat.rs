@@ -1,0 +1,247 @@
+//! `ansible.builtin.stat`: what is at a path.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/stat_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    fact::{Algorithm, FileKind, FileStat, Probe, Resource, State},
+    module::{Context, Described, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote},
+};
+
+/// Parameters of `stat`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stat {
+    /// The path to look at.
+    #[serde(alias = "dest", alias = "name")]
+    #[schemars(extend("x-aliases" = ["dest", "name"]))]
+    path: Text,
+    /// Whether a link stands for its target.
+    #[serde(default)]
+    follow: Flag,
+    /// Whether to compute the file's checksum.
+    #[serde(default = "yes")]
+    get_checksum: Flag,
+    /// Which checksum: `md5`, `sha1`, `sha224`, `sha256`, `sha384` or `sha512`.
+    #[serde(default = "sha1", alias = "checksum", alias = "checksum_algo")]
+    #[schemars(extend("x-aliases" = ["checksum", "checksum_algo"]))]
+    checksum_algorithm: Text,
+    /// Ask `file` for type and encoding, where the host has it. Ansible always does; here only when it is wanted.
+    #[serde(default, alias = "mime", alias = "mime_type", alias = "mime-type")]
+    #[schemars(extend("x-aliases" = ["mime", "mime_type", "mime-type"]))]
+    get_mime: Flag,
+    /// Ask `lsattr` for attributes, where the host has it. Ansible always does; here only when it is wanted.
+    #[serde(default, alias = "attr", alias = "attributes")]
+    #[schemars(extend("x-aliases" = ["attr", "attributes"]))]
+    get_attributes: Flag,
+}
+
+fn yes() -> Flag {
+    Flag(true)
+}
+
+fn sha1() -> Text {
+    Text("sha1".to_owned())
+}
+
+impl Described for Stat {
+    const NAME: &'static str = "ansible.builtin.stat";
+    const SUMMARY: &'static str = "Tells what is at a path";
+    const EXAMPLES: &'static str = "\
+- name: is it initialised
+  ansible.builtin.stat:
+    path: /var/lib/example/ready
+  register: ready
+
+- name: initialise it
+  ansible.builtin.command: /usr/bin/initialise
+  when: not ready.stat.exists
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        match Algorithm::parse(&self.checksum_algorithm.0) {
+            Some(_) => Ok(()),
+            None => Err(ParameterError::new("checksum_algorithm", format!("`{}` is none", self.checksum_algorithm.0))
+                .help("it may be md5, sha1, sha224, sha256, sha384 or sha512")),
+        }
+    }
+}
+
+impl Stat {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::parse(&self.checksum_algorithm.0).unwrap_or(Algorithm::Sha1)
+    }
+
+    fn probes(&self, path: &str, context: &Context<'_>) -> Vec<Probe> {
+        let mut probes = vec![Probe::Stat { path: path.to_owned(), follow: self.follow.0 }];
+        if self.get_checksum.0 {
+            probes.push(Probe::Checksum { path: path.to_owned(), algorithm: self.algorithm() });
+        }
+        if context.user != "root" {
+            probes.push(Probe::User { name: context.user.to_owned() });
+        }
+        probes.extend(self.get_mime.0.then(|| self.mime(path)));
+        probes.extend(self.get_attributes.0.then(|| attributes(path)));
+        probes
+    }
+
+    fn mime(&self, path: &str) -> Probe {
+        let follow = if self.follow.0 { "-L " } else { "" };
+        let script = format!("file --mime-type --mime-encoding -b {follow}-- {} 2>/dev/null\n", quote(path));
+        Probe::Script { script, reads: vec![Resource::Path(path.to_owned())] }
+    }
+}
+
+fn attributes(path: &str) -> Probe {
+    let script = format!("lsattr -vd -- {} 2>/dev/null\n", quote(path));
+    Probe::Script { script, reads: vec![Resource::Path(path.to_owned())] }
+}
+
+impl Module for Stat {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        match path::absolute(context, state, &self.path.0) {
+            Ok(path) => self.probes(&path, context),
+            Err(missing) => super::copy::unread(missing),
+        }
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let path = path::absolute(context, state, &self.path.0)?;
+        let found = match state.stat(&path, self.follow.0)? {
+            None => Map::from_iter([("exists".to_owned(), json!(false))]),
+            Some(stat) => self.found(context, state, &path, stat)?,
+        };
+        Ok(Plan::ok(Map::from_iter([("stat".to_owned(), Json::Object(found))])))
+    }
+}
+
+impl Stat {
+    fn found(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        path: &str,
+        stat: &FileStat,
+    ) -> Result<Map<String, Json>, PlanError> {
+        let mut found = fields(path, stat);
+        let (readable, writeable, executable) = access(context, state, stat);
+        found.insert("readable".into(), json!(readable));
+        found.insert("writeable".into(), json!(writeable));
+        found.insert("executable".into(), json!(executable));
+        if stat.kind == FileKind::Link {
+            found.insert("lnk_target".into(), json!(stat.target));
+            found.insert("lnk_source".into(), json!(path::resolve(path, &stat.target)));
+        }
+        if self.get_checksum.0 && stat.kind == FileKind::File {
+            if let Some(sum) = state.checksum(path, self.algorithm())? {
+                found.insert("checksum".into(), json!(sum));
+            }
+        }
+        if self.get_mime.0 {
+            let answer = state.script(&self.mime(path))?.text();
+            let (kind, charset) = answer.trim().split_once("; charset=").unwrap_or(("unknown", "unknown"));
+            found.insert("mimetype".into(), json!(kind));
+            found.insert("charset".into(), json!(charset));
+        }
+        if self.get_attributes.0 {
+            let answer = state.script(&attributes(path))?.text();
+            let mut words = answer.split_whitespace();
+            let version = words.next().unwrap_or_default().to_owned();
+            let flags = words.next().unwrap_or_default().replace('-', "");
+            found.insert("version".into(), json!(version));
+            found.insert("attr_flags".into(), json!(flags));
+            found.insert("attributes".into(), json!(flags.chars().map(attribute).collect::<Vec<_>>()));
+        }
+        Ok(found)
+    }
+}
+
+/// The fields that need nothing but `stat`.
+fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
+    let kind = stat.raw_mode & 0o170_000;
+    let mut found = Map::from_iter([
+        ("exists".to_owned(), json!(true)),
+        ("path".to_owned(), json!(path)),
+        ("mode".to_owned(), json!(octal(stat.permissions()))),
+        ("isdir".to_owned(), json!(stat.kind == FileKind::Directory)),
+        ("ischr".to_owned(), json!(kind == 0o020_000)),
+        ("isblk".to_owned(), json!(kind == 0o060_000)),
+        ("isreg".to_owned(), json!(stat.kind == FileKind::File)),
+        ("isfifo".to_owned(), json!(kind == 0o010_000)),
+        ("islnk".to_owned(), json!(stat.kind == FileKind::Link)),
+        ("issock".to_owned(), json!(kind == 0o140_000)),
+        ("uid".to_owned(), json!(stat.uid)),
+        ("gid".to_owned(), json!(stat.gid)),
+        ("pw_name".to_owned(), json!(stat.owner)),
+        ("gr_name".to_owned(), json!(stat.group)),
+        ("size".to_owned(), json!(stat.size)),
+        ("inode".to_owned(), json!(stat.inode)),
+        ("dev".to_owned(), json!(stat.device)),
+        ("nlink".to_owned(), json!(stat.links)),
+        ("atime".to_owned(), json!(stat.atime)),
+        ("mtime".to_owned(), json!(stat.mtime)),
+        ("ctime".to_owned(), json!(stat.ctime)),
+    ]);
+    let bits = [
+        ("wusr", 0o200),
+        ("rusr", 0o400),
+        ("xusr", 0o100),
+        ("wgrp", 0o020),
+        ("rgrp", 0o040),
+        ("xgrp", 0o010),
+        ("woth", 0o002),
+        ("roth", 0o004),
+        ("xoth", 0o001),
+        ("isuid", 0o4000),
+        ("isgid", 0o2000),
+    ];
+    found.extend(bits.map(|(name, bit)| (name.to_owned(), json!(stat.raw_mode & bit != 0))));
+    found
+}
+
+/// Whether the task's user may read, write and execute the path.
+fn access(context: &Context<'_>, state: &State, stat: &FileStat) -> (bool, bool, bool) {
+    let mode = stat.permissions();
+    if context.user == "root" {
+        return (true, true, mode & 0o111 != 0 || stat.kind == FileKind::Directory);
+    }
+    let entry = state.user(context.user).ok().flatten();
+    let bits = match entry {
+        Some(user) if user.uid == 0 => 7,
+        Some(user) if user.uid == stat.uid => mode >> 6,
+        Some(user) if user.gid == stat.gid || user.groups.contains(&stat.group) => mode >> 3,
+        _ => mode,
+    };
+    (bits & 4 != 0, bits & 2 != 0, bits & 1 != 0)
+}
+
+/// The name of a flag of `lsattr`.
+fn attribute(flag: char) -> String {
+    let name = match flag {
+        'A' => "noatime",
+        'a' => "append",
+        'c' => "compressed",
+        'C' => "nocow",
+        'd' => "nodump",
+        'D' => "dirsync",
+        'e' => "extents",
+        'E' => "encrypted",
+        'h' => "blocksize",
+        'i' => "immutable",
+        'I' => "indexed",
+        'j' => "journalled",
+        'N' => "inline",
+        's' => "zero",
+        'S' => "synchronous",
+        't' => "notail",
+        'T' => "blockroot",
+        'u' => "undelete",
+        'X' => "compressedraw",
+        'Z' => "compresseddirty",
+        other => return other.to_string(),
+    };
+    name.to_owned()
+}

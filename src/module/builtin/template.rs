@@ -1,0 +1,151 @@
+//! `ansible.builtin.template`: a template of the workstation, rendered into a file of the host.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/template_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::copy::{Deploy, Source, unread};
+use crate::{
+    fact::{Probe, State},
+    module::{
+        Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, TemplateOptions,
+        Text, ownership::Attributes, path, put,
+    },
+};
+
+/// Parameters of `template`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// The template, looked for in `templates/` of the role and beside the playbook.
+    src: Text,
+    /// Where to. With a slash at the end, or where a directory is, the file goes below it.
+    dest: Text,
+    /// Keep the old file beside the new one, with the time in its name.
+    #[serde(default)]
+    backup: Flag,
+    /// Whether a file that differs is replaced; otherwise only a missing one is written.
+    #[serde(default = "yes")]
+    force: Flag,
+    /// Whether a link at `dest` stands for its target; otherwise the link is replaced.
+    #[serde(default)]
+    follow: Flag,
+    /// A command that checks the new file before it takes its place; `%s` is that file's name.
+    validate: Option<Text>,
+    /// Owner, by name or number.
+    owner: Option<Text>,
+    /// Group, by name or number.
+    group: Option<Text>,
+    /// Permissions, such as `'0644'` or `u=rw,g=r,o=`; `preserve` takes those of `src`.
+    mode: Option<Mode>,
+    /// What ends a line of the result: `\n`, `\r` or `\r\n`.
+    #[serde(default = "newline")]
+    newline_sequence: Text,
+    /// Whether the newline behind a block is dropped.
+    #[serde(default = "yes")]
+    trim_blocks: Flag,
+    /// Whether the white space before a block is dropped.
+    #[serde(default)]
+    lstrip_blocks: Flag,
+    /// The encoding of the file; `utf-8` is the one there is.
+    #[serde(default = "utf8")]
+    output_encoding: Text,
+}
+
+fn yes() -> Flag {
+    Flag(true)
+}
+
+fn newline() -> Text {
+    Text("\n".to_owned())
+}
+
+fn utf8() -> Text {
+    Text("utf-8".to_owned())
+}
+
+impl Described for Template {
+    const NAME: &'static str = "ansible.builtin.template";
+    const SUMMARY: &'static str = "Renders a template into a file of the host";
+    const EXAMPLES: &'static str = "\
+- name: the configuration
+  ansible.builtin.template:
+    src: example.conf.j2
+    dest: /etc/example.conf
+    owner: root
+    group: root
+    mode: '0644'
+  notify: restart example
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        if self.newline().is_none() {
+            return Err(ParameterError::new("newline_sequence", "it is none of \\n, \\r and \\r\\n"));
+        }
+        if !self.output_encoding.0.eq_ignore_ascii_case("utf-8") && !self.output_encoding.0.eq_ignore_ascii_case("utf8")
+        {
+            return Err(ParameterError::new("output_encoding", "only utf-8 is supported"));
+        }
+        if self.dest.0.is_empty() || self.src.0.is_empty() {
+            return Err(ParameterError::task("src and dest are required"));
+        }
+        put::check_validate(self.validate.as_ref().map(|v| v.0.as_str()))
+    }
+}
+
+impl Template {
+    fn newline(&self) -> Option<&'static str> {
+        match self.newline_sequence.0.as_str() {
+            "\n" | "\\n" => Some("\n"),
+            "\r" | "\\r" => Some("\r"),
+            "\r\n" | "\\r\\n" => Some("\r\n"),
+            _ => None,
+        }
+    }
+
+    fn render(&self, context: &Context<'_>) -> Result<Source, Failure> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let found = context.controller.find(Folder::Templates, &self.src.0)?;
+        let options = TemplateOptions {
+            trim_blocks: self.trim_blocks.0,
+            lstrip_blocks: self.lstrip_blocks.0,
+            newline_sequence: self.newline().unwrap_or("\n").to_owned(),
+        };
+        let text = context.controller.render(&found, &options)?;
+        let mut source = Source::bytes(text.into_bytes(), Some(path::name(&self.src.0)));
+        source.shown = found.display().to_string();
+        if self.mode == Some(Mode::Preserve) {
+            let unreadable = |e: std::io::Error| Failure::new(format!("cannot read `{}`: {e}", found.display()));
+            source.mode = Some(std::fs::metadata(&found).map_err(unreadable)?.permissions().mode() & 0o7777);
+        }
+        Ok(source)
+    }
+
+    fn deploy<'a>(&'a self, source: &'a Source) -> Deploy<'a> {
+        Deploy {
+            dest: &self.dest.0,
+            source,
+            attributes: Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref()),
+            directory_mode: None,
+            force: self.force.0,
+            follow: self.follow.0,
+            backup: self.backup.0,
+            validate: self.validate.as_ref().map(|v| v.0.as_str()),
+            directory_ok: true,
+        }
+    }
+}
+
+impl Module for Template {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        // What is asked depends on the name alone: the template is rendered once, for the plan.
+        let source = Source::bytes(Vec::new(), Some(path::name(&self.src.0)));
+        self.deploy(&source).probe(context, state).unwrap_or_else(unread)
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let source = self.render(context)?;
+        self.deploy(&source).plan(context, state)
+    }
+}
