@@ -81,7 +81,20 @@ impl State {
         if written.contains(&Resource::Anything) {
             self.removed.clear();
         }
-        self.known.retain(|probe, _| !touched(written, probe));
+        self.known.retain(|probe, known| {
+            if !touched(written, probe) {
+                return true;
+            }
+            let kept = match known {
+                Known::Read { answer, .. } | Known::Predicted(answer) | Known::Coarse(answer) => answer,
+                Known::Depends(_) => return false,
+            };
+            if !only_entries(written, probe) || !matches!(kept, Answer::Stat(Some(_))) {
+                return false;
+            }
+            *known = Known::Coarse(kept.clone());
+            true
+        });
     }
 
     /// Forgets every answer.

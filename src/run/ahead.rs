@@ -178,7 +178,7 @@ impl HostRun {
             };
             match op {
                 Op::BodyEnd(block) => frame.pc = frame.program.blocks[*block].always,
-                Op::RescueEnd(_) => frame.pc += 1,
+                Op::RescueEnd => frame.pc += 1,
                 Op::BlockEnd(block) if frame.failed.contains(block) => return None,
                 Op::BlockEnd(_) => frame.pc += 1,
                 Op::Flush if self.notified.is_empty() => frame.pc += 1,

@@ -59,11 +59,6 @@ impl Barrier {
         }
     }
 
-    /// The hosts that still take part.
-    pub fn active(&self) -> Vec<String> {
-        self.hosts().iter().filter(|(_, at)| at.is_some()).map(|(host, _)| host.clone()).collect()
-    }
-
     /// Waits until something moved or a condition of the caller's holds.
     pub async fn until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> T {
         loop {

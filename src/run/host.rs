@@ -159,7 +159,7 @@ impl HostRun {
         };
         match op {
             Op::BodyEnd(block) => frame.pc = frame.program.blocks[block].always,
-            Op::RescueEnd(_) => frame.pc += 1,
+            Op::RescueEnd => frame.pc += 1,
             Op::BlockEnd(block) => {
                 if frame.failed.remove(&block) {
                     self.fail_out();

@@ -18,7 +18,7 @@ use super::{
     keyword::{self, truth},
     machine::Actor,
     program::Program,
-    variables::{Host, TaskVars},
+    variables::TaskVars,
 };
 use crate::{
     inventory::{Variable, Vars},
@@ -351,10 +351,6 @@ impl Run {
             vars.extend(loaded);
         }
         Ok(vars)
-    }
-
-    pub(super) fn machine_vars(self: &Arc<Self>, batch: &Arc<Batch>, host: &Arc<Host>) -> Context {
-        TaskVars::context(self, batch, host, &batch.play.scope, &[])
     }
 }
 

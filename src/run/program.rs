@@ -30,7 +30,7 @@ pub enum Op {
     /// The body of a block is done: on to `always`.
     BodyEnd(usize),
     /// The `rescue` of a block is done: the failure is forgiven.
-    RescueEnd(usize),
+    RescueEnd,
     /// A block is done: a failure not forgiven goes on outwards.
     BlockEnd(usize),
 }
@@ -120,7 +120,7 @@ impl Program {
         self.ops.push((Op::BodyEnd(index), Some((index, Part::Body))));
         self.blocks[index].rescue = self.ops.len();
         self.add(&block.rescue, Some((index, Part::Rescue)), wanted);
-        self.ops.push((Op::RescueEnd(index), Some((index, Part::Rescue))));
+        self.ops.push((Op::RescueEnd, Some((index, Part::Rescue))));
         self.blocks[index].always = self.ops.len();
         self.add(&block.always, Some((index, Part::Always)), wanted);
         self.ops.push((Op::BlockEnd(index), within));

@@ -72,8 +72,6 @@ pub struct Prepared {
     pub module: Box<dyn Module>,
     /// Its full name.
     pub name: String,
-    /// The variables it was prepared with.
-    pub vars: Context,
     /// Where it acts.
     pub machine: Arc<Machine>,
     /// As whom.
@@ -271,7 +269,6 @@ pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> 
     Ok(Readiness::Ready(Box::new(Prepared {
         module,
         name,
-        vars: vars.clone(),
         machine,
         actor,
         user,

@@ -132,6 +132,8 @@ impl OpensslCsr {
                 .names
                 .push(Name::parse(&name.0).map_err(|e| ParameterError::new("subject_alt_name", e.to_string()))?);
         }
+        // rcgen decides these two as RFC 5280 asks for.
+        let _ = (self.basic_constraints_critical, self.key_usage_critical);
         if let (true, true, Some(name)) = (request.names.is_empty(), self.use_common_name_for_san.0, &self.common_name)
         {
             request.names.push(Name::Dns(name.0.clone()));
