@@ -56,11 +56,11 @@ pub fn close() -> String {
 
 /// Notes that a handler is owed, in front of the change that notifies it.
 pub fn owe(handler: &str) -> String {
-    format!("{FOLDER}printf '%s\\n' {} >>\"$d/pending\" || exit 1\n", quote(&handler.replace('\n', " ")))
+    format!("{FOLDER}umask 077; printf '%s\\n' {} >>\"$d/pending\" || exit 1\n", quote(&handler.replace('\n', " ")))
 }
 
 /// Notes which handlers are still owed once some have run.
 pub fn settle(left: &[String]) -> String {
     let lines: String = left.iter().map(|h| format!("{}\n", h.replace('\n', " "))).collect();
-    format!("{FOLDER}[ ! -e \"$d/pending\" ] || printf %s {} >\"$d/pending\"\n", quote(&lines))
+    format!("{FOLDER}umask 077; [ ! -e \"$d/pending\" ] || printf %s {} >\"$d/pending\"\n", quote(&lines))
 }
