@@ -56,11 +56,8 @@ impl Emitter {
 
     /// Writes a whole document.
     pub(crate) fn document(mut self, value: &Json) -> String {
-        let plain = self.node(value, None, false, Place::Root, false);
+        self.node(value, None, false, Place::Root, false);
         self.out.push('\n');
-        if plain {
-            self.out.push_str("...\n");
-        }
         self.out
     }
 
@@ -181,6 +178,9 @@ impl Emitter {
             } else {
                 self.indicator("?", true, false, false);
                 self.node(&text, Some(inner), true, Place::Mapping, false);
+                if self.column > self.width {
+                    self.indent_to(inner);
+                }
                 self.indicator(":", true, false, false);
             }
             self.node(item, Some(inner), true, Place::Mapping, false);
@@ -303,45 +303,30 @@ impl Emitter {
     fn double_quoted(&mut self, text: &str, indent: usize, split: bool) {
         self.indicator("\"", true, false, false);
         let chars: Vec<char> = text.chars().collect();
-        let mut start = 0;
-        for end in 0..=chars.len() {
-            let current = chars.get(end).copied();
-            let special = current.is_none_or(|c| {
-                "\"\\\u{85}\u{2028}\u{2029}\u{feff}".contains(c)
-                    || !((' '..='~').contains(&c) || self.unicode && printable(c) && !c.is_ascii())
-            });
-            if special {
-                if start < end {
-                    self.raw(&chars[start..end].iter().collect::<String>());
-                    start = end;
+        let mut after_space = false;
+        for (index, c) in chars.iter().copied().enumerate() {
+            let plain = (' '..='~').contains(&c) || self.unicode && printable(c) && !c.is_ascii();
+            if "\"\\\u{85}\u{2028}\u{2029}\u{feff}".contains(c) || !plain {
+                self.raw(&escape(c));
+                after_space = false;
+            } else if c == ' ' {
+                let inside = index > 0 && index + 1 < chars.len();
+                if split && !after_space && self.column > self.width && inside {
+                    self.indention = false;
+                    self.indent_to(indent);
+                    if chars.get(index + 1) == Some(&' ') {
+                        self.raw("\\");
+                    }
+                } else {
+                    self.raw(" ");
                 }
-                if let Some(c) = current {
-                    self.raw(&escape(c));
-                    start = end + 1;
-                }
-            }
-            let here = self.column + (end - start.min(end));
-            if end > 0 && end + 1 < chars.len() && (current == Some(' ') || start >= end) && here > self.width && split
-            {
-                if start < end {
-                    self.raw(&chars[start..end].iter().collect::<String>());
-                    start = end;
-                }
-                self.raw("\\");
-                self.indent_to_within(indent);
-                if chars.get(start) == Some(&' ') {
-                    self.raw("\\");
-                }
+                after_space = true;
+            } else {
+                self.raw(c.encode_utf8(&mut [0; 4]));
+                after_space = false;
             }
         }
         self.indicator("\"", false, false, false);
-    }
-
-    fn indent_to_within(&mut self, indent: usize) {
-        self.indention = false;
-        self.indent_to(indent);
-        self.whitespace = false;
-        self.indention = false;
     }
 }
 
@@ -375,8 +360,9 @@ fn simple_key(key: &str) -> bool {
     key.chars().count() < 128 && !key.contains(['\n', '\u{85}', '\u{2028}', '\u{2029}'])
 }
 
+/// What libyaml writes as it is; it escapes what is beyond the basic plane.
 fn printable(c: char) -> bool {
-    c == '\u{85}' || ('\u{a0}'..='\u{fffd}').contains(&c) && c != '\u{feff}' || ('\u{10000}'..'\u{10ffff}').contains(&c)
+    c == '\u{85}' || ('\u{a0}'..='\u{fffd}').contains(&c) && c != '\u{feff}'
 }
 
 fn escape(c: char) -> String {

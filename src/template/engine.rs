@@ -75,8 +75,11 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
         write_text(&mut shown, value)?;
     }
     let emitted = state.get_or_insert_extension(Emitted::default());
-    emitted.count += 1;
-    emitted.value = value.clone();
+    // What prints nothing does not hide the one value beside it.
+    if !value.is_none() || emitted.count == 0 {
+        emitted.count += usize::from(!value.is_none());
+        emitted.value = value.clone();
+    }
     out.write_str(&shown).map_err(Error::from)
 }
 
@@ -294,7 +297,7 @@ impl Engine {
 /// The value of a template that put out nothing but one value, else its text.
 fn sole_value(captured: &minijinja::Captured<'_>) -> Result<Value, Error> {
     if let Some(emitted) = captured.state().get_extension::<Emitted>()
-        && emitted.count == 1
+        && emitted.count <= 1
         && !emitted.value.is_undefined()
         && !is_omit_value(&emitted.value)
         && text(&emitted.value)? == captured.output()

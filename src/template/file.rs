@@ -100,14 +100,17 @@ impl FileOptions {
 
 /// The files a rendering has read, by the name the engine knows them by.
 #[derive(Default)]
-pub(crate) struct Loaded(Mutex<HashMap<String, (Arc<Source>, Arc<Edits>)>>);
+pub(crate) struct Loaded(Mutex<HashMap<String, Read>>);
+
+/// A file and what was changed in it before the engine saw it.
+type Read = (Arc<Source>, Arc<Edits>);
 
 impl Loaded {
     fn put(&self, name: &str, source: Arc<Source>, edits: Arc<Edits>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), (source, edits));
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<(Arc<Source>, Arc<Edits>)> {
+    pub(crate) fn get(&self, name: &str) -> Option<Read> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 }

@@ -26,7 +26,7 @@ pub use context::{Context, HostVars, Vars};
 pub use engine::Engine;
 pub use error::{Kind, TemplateError};
 pub use file::{FileOptions, Loader, no_loader};
-pub use function::local::{Local, NoLocal, System};
+pub use function::local::{FileKind, Local, NoLocal, System};
 pub use raw::Var;
 pub use references::References;
 pub use value::is_omit;

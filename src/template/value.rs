@@ -96,6 +96,8 @@ fn number_to_json(value: &Value) -> Result<Json, Error> {
         if let Ok(u) = u64::try_from(value.clone()) {
             return Ok(Json::from(u));
         }
+        // JSON numbers here end at 64 bits; a text loses nothing.
+        return Ok(Json::from(value.to_string()));
     }
     let float = f64::try_from(value.clone())?;
     serde_json::Number::from_f64(float)
@@ -220,8 +222,8 @@ pub(crate) fn write_repr(out: &mut String, value: &Value) -> Result<(), Error> {
         ValueKind::Invalid => return Err(invalid(value)),
         ValueKind::Number if !value.is_integer() => out.push_str(&float_repr(f64::try_from(value.clone())?)),
         ValueKind::Seq | ValueKind::Iterable => {
-            let tuple = value.is_tuple();
-            out.push(if tuple { '(' } else { '[' });
+            // Ansible shows tuples as the lists they become.
+            out.push('[');
             let mut count = 0;
             for item in value.try_iter()?.checked() {
                 let item = item?;
@@ -234,10 +236,7 @@ pub(crate) fn write_repr(out: &mut String, value: &Value) -> Result<(), Error> {
                 write_repr(out, &item)?;
                 count += 1;
             }
-            if tuple && count == 1 {
-                out.push(',');
-            }
-            out.push(if tuple { ')' } else { ']' });
+            out.push(']');
         }
         ValueKind::Map => {
             out.push('{');

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 mod errors;
 mod files;
+mod lookups;
 mod variables;
 
 #[derive(Deserialize)]
@@ -79,4 +80,34 @@ fn run(name: &str) {
 #[test]
 fn basics() {
     run("basics.yml");
+}
+
+#[test]
+fn conditions() {
+    run("conditions.yml");
+}
+
+#[test]
+fn lists() {
+    run("lists.yml");
+}
+
+#[test]
+fn net() {
+    run("net.yml");
+}
+
+#[test]
+fn statements() {
+    run("statements.yml");
+}
+
+#[test]
+fn text() {
+    run("text.yml");
+}
+
+#[test]
+fn yaml() {
+    run("yaml.yml");
 }

@@ -7,7 +7,7 @@ use super::{Entry, lenient, on};
 use crate::template::args::Args;
 use crate::template::error::{Kind, TemplateError, carry, failed};
 use crate::template::value::{
-    boolean_text, check, describe, is_omit_value, items, pairs, string, text, to_json, truth, type_name, write_repr,
+    check, describe, is_omit_value, items, pairs, string, text, to_json, truth, type_name, write_repr,
 };
 
 pub(super) const FILTERS: &[Entry] = &[
@@ -119,7 +119,7 @@ fn bool(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
         ValueKind::Bool => value.is_true(),
         ValueKind::None => false,
         ValueKind::Number => f64::try_from(value.clone()).is_ok_and(|n| n == 1.0),
-        ValueKind::String => value.as_str().and_then(boolean_text).unwrap_or(false),
+        ValueKind::String => matches!(string(value)?.to_lowercase().as_str(), "yes" | "on" | "1" | "true"),
         _ => return Err(failed(format!("bool: {} is neither true nor false", describe(value)))),
     }))
 }

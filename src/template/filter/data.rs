@@ -189,7 +189,9 @@ fn b64encode(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Err
 fn b64decode(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let encoding = args.text_or("encoding", "utf-8")?;
     let url = args.flag("urlsafe", false)?;
-    let text: String = string(value)?.split_whitespace().collect();
+    let alphabet = |c: char| c.is_ascii_alphanumeric() || c == '=' || if url { "-_" } else { "+/" }.contains(c);
+    // Python skips what is not in the alphabet.
+    let text: String = string(value)?.chars().filter(|c| alphabet(*c)).collect();
     let bytes = if url { URL_SAFE.decode(&text) } else { STANDARD.decode(&text) };
     let bytes = bytes.map_err(|error| args.wrong(format!("not base64: {error}")))?;
     let wide = |join: fn([u8; 2]) -> u16| -> Option<String> {

@@ -161,7 +161,7 @@ fn fileglob(state: &mut State, value: &Value, _: &mut Args) -> Result<Value, Err
 fn win_dirname(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     let path = string(value)?;
     let at = path.rfind(['\\', '/']).unwrap_or(0);
-    let head = &path[..at];
+    let head = path[..at].trim_end_matches(['\\', '/']);
     Ok(Value::from(if head.ends_with(':') { format!("{head}\\") } else { head.to_owned() }))
 }
 

@@ -183,7 +183,7 @@ fn truncate(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
     let length = args.count("length", 255)?;
     let killwords = args.flag("killwords", false)?;
     let end = args.text_or("end", "...")?;
-    let leeway = args.count("leeway", 0)?;
+    let leeway = args.count("leeway", 5)?;
     let text = string(value)?;
     if text.chars().count() <= length + leeway {
         return Ok(Value::from(text));

@@ -137,7 +137,7 @@ fn to_datetime(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, E
 
 /// Formats a time by Python's pattern.
 pub(crate) fn formatted(time: &jiff::Zoned, pattern: &str) -> Result<Value, Error> {
-    let pattern = pattern.replace("%f", "%6f").replace("%-", "%-");
+    let pattern = pattern.replace("%f", "%6f");
     jiff::fmt::strtime::format(&pattern, time)
         .map(Value::from)
         .map_err(|error| failed(format!("`{pattern}` is not a format of times: {error}")))

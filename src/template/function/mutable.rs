@@ -37,7 +37,7 @@ pub(crate) fn percent(left: &Value, right: &Value) -> Result<Value, Error> {
             Ok(i64::try_from(rest).map_or_else(|_| Value::from(rest), Value::from))
         }
         _ => match (f64::try_from(left.clone()), f64::try_from(right.clone())) {
-            (Ok(_), Ok(b)) if b == 0.0 => Err(failed("cannot divide by 0")),
+            (Ok(_), Ok(0.0)) => Err(failed("cannot divide by 0")),
             (Ok(a), Ok(b)) => Ok(Value::from(a - b * (a / b).floor())),
             _ => Err(failed(format!("{} % {} is not possible", describe(left), describe(right)))),
         },

@@ -105,14 +105,25 @@ pub(super) fn subelements(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
         if !matches!(inner.kind(), ValueKind::Seq | ValueKind::Iterable) {
             return Err(call.wrong(format!("`{path}` must lead to a list, not {}", describe(&inner))));
         }
-        out.extend(items(&inner)?.into_iter().map(|sub| tuple(vec![item.clone(), sub])));
+        let rest = without(&item, path)?;
+        out.extend(items(&inner)?.into_iter().map(|sub| tuple(vec![rest.clone(), sub])));
     }
     Ok(out)
 }
 
+/// The item without the part that its rows repeat.
+fn without(item: &Value, path: &Value) -> Result<Value, Error> {
+    let name = path.as_str().filter(|p| !p.contains('.'));
+    match (name, item.kind()) {
+        (Some(name), ValueKind::Map) => {
+            Ok(Value::from_pairs(pairs(item)?.into_iter().filter(|(key, _)| key.as_str() != Some(name))))
+        }
+        _ => Ok(item.clone()),
+    }
+}
+
 pub(super) fn random_choice(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
-    let all = spread(&call.terms)?;
-    Ok(all.choose(&mut rand::rng()).cloned().into_iter().collect())
+    Ok(call.terms.choose(&mut rand::rng()).cloned().into_iter().collect())
 }
 
 /// `start-end/step:format`, or the same by name with `count`.
