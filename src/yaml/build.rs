@@ -9,6 +9,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, Tag};
 
 use super::{
     Node, Options, Source, Span, Value, YamlError, hint,
+    merge::merge,
     repair::{Places, Repairs},
     scalar,
 };
@@ -20,6 +21,7 @@ const MAX_ALIASED: usize = 100_000;
 
 /// Reads all documents of a text.
 pub(super) fn documents(source: &Arc<Source>, options: Options, json: bool) -> Result<Vec<Node>, YamlError> {
+    hint::refuse_control_characters(source)?;
     let mut repairs = Repairs::new(&source.text);
     let mut first = None;
     loop {
@@ -423,7 +425,7 @@ fn tagged(kind: Kind, found: &str, span: Span) -> YamlError {
 }
 
 /// A key as duplicates are told: `1` and `"1"` are two keys.
-fn identity(key: &Node) -> String {
+pub(super) fn identity(key: &Node) -> String {
     match &key.value {
         Value::String { text, .. } => format!("s{text}"),
         other => format!("{}{}", other.kind(), key.key_text()),
@@ -450,38 +452,6 @@ fn refuse_duplicate(key: &Node, entries: &[(Node, Node)], seen: &mut HashMap<Str
             })
         }
     }
-}
-
-/// Merges what `<<` brings: own entries win, then the earlier of a list, then the later of several `<<`.
-fn merge(entries: Vec<(Node, Node)>, merges: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, YamlError> {
-    if merges.is_empty() {
-        return Ok(entries);
-    }
-    let mut merged: Vec<(Node, Node)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut put = |(key, value): (Node, Node)| match places.entry(identity(&key)) {
-        Entry::Occupied(at) => merged[*at.get()] = (key, value),
-        Entry::Vacant(free) => {
-            free.insert(merged.len());
-            merged.push((key, value));
-        }
-    };
-    for (_, value) in merges {
-        match value.value {
-            Value::Map(others) => others.into_iter().for_each(&mut put),
-            Value::Seq(items) => {
-                for item in items.into_iter().rev() {
-                    match item.value {
-                        Value::Map(others) => others.into_iter().for_each(&mut put),
-                        other => return Err(YamlError::Merge { found: other.kind(), span: item.span }),
-                    }
-                }
-            }
-            other => return Err(YamlError::Merge { found: other.kind(), span: value.span }),
-        }
-    }
-    entries.into_iter().for_each(&mut put);
-    Ok(merged)
 }
 
 /// What repeating a node costs.

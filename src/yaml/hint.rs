@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Node, Source, Span, Value, YamlError};
+use super::{Node, Source, Span, Value, YamlError, plain_words::plain_words};
 
 /// Turns the parser's complaint at byte `at` into an error that says what to do.
 pub(super) fn syntax(source: &Arc<Source>, at: usize, info: &str, bracket: Option<usize>) -> YamlError {
     let place = Place::new(&source.text, at);
-    for recognise in [tab, template, colon, special_start, unclosed] {
+    for recognise in [tab, template, behind_bracket, colon, special_start, unclosed, misaligned] {
         if let Some((message, span, help)) = recognise(&place, info) {
             return YamlError::Syntax { message, span: Span::new(source, span.0, span.1), help: Some(help) };
         }
@@ -20,6 +20,17 @@ pub(super) fn syntax(source: &Arc<Source>, at: usize, info: &str, bracket: Optio
     // A misplaced `key:` is shown whole, not by its colon.
     let start = if info.contains("mapping values") { place.start + indent(place.line) } else { at };
     YamlError::Syntax { message, span: Span::new(source, start.min(at), end), help: help.map(str::to_owned) }
+}
+
+/// Refuses characters that no editor shows and YAML forbids.
+pub(super) fn refuse_control_characters(source: &Arc<Source>) -> Result<(), YamlError> {
+    let forbidden = |b: u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f;
+    let Some((at, byte)) = source.text.bytes().enumerate().find(|(_, b)| forbidden(*b)) else { return Ok(()) };
+    Err(YamlError::Syntax {
+        message: format!("the control character 0x{byte:02x} cannot stand in YAML"),
+        span: Span::new(source, at, at + 1),
+        help: Some(format!("remove it, or write \"\\x{byte:02x}\" in double quotes")),
+    })
 }
 
 fn indent(line: &str) -> usize {
@@ -57,16 +68,25 @@ pub(super) fn key(node: &Node) -> YamlError {
     let brace = before.trim_end_matches(' ');
     if matches!(node.value, Value::Map(_)) && opened.starts_with('{') && brace.ends_with('{') {
         let start = brace.len() - 1;
-        let line = opened.lines().next().unwrap_or_default();
-        let value = format!("{{{}", line.trim_end());
+        let line = source.text.get(start..).and_then(|t| t.lines().next()).unwrap_or_default();
+        let value = template_text(line);
         return YamlError::Syntax {
             message: "a value that starts with `{{` needs quotes".into(),
-            span: Span::new(source, start, node.span.start + line.trim_end().len()),
-            help: Some(format!("write {}", quoted(&value))),
+            span: Span::new(source, start, start + value.len()),
+            help: Some(format!("write {}", quoted(value))),
         };
     }
     let help = Some("write a text as the key, and put lists and mappings behind the colon".into());
     YamlError::Key { found: node.value.kind(), span: node.span.clone(), help }
+}
+
+/// What needs quotes of a line that starts with `{{`: all of it, or up to what belongs to a list or key around it.
+fn template_text(line: &str) -> &str {
+    let line = line.trim_end();
+    let close = line.find("}}").map_or(line.len(), |at| at + 2);
+    let behind = line.get(close..).unwrap_or_default();
+    let ends = behind.starts_with([',', ']', '}']) || behind == ":" || behind.starts_with(": ");
+    if ends { line.get(..close).unwrap_or(line) } else { line }
 }
 
 /// A template in the quotes that suit it.
@@ -110,7 +130,9 @@ impl<'t> Place<'t> {
 }
 
 fn tab(place: &Place<'_>, info: &str) -> Found {
-    for (start, line) in place.recent() {
+    let next = place.start + place.line.len() + 1;
+    let following = place.text.get(next..).and_then(|t| t.lines().next()).map(|line| (next, line));
+    for (start, line) in place.recent().into_iter().chain(following.filter(|_| info.contains("tab"))) {
         let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
         if let Some(tab) = indent.find('\t') {
             return Some((
@@ -132,7 +154,7 @@ fn template(place: &Place<'_>, _: &str) -> Found {
         let Some(open) = line.find("{{") else { continue };
         let before = line.get(..open).unwrap_or_default().trim_end();
         if before.is_empty() || before.ends_with([':', '-']) {
-            let value = line.get(open..).unwrap_or_default().trim_end();
+            let value = template_text(line.get(open..).unwrap_or_default());
             return Some((
                 "a value that starts with `{{` needs quotes".into(),
                 (start + open, start + open + value.len()),
@@ -246,76 +268,46 @@ fn unclosed(place: &Place<'_>, info: &str) -> Found {
     })
 }
 
-/// The parser's own message in plain words.
-fn plain_words(info: &str) -> (String, Option<&'static str>) {
-    let known: &[(&str, &str, &str)] = &[
-        (
-            "mapping values are not allowed",
-            "a `key: value` cannot stand here",
-            "indent it like its neighbours, or put quotes around a text that contains `: `",
+/// `key: [a] b`: what starts with a bracket is a list or mapping, and ends with it.
+fn behind_bracket(place: &Place<'_>, info: &str) -> Found {
+    let body = place.line.trim_end();
+    let value_at = body.find(": ").map_or_else(|| body.find("- ").map(|at| at + 2), |at| Some(at + 2))?;
+    let value = body.get(value_at..)?;
+    let column = place.at - place.start;
+    let ended = info.contains("did not find expected key") || info.contains("did not find expected '-'");
+    if !ended || column <= value_at || !value.starts_with(['[', '{']) {
+        return None;
+    }
+    Some((
+        "text follows behind a closing bracket".into(),
+        (place.at, place.start + body.len()),
+        format!("put quotes around the whole value: {}", quoted(value)),
+    ))
+}
+
+/// A line that lines up with nothing above it.
+fn misaligned(place: &Place<'_>, info: &str) -> Found {
+    let at = place.start + indent(place.line);
+    let span = (at, place.start + place.line.trim_end().len());
+    let item = place.line.trim_start().starts_with("- ");
+    let (message, help) = match (info, item) {
+        (i, true) if i.contains("did not find expected key") => {
+            ("this list item lines up with no list above it", "start it in the column of the other items")
+        }
+        (i, false) if i.contains("did not find expected '-'") => (
+            "this line belongs neither to the list above it nor to one of its items",
+            "indent it like the keys of the item above, or like the key that the list belongs to",
         ),
-        (
-            "simple key expect",
-            "this line is neither `key: value` nor a list item",
-            "add the colon behind the key, or put quotes around a text over several lines",
-        ),
-        (
-            "did not find expected '-'",
-            "a list item does not line up with those before it",
-            "start every item of the list with `- ` in the same column",
-        ),
-        (
-            "did not find expected key",
-            "this line does not line up with the mapping it belongs to",
-            "indent it exactly like the other keys",
-        ),
-        (
-            "block sequence entries are not allowed",
-            "a list item cannot stand here",
-            "begin the list on a line of its own",
-        ),
-        (
-            "flow mapping, did not find expected",
-            "`{` is not closed, or a comma is missing",
-            "add the missing `,` or `}`",
-        ),
-        ("flow sequence, expected", "`[` is not closed, or a comma is missing", "add the missing `,` or `]`"),
-        ("misplaced bracket", "a closing bracket without an opening one", "remove it, or put quotes around the text"),
-        (
-            "unknown escape character",
-            "an escape that YAML does not know in \"…\"",
-            "write `\\\\` for a backslash, or use '…'",
-        ),
-        (
-            "invalid indentation",
-            "this line is indented too little for what it belongs to",
-            "indent it further than the line it continues",
-        ),
-        (
-            "wrongly indented line in block scalar",
-            "a line of the text block is indented less than its first",
-            "indent all lines of the block alike",
-        ),
-        ("block scalar", "`|` or `>` must end its line", "begin the text on the next line, indented"),
-        ("unprintable", "a control character that YAML forbids", "remove it, or write it as an escape in \"…\""),
-        ("recursion limit", "values are nested too deeply", "no list or mapping may be nested that deeply"),
-        (
-            "did not find expected <document start>",
-            "something follows behind the end of the document",
-            "indent it like the rest, or start a new document with `---`",
-        ),
-        ("did not find expected node content", "a value is missing here", "remove the extra comma, or add the value"),
-        (
-            "handle wasn't declared",
-            "this tag's prefix is declared nowhere",
-            "put quotes around a text that starts with `!`",
-        ),
-        ("tag", "a tag that cannot be read", "put quotes around a text that starts with `!`"),
-        ("directive", "a `%` directive that cannot be read", "put quotes around a text that starts with `%`"),
-        ("unexpected eof", "the file ends in the middle of a value", "close what is open"),
-    ];
-    known.iter().find(|(part, ..)| info.contains(part)).map_or_else(
-        || (format!("not valid YAML: {info}"), None),
-        |(_, message, help)| ((*message).into(), Some(*help)),
-    )
+        (i, false) if i.contains("mapping values") => {
+            let (start, above) = place.recent().into_iter().nth(1)?;
+            let no_key = !above.contains(':') && indent(above) == indent(place.line) && !above.trim().starts_with("- ");
+            no_key.then_some(())?;
+            let word = above.trim();
+            let message = "this line is no `key: value`, and the next one is".into();
+            let span = (start + indent(above), start + above.trim_end().len());
+            return Some((message, span, format!("write `{word}:`, or put quotes around a text over several lines")));
+        }
+        _ => return None,
+    };
+    Some((message.into(), span, help.into()))
 }

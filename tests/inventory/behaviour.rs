@@ -185,3 +185,31 @@ fn two_thousand_hosts_load_at_once() {
     assert!(all.as_millis() < 3000, "{loaded:?} {all:?}");
     println!("{loaded:?} {all:?}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_file_makes_it_panic(text in "(\\[[a-c:vrschilden \\]]{0,9}|[a-c0-2:\\[\\]=#'\"\\\\ é,.@-]{0,12}|  ?hosts:|all:|\n){0,12}", yaml: bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(if yaml { "hosts.yml" } else { "hosts.ini" });
+        fs::write(&path, &text).unwrap();
+        match Inventory::load(&[path.to_str().unwrap()], &[]) {
+            Ok(inventory) => {
+                for host in inventory.hosts() {
+                    let groups = inventory.group_names(host);
+                    assert!(!groups.is_empty(), "{host} of {text:?} is in no group");
+                    assert!(inventory.group_hosts("all").contains(&host), "{host} of {text:?} is not in `all`");
+                }
+                inventory.list_json(None);
+            }
+            Err(error) => assert!(!format!("{:?}", miette::Report::new(error)).is_empty()),
+        }
+    }
+
+    #[test]
+    fn no_pattern_makes_it_panic(pattern in "[a-c0-2:!&~*?,\\[\\]() .é-]{0,16}") {
+        let inventory = from("[a]\nb1\nb2\n[c:children]\na\n[é]\nc.b\n");
+        if let Ok(hosts) = inventory.select(&pattern, None) {
+            assert!(hosts.iter().all(|host| inventory.contains(host)));
+        }
+    }
+}
