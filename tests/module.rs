@@ -48,11 +48,13 @@ fn every_case_holds_in_every_shell() {
     for module in modules() {
         for (file, text) in files(&module) {
             for (number, case) in cases(&file, &text, "/T", "/L").iter().enumerate() {
-                if (case.root && user != "root") || !(module.contains(&filter) || case.name.contains(&filter)) {
+                if ((case.root || case.system) && user != "root")
+                    || !(module.contains(&filter) || case.name.contains(&filter))
+                {
                     continue;
                 }
                 for shell in shells(case) {
-                    let machine = Machine::new(shell);
+                    let machine = Machine::new(shell, case.system);
                     let placed =
                         cases(&file, &text, &machine.root.display().to_string(), &machine.local.display().to_string());
                     count += 1;

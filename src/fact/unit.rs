@@ -20,6 +20,27 @@ pub struct UnitState {
     pub properties: Vec<(String, String)>,
 }
 
+impl UnitState {
+    /// One of the properties systemd printed.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+
+    /// Brings the listed properties in line with the fields, for predictions.
+    pub fn sync(&mut self) {
+        for (key, value) in &mut self.properties {
+            match key.as_str() {
+                "LoadState" => value.clone_from(&self.load),
+                "ActiveState" => value.clone_from(&self.active),
+                "SubState" => value.clone_from(&self.sub),
+                "UnitFileState" => value.clone_from(&self.file),
+                "NeedDaemonReload" => *value = if self.stale { "yes" } else { "no" }.to_owned(),
+                _ => {}
+            }
+        }
+    }
+}
+
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,FragmentPath,\
                           Description,Type,Result,ExecMainStatus,NRestarts,RemainAfterExit,ActiveEnterTimestampMonotonic";
 

@@ -74,6 +74,14 @@ pub struct Case {
     /// Needs to own files of other users.
     #[serde(default)]
     pub root: bool,
+    /// The host is a system of its own: namespaces over a copy of this machine's files, `before` and `after` below its
+    /// root. Needs root.
+    #[serde(default)]
+    pub system: bool,
+    /// With `system`: what makes the host what it is before.
+    pub prepare: Option<String>,
+    /// With `system`: what must succeed on the host afterwards.
+    pub verify: Option<String>,
     /// Shells it is for; all by default.
     pub shells: Option<Vec<String>>,
 }

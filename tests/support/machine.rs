@@ -8,6 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
+use super::system::System;
 use bringup::{
     fact::{Answer, Probe, Reply, batch},
     module::{Change, Content, FileWrite, Step, StepOutput, quote},
@@ -42,11 +43,13 @@ pub struct Machine {
     pub local: PathBuf,
     tools: PathBuf,
     scripts: PathBuf,
+    system: Option<System>,
     _directory: tempfile::TempDir,
 }
 
 impl Machine {
-    pub fn new(shell: Shell) -> Machine {
+    /// A folder that plays the host, or with `system` a system of its own.
+    pub fn new(shell: Shell, system: bool) -> Machine {
         let directory = tempfile::tempdir().unwrap();
         // The real path: a link above it would show in answers.
         let top = directory.path().canonicalize().unwrap();
@@ -55,12 +58,14 @@ impl Machine {
             fs::create_dir(&path).unwrap();
             path
         };
+        let system = system.then(System::new);
         Machine {
             shell,
-            root: folder("T"),
+            root: system.as_ref().map_or_else(|| folder("T"), System::root),
             local: folder("L"),
             tools: folder("tools"),
             scripts: folder("scripts"),
+            system,
             _directory: directory,
         }
     }
@@ -76,21 +81,21 @@ impl Machine {
     pub fn run(&self, script: &str, environment: &[(&str, &str)]) -> StepOutput {
         let file = self.scripts.join("script");
         fs::write(&file, script).unwrap();
-        let mut command = match self.shell {
-            Shell::Dash => Command::new("dash"),
-            Shell::Bash => Command::new("bash"),
-            Shell::Busybox => {
-                let mut command = Command::new("busybox");
-                command.arg("sh");
-                command
-            }
+        let mut command = self.system.as_ref().map_or_else(|| Command::new("env"), System::command);
+        match self.shell {
+            Shell::Dash => command.arg("/bin/dash"),
+            Shell::Bash => command.arg("/bin/bash"),
+            Shell::Busybox => command.arg(busybox()).arg("sh"),
         };
         let base = match self.shell {
             Shell::Busybox => applets().display().to_string(),
             _ => "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
         };
         command.arg(&file).env("PATH", format!("{}:{base}", self.tools.display())).env("STATE", &self.root);
-        command.envs(environment.iter().copied()).current_dir(&self.root).stdin(Stdio::null());
+        if self.system.is_none() {
+            command.current_dir(&self.root);
+        }
+        command.envs(environment.iter().copied()).stdin(Stdio::null());
         let output = command.output().unwrap();
         StepOutput {
             status: output.status.code().unwrap_or(-1),
@@ -167,12 +172,16 @@ impl Machine {
     }
 }
 
+fn busybox() -> &'static str {
+    ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists()).unwrap()
+}
+
 /// A folder that holds nothing but busybox under all its names.
 fn applets() -> &'static Path {
     static APPLETS: OnceLock<tempfile::TempDir> = OnceLock::new();
     let directory = APPLETS.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists()).unwrap();
+        let busybox = busybox();
         let list = Command::new(busybox).arg("--list").output().unwrap();
         for applet in String::from_utf8_lossy(&list.stdout).lines() {
             symlink(busybox, directory.path().join(applet)).unwrap();

@@ -3,4 +3,5 @@
 pub mod case;
 pub mod controller;
 pub mod machine;
+pub mod system;
 pub mod trial;

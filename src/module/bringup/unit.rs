@@ -63,7 +63,8 @@ impl BootUnit {
             let name = quote(&self.name);
             let script = format!("systemctl daemon-reload && systemctl --quiet enable -- {name}\n");
             plan.changes.push(change(format!("enable {}", self.name), script, &self.name));
-            let after = UnitState { load: "loaded".into(), file: "enabled".into(), stale: false, ..unit.clone() };
+            let mut after = UnitState { load: "loaded".into(), file: "enabled".into(), stale: false, ..unit.clone() };
+            after.sync();
             plan.leaves.push((Probe::Unit { name: self.name.clone() }, Answer::Unit(after)));
         }
         Ok(())

@@ -5,6 +5,8 @@
 mod copies;
 mod rule;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -429,10 +431,11 @@ impl Iptables {
 
     fn plan_rule(&self, command: &str, state: &State, plan: &mut Plan, dump: Vec<String>) -> Result<(), PlanError> {
         let rule = self.rule();
-        let there = self.has_rule(state, command)?;
+        // `-C` goes by the order of a rule's parts, which changes nothing about what it does.
+        let copies = copies::of(self.chain(), &rule, &dump);
+        let there = self.has_rule(state, command)? || !copies.is_empty();
         let place = format!("{}/{}", self.table.word(), self.chain());
         let shown = rule.join(" ");
-        let copies = copies::of(self.chain(), &rule, &dump);
         let mut after = dump.clone();
         let check = self.on_chain(command, "-C", &rule);
         let left = |status| Answer::Script(ScriptAnswer { status, ..ScriptAnswer::default() });
@@ -460,25 +463,23 @@ impl Iptables {
                 plan.leaves.push((self.rule_question(command), left(0)));
             }
             (Presence::Present, true) => {
-                let Some(line) = copies.first().filter(|_| copies.len() > 1) else { return Ok(()) };
+                if copies.len() < 2 {
+                    return Ok(());
+                }
                 let surplus = copies.len() - 1;
                 let noun = if surplus == 1 { "copy" } else { "copies" };
-                let list = self.on_chain(command, "-S", &[]);
-                // By number and from behind, so that the first one keeps its place.
-                let script = format!(
-                    "l=$({list} | grep '^-A ' | grep -nxF -e {} | cut -d: -f1 | sed 1d | sort -rn)\nfor n in $l; do {} $n || exit; done",
-                    quote(line),
-                    self.on_chain(command, "-D", &[])
-                );
-                plan.changes.push(
-                    self.change(format!("remove {surplus} surplus {noun} of a rule in {place}: {shown}"), &script),
-                );
+                let what = format!("remove {surplus} surplus {noun} of a rule in {place}: {shown}");
+                // The first one keeps its place.
+                plan.changes.push(self.change(what, &self.delete_lines(command, &copies, "sed 1d")));
                 let mut seen = false;
-                after.retain(|l| l != line || !std::mem::replace(&mut seen, true));
+                after.retain(|l| !copies.contains(l) || !std::mem::replace(&mut seen, true));
             }
             (Presence::Absent, true) => {
-                let script =
-                    format!("while {check} 2>/dev/null; do {} || exit; done", self.on_chain(command, "-D", &rule));
+                let mut script =
+                    format!("while {check} 2>/dev/null; do {} || exit; done\n", self.on_chain(command, "-D", &rule));
+                if !copies.is_empty() {
+                    script.push_str(&self.delete_lines(command, &copies, "cat"));
+                }
                 plan.changes.push(self.change(format!("remove rule from {place}: {shown}"), &script));
                 after.retain(|l| !copies.contains(l));
                 plan.leaves.push((self.rule_question(command), left(1)));
@@ -487,6 +488,17 @@ impl Iptables {
         }
         self.leave(command, plan, &dump, &after);
         Ok(())
+    }
+
+    /// Deletes rules by what `-S` prints for them, by number and from behind; `which` is a filter for the numbers.
+    fn delete_lines(&self, command: &str, lines: &[String], which: &str) -> String {
+        let patterns: BTreeSet<_> = lines.iter().map(|l| format!("-e {}", quote(l))).collect();
+        let patterns = patterns.into_iter().collect::<Vec<_>>().join(" ");
+        format!(
+            "l=$({} | grep '^-A ' | grep -nxF {patterns} | cut -d: -f1 | {which} | sort -rn)\nfor n in $l; do {} $n || exit; done",
+            self.on_chain(command, "-S", &[]),
+            self.on_chain(command, "-D", &[])
+        )
     }
 
     fn result(&self) -> Map<String, Json> {

@@ -337,27 +337,6 @@ impl Steps {
     }
 }
 
-impl UnitState {
-    /// One of the properties systemd printed.
-    fn property(&self, name: &str) -> Option<&str> {
-        self.properties.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
-    }
-
-    /// Brings the listed properties in line with the fields.
-    fn sync(&mut self) {
-        for (key, value) in &mut self.properties {
-            match key.as_str() {
-                "LoadState" => value.clone_from(&self.load),
-                "ActiveState" => value.clone_from(&self.active),
-                "SubState" => value.clone_from(&self.sub),
-                "UnitFileState" => value.clone_from(&self.file),
-                "NeedDaemonReload" => *value = if self.stale { "yes" } else { "no" }.to_owned(),
-                _ => {}
-            }
-        }
-    }
-}
-
 fn lines(unit: &UnitState) -> String {
     format!("load: {}\nactive: {}\nenabled: {}\n", unit.load, unit.active, unit.file)
 }

@@ -237,6 +237,12 @@ fn squeezed(text: &str) -> String {
 
 /// Adds a line to a file that may be there already.
 fn add(state: &State, plan: &mut Plan, path: &str, line: &str) -> Result<(), PlanError> {
+    let directory = path.rsplit_once('/').map_or("/", |(directory, _)| directory);
+    if state.stat(directory, true)?.is_none() {
+        let script = format!("umask 022; mkdir -p -- {}\n", quote(directory));
+        let writes = vec![Resource::Path(directory.to_owned())];
+        plan.changes.push(Change::closed(format!("create directory {directory}"), Step::Script(script), writes));
+    }
     let file = TextFile::read(state, path)?;
     let mut text = file.text.clone().unwrap_or_default();
     if !text.is_empty() && !text.ends_with('\n') {

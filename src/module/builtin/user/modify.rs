@@ -34,6 +34,13 @@ impl User {
             plan.diff.push(self.diff(Some(user), Some(&after)));
             plan.leaves.push((self.question(), Answer::User(Some(after.clone()))));
         }
+        if self.move_home.0 && after.home != user.home {
+            for follow in [false, true] {
+                let stat = |path: &str, stat| (Probe::Stat { path: path.to_owned(), follow }, Answer::Stat(stat));
+                plan.leaves.push(stat(&after.home, Some(home_stat(&after))));
+                plan.leaves.push(stat(&user.home, None));
+            }
+        }
         let home_there = !self.create_home.0 || state.stat(&after.home, true)?.is_some();
         if !home_there && !(self.move_home.0 && after.home != user.home) {
             plan.changes.push(self.home_change(&after));
