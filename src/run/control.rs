@@ -69,6 +69,7 @@ impl HostRun {
     }
 
     fn flush_handlers(&mut self, position: &Position) {
+        self.take_owed();
         if self.notified.is_empty() {
             return self.advance();
         }

@@ -183,7 +183,17 @@ impl HostRun {
         Ok(true)
     }
 
+    /// Handlers that an earlier run was cut off before: they are due as if notified now.
+    pub(super) fn take_owed(&mut self) {
+        let Some(machine) = self.run.known_machine(&self.host.name) else { return };
+        let handlers = self.handlers.clone();
+        for name in machine.take_owed(|name| !handlers.find(name).is_empty()) {
+            self.notified.extend(handlers.find(&name));
+        }
+    }
+
     fn run_handlers(&mut self, position: &Position) {
+        self.take_owed();
         let Some(frame) = self.frames.last_mut() else { return };
         if self.notified.is_empty() {
             frame.pc += 1;

@@ -19,6 +19,11 @@ pub fn open(who: &str) -> String {
     format!("who={}\n{}", quote(&who.replace([':', '\n'], " ")), include_str!("lock.sh"))
 }
 
+/// Prints the handlers that a cut-off run still owes, and takes nothing.
+pub fn peek() -> String {
+    format!("{FOLDER}echo {PENDING}; [ ! -s \"$d/pending\" ] || cat \"$d/pending\"\n")
+}
+
 /// What [`open`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opened {

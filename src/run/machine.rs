@@ -56,6 +56,7 @@ struct Link {
 
 struct Opening {
     shell: Shell,
+    opened: bool,
     locked: bool,
 }
 
@@ -73,7 +74,7 @@ pub struct Machine {
     /// Frames sent so far.
     round_trips: AtomicU64,
     ssh: Arc<SshContext>,
-    owing: SyncMutex<HashMap<String, bool>>,
+    owing: SyncMutex<Vec<Actor>>,
     /// Connections to Kubernetes API servers through this machine.
     pub api: crate::kube::Connections,
 }
@@ -147,14 +148,18 @@ impl Machine {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether handlers are noted on the host as owed to this user's changes.
-    pub fn owes(&self, actor: &Actor) -> bool {
-        self.owing.lock().unwrap_or_else(PoisonError::into_inner).get(&key(actor)).copied().unwrap_or(false)
+    /// The users in whose folder on the host handlers are noted as owed.
+    pub fn owing(&self) -> Vec<Actor> {
+        self.owing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes that handlers are, or are no longer, noted on the host as owed.
+    /// Notes that handlers are, or are no longer, noted as owed in a user's folder on the host.
     pub fn set_owes(&self, actor: &Actor, owes: bool) {
-        self.owing.lock().unwrap_or_else(PoisonError::into_inner).insert(key(actor), owes);
+        let mut owing = self.owing.lock().unwrap_or_else(PoisonError::into_inner);
+        owing.retain(|a| a != actor);
+        if owes {
+            owing.push(actor.clone());
+        }
     }
 
     /// Remarks about the host, each returned once.
@@ -176,11 +181,13 @@ impl Machine {
     ) -> Result<Vec<Output>, (MachineError, Vec<Output>)> {
         let mut link = self.link.lock().await;
         let opening = self.open(&mut link, actor).await.map_err(|e| (e, Vec::new()))?;
-        let lock_first = usize::from(!opening.locked && self.who.is_some());
+        let first = usize::from(!opening.opened);
         let batches = batch(probes);
-        let mut segments = Vec::with_capacity(lock_first + work.len() + batches.len());
-        if let (1, Some(who)) = (lock_first, &self.who) {
-            segments.push(Segment::new(lock::open(who)).stop_on_failure(true));
+        let mut segments = Vec::with_capacity(first + work.len() + batches.len());
+        if first == 1 {
+            // A run that changes nothing takes no lock, but sees what an earlier one still owes.
+            let script = self.who.as_deref().map_or_else(lock::peek, lock::open);
+            segments.push(Segment::new(script).stop_on_failure(true));
         }
         segments.extend(
             work.iter()
@@ -191,9 +198,9 @@ impl Machine {
         let sent = Instant::now();
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         let end = opening.shell.run(&segments, |_, output| outputs.push(output)).await;
-        if lock_first == 1 && !outputs.is_empty() {
+        if first == 1 && !outputs.is_empty() {
             let output = outputs.remove(0);
-            if let Err(error) = self.opened(opening, &output) {
+            if let Err(error) = self.opened(actor, opening, &output) {
                 link.shells.remove(&key(actor));
                 return Err((error, Vec::new()));
             }
@@ -213,11 +220,15 @@ impl Machine {
         Ok(outputs)
     }
 
-    fn opened(&self, opening: &mut Opening, output: &Output) -> Result<(), MachineError> {
+    fn opened(&self, actor: &Actor, opening: &mut Opening, output: &Output) -> Result<(), MachineError> {
         match output.status {
             0 => {
-                opening.locked = true;
+                opening.opened = true;
+                opening.locked = self.who.is_some();
                 let Opened { pending, notes } = Opened::parse(&output.stdout);
+                if !pending.is_empty() {
+                    self.set_owes(actor, true);
+                }
                 self.owed.lock().unwrap_or_else(PoisonError::into_inner).extend(pending);
                 self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
                 Ok(())
@@ -252,11 +263,13 @@ impl Machine {
         if !link.shells.contains_key(&key) {
             let session = self.session(link).await?;
             let shell = session.shell(actor.as_deref()).await.map_err(|e| refusal(&e))?;
-            link.shells.insert(key.clone(), Opening { shell, locked: false });
+            link.shells.insert(key.clone(), Opening { shell, opened: false, locked: false });
         }
         let opening = link.shells.get_mut(&key).ok_or_else(|| MachineError::Refused("the shell is gone".to_owned()))?;
         // A shell that made room for a transfer is started anew, and the lock knows only the old one.
-        opening.locked &= opening.shell.is_running().await;
+        if !opening.shell.is_running().await {
+            (opening.opened, opening.locked) = (false, false);
+        }
         Ok(opening)
     }
 

@@ -285,6 +285,11 @@ impl Run {
         Ok(machines.entry(host.to_owned()).or_insert((machine, login)).clone())
     }
 
+    /// A host's machine, if it has been used.
+    pub(crate) fn known_machine(&self, host: &str) -> Option<Arc<Machine>> {
+        lock(&self.machines).get(host).map(|(machine, _)| machine.clone())
+    }
+
     /// The machine that `delegate_to` names: a host of the inventory with its own variables, this machine, or an address.
     pub fn delegate(self: &Arc<Self>, name: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
         if let Some(known) = lock(&self.machines).get(name) {

@@ -16,7 +16,6 @@ use super::{
     handlers::Handlers,
     host::{HostRun, Outcome},
     keyword::{self, truth},
-    machine::Actor,
     program::Program,
     variables::TaskVars,
 };
@@ -128,11 +127,6 @@ impl Batch {
             action: name.to_owned(),
             span: None,
         }
-    }
-
-    /// As whom the play acts, its tasks' own `become` left out.
-    pub fn play_actor(&self, run: &Run, vars: &Context) -> Actor {
-        keyword::actor(run, &self.play.scope, vars, None).ok().flatten()
     }
 }
 

@@ -470,16 +470,16 @@ impl HostRun {
         if self.run.options.check {
             return Ok(());
         }
-        let left: Vec<String> = self
+        let Some(machine) = self.run.known_machine(&self.host.name) else { return Ok(()) };
+        let mut left: Vec<String> = self
             .notified
             .iter()
             .filter_map(|i| self.handlers.task(*i))
             .filter_map(|t| t.name.as_ref()?.as_str().map(str::to_owned))
             .collect();
-        let vars = self.vars(&self.batch.gather.clone());
-        let Ok((machine, _)) = self.run.machine(&self.host.name, &vars) else { return Ok(()) };
-        let actor = self.batch.play_actor(&self.run, &vars);
-        if machine.owes(&actor) {
+        // Those of other plays too.
+        left.extend(machine.still_owed());
+        for actor in machine.owing() {
             let snapshot = self.snapshot();
             self.settle_on(&machine, &actor).await?;
             self.decide(snapshot, &Vec::new(), vec![Work::new(lock::settle(&left))], Vec::new());
