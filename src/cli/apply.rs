@@ -2,14 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use miette::Report;
 
-use super::{Exit, common};
+use super::{Exit, common, listing::Lists};
 use crate::{
     playbook::Playbook,
-    report::{self, Output},
-    run::{Run, Summary},
+    report::{self, Output, Reporter},
+    run::Summary,
 };
 
 /// Bring the hosts to the described state
@@ -19,7 +19,7 @@ pub struct Apply {
     #[arg(short = 'C', long)]
     check: bool,
     /// Show differences of files
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, env = "BRINGUP_DIFF", hide_env_values = true, value_parser = FalseyValueParser::new())]
     diff: bool,
     #[command(flatten)]
     play: Plays,
@@ -43,16 +43,22 @@ struct Plays {
     #[command(flatten)]
     hosts: common::Hosts,
     /// Only tasks with these tags
-    #[arg(short, long, value_name = "TAGS")]
+    #[arg(short, long, value_name = "TAGS", env = "BRINGUP_TAGS", hide_env_values = true)]
     tags: Vec<String>,
     /// No tasks with these tags
-    #[arg(long, value_name = "TAGS")]
+    #[arg(long, value_name = "TAGS", env = "BRINGUP_SKIP_TAGS", hide_env_values = true)]
     skip_tags: Vec<String>,
     /// Start at the task of this name
     #[arg(long, value_name = "NAME")]
     start_at_task: Option<String>,
+    /// Ask before each task whether to do it
+    #[arg(long)]
+    step: bool,
+    #[command(flatten)]
+    lists: Lists,
     /// Seconds that a step may take at most
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", env = "BRINGUP_TASK_TIMEOUT", hide_env_values = true,
+        value_parser = clap::value_parser!(u64).range(1..))]
     task_timeout: Option<u64>,
     /// Run notified handlers even on hosts that failed
     #[arg(long)]
@@ -60,8 +66,14 @@ struct Plays {
     /// Ask each task's questions by themselves: slower, for comparison
     #[arg(long, hide = true)]
     no_lookahead: bool,
+    /// Show the slowest tasks, round trips and bytes at the end
+    #[arg(long)]
+    profile: bool,
+    /// Write when each task ran on each host, for chrome://tracing or ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<PathBuf>,
     /// What to print
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
     output: Output,
 }
 
@@ -69,7 +81,7 @@ impl Apply {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         let summary = self.play.run(self.check, self.diff)?;
-        Ok(exit(&summary, false))
+        Ok(common::exit(&summary, false))
     }
 }
 
@@ -77,7 +89,7 @@ impl Plan {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         let summary = self.play.run(true, true)?;
-        Ok(exit(&summary, self.exit_code))
+        Ok(common::exit(&summary, self.exit_code))
     }
 }
 
@@ -90,55 +102,47 @@ impl Plays {
         options.skip_tags = self.skip_tags.clone();
         options.tag_filter = common::tag_filter(&self.tags, &self.skip_tags);
         options.start_at_task = self.start_at_task.clone();
+        options.step = self.step;
         options.task_timeout = self.task_timeout.map(Duration::from_secs);
         options.force_handlers = self.force_handlers;
         options.lookahead = !self.no_lookahead;
-        let loader = common::loader(&options);
+        let loader = common::loader(&options, self.hosts.roles_path.as_deref());
         let mut playbooks: Vec<Playbook> = Vec::new();
         for path in &self.playbooks {
             let (playbook, warnings) = loader.load(path)?;
             warnings.into_iter().for_each(|w| eprintln!("{:?}", Report::new(w)));
             playbooks.push(playbook);
         }
+        if self.lists.any() && !self.lists.hosts() {
+            self.lists.print(&playbooks, &options.tag_filter, None)?;
+            return Ok(Summary::default());
+        }
         let folders: Vec<PathBuf> =
             playbooks.iter().flat_map(|p| p.plays.iter().map(|play| play.directory.clone())).collect();
         let inventory = self.hosts.load(&folders)?;
-        let reporter = report::reporter(self.output, self.hosts.verbose);
-        let run = Run::new(options, inventory, loader, reporter, common::ssh_context());
-        let runtime = common::runtime()?;
-        let summary = runtime.block_on(async {
-            tokio::spawn(interrupts(run.clone()));
-            run.playbooks(&playbooks).await
-        });
-        // Threads that wait for a person's answer must not keep the process.
-        runtime.shutdown_timeout(Duration::from_millis(200));
-        Ok(summary?)
-    }
-}
-
-/// The first interrupt lets running steps finish; the second ends the process.
-async fn interrupts(run: Arc<Run>) {
-    while tokio::signal::ctrl_c().await.is_ok() {
-        match run.interrupt() {
-            1 => eprintln!("\ninterrupted: running steps are finished, no new one is started; once more to abort"),
-            _ => std::process::exit(i32::from(Exit::Interrupted.code())),
+        if self.lists.any() {
+            let filter = options.tag_filter.clone();
+            let run = common::new_run(options, inventory, loader, Arc::new(report::Silent));
+            self.lists.print(&playbooks, &filter, Some(&run))?;
+            return Ok(Summary::default());
         }
+        let reporter = self.reporter()?;
+        common::execute(&common::new_run(options, inventory, loader, reporter), &playbooks)
     }
-}
 
-fn exit(summary: &Summary, changes: bool) -> Exit {
-    let any = |count: fn(&crate::report::Counts) -> u32| summary.hosts.iter().any(|(_, c)| count(c) > 0);
-    if !summary.faults.is_empty() {
-        summary.faults.iter().for_each(|f| eprintln!("this is a fault of bringup: {f}"));
-        return Exit::Fault;
-    }
-    if summary.interrupted {
-        return Exit::Interrupted;
-    }
-    match (any(|c| c.unreachable), any(|c| c.failed), changes && any(|c| c.changed)) {
-        (true, ..) => Exit::Unreachable,
-        (_, true, _) => Exit::Failed,
-        (_, _, true) => Exit::Changes,
-        _ => Exit::Ok,
+    fn reporter(&self) -> Result<Arc<dyn Reporter>, Report> {
+        // A question between two tasks and a moving display don't go together.
+        let live = !self.step;
+        let mut reporter = report::reporter(self.output, self.hosts.verbose, live);
+        if self.profile {
+            reporter = Arc::new(report::Profile::new(reporter, self.output != Output::Human));
+        }
+        if let Some(path) = &self.timeline {
+            let file = std::fs::File::create(path).map_err(|e| {
+                miette::miette!(help = "name a file behind `--timeline`", "cannot write {}: {e}", path.display())
+            })?;
+            reporter = Arc::new(report::Timeline::new(reporter, file));
+        }
+        Ok(reporter)
     }
 }

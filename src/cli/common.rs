@@ -1,15 +1,16 @@
 //! Flags that several commands share, and what they become.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsStr, path::PathBuf, sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use miette::{IntoDiagnostic, Report};
 
-use super::{module_names::Modules, password};
+use super::{Exit, module_names::Modules, password};
 use crate::{
     inventory::{Inventory, parse_extra_vars},
-    playbook::{Loader, TagFilter},
-    run::{Options, extra_var_map},
+    playbook::{Loader, Playbook, TagFilter},
+    report::{self, Reporter},
+    run::{Options, Run, Summary, extra_var_map},
     ssh::{Context as SshContext, HostKeyPolicy},
 };
 
@@ -17,25 +18,33 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub struct Hosts {
     /// Inventory file or folder, or a list of hosts with commas (`h1,h2,`); may be given several times
-    #[arg(short, long, value_name = "INVENTORY", env = "BRINGUP_INVENTORY", value_delimiter = ';')]
+    #[arg(
+        short,
+        long,
+        value_name = "INVENTORY",
+        env = "BRINGUP_INVENTORY",
+        hide_env_values = true,
+        value_delimiter = ';'
+    )]
     pub inventory: Vec<String>,
     /// Narrow the hosts to this pattern (`web:!web3`, `@FILE`)
-    #[arg(short, long, value_name = "PATTERN")]
+    #[arg(short, long, value_name = "PATTERN", env = "BRINGUP_LIMIT", hide_env_values = true)]
     pub limit: Option<String>,
     /// Variables: `k=v`, JSON, or `@FILE`; may be given several times
     #[arg(short, long, value_name = "VARS")]
     pub extra_vars: Vec<String>,
     /// Work on so many hosts at once
-    #[arg(short, long, default_value_t = 100, value_name = "N")]
+    #[arg(short, long, default_value_t = 100, value_name = "N", env = "BRINGUP_FORKS", hide_env_values = true,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub forks: usize,
     /// Log in as this user
-    #[arg(short, long, value_name = "USER")]
+    #[arg(short, long, value_name = "USER", env = "BRINGUP_USER", hide_env_values = true)]
     pub user: Option<String>,
     /// Become another user (root unless --become-user says otherwise)
-    #[arg(short = 'b', long = "become")]
+    #[arg(short = 'b', long = "become", env = "BRINGUP_BECOME", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub become_: bool,
     /// The user to become
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", env = "BRINGUP_BECOME_USER", hide_env_values = true)]
     pub become_user: Option<String>,
     /// Ask for the password of `become`
     #[arg(short = 'K', long)]
@@ -44,20 +53,30 @@ pub struct Hosts {
     #[arg(short = 'k', long)]
     pub ask_pass: bool,
     /// Log in with this key first
-    #[arg(long, alias = "key-file", value_name = "FILE")]
+    #[arg(long, alias = "key-file", value_name = "FILE", env = "BRINGUP_PRIVATE_KEY", hide_env_values = true)]
     pub private_key: Option<PathBuf>,
     /// Reach hosts by `ssh` or `local`
-    #[arg(short, long, value_name = "KIND")]
+    #[arg(short, long, value_name = "KIND", env = "BRINGUP_CONNECTION", hide_env_values = true)]
     pub connection: Option<String>,
     /// Further arguments of ssh, such as `-o ProxyJump=bastion`
-    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "ARGS",
+        allow_hyphen_values = true,
+        env = "BRINGUP_SSH_COMMON_ARGS",
+        hide_env_values = true
+    )]
     pub ssh_common_args: Vec<String>,
     /// Accept and remember the keys of hosts never seen before
-    #[arg(long)]
+    #[arg(long, env = "BRINGUP_ACCEPT_NEW_HOST_KEYS", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub accept_new_host_keys: bool,
     /// Seconds for connecting and logging in
-    #[arg(short = 'T', long, default_value_t = 30, value_name = "SECONDS")]
+    #[arg(short = 'T', long, default_value_t = 30, value_name = "SECONDS", env = "BRINGUP_TIMEOUT",
+        hide_env_values = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
+    /// Folders to look for roles in, separated by colons
+    #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true, hide = true)]
+    pub roles_path: Option<std::ffi::OsString>,
     /// Say more; several times for still more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -97,20 +116,73 @@ impl Hosts {
                 "there is no inventory"
             ));
         }
-        Ok(Inventory::load(&self.inventory, playbook_dirs)?)
+        let inventory = Inventory::load(&self.inventory, playbook_dirs)?;
+        inventory.warnings().iter().for_each(|w| eprintln!("warning: {w}"));
+        Ok(inventory)
     }
 }
 
 /// A loader that knows all modules.
-pub fn loader(options: &Options) -> Loader {
-    let roles_path = std::env::var_os("BRINGUP_ROLES_PATH").or_else(|| std::env::var_os("ANSIBLE_ROLES_PATH"));
+pub fn loader(options: &Options, roles_path: Option<&OsStr>) -> Loader {
+    let roles_path = roles_path.map(OsStr::to_owned).or_else(|| std::env::var_os("ANSIBLE_ROLES_PATH"));
     let roles_path = roles_path.map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
     let extra_vars = extra_var_map(&options.extra_vars);
     Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, ..Default::default() })
 }
 
+/// Runs playbooks, interrupts heeded.
+pub fn execute(run: &Arc<Run>, playbooks: &[Playbook]) -> Result<Summary, Report> {
+    let runtime = runtime()?;
+    let summary = runtime.block_on(async {
+        tokio::spawn(interrupts(run.clone()));
+        run.playbooks(playbooks).await
+    });
+    // Threads that wait for a person's answer must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    report::end();
+    Ok(summary?)
+}
+
+/// A run over an inventory.
+pub fn new_run(options: Options, inventory: Inventory, loader: Loader, reporter: Arc<dyn Reporter>) -> Arc<Run> {
+    Run::new(options, inventory, loader, reporter, ssh_context())
+}
+
+/// The first interrupt lets running steps finish; the second ends the process.
+async fn interrupts(run: Arc<Run>) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        match run.interrupt() {
+            1 => report::aside(|| {
+                eprintln!("\ninterrupted: running steps are finished, no new one is started; once more to abort");
+            }),
+            _ => {
+                report::end();
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+        }
+    }
+}
+
+/// What a run's end means for the exit code, `changes` being those of `plan --exit-code`.
+pub fn exit(summary: &Summary, changes: bool) -> Exit {
+    let any = |count: fn(&report::Counts) -> u32| summary.hosts.iter().any(|(_, c)| count(c) > 0);
+    if !summary.faults.is_empty() {
+        summary.faults.iter().for_each(|f| eprintln!("this is a fault of bringup: {f}"));
+        return Exit::Fault;
+    }
+    if summary.interrupted {
+        return Exit::Interrupted;
+    }
+    match (any(|c| c.unreachable), any(|c| c.failed), changes && any(|c| c.changed)) {
+        (true, ..) => Exit::Unreachable,
+        (_, true, _) => Exit::Failed,
+        (_, _, true) => Exit::Changes,
+        _ => Exit::Ok,
+    }
+}
+
 /// What SSH sessions share: keys read, passphrases asked for.
-pub fn ssh_context() -> Arc<SshContext> {
+fn ssh_context() -> Arc<SshContext> {
     Arc::new(SshContext::new(Arc::new(password::Terminal)))
 }
 
@@ -120,7 +192,7 @@ pub fn tag_filter(tags: &[String], skip: &[String]) -> TagFilter {
 }
 
 /// The runtime that everything asynchronous runs on.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Report> {
+fn runtime() -> Result<tokio::runtime::Runtime, Report> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()
 }
 

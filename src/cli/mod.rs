@@ -1,13 +1,29 @@
 //! The command line, one file per subcommand.
 
+mod adhoc;
 mod apply;
 mod common;
+mod completions;
+mod doc;
+mod exec;
+mod facts;
+mod fault;
+mod init;
+mod inventory;
+mod lint;
+mod listing;
+mod man;
 mod module_names;
 mod password;
+mod ping;
+mod say;
+mod schema;
+mod settings;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
+use miette::Report;
 
 /// How the process ends; the gravest of several wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +61,14 @@ impl Exit {
 
 /// Brings hosts to the described state over SSH, in Ansible's language, with nothing installed on them.
 #[derive(Parser)]
-#[command(name = "bringup", version, max_term_width = 100)]
+#[command(
+    name = "bringup",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 well, 1 bad input, \
+    2 a task failed, 3 `plan --exit-code` found changes, 4 a host is unreachable, 130 interrupted, \
+    250 a fault of bringup."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -55,11 +78,48 @@ struct Arguments {
 enum Command {
     Apply(apply::Apply),
     Plan(apply::Plan),
+    Exec(exec::Exec),
+    Ping(ping::Ping),
+    Facts(facts::Facts),
+    Inventory(inventory::Show),
+    Lint(lint::Lint),
+    Doc(doc::Doc),
+    Init(init::Init),
+    Completions(completions::Completions),
+    Man(man::Man),
+    Schema(schema::Schema),
+}
+
+impl Command {
+    fn run(&self) -> Result<Exit, Report> {
+        match self {
+            Command::Apply(c) => c.run(),
+            Command::Plan(c) => c.run(),
+            Command::Exec(c) => c.run(),
+            Command::Ping(c) => c.run(),
+            Command::Facts(c) => c.run(),
+            Command::Inventory(c) => c.run(),
+            Command::Lint(c) => c.run(),
+            Command::Doc(c) => c.run(),
+            Command::Init(c) => c.run(),
+            Command::Completions(c) => c.run(),
+            Command::Man(c) => c.run(),
+            Command::Schema(c) => c.run(),
+        }
+    }
 }
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let settings = match settings::find() {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("{error:?}");
+            return ExitCode::from(Exit::Usage.code());
+        }
+    };
+    let parsed = settings::with_defaults(&settings).try_get_matches();
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help that cannot be printed (a closed pipe) is nobody's error.
@@ -68,17 +128,5 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if usage { Exit::Usage.code() } else { 0 });
         }
     };
-    let ended = std::panic::catch_unwind(|| match arguments.command {
-        Command::Apply(apply) => apply.run(),
-        Command::Plan(plan) => plan.run(),
-    });
-    let exit = match ended {
-        Ok(Ok(exit)) => exit,
-        Ok(Err(error)) => {
-            eprintln!("{error:?}");
-            Exit::Usage
-        }
-        Err(_) => Exit::Fault,
-    };
-    ExitCode::from(exit.code())
+    ExitCode::from(fault::guarded(|| arguments.command.run()).code())
 }

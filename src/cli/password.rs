@@ -12,7 +12,7 @@ impl Prompter for Terminal {
         if !console::user_attended_stderr() {
             return None;
         }
-        rpassword::prompt_password(format!("{question} ")).ok().map(Secret::new)
+        crate::report::aside(|| rpassword::prompt_password(format!("{question} "))).ok().map(Secret::new)
     }
 }
 

@@ -122,6 +122,16 @@ pub enum Event {
         /// The text.
         note: String,
     },
+    /// A host has no more to do in this play, or in this batch of it.
+    HostDone {
+        /// The host.
+        host: String,
+    },
+    /// A batch of a play begins: the hosts that go through it together.
+    BatchStart {
+        /// The hosts, in order.
+        hosts: Vec<String>,
+    },
     /// A remark for the user.
     Warning {
         /// The text.

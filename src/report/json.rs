@@ -39,7 +39,7 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
         }),
         Event::TaskResult { task, host, delegate, status, duration, diff, result } => json!({
             "event": if task.handler { "handler_result" } else { "task_result" }, "play": task.play, "task": task.name,
-            "action": task.action, "host": host, "delegate": delegate, "status": status,
+            "action": task.action, "host": host, "delegate": delegate, "status": status, "item": null,
             "place": task.span.as_ref().map(|s| s.place()), "duration_ms": duration.as_millis() as u64,
             "diff": diffs(diff), "result": result,
         }),
@@ -48,7 +48,11 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
             let hosts: Map<String, Json> = hosts.iter().map(|(h, c)| (h.clone(), json!(c))).collect();
             json!({"event": "recap", "check": check, "hosts": hosts, "duration_ms": duration.as_millis() as u64, "round_trips": round_trips})
         }
-        Event::TaskRunning { .. } | Event::Transfer { .. } | Event::HostNote { .. } => return None,
+        Event::TaskRunning { .. }
+        | Event::Transfer { .. }
+        | Event::HostNote { .. }
+        | Event::HostDone { .. }
+        | Event::BatchStart { .. } => return None,
     };
     match value {
         Json::Object(object) => Some(object),

@@ -1,12 +1,26 @@
 //! What the user sees: progress, lines, JSON, recap, diffs.
 
+mod adhoc;
+mod diff;
 mod event;
+mod failure;
+mod group;
+mod human;
 mod json;
-mod lines;
+mod junit;
+mod live;
+mod profile;
+mod recap;
+mod timeline;
+mod yamlish;
 
 use std::sync::Arc;
 
+pub use adhoc::AdHoc;
 pub use event::{Counts, Event, Reporter, Silent, Status, TaskLine};
+pub use live::{aside, end};
+pub use profile::Profile;
+pub use timeline::Timeline;
 
 /// What a run prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -16,12 +30,15 @@ pub enum Output {
     Human,
     /// One JSON object per line
     Json,
+    /// A JUnit report at the end
+    Junit,
 }
 
-/// The reporter for an output format.
-pub fn reporter(output: Output, verbosity: u8) -> Arc<dyn Reporter> {
+/// The reporter for an output format; `live` allows a moving display on a terminal.
+pub fn reporter(output: Output, verbosity: u8, live: bool) -> Arc<dyn Reporter> {
     match output {
-        Output::Human => Arc::new(lines::Lines::new(verbosity)),
+        Output::Human => Arc::new(human::Human::new(verbosity, live && live::possible())),
         Output::Json => Arc::new(json::JsonLines),
+        Output::Junit => Arc::new(junit::Junit::default()),
     }
 }

@@ -142,6 +142,7 @@ impl HostRun {
                 }
             }
         }
+        self.run.tell(Event::HostDone { host: self.host.name.clone() });
         self.batch.barrier.leave(&self.host.name);
     }
 

@@ -9,6 +9,7 @@ mod api;
 mod barrier;
 mod change;
 mod connection;
+mod consent;
 mod control;
 mod controller;
 mod error;
@@ -86,6 +87,7 @@ pub struct Run {
     seen: Mutex<HashMap<usize, (Arc<Task>, ahead::Features)>>,
     interrupts: AtomicU8,
     started: AtomicBool,
+    consents: Mutex<consent::Consents>,
     playbook_dir: Mutex<Option<std::path::PathBuf>>,
 }
 
@@ -122,6 +124,7 @@ impl Run {
             seen: Mutex::default(),
             interrupts: AtomicU8::new(0),
             started: AtomicBool::new(false),
+            consents: Mutex::default(),
             playbook_dir: Mutex::default(),
             options,
         })
@@ -361,9 +364,11 @@ impl Run {
             None if console::user_attended() => {
                 let question = prompt.to_owned();
                 let answer = tokio::task::spawn_blocking(move || {
-                    eprint!("{question} ");
-                    let mut line = String::new();
-                    std::io::stdin().read_line(&mut line).map(|_| line)
+                    crate::report::aside(|| {
+                        eprint!("{question} ");
+                        let mut line = String::new();
+                        std::io::stdin().read_line(&mut line).map(|_| line)
+                    })
                 });
                 let line = answer.await.ok().and_then(Result::ok).unwrap_or_default();
                 return StepOutput {
@@ -403,8 +408,9 @@ impl Run {
             )
         };
         loop {
-            let answer = read(prompt).map_err(unread)?;
-            if !confirm || read(&format!("{prompt} (again)")).map_err(unread)? == answer {
+            let answer = crate::report::aside(|| read(prompt)).map_err(unread)?;
+            let again = || crate::report::aside(|| read(&format!("{prompt} (again)")));
+            if !confirm || again().map_err(unread)? == answer {
                 return Ok(if answer.is_empty() { default.unwrap_or_default().to_owned() } else { answer });
             }
             eprintln!("the two answers differ");

@@ -28,6 +28,8 @@ pub struct Options {
     pub tag_filter: TagFilter,
     /// `--start-at-task`.
     pub start_at_task: Option<String>,
+    /// `--step`: the user is asked before each task.
+    pub step: bool,
     /// `--extra-vars`.
     pub extra_vars: Vars,
     /// The inventories, as written.
@@ -78,6 +80,7 @@ impl Default for Options {
             skip_tags: Vec::new(),
             tag_filter: TagFilter::new::<&str>(&[], &[]),
             start_at_task: None,
+            step: false,
             extra_vars: Vars::new(),
             inventories: Vec::new(),
             user: None,

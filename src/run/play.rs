@@ -163,6 +163,7 @@ impl Run {
             let mut batch = self.batch(play, number, index as u32, &hosts, now.clone(), prompted.clone())?;
             batch.name.clone_from(&name);
             let batch = Arc::new(batch);
+            self.tell(Event::BatchStart { hosts: now.clone() });
             self.run_batch(&batch).await;
             let failed = batch.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
             failed.iter().for_each(|h| self.host_out(h));
@@ -194,7 +195,11 @@ impl Run {
         }
     }
 
-    fn play_hosts(&self, play: &Play) -> Result<Vec<String>, RunError> {
+    /// The hosts of a play, in its order.
+    ///
+    /// # Errors
+    /// When the pattern is wrong.
+    pub fn play_hosts(&self, play: &Play) -> Result<Vec<String>, RunError> {
         let patterns: Vec<String> = match &play.hosts.value {
             Value::Seq(parts) => parts.iter().map(Node::key_text).collect(),
             _ => vec![play.hosts.key_text()],

@@ -65,6 +65,10 @@ impl HostRun {
                 self.flush_if_needed(&task).await?;
                 self.include(include, &task, &position, &vars).await
             }
+            Action::Module { .. } if self.run.options.step && !self.consent(&task, &position, &vars).await? => {
+                self.advance();
+                return Ok(());
+            }
             Action::Module { .. } => {
                 let outcome = self.items(&task, &position, &vars).await?;
                 if once {
@@ -213,7 +217,7 @@ impl HostRun {
                 status: one.status,
                 item: if plain.no_log { json!("censored") } else { label },
                 diff: one.diff,
-                result: Json::Object(one.result),
+                result: shown(&one.result),
             });
             let done = control.is_some_and(|c| {
                 !c.break_when.is_empty()

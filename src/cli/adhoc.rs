@@ -1,0 +1,182 @@
+//! One task without a playbook: a play in memory for `exec`, `ping` and `facts`.
+
+use std::{path::PathBuf, sync::Arc};
+
+use miette::Report;
+
+use super::{common, module_names::Modules};
+use crate::{
+    module::{Entry, Registry},
+    playbook::{
+        Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Strategy, Task,
+    },
+    report::Reporter,
+    run::{Options, Summary},
+    yaml::{self, Node, Source, Span, Value},
+};
+
+/// A module with its arguments.
+pub struct Call {
+    entry: &'static Entry,
+    args: Args,
+    free_form: Option<Node>,
+    span: Span,
+}
+
+fn text(text: &str, span: &Span) -> Node {
+    Node { value: Value::String { text: text.to_owned(), unsafe_text: false }, span: span.clone() }
+}
+
+impl Call {
+    /// Reads a module's arguments as written behind `-a`: `key=value`, the free-form text, or JSON.
+    ///
+    /// # Errors
+    /// When there is no such module, or it does not take these arguments.
+    pub fn written(module: &str, arguments: &str) -> Result<Call, Report> {
+        let entry = Registry::get().find(module).ok_or_else(|| {
+            let help = Registry::get().near(module).map(|n| format!("did you mean `{n}`?"));
+            let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
+            miette::miette!(help = help, "there is no module `{module}`")
+        })?;
+        let source = Source::new("-a", arguments);
+        let span = Span::whole(&source);
+        let node = text(arguments, &span);
+        let mut args: Args = if arguments.trim_start().starts_with('{') && !arguments.trim_start().starts_with("{{") {
+            match yaml::load_source(&source)?.value {
+                Value::Map(entries) => entries,
+                _ => Vec::new(),
+            }
+        } else if entry.free_form.is_some() {
+            yaml::parse_kv_free_form(&node)?
+        } else {
+            yaml::parse_kv(&node)?
+        };
+        let raw = args.iter().position(|(key, _)| key.key_text() == "_raw_params");
+        let free_form = raw.map(|at| args.remove(at).1).filter(|n| !n.key_text().trim().is_empty());
+        let call = Call { entry, args, free_form, span };
+        if let (Some(rest), None) = (&call.free_form, entry.free_form) {
+            let words = rest.key_text();
+            return Err(miette::miette!(
+                help = "write `-a 'key=value …'`",
+                "`{module}` takes no free text, this is: {words}"
+            ));
+        }
+        call.checked()
+    }
+
+    /// A command with its words: one alone is for the shell, several are taken as they are.
+    pub fn command(words: &[String]) -> Result<Call, Report> {
+        let source = Source::new("the command line", words.join(" "));
+        let span = Span::whole(&source);
+        // Nothing typed into a shell is meant as a template.
+        let word =
+            |w: &String| Node { value: Value::String { text: w.clone(), unsafe_text: true }, span: span.clone() };
+        let (module, args, free_form) = match words {
+            [one] => ("ansible.builtin.shell", Vec::new(), Some(word(one))),
+            many => {
+                let argv = Node { value: Value::Seq(many.iter().map(word).collect()), span: span.clone() };
+                ("ansible.builtin.command", vec![(text("argv", &span), argv)], None)
+            }
+        };
+        let entry = Registry::get().find(module).ok_or_else(|| miette::miette!("there is no module `{module}`"))?;
+        Call { entry, args, free_form, span }.checked()
+    }
+
+    fn checked(self) -> Result<Call, Report> {
+        let found = Modules.check_args(self.entry.name, &self.args, self.free_form.as_ref(), &self.span, true);
+        match found.is_empty() {
+            true => Ok(self),
+            false => Err(Report::new(PlaybookError { diagnostics: found })),
+        }
+    }
+
+    /// Runs it on the hosts of a pattern.
+    ///
+    /// # Errors
+    /// When the inventory or the pattern is wrong, or no host fits.
+    pub fn run(
+        self,
+        hosts: &common::Hosts,
+        pattern: &str,
+        reporter: Arc<dyn Reporter>,
+        adjust: impl FnOnce(&mut Options),
+    ) -> Result<Summary, Report> {
+        let mut options = hosts.options()?;
+        adjust(&mut options);
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let inventory = hosts.load(std::slice::from_ref(&here))?;
+        let selection = inventory.resolve(&[pattern], options.limit.as_deref())?;
+        if selection.hosts.is_empty() {
+            selection.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+            return Err(miette::miette!(
+                help = "`bringup inventory --graph` shows all groups and hosts",
+                "no host fits `{pattern}`"
+            ));
+        }
+        let loader = common::loader(&options, hosts.roles_path.as_deref());
+        let playbook = Playbook { path: here.clone(), plays: vec![Arc::new(self.play(pattern, here))] };
+        common::execute(&common::new_run(options, inventory, loader, reporter), &[playbook])
+    }
+
+    fn play(self, pattern: &str, directory: PathBuf) -> Play {
+        let span = self.span.clone();
+        let scope = |kind, parent: Option<Arc<Scope>>| Scope {
+            kind,
+            keywords: Keywords::default(),
+            role: None,
+            parent,
+            directory: directory.as_path().into(),
+            include_dir: None,
+        };
+        let play_scope = Arc::new(scope(ScopeKind::Play, None));
+        let task = Task {
+            name: None,
+            scope: Arc::new(scope(ScopeKind::Task, Some(play_scope.clone()))),
+            action: Action::Module {
+                name: self.entry.name.to_owned(),
+                written: self.entry.name.to_owned(),
+                name_span: span.clone(),
+                args: self.args,
+                free_form: self.free_form,
+                template: None,
+            },
+            loop_: None,
+            register: None,
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            changed_when: None,
+            failed_when: None,
+            notify: Vec::new(),
+            listen: Vec::new(),
+            async_: None,
+            poll: None,
+            is_handler: false,
+            span: span.clone(),
+        };
+        Play {
+            name: None,
+            hosts: text(pattern, &span),
+            gather_facts: Some(Node { value: Value::Bool(false), span: span.clone() }),
+            span,
+            gather_subset: None,
+            gather_timeout: None,
+            fact_path: None,
+            strategy: Strategy::Free,
+            serial: Vec::new(),
+            max_fail_percentage: None,
+            order: None,
+            force_handlers: None,
+            vars_files: Vec::new(),
+            vars_prompt: Vec::new(),
+            scope: play_scope,
+            pre_tasks: Vec::new(),
+            roles: Vec::new(),
+            tasks: vec![Item::Task(Arc::new(task))],
+            post_tasks: Vec::new(),
+            handlers: Vec::new(),
+            exports: Vec::new(),
+            directory,
+        }
+    }
+}

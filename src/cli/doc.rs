@@ -1,0 +1,180 @@
+//! `bringup doc`: what modules there are, and the page of one.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use console::style;
+use miette::Report;
+use serde_json::Value as Json;
+
+use super::{Exit, say::say};
+use crate::module::{Entry, Registry};
+
+/// List the modules, or show one module's page
+#[derive(Args, Debug)]
+pub struct Doc {
+    /// The module: `copy`, `ansible.posix.sysctl`
+    module: Option<String>,
+}
+
+impl Doc {
+    /// Runs the command.
+    pub fn run(&self) -> Result<Exit, Report> {
+        let text = match &self.module {
+            None => list(),
+            Some(name) => match Registry::get().find(name) {
+                Some(entry) => page(entry),
+                None => {
+                    let help = Registry::get().near(name).map(|n| format!("did you mean `{n}`?"));
+                    let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
+                    return Err(miette::miette!(help = help, "there is no module `{name}`"));
+                }
+            },
+        };
+        say(&text)?;
+        Ok(Exit::Ok)
+    }
+}
+
+fn list() -> String {
+    let entries = Registry::get().entries();
+    let width = entries.iter().map(|e| e.name.len()).max().unwrap_or(0);
+    entries.iter().map(|e| format!("{:<width$}  {}\n", e.name, e.summary)).collect()
+}
+
+fn page(entry: &Entry) -> String {
+    let mut out = format!("{}\n\n{}.\n", style(entry.name).bold(), entry.summary.trim_end_matches('.'));
+    if !entry.aliases.is_empty() {
+        let _ = writeln!(out, "\nAlso known as: {}", entry.aliases.join(", "));
+    }
+    let schema = (entry.schema)().to_value();
+    let required: Vec<&str> =
+        schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+    let properties = schema.get("properties").and_then(Json::as_object);
+    if let Some(properties) = properties.filter(|p| !p.is_empty()) {
+        let _ = writeln!(out, "\n{}", style("Parameters").bold());
+        for (name, property) in properties {
+            parameter(&mut out, name, property, &schema, required.contains(&name.as_str()));
+        }
+    }
+    if entry.open {
+        out.push_str("\nAny other name is taken as well.\n");
+    }
+    if let Some(name) = entry.free_form {
+        let _ = writeln!(out, "\nText behind the module's name is its `{name}`.");
+    }
+    let _ = writeln!(out, "\n{}\n", style("Examples").bold());
+    entry.examples.trim_end().lines().for_each(|line| {
+        let _ = writeln!(out, "{}", format!("    {line}").trim_end());
+    });
+    out
+}
+
+fn parameter(out: &mut String, name: &str, property: &Json, schema: &Json, required: bool) {
+    let mut remarks = vec![kind(property, schema)];
+    if required {
+        remarks.push("required".to_owned());
+    }
+    match property.get("default") {
+        None | Some(Json::Null) => {}
+        Some(Json::String(text)) if text.is_empty() => {}
+        Some(Json::String(text)) => remarks.push(format!("default: {text}")),
+        Some(other) => remarks.push(format!("default: {other}")),
+    }
+    remarks.retain(|r| !r.is_empty());
+    let _ = writeln!(out, "\n  {} ({})", style(name).cyan(), remarks.join(", "));
+    let text = property.get("description").and_then(Json::as_str).unwrap_or_default();
+    for line in wrapped(text, 92) {
+        let _ = writeln!(out, "      {line}");
+    }
+    let choices = choices(property, schema);
+    if !choices.is_empty() {
+        let _ = writeln!(out, "      One of: {}.", choices.join(", "));
+    }
+    let aliases = property.get("x-aliases").and_then(Json::as_array);
+    if let Some(aliases) = aliases {
+        let names: Vec<&str> = aliases.iter().filter_map(Json::as_str).collect();
+        let _ = writeln!(out, "      Also written: {}.", names.join(", "));
+    }
+}
+
+/// The definition that a property leads to, `null` beside it left out.
+fn resolved<'a>(property: &'a Json, schema: &'a Json) -> &'a Json {
+    if let Some(name) = property.get("$ref").and_then(Json::as_str).and_then(|r| r.strip_prefix("#/$defs/")) {
+        return schema.get("$defs").and_then(|d| d.get(name)).map_or(property, |found| resolved(found, schema));
+    }
+    for key in ["anyOf", "allOf"] {
+        if let Some(Json::Array(ways)) = property.get(key) {
+            let mut real = ways.iter().filter(|w| w.get("type").and_then(Json::as_str) != Some("null"));
+            if let (Some(one), None) = (real.next(), real.next()) {
+                return resolved(one, schema);
+            }
+        }
+    }
+    property
+}
+
+fn kind(property: &Json, schema: &Json) -> String {
+    let found = resolved(property, schema);
+    let names: Vec<&str> = match found.get("type") {
+        Some(Json::String(one)) => vec![one],
+        Some(Json::Array(many)) => many.iter().filter_map(Json::as_str).filter(|t| *t != "null").collect(),
+        _ if !choices(property, schema).is_empty() => vec!["string"],
+        _ if found.get("anyOf").is_some_and(|ways| ways.to_string().contains("\"array\"")) => vec!["array"],
+        _ => Vec::new(),
+    };
+    let word = |name: &str| {
+        match name {
+            "boolean" => "yes or no",
+            "integer" => "whole number",
+            "array" => "list",
+            "object" => "mapping",
+            "string" => "text",
+            other => other,
+        }
+        .to_owned()
+    };
+    match names.as_slice() {
+        // How the parameter types of modules say it: a mode is a text first, a flag a truth value first.
+        ["string", "integer"] => "mode".to_owned(),
+        [first, ..] => word(first),
+        [] => "any value".to_owned(),
+    }
+}
+
+fn choices(property: &Json, schema: &Json) -> Vec<String> {
+    let found = resolved(property, schema);
+    if let Some(Json::Array(words)) = found.get("enum") {
+        return words.iter().filter_map(Json::as_str).map(str::to_owned).collect();
+    }
+    let Some(Json::Array(ways)) = found.get("oneOf") else { return Vec::new() };
+    let mut all = Vec::new();
+    for way in ways {
+        match (way.get("const").and_then(Json::as_str), way.get("enum").and_then(Json::as_array)) {
+            (Some(word), _) => all.push(word.to_owned()),
+            (None, Some(words)) => all.extend(words.iter().filter_map(Json::as_str).map(str::to_owned)),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Breaks a text into lines.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in text.split("\n\n").filter(|p| !p.trim().is_empty()) {
+        lines.push(String::new());
+        for word in paragraph.split_whitespace() {
+            let Some(line) = lines.last_mut() else { continue };
+            if !line.is_empty() && line.len() + 1 + word.len() > width {
+                lines.push(word.to_owned());
+            } else {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+        }
+    }
+    lines
+}

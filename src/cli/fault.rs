@@ -1,0 +1,56 @@
+//! What becomes of errors, and of faults of our own.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use miette::Report;
+
+use super::Exit;
+use crate::playbook::PlaybookError;
+
+/// Runs a command: errors are printed, a panic becomes one sentence.
+pub fn guarded(command: impl FnOnce() -> Result<Exit, Report>) -> Exit {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+        crate::report::aside(|| eprintln!("this is a fault of bringup, not of your input{place}; please report it"));
+        // The message itself may quote values that are nobody's business: only on demand.
+        if std::env::var_os("RUST_BACKTRACE").is_some() {
+            eprintln!("{info}\n{}", std::backtrace::Backtrace::force_capture());
+        }
+    }));
+    match panic::catch_unwind(AssertUnwindSafe(command)) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => {
+            tell(error);
+            Exit::Usage
+        }
+        Err(_) => Exit::Fault,
+    }
+}
+
+/// Prints an error; of a playbook's errors each by itself, and their number.
+fn tell(error: Report) {
+    match error.downcast::<PlaybookError>() {
+        Ok(playbook) => {
+            let summary = playbook.to_string();
+            let many = playbook.diagnostics.iter().filter(|d| d.is_error()).count() > 1;
+            playbook.diagnostics.into_iter().for_each(|d| eprintln!("{:?}", Report::new(d)));
+            if many {
+                eprintln!("{summary}");
+            }
+        }
+        Err(other) => eprintln!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::panic)]
+    fn a_panic_is_our_fault_and_an_error_is_not() {
+        assert_eq!(guarded(|| panic!("index 5")).code(), 250);
+        assert_eq!(guarded(|| Err(miette::miette!("no such file"))).code(), 1);
+        assert_eq!(guarded(|| Ok(Exit::Changes)).code(), 3);
+    }
+}

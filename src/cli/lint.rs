@@ -1,0 +1,44 @@
+//! `bringup lint`: every mistake of every file at once.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::Report;
+
+use super::{Exit, common, say::say};
+use crate::inventory::parse_extra_vars;
+use crate::run::Options;
+
+/// Find every mistake in playbooks, and in the roles and files they lead to, without a host
+#[derive(Args, Debug)]
+pub struct Lint {
+    /// The playbooks
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    playbooks: Vec<PathBuf>,
+    /// Variables that names of imports use: `k=v`, JSON, or `@FILE`
+    #[arg(short, long, value_name = "VARS")]
+    extra_vars: Vec<String>,
+    /// Folders to look for roles in, separated by colons
+    #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true)]
+    roles_path: Option<std::ffi::OsString>,
+}
+
+impl Lint {
+    /// Runs the command.
+    pub fn run(&self) -> Result<Exit, Report> {
+        let options = Options { extra_vars: parse_extra_vars(&self.extra_vars)?, ..Options::default() };
+        let found = common::loader(&options, self.roles_path.as_deref()).lint(&self.playbooks);
+        let errors = found.iter().filter(|d| d.is_error()).count();
+        let warnings = found.len() - errors;
+        let mut out: String = found.into_iter().map(|d| format!("{:?}\n", Report::new(d))).collect();
+        let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        out.push_str(&match (errors, warnings) {
+            (0, 0) => format!("no mistakes in {}\n", many(self.playbooks.len(), "playbook")),
+            (0, w) => format!("{}\n", many(w, "warning")),
+            (e, 0) => format!("{}\n", many(e, "error")),
+            (e, w) => format!("{}, {}\n", many(e, "error"), many(w, "warning")),
+        });
+        say(&out)?;
+        Ok(if errors > 0 { Exit::Usage } else { Exit::Ok })
+    }
+}

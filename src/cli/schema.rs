@@ -1,0 +1,101 @@
+//! `bringup schema`: a JSON schema of playbooks, for editors.
+
+use clap::Args;
+use miette::Report;
+use serde_json::{Map, Value as Json, json};
+
+use super::{Exit, say::say};
+use crate::module::{Entry, Registry};
+
+/// A JSON schema of playbooks with the parameters of all modules, for editors
+#[derive(Args, Debug)]
+pub struct Schema {}
+
+impl Schema {
+    /// Runs the command.
+    pub fn run(&self) -> Result<Exit, Report> {
+        say(&format!("{:#}\n", schema()))?;
+        Ok(Exit::Ok)
+    }
+}
+
+fn schema() -> Json {
+    let mut definitions = Map::new();
+    let mut task = Map::new();
+    for entry in Registry::get().entries() {
+        definitions.insert(entry.name.to_owned(), parameters(entry));
+        let reference = json!({ "description": entry.summary, "$ref": format!("#/$defs/{}", entry.name) });
+        let last = entry.name.rsplit('.').next().unwrap_or(entry.name);
+        for name in entry.aliases.iter().copied().chain([entry.name, last]) {
+            task.insert(name.to_owned(), reference.clone());
+        }
+    }
+    for block in ["block", "rescue", "always"] {
+        task.insert(block.to_owned(), json!({ "$ref": "#/$defs/tasks" }));
+    }
+    task.insert("name".to_owned(), json!({ "type": "string", "description": "What is shown of it" }));
+    task.sort_keys();
+    definitions.insert("task".to_owned(), json!({ "type": "object", "properties": task }));
+    definitions.insert("tasks".to_owned(), json!({ "type": ["array", "null"], "items": { "$ref": "#/$defs/task" } }));
+    let tasks = json!({ "$ref": "#/$defs/tasks" });
+    definitions.insert(
+        "play".to_owned(),
+        json!({ "type": "object", "properties": {
+            "name": { "type": "string" },
+            "hosts": { "type": ["string", "array"], "description": "The hosts: a pattern or a list of them" },
+            "pre_tasks": tasks, "tasks": tasks, "post_tasks": tasks, "handlers": tasks,
+            "roles": { "type": ["array", "null"] },
+        } }),
+    );
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A playbook, or a file of tasks",
+        "type": "array",
+        "items": { "anyOf": [{ "$ref": "#/$defs/play" }, { "$ref": "#/$defs/task" }] },
+        "$defs": definitions,
+    })
+}
+
+/// A module's parameters; any may be a template, and some modules take a text.
+fn parameters(entry: &Entry) -> Json {
+    let own = entry.name;
+    let mut schema = (entry.schema)().to_value();
+    requalify(&mut schema, own);
+    if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+        let mut aliases = Vec::new();
+        for (_, property) in properties.iter_mut() {
+            let names = property.get("x-aliases").and_then(Json::as_array).cloned().unwrap_or_default();
+            let template = json!({ "type": "string", "pattern": "\\{\\{" });
+            *property = json!({ "description": property.get("description"), "anyOf": [property.clone(), template] });
+            aliases.extend(names.iter().filter_map(|n| Some((n.as_str()?.to_owned(), property.clone()))));
+        }
+        properties.extend(aliases);
+    }
+    if let Some(map) = schema.as_object_mut() {
+        map.remove("$schema");
+        map.remove("title");
+        // A parameter may come from `module_defaults`, `args` or under its other name.
+        map.remove("required");
+    }
+    json!({ "anyOf": [schema, { "type": ["string", "null"] }] })
+}
+
+/// Lets references of a module's schema point to where it now stands.
+fn requalify(schema: &mut Json, module: &str) {
+    match schema {
+        Json::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match value {
+                    Json::String(to) if key == "$ref" => {
+                        if let Some(rest) = to.strip_prefix("#/$defs/") {
+                            *to = format!("#/$defs/{module}/anyOf/0/$defs/{rest}");
+                        }
+                    }
+                    other => requalify(other, module),
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| requalify(item, module)),
+        _ => {}
+    }
+}

@@ -1,0 +1,175 @@
+//! Results by task, in the order of the play, though each host goes at its own pace.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use serde_json::Value as Json;
+
+use super::{Event, Status, TaskLine};
+use crate::module::Diff;
+
+/// One item of a loop.
+#[derive(Clone, Debug)]
+pub struct ItemEnd {
+    /// How it ended.
+    pub status: Status,
+    /// Its label.
+    pub label: Json,
+    /// Differences.
+    pub diff: Vec<Diff>,
+    /// The returned fields.
+    pub result: Json,
+}
+
+/// One host's end of a task.
+#[derive(Clone, Debug)]
+pub struct HostEnd {
+    /// The host.
+    pub host: String,
+    /// Who acted for it.
+    pub delegate: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// How long it took.
+    pub duration: Duration,
+    /// Differences.
+    pub diff: Vec<Diff>,
+    /// The returned fields.
+    pub result: Json,
+    /// The loop's items.
+    pub items: Vec<ItemEnd>,
+}
+
+/// A task with its ends on hosts.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The task.
+    pub task: TaskLine,
+    /// The hosts, in the order of the play.
+    pub ends: Vec<HostEnd>,
+}
+
+/// Holds results back until every host of the batch has come past the task.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// The hosts at work: their rank in the play, and the last task they told of.
+    active: HashMap<String, (usize, Vec<u32>)>,
+    rank: HashMap<String, usize>,
+    items: HashMap<(Vec<u32>, String), Vec<ItemEnd>>,
+    waiting: BTreeMap<Vec<u32>, Group>,
+}
+
+impl Groups {
+    /// Takes an event; returns the tasks that are complete now.
+    pub fn take(&mut self, event: &Event) -> Vec<Group> {
+        match event {
+            Event::BatchStart { hosts } => {
+                let left = self.rest();
+                self.rank = hosts.iter().enumerate().map(|(i, h)| (h.clone(), i)).collect();
+                self.active = hosts.iter().enumerate().map(|(i, h)| (h.clone(), (i, Vec::new()))).collect();
+                left
+            }
+            Event::PlayStart { .. } | Event::Recap { .. } => {
+                self.active.clear();
+                self.rest()
+            }
+            Event::HostDone { host } => {
+                self.active.remove(host);
+                self.complete()
+            }
+            Event::ItemResult { task, host, status, item, diff, result } => {
+                let end = ItemEnd { status: *status, label: item.clone(), diff: diff.clone(), result: result.clone() };
+                self.items.entry((task.position.clone(), host.clone())).or_default().push(end);
+                Vec::new()
+            }
+            Event::TaskResult { task, host, delegate, status, duration, diff, result } => {
+                let end = HostEnd {
+                    host: host.clone(),
+                    delegate: delegate.clone(),
+                    status: *status,
+                    duration: *duration,
+                    diff: diff.clone(),
+                    result: result.clone(),
+                    items: self.items.remove(&(task.position.clone(), host.clone())).unwrap_or_default(),
+                };
+                let group = self.waiting.entry(task.position.clone());
+                group.or_insert_with(|| Group { task: task.clone(), ends: Vec::new() }).ends.push(end);
+                if let Some((_, at)) = self.active.get_mut(host) {
+                    at.clone_from(&task.position);
+                }
+                self.complete()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The tasks that no host at work can still tell of.
+    fn complete(&mut self) -> Vec<Group> {
+        let Some(slowest) = self.active.values().map(|(_, at)| at).min().cloned() else { return self.rest() };
+        let mut complete = Vec::new();
+        while let Some(entry) = self.waiting.first_entry() {
+            if *entry.key() > slowest {
+                break;
+            }
+            complete.push(entry.remove());
+        }
+        self.sorted(complete)
+    }
+
+    fn rest(&mut self) -> Vec<Group> {
+        let all = std::mem::take(&mut self.waiting).into_values().collect();
+        self.sorted(all)
+    }
+
+    fn sorted(&self, mut groups: Vec<Group>) -> Vec<Group> {
+        for group in &mut groups {
+            group.ends.sort_by_key(|end| self.rank.get(&end.host).copied().unwrap_or(usize::MAX));
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(task: u32, host: &str) -> Event {
+        let line = TaskLine {
+            name: format!("task {task}"),
+            play: "p".to_owned(),
+            position: vec![0, 0, task],
+            handler: false,
+            action: "ping".to_owned(),
+            span: None,
+        };
+        Event::TaskResult {
+            task: line,
+            host: host.to_owned(),
+            delegate: None,
+            status: Status::Ok,
+            duration: Duration::ZERO,
+            diff: Vec::new(),
+            result: Json::Null,
+        }
+    }
+
+    fn told(groups: Vec<Group>) -> Vec<String> {
+        let hosts = |g: &Group| g.ends.iter().map(|e| e.host.clone()).collect::<Vec<_>>().join(",");
+        groups.iter().map(|g| format!("{}: {}", g.task.name, hosts(g))).collect()
+    }
+
+    #[test]
+    fn a_task_is_told_when_every_host_has_passed_it() {
+        let mut groups = Groups::default();
+        let hosts = ["a", "b"].map(str::to_owned).to_vec();
+        assert!(groups.take(&Event::BatchStart { hosts }).is_empty());
+        assert!(groups.take(&end(1, "b")).is_empty(), "a has not come so far");
+        assert!(groups.take(&end(2, "b")).is_empty());
+        assert_eq!(told(groups.take(&end(1, "a"))), ["task 1: a,b"]);
+        // a leaves task 2 out.
+        assert_eq!(told(groups.take(&end(3, "a"))), ["task 2: b"]);
+        assert_eq!(told(groups.take(&Event::HostDone { host: "b".to_owned() })), ["task 3: a"]);
+    }
+}

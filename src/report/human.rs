@@ -1,0 +1,259 @@
+//! Lines for people, task by task in Ansible's order; on a terminal below them what is going on.
+
+use std::{
+    collections::HashSet,
+    io::Write,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use console::style;
+use serde_json::{Map, Serializer, Value as Json, ser::PrettyFormatter};
+
+use super::{
+    Event, Reporter, Status, TaskLine, diff, failure,
+    group::{Group, Groups, HostEnd, ItemEnd},
+    live::Live,
+    recap, yamlish,
+};
+
+/// More hosts than these with the same terse end share a line on a terminal.
+const FOLD: usize = 5;
+
+/// Prints results for people.
+pub struct Human {
+    verbosity: u8,
+    live: Option<Live>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    groups: Groups,
+    warned: HashSet<String>,
+    last: String,
+    depending: usize,
+}
+
+impl Human {
+    /// Returns a reporter; `verbosity` of one shows results, `live` what is going on.
+    pub fn new(verbosity: u8, live: bool) -> Human {
+        Human { verbosity, live: live.then(Live::start), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reporter for Human {
+    fn event(&self, event: Event) {
+        let mut state = self.state();
+        let mut out = String::new();
+        for group in state.groups.take(&event) {
+            self.group(&mut out, &mut state, &group);
+        }
+        let mut aside = None;
+        match &event {
+            Event::PlayStart { play, .. } => {
+                state.last.clear();
+                out.push_str(&format!("\n{}\n", style(format!("PLAY [{play}]")).bold()));
+            }
+            Event::Warning { message } if state.warned.insert(message.clone()) => {
+                aside = Some(format!("{} {message}", style("warning:").yellow()));
+            }
+            Event::Recap { hosts, duration, round_trips, check } => {
+                out.push_str(&recap::recap(hosts, *duration, round_trips, *check, state.depending));
+            }
+            _ => {}
+        }
+        if let Some(live) = &self.live {
+            live.event(&event);
+        }
+        if !out.is_empty() || aside.is_some() {
+            super::aside(|| {
+                let mut stdout = std::io::stdout().lock();
+                // A reader that is gone has no use for the rest.
+                let _ = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+                if let Some(aside) = aside {
+                    eprintln!("{aside}");
+                }
+            });
+        }
+        if matches!(event, Event::Recap { .. }) {
+            super::end();
+        }
+    }
+}
+
+/// Whether a status and nothing else is all there is to say.
+fn terse(end: &HostEnd) -> bool {
+    matches!(end.status, Status::Ok | Status::Skipped | Status::Changed)
+        && end.diff.is_empty()
+        && end.items.iter().all(|i| matches!(i.status, Status::Ok | Status::Skipped) && !always(&i.result))
+        && !always(&end.result)
+        && end.delegate.is_none()
+        && end.result.get("depends_on").is_none()
+}
+
+/// Whether the result is to be shown in any case, as that of `debug` is.
+fn always(result: &Json) -> bool {
+    result.get("_ansible_verbose_always").and_then(Json::as_bool).unwrap_or(false)
+}
+
+fn word(status: Status) -> console::StyledObject<&'static str> {
+    match status {
+        Status::Ok => style("ok").green(),
+        Status::Changed => style("changed").yellow(),
+        Status::Skipped => style("skipping").cyan(),
+        Status::Failed | Status::Unreachable | Status::Ignored | Status::Rescued => style("fatal").red(),
+    }
+}
+
+impl Human {
+    fn group(&self, out: &mut String, state: &mut State, group: &Group) {
+        let title = match group.task.handler {
+            true => format!("RUNNING HANDLER [{}]", group.task.name),
+            false => format!("TASK [{}]", group.task.name),
+        };
+        // An include or a host that lags behind comes back to a task already named.
+        if state.last != title {
+            out.push_str(&format!("\n{}\n", style(&title).bold()));
+            state.last = title;
+        }
+        let mut folded: Vec<Status> = Vec::new();
+        let fold = |status: Status| {
+            let many = group.ends.iter().filter(|e| e.status == status && terse(e)).count();
+            (self.live.is_some() && self.verbosity == 0 && many > FOLD).then_some(many)
+        };
+        let mut told: Vec<(String, String)> = Vec::new();
+        for end in &group.ends {
+            if end.result.get("depends_on").is_some() {
+                state.depending += 1;
+            }
+            match fold(end.status).filter(|_| terse(end)) {
+                Some(_) if folded.contains(&end.status) => {}
+                Some(many) => {
+                    folded.push(end.status);
+                    out.push_str(&format!("{}: [{many} hosts]\n", word(end.status)));
+                }
+                None => self.host(out, &group.task, end, &mut told),
+            }
+        }
+    }
+
+    fn host(&self, out: &mut String, task: &TaskLine, end: &HostEnd, told: &mut Vec<(String, String)>) {
+        let name = match &end.delegate {
+            Some(delegate) => format!("{} -> {delegate}", end.host),
+            None => end.host.clone(),
+        };
+        let shown: Vec<&ItemEnd> = end.items.iter().filter(|item| self.shows(item)).collect();
+        for item in &shown {
+            let label = format!(" => (item={})", failure::text(&item.label));
+            self.line(out, task, &name, item.status, &label, &item.result, told);
+            self.diff(out, &end.host, &diff::unified(&item.diff), told);
+        }
+        let whole = match end.status {
+            // Its items have said it.
+            Status::Changed | Status::Failed => shown.is_empty(),
+            Status::Ok => shown.len() < end.items.len() || end.items.is_empty(),
+            _ => true,
+        };
+        if whole {
+            let note = match end.result.get("depends_on").map(failure::text) {
+                Some(other) => format!(" (depends on `{other}`)"),
+                None if end.items.len() > 1 => format!(" ({} items)", end.items.len()),
+                None => String::new(),
+            };
+            self.line(out, task, &name, end.status, &note, &end.result, told);
+            self.diff(out, &end.host, &diff::unified(&end.diff), told);
+        }
+        match end.status {
+            Status::Ignored => out.push_str(&format!("{}\n", style("...ignoring").cyan())),
+            Status::Rescued => out.push_str(&format!("{}\n", style("...rescued").cyan())),
+            _ => {}
+        }
+    }
+
+    fn shows(&self, item: &ItemEnd) -> bool {
+        self.verbosity > 0 || !matches!(item.status, Status::Ok | Status::Skipped) || always(&item.result)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn line(
+        &self,
+        out: &mut String,
+        task: &TaskLine,
+        host: &str,
+        status: Status,
+        note: &str,
+        result: &Json,
+        told: &mut Vec<(String, String)>,
+    ) {
+        let word = word(status);
+        match status {
+            Status::Ok | Status::Changed | Status::Skipped => {
+                out.push_str(&format!("{word}: [{host}]{note}"));
+                if always(result) && status != Status::Skipped {
+                    out.push_str(&format!(" => {}\n", json(result)));
+                } else {
+                    out.push('\n');
+                    if self.verbosity > 0 {
+                        out.push_str(&yamlish::fields(result, 2));
+                    }
+                }
+            }
+            Status::Unreachable => {
+                let message = result.get("msg").map(failure::text).unwrap_or_default();
+                out.push_str(&format!("{word}: [{host}]: UNREACHABLE! {message}\n"));
+            }
+            Status::Failed | Status::Ignored | Status::Rescued => {
+                out.push_str(&format!("{word}: [{host}]: FAILED!{note}\n"));
+                let excerpt = failure::excerpt(task, result);
+                match told.iter().find(|(_, text)| *text == excerpt) {
+                    Some((first, _)) => out.push_str(&format!("  for the same reason as on {first}\n")),
+                    None => {
+                        out.push_str(&excerpt);
+                        told.push((host.to_owned(), excerpt));
+                    }
+                }
+                out.push_str(&match self.verbosity {
+                    0 => failure::details(result),
+                    _ => yamlish::fields(result, 2),
+                });
+            }
+        }
+    }
+
+    /// A difference; one that another host has too is told once.
+    fn diff(&self, out: &mut String, host: &str, text: &str, told: &mut Vec<(String, String)>) {
+        if text.is_empty() {
+            return;
+        }
+        match told.iter().find(|(_, known)| known == text) {
+            Some((first, _)) if text.lines().count() > 4 => {
+                out.push_str(&format!("  the same difference as on {first}\n"));
+            }
+            _ => {
+                out.push_str(text);
+                told.push((host.to_owned(), text.to_owned()));
+            }
+        }
+    }
+}
+
+/// A result as Ansible's `debug` prints it.
+fn json(result: &Json) -> String {
+    let shown: Map<String, Json> = result
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| !name.starts_with("_ansible") && !matches!(name.as_str(), "changed" | "failed"))
+        .filter(|(name, _)| !matches!(name.as_str(), "ansible_loop_var"))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let mut text = Vec::new();
+    let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
+    // A map of texts and numbers cannot fail to be written into memory.
+    let _ = serde::Serialize::serialize(&Json::Object(shown), &mut serializer);
+    String::from_utf8_lossy(&text).into_owned()
+}

@@ -1,0 +1,93 @@
+//! `--profile`: where the time went.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    io::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+use indicatif::HumanBytes;
+
+use super::{Event, Reporter, recap::count};
+
+/// So many lines per list.
+const MOST: usize = 15;
+
+#[derive(Default)]
+struct Seen {
+    /// Task → longest on one host, sum over hosts, number of hosts.
+    tasks: IndexMap<String, (Duration, Duration, u64)>,
+    /// Host and what is sent → bytes.
+    bytes: HashMap<(String, String), u64>,
+}
+
+/// Passes events on and tells at the end what took long.
+pub struct Profile {
+    inner: Arc<dyn Reporter>,
+    to_stderr: bool,
+    seen: Mutex<Seen>,
+}
+
+impl Profile {
+    /// Returns a reporter around another; `to_stderr` keeps standard output for that one.
+    pub fn new(inner: Arc<dyn Reporter>, to_stderr: bool) -> Profile {
+        Profile { inner, to_stderr, seen: Mutex::default() }
+    }
+}
+
+impl Reporter for Profile {
+    fn event(&self, event: Event) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = None;
+        match &event {
+            Event::TaskResult { task, duration, .. } => {
+                let entry = seen.tasks.entry(task.name.clone()).or_default();
+                *entry = (entry.0.max(*duration), entry.1 + *duration, entry.2 + 1);
+            }
+            Event::Transfer { host, what, done, .. } => {
+                seen.bytes.insert((host.clone(), what.clone()), *done);
+            }
+            Event::Recap { round_trips, .. } => {
+                text = Some(told(&seen, round_trips.iter().map(|(h, n)| (h.as_str(), *n)).collect()));
+            }
+            _ => {}
+        }
+        drop(seen);
+        self.inner.event(event);
+        if let Some(text) = text {
+            // A reader that is gone has no use for the rest.
+            let _ = match self.to_stderr {
+                true => std::io::stderr().write_all(text.as_bytes()),
+                false => std::io::stdout().write_all(text.as_bytes()),
+            };
+        }
+    }
+}
+
+fn told(seen: &Seen, mut round_trips: Vec<(&str, u64)>) -> String {
+    let mut out = "\nSLOWEST TASKS (longest on one host, sum over hosts)\n".to_owned();
+    let mut tasks: Vec<_> = seen.tasks.iter().collect();
+    tasks.sort_by_key(|(_, (longest, ..))| std::cmp::Reverse(*longest));
+    for (name, (longest, sum, hosts)) in tasks.into_iter().take(MOST) {
+        let (longest, sum) = (longest.as_secs_f64(), sum.as_secs_f64());
+        let _ = writeln!(out, "{longest:>9.3} s {sum:>9.3} s  {name} ({})", count(*hosts, "host"));
+    }
+    round_trips.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    out.push_str("\nROUND TRIPS\n");
+    round_trips.iter().take(MOST).for_each(|(host, number)| {
+        let _ = writeln!(out, "{number:>9}  {host}");
+    });
+    if !seen.bytes.is_empty() {
+        out.push_str("\nSENT\n");
+        let mut bytes: Vec<_> = seen.bytes.iter().collect();
+        bytes.sort_by_key(|(key, n)| (std::cmp::Reverse(**n), (*key).clone()));
+        for ((host, what), number) in bytes.iter().take(MOST) {
+            let _ = writeln!(out, "{:>12}  {host}: {what}", HumanBytes(**number).to_string());
+        }
+        let _ = writeln!(out, "{:>12}  in all", HumanBytes(seen.bytes.values().sum()).to_string());
+    }
+    out
+}

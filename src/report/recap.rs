@@ -1,0 +1,87 @@
+//! The last lines of a run.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use console::style;
+
+use super::Counts;
+
+/// Ansible's recap, and what it comes to.
+pub fn recap(
+    hosts: &[(String, Counts)],
+    duration: Duration,
+    round_trips: &BTreeMap<String, u64>,
+    check: bool,
+    depending: usize,
+) -> String {
+    let mut out = format!("\n{}\n", style("PLAY RECAP").bold());
+    for (host, c) in hosts {
+        // The name is padded before it is coloured: escapes have a width too.
+        let name = format!("{host:<26}");
+        let name = match (c.failed + c.unreachable > 0, c.changed > 0) {
+            (true, _) => style(name).red(),
+            (_, true) => style(name).yellow(),
+            _ => style(name).green(),
+        };
+        let _ = writeln!(
+            out,
+            "{name} : ok={:<4} changed={:<4} unreachable={:<4} failed={:<4} skipped={:<4} rescued={:<4} ignored={}",
+            c.ok, c.changed, c.unreachable, c.failed, c.skipped, c.rescued, c.ignored
+        );
+    }
+    let trips = round_trips.values().sum();
+    let _ = writeln!(
+        out,
+        "\n{}; {:.2} s, {}",
+        verdict(hosts, check, depending),
+        duration.as_secs_f64(),
+        count(trips, "round trip")
+    );
+    out
+}
+
+fn verdict(hosts: &[(String, Counts)], check: bool, depending: usize) -> String {
+    let changes: u64 = hosts.iter().map(|(_, c)| u64::from(c.changed)).sum();
+    let on = hosts.iter().filter(|(_, c)| c.changed > 0).count() as u64;
+    let bad = hosts.iter().filter(|(_, c)| c.failed + c.unreachable > 0).count() as u64;
+    let mut parts = Vec::new();
+    if bad > 0 {
+        parts.push(style(format!("{} failed or unreachable", count(bad, "host"))).red().to_string());
+    }
+    parts.push(match (changes, check) {
+        (0, _) if bad > 0 => "nothing changed elsewhere".to_owned(),
+        (0, true) if depending == 0 => "no changes: all hosts are as described".to_owned(),
+        (0, true) => "no changes foreseen".to_owned(),
+        (0, false) => "nothing had to be changed".to_owned(),
+        (n, true) => format!("{} to be made on {}", count(n, "change"), count(on, "host")),
+        (n, false) => format!("{} made on {}", count(n, "change"), count(on, "host")),
+    });
+    if depending > 0 {
+        let depend = if depending == 1 { "task depends" } else { "tasks depend" };
+        parts.push(format!("{depending} {depend} on changes not made yet"));
+    }
+    parts.join(", ")
+}
+
+/// A number with its noun.
+pub fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_it_came_to() {
+        let hosts = |changed, failed| vec![("h1".to_owned(), Counts { ok: 3, changed, failed, ..Counts::default() })];
+        assert_eq!(verdict(&hosts(0, 0), true, 0), "no changes: all hosts are as described");
+        assert_eq!(
+            verdict(&hosts(2, 0), true, 2),
+            "2 changes to be made on 1 host, 2 tasks depend on changes not made yet"
+        );
+        assert_eq!(verdict(&hosts(0, 0), false, 0), "nothing had to be changed");
+        assert_eq!(verdict(&hosts(1, 0), false, 0), "1 change made on 1 host");
+        assert_eq!(verdict(&hosts(0, 1), false, 0), "1 host failed or unreachable, nothing changed elsewhere");
+    }
+}
