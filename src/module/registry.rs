@@ -7,6 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::{Described, Module, ParameterError, bringup, builtin, crypto, general, kubernetes, posix};
 
+/// Reads a module's rendered parameters.
+type Parse = fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>;
+
 /// One module: what the loader, the runner and `bringup doc` need of it.
 pub struct Entry {
     /// The full name.
@@ -23,7 +26,7 @@ pub struct Entry {
     pub open: bool,
     /// The parameters' schema, descriptions included.
     pub schema: fn() -> Schema,
-    parse: fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>,
+    parse: Parse,
 }
 
 fn entry<M: Described>() -> Entry {

@@ -66,6 +66,9 @@ pub struct Summary {
     pub interrupted: bool,
 }
 
+/// A machine, and its login user as far as that is configured.
+type Reached = (Arc<Machine>, Option<String>);
+
 /// One run: everything its hosts share.
 pub struct Run {
     /// How to run.
@@ -79,7 +82,7 @@ pub struct Run {
     ssh: Arc<SshContext>,
     permits: Semaphore,
     hosts: Mutex<IndexMap<String, Arc<Host>>>,
-    machines: Mutex<HashMap<String, (Arc<Machine>, Option<String>)>>,
+    machines: Mutex<HashMap<String, Reached>>,
     counts: Mutex<IndexMap<String, Counts>>,
     out: Mutex<HashSet<String>>,
     gone: Mutex<HashSet<String>>,
@@ -435,7 +438,7 @@ impl Run {
     }
 
     /// `--start-at-task`: leaves out what stands before it, once.
-    fn from_start_at(&self, mut program: program::Program) -> program::Program {
+    fn start_at(&self, mut program: program::Program) -> program::Program {
         let Some(wanted) = &self.options.start_at_task else { return program };
         if self.started.load(Ordering::SeqCst) {
             return program;

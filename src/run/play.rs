@@ -27,6 +27,9 @@ use crate::{
     yaml::{Node, Span, Value},
 };
 
+/// What a `run_once` task came to, for the hosts that did not do it.
+pub type Shared = (Status, Map<String, Json>);
+
 /// The hosts that go through a play together.
 pub struct Batch {
     /// The play.
@@ -56,7 +59,7 @@ pub struct Batch {
     any_errors_fatal: bool,
     max_fail_percentage: Option<f64>,
     failed: Mutex<Vec<String>>,
-    once: Mutex<HashMap<Position, (Status, Map<String, Json>)>>,
+    once: Mutex<HashMap<Position, Shared>>,
     over: AtomicBool,
     play_over: AtomicBool,
 }
@@ -113,7 +116,7 @@ impl Batch {
     }
 
     /// The result of a `run_once` task, once it is there.
-    pub fn once(&self, position: &Position) -> Option<(Status, Map<String, Json>)> {
+    pub fn once(&self, position: &Position) -> Option<Shared> {
         self.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).cloned()
     }
 
@@ -252,7 +255,7 @@ impl Run {
             [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
         let gather_wanted = gather && self.options.gathers_with_tags();
         let program = Program::play(gather_wanted, sections, &wanted);
-        let program = self.from_start_at(program);
+        let program = self.start_at(program);
         Ok(Batch {
             play: play.clone(),
             name: play.title(),

@@ -56,7 +56,7 @@ pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Vec<Json>, TaskEr
                 let part = one_level(part);
                 rows = rows
                     .iter()
-                    .flat_map(|row| part.iter().map(move |item| [row.as_slice(), &[item.clone()]].concat()))
+                    .flat_map(|row| part.iter().map(move |item| [row.as_slice(), std::slice::from_ref(item)].concat()))
                     .collect();
             }
             Ok(rows.into_iter().map(Json::Array).collect())

@@ -56,9 +56,21 @@ fn default_size() -> Whole {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 enum Type {
     #[default]
-    RSA,
-    ECC,
+    #[serde(rename = "RSA")]
+    Rsa,
+    #[serde(rename = "ECC")]
+    Ecc,
     Ed25519,
+}
+
+impl Type {
+    fn name(self) -> &'static str {
+        match self {
+            Type::Rsa => "RSA",
+            Type::Ecc => "ECC",
+            Type::Ed25519 => "Ed25519",
+        }
+    }
 }
 
 /// Whether a file is to be there.
@@ -96,12 +108,12 @@ impl Described for OpensslPrivatekey {
 impl OpensslPrivatekey {
     fn wanted(&self) -> Result<KeyKind, ParameterError> {
         match self.kind {
-            Type::RSA => match usize::try_from(self.size.0) {
+            Type::Rsa => match usize::try_from(self.size.0) {
                 Ok(bits @ 2048..=8192) => Ok(KeyKind::Rsa(bits)),
                 _ => Err(ParameterError::new("size", format!("{} is not from 2048 to 8192", self.size.0))),
             },
             Type::Ed25519 => Ok(KeyKind::Ed25519),
-            Type::ECC => match self.curve.as_ref().map(|c| c.0.as_str()) {
+            Type::Ecc => match self.curve.as_ref().map(|c| c.0.as_str()) {
                 Some("secp256r1") => Ok(KeyKind::Ecc(Curve::P256)),
                 Some("secp384r1") => Ok(KeyKind::Ecc(Curve::P384)),
                 Some(other) => Err(ParameterError::new("curve", format!("`{other}` is not supported"))
@@ -159,7 +171,7 @@ impl Module for OpensslPrivatekey {
         }
         let wanted = self.wanted().map_err(|e| Failure::new(e.message))?;
         let present = file.text(state)?;
-        let mut result = Map::from_iter([("type".to_owned(), json!(format!("{:?}", self.kind)))]);
+        let mut result = Map::from_iter([("type".to_owned(), json!(self.kind.name()))]);
         match wanted {
             KeyKind::Rsa(bits) => result.insert("size".into(), json!(bits)),
             _ => self.curve.as_ref().and_then(|c| result.insert("curve".into(), json!(c.0))),
