@@ -60,6 +60,18 @@ impl<'a> Unit<'a> {
     }
 }
 
+impl Unit<'_> {
+    /// Refuses what the engine could not take without running out of stack.
+    pub(crate) fn guard(&self, text: &str, mode: Mode, syntax: &SyntaxConfig) -> Result<(), TemplateError> {
+        let Some(range) = rewrite::too_long(text, mode, syntax) else { return Ok(()) };
+        let start = (range.start + self.header).min(self.text.len());
+        let span = self.locate(start..(range.end + self.header).clamp(start, self.text.len()));
+        let message = "the expression is too long or its blocks are nested too deeply";
+        let help = "split it: put parts into variables with `set` or `vars`";
+        Err(TemplateError::new(Kind::Syntax(message.to_owned()), Some(span)).with_help(help))
+    }
+}
+
 /// What a template put out: decides whether a text of a playbook keeps the type of its only value.
 #[derive(Default)]
 struct Emitted {
@@ -238,6 +250,7 @@ impl Engine {
             return Ok(Value::from(source));
         }
         let mut unit = Unit::plain(source, span);
+        unit.guard(source, Mode::Inline, &self.syntax)?;
         unit.edits = rewrite::edits(source, Mode::Inline, &self.syntax);
         let changed = unit.edits.apply(source);
         let result = match only_expression(&changed, &self.syntax) {
@@ -260,6 +273,7 @@ impl Engine {
 
     /// Evaluates the expression of a unit.
     fn evaluate(&self, unit: &mut Unit<'_>, mode: Mode, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
+        unit.guard(unit.text, mode, &self.syntax)?;
         unit.edits = rewrite::edits(unit.text, mode, &self.syntax);
         let changed = unit.edits.apply(unit.text).into_owned();
         let value = self.compute(&changed, unit, inner)?;

@@ -23,7 +23,7 @@ impl Unit<'_> {
         let Some(span) = self.span else {
             let name = "<template>".to_owned();
             let source = Arc::new(Source { name, text: self.text.to_owned() });
-            return Span { source, start: range.start, end: range.end };
+            return bounded(&source, range);
         };
         locate(span, self.text, range)
     }
@@ -42,23 +42,30 @@ impl Unit<'_> {
 fn locate(span: &Span, text: &str, range: Range<usize>) -> Span {
     let whole = || span.clone();
     let Some(written) = span.source.text.get(span.start..span.end) else { return whole() };
+    let within = |start: usize, len: usize| bounded(&span.source, span.start + start..span.start + start + len);
     if let Some(at) = written.find(text) {
-        let start = span.start + at + range.start;
-        return Span { source: span.source.clone(), start, end: start + (range.end - range.start) };
+        return within(at + range.start, range.end.saturating_sub(range.start));
     }
+    let range = whole_chars(text, range);
     let piece = text.get(range.clone()).unwrap_or_default();
     let piece = piece.lines().find(|l| !l.trim().is_empty()).map_or("", str::trim);
     if piece.is_empty() {
         return whole();
     }
     let before = text.get(..range.start).map_or(0, |t| t.matches(piece).count());
-    match written.match_indices(piece).nth(before) {
-        Some((at, _)) => {
-            let start = span.start + at;
-            Span { source: span.source.clone(), start, end: start + piece.len() }
-        }
-        None => whole(),
-    }
+    written.match_indices(piece).nth(before).map_or_else(whole, |(at, _)| within(at, piece.len()))
+}
+
+/// A range moved outwards until it cuts no character.
+fn whole_chars(text: &str, range: Range<usize>) -> Range<usize> {
+    let end = text.ceil_char_boundary(range.end.min(text.len()));
+    text.floor_char_boundary(range.start.min(end))..end
+}
+
+/// A span that ends within its source and cuts no character.
+fn bounded(source: &Arc<Source>, range: Range<usize>) -> Span {
+    let range = whole_chars(&source.text, range);
+    Span { source: source.clone(), start: range.start, end: range.end }
 }
 
 /// Turns an engine error into ours.
@@ -140,9 +147,7 @@ fn carried(error: &minijinja::Error) -> Option<TemplateError> {
 fn place(error: &minijinja::Error, unit: &Unit<'_>) -> Span {
     if let Some((source, edits)) = error.name().and_then(|name| unit.files.and_then(|files| files.get(name))) {
         let range = error.range().unwrap_or_else(|| line_range(&source.text, error.line()));
-        let start = edits.original(range.start).min(source.text.len());
-        let end = edits.original(range.end).clamp(start, source.text.len());
-        return Span { source, start, end };
+        return bounded(&source, edits.original(range.start)..edits.original(range.end));
     }
     match error.range() {
         Some(range) if !unit.by_line => unit.locate(unit.changed_to_original(range)),

@@ -10,7 +10,7 @@ use crate::yaml::{Source, Span};
 
 use super::context::{Context, Root};
 use super::engine::{Engine, Unit, with_newlines};
-use super::error::{Kind, TemplateError};
+use super::error::{Kind, TemplateError, carry};
 use super::explain::explain;
 use super::rewrite::{self, Edits, Mode};
 
@@ -138,6 +138,8 @@ impl Engine {
         let (files, load, sub) = (loaded.clone(), loader.clone(), syntax.clone());
         env.set_loader(move |name: &str| -> Result<Option<String>, minijinja::Error> {
             let Some(found) = load(name) else { return Ok(None) };
+            let span = Span { source: found.clone(), start: 0, end: found.text.len() };
+            Unit::plain(&found.text, Some(&span)).guard(&found.text, Mode::File, &sub).map_err(carry)?;
             let edits = rewrite::edits(&found.text, Mode::File, &sub);
             let changed = edits.apply(&found.text).into_owned();
             files.put(name, found, Arc::new(edits));
@@ -145,13 +147,14 @@ impl Engine {
         });
         let body = source.text.get(skip..).unwrap_or_default();
         let body = newlines(body, &options.newline_sequence);
-        let edits = rewrite::edits(&body, Mode::File, &syntax);
-        let changed = edits.apply(&body).into_owned();
         let span = Span { source: source.clone(), start: 0, end: source.text.len() };
         let mut unit = Unit::plain(&source.text, Some(&span));
+        unit.header = skip;
+        unit.guard(&body, Mode::File, &syntax)?;
+        let edits = rewrite::edits(&body, Mode::File, &syntax);
+        let changed = edits.apply(&body).into_owned();
         unit.by_line = source.text.get(skip..) != Some(body.as_str());
         unit.files = Some(&loaded);
-        unit.header = skip;
         unit.edits = edits;
         let text = env
             .template_from_named_str("<file>", &changed)
@@ -175,6 +178,16 @@ fn header(source: &Arc<Source>, options: &mut FileOptions) -> Result<usize, Temp
     })?;
     let newline = source.text.get(end..).unwrap_or_default();
     Ok(end + newline.len().min(if newline.starts_with("\r\n") { 2 } else { usize::from(newline.starts_with('\n')) }))
+}
+
+/// How long the `#jinja2:` line of a text is, and the delimiters it sets.
+pub(crate) fn preamble(text: &str) -> (usize, Option<SyntaxConfig>) {
+    let mut options = FileOptions::default();
+    let source = Arc::new(Source { name: String::new(), text: text.to_owned() });
+    match header(&source, &mut options) {
+        Ok(0) | Err(_) => (0, None),
+        Ok(skip) => (skip, options.syntax().ok()),
+    }
 }
 
 /// Brings all newlines of a template to one form.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use minijinja::machinery::{self, ast};
+use minijinja::syntax::SyntaxConfig;
 
 use crate::yaml::{self, Node, Span};
 
@@ -13,7 +14,7 @@ use super::error::{Kind, TemplateError};
 use super::explain::{explain, suggestion};
 use super::function::lookup;
 use super::raw::{Raw, is_template};
-use super::rewrite::{Mode, range};
+use super::rewrite::{self, Mode, range};
 use super::walk::{self, Visitor};
 use super::{filter, function, test};
 
@@ -62,6 +63,8 @@ struct Found<'a> {
     lookups: Vec<(String, machinery::Span)>,
     literal_names: Vec<String>,
     defined: BTreeSet<&'a str>,
+    /// Every name that is read, whether the template defines it or not.
+    read: BTreeSet<&'a str>,
     dynamic: bool,
 }
 
@@ -109,6 +112,9 @@ impl<'a> Found<'a> {
 impl<'a> Visitor<'a> for Found<'a> {
     fn expr(&mut self, expr: &ast::Expr<'a>) {
         match expr {
+            ast::Expr::Var(var) => {
+                self.read.insert(var.id);
+            }
             ast::Expr::Filter(filter) => {
                 self.filters.push((compact(filter.name), filter.span()));
                 if filter.name == "map" {
@@ -155,7 +161,14 @@ impl<'a> Visitor<'a> for Found<'a> {
                 self.defined.insert(m.name);
                 self.defined.extend(m.args.iter().filter_map(target));
             }
-            ast::Stmt::Set(s) => self.defined.extend(target(&s.target)),
+            ast::Stmt::Set(s) => {
+                // `set x = x + 1` reads the outer `x` first.
+                let mut own = Found::default();
+                walk::expr(&s.expr, &mut own);
+                let again = target(&s.target).filter(|name| own.read.contains(name));
+                self.literal_names.extend(again.map(str::to_owned));
+                self.defined.extend(target(&s.target));
+            }
             ast::Stmt::Import(i) => self.defined.extend(target(&i.name)),
             ast::Stmt::FromImport(i) => {
                 self.defined.extend(i.names.iter().filter_map(|(name, alias)| target(alias.as_ref().unwrap_or(name))));
@@ -205,7 +218,12 @@ impl Engine {
 
     /// Tells what a template file reads.
     pub fn file_references(&self, text: &str) -> References {
-        self.found(text, Mode::File)
+        let (skip, syntax) = super::file::preamble(text);
+        self.found_with(
+            text.get(skip..).unwrap_or_default(),
+            Mode::File,
+            &syntax.unwrap_or_else(|| self.syntax.clone()),
+        )
     }
 
     /// Adds everything that the variables named lead to.
@@ -230,29 +248,41 @@ impl Engine {
     }
 
     fn found(&self, text: &str, mode: Mode) -> References {
-        let mut refs = References::default();
+        self.found_with(text, mode, &self.syntax)
+    }
+
+    fn found_with(&self, text: &str, mode: Mode, syntax: &SyntaxConfig) -> References {
+        // A template file that is not understood may read anything.
+        let unknown = || References { any: mode == Mode::File, ..References::default() };
+        if rewrite::too_long(text, mode, syntax).is_some() {
+            return References { any: true, ..References::default() };
+        }
         let mut found = Found::default();
         let names = match mode {
             Mode::Expression => {
-                let Ok(expr) = machinery::parse_expr(text) else { return refs };
+                let Ok(expr) = machinery::parse_expr(text) else { return unknown() };
                 walk::expr(&expr, &mut found);
                 self.env.compile_expression(text).map(|e| e.undeclared_variables(false)).unwrap_or_default()
             }
             Mode::Inline | Mode::File => {
-                let Ok(stmt) = machinery::parse(text, "", self.syntax.clone()) else { return refs };
+                let Ok(stmt) = machinery::parse(text, "", syntax.clone()) else { return unknown() };
                 walk::stmt(&stmt, &mut found);
-                self.env.template_from_str(text).map(|t| t.undeclared_variables(false)).unwrap_or_default()
+                let mut env = minijinja::Environment::empty();
+                env.set_syntax(syntax.clone());
+                env.template_from_str(text).map(|t| t.undeclared_variables(false)).unwrap_or_default()
             }
         };
-        refs.hostvars = names.contains("hostvars");
-        refs.any = found.dynamic;
+        let mut refs = References { any: found.dynamic, ..References::default() };
         refs.impure = found.functions.iter().any(|(name, _)| IMPURE.contains(name))
             || found
                 .filters
                 .iter()
                 .any(|(name, _)| IMPURE_FILTERS.contains(&name.rsplit('.').next().unwrap_or_default()));
-        refs.names = names.into_iter().filter(|n| !function::names().contains(&n.as_str())).collect();
+        // The engine knows scopes but overlooks what is sliced; together they miss nothing.
+        let outside = found.read.difference(&found.defined).map(|name| (*name).to_owned());
+        refs.names = names.into_iter().chain(outside).filter(|n| !function::names().contains(&n.as_str())).collect();
         refs.names.extend(found.literal_names);
+        refs.hostvars = refs.names.contains("hostvars");
         refs
     }
 
@@ -284,6 +314,9 @@ impl Engine {
         let unit = Unit::plain(text, span);
         let nothing: indexmap::IndexMap<String, super::raw::Var> = indexmap::IndexMap::new();
         let context = Context::new(self, Arc::new(nothing), Arc::new(function::local::NoLocal));
+        if let Err(error) = unit.guard(text, mode, &self.syntax) {
+            return vec![error];
+        }
         let mut found = Found::default();
         let parsed = match mode {
             Mode::Expression => machinery::parse_expr(text).map(|expr| walk::expr(&expr, &mut found)),

@@ -86,6 +86,48 @@ pub(crate) fn edits(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Edits {
     Edits(edits)
 }
 
+/// How many operators, steps and brackets one expression may have: the engine takes each a call deeper.
+const MAX_OPERATORS: usize = 300;
+
+/// Where a text has an expression too long for the engine, if it has one.
+pub(crate) fn too_long(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Option<Range<usize>> {
+    // Most texts are too short for it altogether.
+    if text.len() < 2 * MAX_OPERATORS {
+        return None;
+    }
+    let (mut operators, mut open) = (0usize, 0usize);
+    for token in machinery::tokenize(text, mode == Mode::Expression, syntax.clone()) {
+        let Ok((token, span)) = token else { return None };
+        match token {
+            Token::VariableStart => operators = 0,
+            Token::BlockStart => {
+                operators = 0;
+                open += 1;
+            }
+            // Blocks within blocks are calls within calls too; ends are not told from begins here.
+            Token::Ident(name) if name.starts_with("end") => open = open.saturating_sub(2),
+            Token::Ident(
+                "else" | "elif" | "set" | "do" | "include" | "import" | "from" | "extends" | "break" | "continue",
+            ) => {
+                open = open.saturating_sub(1);
+            }
+            Token::TemplateData(_)
+            | Token::Ident(_)
+            | Token::Str(_)
+            | Token::String(_)
+            | Token::Int(_)
+            | Token::Float(_) => {}
+            Token::Comma | Token::Colon | Token::Assign | Token::VariableEnd | Token::BlockEnd => {}
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {}
+            _ => operators += 1,
+        }
+        if operators > MAX_OPERATORS || open > MAX_OPERATORS {
+            return Some(range(span));
+        }
+    }
+    None
+}
+
 fn mutates(text: &str) -> bool {
     [".append(", ".extend(", ".update(", ".insert(", ".pop(", ".remove(", ".setdefault(", ".clear(", ".sort(", ".add("]
         .iter()

@@ -55,8 +55,22 @@ fn number(n: &serde_json::Number) -> Value {
     }
 }
 
+/// How deeply values may be nested to be written out.
+const MAX_NESTING: usize = 200;
+
+fn too_deep() -> Error {
+    super::error::failed(format!("the value is nested more than {MAX_NESTING} levels deep"))
+}
+
 /// Turns an engine value into JSON. `omit` inside lists and mappings is dropped.
 pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
+    json_at(value, 0)
+}
+
+fn json_at(value: &Value, depth: usize) -> Result<Json, Error> {
+    if depth > MAX_NESTING {
+        return Err(too_deep());
+    }
     Ok(match value.kind() {
         ValueKind::Undefined => return Err(undefined(value)),
         ValueKind::None => Json::Null,
@@ -68,7 +82,7 @@ pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
             for item in value.try_iter()?.checked() {
                 let item = item?;
                 if !is_omit_value(&item) {
-                    items.push(to_json(&item)?);
+                    items.push(json_at(&item, depth + 1)?);
                 }
             }
             Json::Array(items)
@@ -77,7 +91,7 @@ pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
             let mut map = serde_json::Map::new();
             for (key, item) in pairs(value)? {
                 if !is_omit_value(&item) {
-                    map.insert(key_text(&key), to_json(&item)?);
+                    map.insert(key_text(&key), json_at(&item, depth + 1)?);
                 }
             }
             Json::Object(map)
@@ -217,6 +231,13 @@ pub(crate) fn write_text(out: &mut String, value: &Value) -> Result<(), Error> {
 
 /// Python's `repr()`.
 pub(crate) fn write_repr(out: &mut String, value: &Value) -> Result<(), Error> {
+    repr_at(out, value, 0)
+}
+
+fn repr_at(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
+    if depth > MAX_NESTING {
+        return Err(too_deep());
+    }
     match value.kind() {
         ValueKind::Undefined => return Err(undefined(value)),
         ValueKind::Invalid => return Err(invalid(value)),
@@ -233,7 +254,7 @@ pub(crate) fn write_repr(out: &mut String, value: &Value) -> Result<(), Error> {
                 if count > 0 {
                     out.push_str(", ");
                 }
-                write_repr(out, &item)?;
+                repr_at(out, &item, depth + 1)?;
                 count += 1;
             }
             out.push(']');
@@ -248,9 +269,9 @@ pub(crate) fn write_repr(out: &mut String, value: &Value) -> Result<(), Error> {
                 if !std::mem::take(&mut first) {
                     out.push_str(", ");
                 }
-                write_repr(out, &key)?;
+                repr_at(out, &key, depth + 1)?;
                 out.push_str(": ");
-                write_repr(out, &item)?;
+                repr_at(out, &item, depth + 1)?;
             }
             out.push('}');
         }

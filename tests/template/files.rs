@@ -134,3 +134,14 @@ fn collections_made_in_a_template_can_grow() {
         render_with("{% set _ = given.append(1) %}", &json!({"given": []}), &FileOptions::default(), &no_loader());
     assert!(error.unwrap_err().to_string().contains("was not made in this template"));
 }
+
+#[test]
+fn words_of_jinja_about_contexts_are_understood() {
+    let files = loader(&[("m.j2", "{% macro f() %}{{ name }}{% endmacro %}"), ("p.j2", "<{{ name }}>")]);
+    let run = |text: &str| render_with(text, &json!({"name": "n"}), &FileOptions::default(), &files);
+    assert_eq!(run("{% import 'm.j2' as m with context %}{{ m.f() }}").unwrap(), "n");
+    assert_eq!(run("{% from 'm.j2' import f with context %}{{ f() }}").unwrap(), "n");
+    assert_eq!(run("{% include 'p.j2' with context %}").unwrap(), "<n>");
+    assert_eq!(run("{% include 'p.j2' ignore missing with context %}").unwrap(), "<n>");
+    assert_eq!(run("{% include ['none.j2', 'p.j2'] %}").unwrap(), "<n>");
+}

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 mod errors;
 mod files;
 mod lookups;
+mod robust;
 mod variables;
 
 #[derive(Deserialize)]

@@ -180,3 +180,35 @@ fn references_are_found() {
     assert_eq!(engine.references("plain text"), bringup::template::References::default());
     assert_eq!(engine.references("{{ broken"), bringup::template::References::default());
 }
+
+#[test]
+fn references_miss_nothing() {
+    let engine = Engine::new();
+    let names = |text: &str| engine.references(text).names.into_iter().collect::<Vec<_>>();
+    assert_eq!(names("{{ list[1:] }} {{ a[b:c] }}"), ["a", "b", "c", "list"]);
+    assert_eq!(names("{% set x = x + 1 %}{{ x }}"), ["x"]);
+    assert_eq!(names("{% call f(g) %}{{ h }}{% endcall %}{% do i.append(j) %}"), ["f", "g", "h", "i", "j"]);
+    assert_eq!(
+        names("{% filter indent(n) %}{{ m }}{% endfilter %}{% with q = r %}{{ q }}{% endwith %}"),
+        ["m", "n", "r"]
+    );
+    assert_eq!(names("{{ x is divisibleby(y) }} {{ p | default(q.r) }} {{ {k: v} }}"), ["k", "p", "q", "v", "x", "y"]);
+    let file = engine
+        .file_references("#jinja2: variable_start_string:'<<', variable_end_string:'>>'\n<< inside >> {{ outside }}\n");
+    assert_eq!(file.names.into_iter().collect::<Vec<_>>(), ["inside"]);
+    assert!(engine.file_references("{% if x %}").any);
+    assert!(engine.file_references("{% include 'x' %}").any);
+}
+
+#[test]
+fn rendering_is_quick_enough() {
+    let engine = Engine::new();
+    let vars = context(&engine, &json!({"a": "{{ b }}/{{ c }}", "b": "x", "c": [1, 2, 3], "d": {"e": {"f": 1}}}));
+    let start = std::time::Instant::now();
+    for _ in 0..1000 {
+        engine.render("{{ a }}-{{ d.e.f | default(5) }}", &vars).unwrap();
+        engine.render("{{ c | map('string') | join(',') }}", &vars).unwrap();
+        assert!(engine.condition_at("d.e.f == 1 and b is defined", None, &vars).unwrap());
+    }
+    println!("{:?} per rendering", start.elapsed() / 3000);
+}
