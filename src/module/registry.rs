@@ -183,6 +183,12 @@ fn all() -> Vec<Entry> {
         entry::<kubernetes::k8s::K8s>(),
         entry::<kubernetes::k8s_drain::K8sDrain>(),
         entry::<kubernetes::k8s_info::K8sInfo>(),
+        entry::<builtin::dpkg_selections::DpkgSelections>(),
+        entry::<builtin::hostname::Hostname>(),
+        entry::<builtin::package_facts::PackageFacts>(),
+        entry::<builtin::service_facts::ServiceFacts>(),
+        entry::<posix::authorized_key::AuthorizedKey>(),
+        entry::<posix::mount::Mount>(),
         entry::<posix::sysctl::Sysctl>(),
         // one line per module, in alphabetical order
     ];

@@ -1,3 +1,5 @@
 //! `ansible.posix`.
 
+pub mod authorized_key;
+pub mod mount;
 pub mod sysctl;

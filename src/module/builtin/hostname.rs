@@ -1,0 +1,108 @@
+//! `ansible.builtin.hostname`: the host's own name, now and after each boot.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/hostname_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use crate::{
+    fact::{Answer, Probe, Resource, ScriptAnswer, State},
+    module::{
+        Change, Context, Described, Diff, Module, Ownership, ParameterError, Plan, PlanError, Step, Text,
+        edit::{self, TextFile},
+        quote,
+    },
+};
+
+/// Parameters of `hostname`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hostname {
+    /// The name.
+    name: Text,
+    /// Accepted for Ansible's sake: `/etc/hostname` and the kernel are set on every Linux.
+    #[serde(default, rename = "use")]
+    #[allow(dead_code)]
+    strategy: Option<Text>,
+}
+
+const FILE: &str = "/etc/hostname";
+
+impl Described for Hostname {
+    const NAME: &'static str = "ansible.builtin.hostname";
+    const SUMMARY: &'static str = "Sets the host's name";
+    const EXAMPLES: &'static str = "\
+- name: Name the host as the inventory does
+  ansible.builtin.hostname:
+    name: \"{{ inventory_hostname }}\"
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        let label = |l: &str| {
+            (1..=63).contains(&l.len())
+                && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !l.starts_with('-')
+                && !l.ends_with('-')
+        };
+        if self.name.0.len() > 64 || !self.name.0.split('.').all(label) {
+            let error = ParameterError::new("name", format!("`{}` is no host's name", self.name.0));
+            return Err(error.help("letters, digits and dashes, in parts separated by dots, 64 at most"));
+        }
+        Ok(())
+    }
+}
+
+impl Hostname {
+    fn question() -> Probe {
+        Probe::Script { script: "uname -n\n".to_owned(), reads: vec![Resource::Kernel("kernel.hostname".to_owned())] }
+    }
+}
+
+impl Module for Hostname {
+    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+        let mut probes = edit::probes(FILE);
+        probes.push(Hostname::question());
+        probes
+    }
+
+    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let name = &self.name.0;
+        let file = TextFile::read(state, FILE)?;
+        let present = state.script(&Hostname::question())?.text().trim().to_owned();
+        let (short, domain) = name.split_once('.').unwrap_or((name, ""));
+        let facts = json!({
+            "ansible_hostname": short, "ansible_nodename": name, "ansible_fqdn": name, "ansible_domain": domain,
+        });
+        let mut plan =
+            Plan::ok(Map::from_iter([("name".to_owned(), json!(name)), ("ansible_facts".to_owned(), facts)]));
+        let kept = file.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#'));
+        if kept != Some(name) {
+            let edited = file.write(format!("{name}\n"), Ownership::default(), 0o644, None);
+            plan.changes.push(edited.change);
+            plan.diff.push(edited.diff);
+            plan.leaves.extend(edited.leaves);
+        }
+        if present != *name {
+            let quoted = quote(name);
+            let script = format!(
+                "if command -v hostname >/dev/null; then hostname {quoted}; else printf %s {quoted} >/proc/sys/kernel/hostname; fi\n"
+            );
+            let writes = vec![
+                Resource::Kernel("kernel.hostname".to_owned()),
+                Resource::Path("/proc/sys/kernel/hostname".to_owned()),
+            ];
+            plan.changes.push(Change::closed(format!("name the host {name}"), Step::Script(script), writes));
+            plan.diff.push(Diff {
+                before_header: "running kernel".into(),
+                after_header: "running kernel".into(),
+                before: format!("{present}\n"),
+                after: format!("{name}\n"),
+            });
+            let stdout = format!("{name}\n").into_bytes();
+            plan.leaves
+                .push((Hostname::question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
+        }
+        Ok(plan)
+    }
+}

@@ -1,0 +1,101 @@
+//! `ansible.builtin.service_facts`: all services of the host as facts.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/service_facts_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    fact::{Probe, Resource, State},
+    module::{Context, Described, Failure, Module, Plan, PlanError},
+};
+
+/// `service_facts` has no parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceFacts {}
+
+impl Described for ServiceFacts {
+    const NAME: &'static str = "ansible.builtin.service_facts";
+    const SUMMARY: &'static str = "Returns the services and their states as facts";
+    const EXAMPLES: &'static str = "\
+- name: Learn which services there are
+  ansible.builtin.service_facts:
+
+- name: Refuse a host with a firewall of its own
+  ansible.builtin.assert:
+    that: ansible_facts.services['firewalld.service'] is not defined
+";
+}
+
+const SCRIPT: &str = "export LC_ALL=C\nif command -v systemctl >/dev/null; then\n\
+    systemctl list-units --no-pager --no-legend --plain --all --type service || exit\nprintf '\\001\\n'\n\
+    systemctl list-unit-files --no-pager --no-legend --type service || exit\n\
+    else printf '\\002\\n'; for f in /etc/init.d/*; do [ -x \"$f\" ] || continue; n=${f##*/}\n\
+    if command -v rc-service >/dev/null; then rc-service \"$n\" status >/dev/null 2>&1; else \"$f\" status >/dev/null 2>&1; fi </dev/null && echo \"$n running\" || echo \"$n stopped\"; done; fi\n";
+
+impl ServiceFacts {
+    fn question() -> Probe {
+        Probe::Script { script: SCRIPT.to_owned(), reads: vec![Resource::Anything] }
+    }
+}
+
+/// Reads both lists of systemctl: what is loaded, and what is only a file.
+fn services(text: &str) -> Map<String, Json> {
+    let mut services = Map::new();
+    let mut add = |name: &str, state: &str, status: &str, source: &str| {
+        services.insert(name.to_owned(), json!({ "name": name, "state": state, "status": status, "source": source }));
+    };
+    if let Some(scripts) = text.strip_prefix("\u{2}\n") {
+        for (name, state) in scripts.lines().filter_map(|l| l.split_once(' ')) {
+            add(name, state, "unknown", "sysv");
+        }
+        return services;
+    }
+    let (loaded, files) = text.split_once("\u{1}\n").unwrap_or((text, ""));
+    let words = |line: &str| -> Vec<String> {
+        line.trim_start_matches(['●', '*', ' ']).split_whitespace().map(str::to_owned).collect()
+    };
+    let file = |name: &str| {
+        files.lines().map(words).find(|w| w.first().is_some_and(|n| n == name)).and_then(|w| w.get(1).cloned())
+    };
+    for line in loaded.lines().map(words).filter(|w| w.len() >= 4) {
+        let [name, load, _, sub] = [0, 1, 2, 3].map(|i| line[i].as_str());
+        let state = match (load, sub) {
+            ("not-found" | "masked", _) | (_, "dead" | "exited") => "stopped",
+            (_, "failed") => "failed",
+            (_, "running") => "running",
+            _ => "inactive",
+        };
+        let status =
+            file(name).unwrap_or_else(|| if load == "not-found" { "not-found".into() } else { "unknown".into() });
+        add(name, state, &status, "systemd");
+    }
+    let mut rest = Vec::new();
+    for line in files.lines().map(words).filter(|w| w.len() >= 2) {
+        rest.push((line[0].clone(), line[1].clone()));
+    }
+    for (name, status) in rest {
+        services
+            .entry(name.clone())
+            .or_insert_with(|| json!({ "name": name, "state": "inactive", "status": status, "source": "systemd" }));
+    }
+    services
+}
+
+impl Module for ServiceFacts {
+    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+        vec![ServiceFacts::question()]
+    }
+
+    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let answer = state.script(&ServiceFacts::question())?;
+        if answer.status != 0 {
+            let told = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
+            return Err(Failure::new(format!("cannot list the services: {told}")).into());
+        }
+        let facts = json!({ "services": services(&answer.text()) });
+        Ok(Plan::ok(Map::from_iter([("ansible_facts".to_owned(), facts)])))
+    }
+}
