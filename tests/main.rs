@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 mod bad;
+mod cli;
 mod inventory;
 mod listed;
 mod module;

@@ -77,6 +77,9 @@ pub struct Hosts {
     /// Folders to look for roles in, separated by colons
     #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true, hide = true)]
     pub roles_path: Option<std::ffi::OsString>,
+    /// Take no lock on the hosts: for tests that know they are alone
+    #[arg(long, hide = true)]
+    pub no_lock: bool,
     /// Say more; several times for still more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -104,6 +107,7 @@ impl Hosts {
             host_keys: self.accept_new_host_keys.then_some(HostKeyPolicy::AcceptNew),
             connect_timeout: Duration::from_secs(self.timeout.max(1)),
             who: who(),
+            locks: !self.no_lock,
             ..Options::default()
         })
     }

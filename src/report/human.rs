@@ -161,6 +161,7 @@ impl Human {
         if whole {
             let note = match end.result.get("depends_on").map(failure::text) {
                 Some(other) => format!(" (depends on `{other}`)"),
+                None if self.verbosity > 0 => format!(" ({:.2} s)", end.duration.as_secs_f64()),
                 None if end.items.len() > 1 => format!(" ({} items)", end.items.len()),
                 None => String::new(),
             };
@@ -208,18 +209,18 @@ impl Human {
             }
             Status::Failed | Status::Ignored | Status::Rescued => {
                 out.push_str(&format!("{word}: [{host}]: FAILED!{note}\n"));
-                let excerpt = failure::excerpt(task, result);
-                match told.iter().find(|(_, text)| *text == excerpt) {
-                    Some((first, _)) => out.push_str(&format!("  for the same reason as on {first}\n")),
-                    None => {
-                        out.push_str(&excerpt);
-                        told.push((host.to_owned(), excerpt));
-                    }
-                }
-                out.push_str(&match self.verbosity {
+                let mut text = failure::excerpt(task, result);
+                text.push_str(&match self.verbosity {
                     0 => failure::details(result),
                     _ => yamlish::fields(result, 2),
                 });
+                match told.iter().find(|(_, known)| *known == text) {
+                    Some((first, _)) => out.push_str(&format!("  for the same reason as on {first}\n")),
+                    None => {
+                        out.push_str(&text);
+                        told.push((host.to_owned(), text));
+                    }
+                }
             }
         }
     }

@@ -49,7 +49,7 @@ fn verdict(hosts: &[(String, Counts)], check: bool, depending: usize) -> String 
         parts.push(style(format!("{} failed or unreachable", count(bad, "host"))).red().to_string());
     }
     parts.push(match (changes, check) {
-        (0, _) if bad > 0 => "nothing changed elsewhere".to_owned(),
+        (0, _) if bad > 0 => "nothing changed".to_owned(),
         (0, true) if depending == 0 => "no changes: all hosts are as described".to_owned(),
         (0, true) => "no changes foreseen".to_owned(),
         (0, false) => "nothing had to be changed".to_owned(),
@@ -82,6 +82,6 @@ mod tests {
         );
         assert_eq!(verdict(&hosts(0, 0), false, 0), "nothing had to be changed");
         assert_eq!(verdict(&hosts(1, 0), false, 0), "1 change made on 1 host");
-        assert_eq!(verdict(&hosts(0, 1), false, 0), "1 host failed or unreachable, nothing changed elsewhere");
+        assert_eq!(verdict(&hosts(0, 1), false, 0), "1 host failed or unreachable, nothing changed");
     }
 }

@@ -4,7 +4,11 @@ use serde_json::Value as Json;
 
 /// Fields that are of no interest to a reader.
 fn hidden(name: &str) -> bool {
-    name.starts_with("_ansible") || matches!(name, "invocation" | "failed" | "place" | "help")
+    name.starts_with("_ansible")
+        || matches!(
+            name,
+            "invocation" | "failed" | "place" | "help" | "stdout_lines" | "stderr_lines" | "ansible_loop_var"
+        )
 }
 
 /// Renders a result's fields, each line indented by `indent` blanks.

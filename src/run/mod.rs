@@ -32,7 +32,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -89,7 +89,7 @@ pub struct Run {
     faults: Mutex<Vec<String>>,
     seen: Mutex<HashMap<usize, (Arc<Task>, ahead::Features)>>,
     interrupts: AtomicU8,
-    started: AtomicBool,
+    started: Mutex<Option<u32>>,
     consents: Mutex<consent::Consents>,
     playbook_dir: Mutex<Option<std::path::PathBuf>>,
 }
@@ -126,7 +126,7 @@ impl Run {
             faults: Mutex::default(),
             seen: Mutex::default(),
             interrupts: AtomicU8::new(0),
-            started: AtomicBool::new(false),
+            started: Mutex::default(),
             consents: Mutex::default(),
             playbook_dir: Mutex::default(),
             options,
@@ -437,10 +437,11 @@ impl Run {
         }
     }
 
-    /// `--start-at-task`: leaves out what stands before it, once.
-    fn start_at(&self, mut program: program::Program) -> program::Program {
+    /// `--start-at-task`: leaves out what stands before it, in the first play that has it.
+    fn start_at(&self, mut program: program::Program, play: u32) -> program::Program {
         let Some(wanted) = &self.options.start_at_task else { return program };
-        if self.started.load(Ordering::SeqCst) {
+        // Each batch of that play starts there, the plays behind it at their beginning.
+        if lock(&self.started).is_some_and(|started| started != play) {
             return program;
         }
         let at = program.ops.iter().position(|(op, _)| match op {
@@ -452,7 +453,7 @@ impl Run {
         });
         match at {
             Some(at) => {
-                self.started.store(true, Ordering::SeqCst);
+                *lock(&self.started) = Some(play);
                 program.skip_until(at);
             }
             None => program.skip_until(program.ops.len()),

@@ -255,7 +255,7 @@ impl Run {
             [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
         let gather_wanted = gather && self.options.gathers_with_tags();
         let program = Program::play(gather_wanted, sections, &wanted);
-        let program = self.start_at(program);
+        let program = self.start_at(program, number);
         Ok(Batch {
             play: play.clone(),
             name: play.title(),

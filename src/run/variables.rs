@@ -137,14 +137,14 @@ impl TaskVars {
             "ansible_play_hosts" => json!(self.batch.active_hosts()),
             "ansible_play_hosts_all" => json!(self.batch.all_hosts),
             "ansible_play_name" => json!(self.batch.name),
-            "playbook_dir" => json!(self.batch.play.directory.display().to_string()),
+            "playbook_dir" => json!(absolute(&self.batch.play.directory)),
             "inventory_dir" => json!(self.run.options.inventory_dir()),
             "inventory_file" => json!(self.run.options.inventory_file()),
             "role_name" | "ansible_role_name" => json!(role?.name),
-            "role_path" => json!(role?.path.display().to_string()),
+            "role_path" => json!(absolute(&role?.path)),
             "ansible_parent_role_names" => json!(role?.parent_names()),
             "ansible_parent_role_paths" => {
-                json!(role?.parents.iter().rev().map(|r| r.path.display().to_string()).collect::<Vec<_>>())
+                json!(role?.parents.iter().rev().map(|r| absolute(&r.path)).collect::<Vec<_>>())
             }
             "ansible_play_role_names" | "role_names" => {
                 json!(self.batch.play.exports.iter().map(|r| r.name.as_str()).collect::<Vec<_>>())
@@ -216,4 +216,11 @@ impl TemplateVars for TaskVars {
         }
         None
     }
+}
+
+/// A path that means the same from everywhere: hosts and commands have folders of their own.
+fn absolute(path: &std::path::Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // Without the `.` that a playbook of the current folder leaves behind.
+    whole.components().collect::<std::path::PathBuf>().display().to_string()
 }

@@ -1,0 +1,158 @@
+use std::fs;
+
+use serde_json::Value as Json;
+
+use super::{Place, settled};
+
+const KINDS: &str = r#"- name: All kinds of ends
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: a file is as described
+      copy:
+        content: "one\ntwo\nthree\n"
+        dest: "{{ playbook_dir }}/file"
+        mode: "0644"
+    - name: something is said
+      debug:
+        msg: hello from {{ inventory_hostname }}
+    - name: several things
+      command: echo {{ item }}
+      loop: [a, b, c]
+      changed_when: item == "b"
+    - name: not needed here
+      ping:
+      when: inventory_hostname == "nobody"
+    - name: may go wrong
+      command: ls /nonexistent
+      ignore_errors: true
+    - name: a parameter goes wrong
+      file:
+        path: "{{ playbook_dir }}/x"
+        mode: "{{ nothing_of_that_name }}"
+    - name: never reached
+      ping:
+"#;
+
+#[test]
+fn each_end_is_shown_as_it_deserves() {
+    let place = Place::new(&[("site.yml", KINDS), ("file", "one\n2\nthree\n")]);
+    let ran = place.play("h1,", &["--diff"]);
+    settled(&place, || insta::assert_snapshot!("ends", ran.shown()));
+    let verbose = place.play("h1,", &["-v", "--start-at-task", "several things"]);
+    settled(&place, || insta::assert_snapshot!("ends_verbose", verbose.shown()));
+}
+
+#[test]
+fn results_stand_below_their_task_though_hosts_differ_in_pace() {
+    let site = r#"- name: Paces
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: first
+      shell: sleep 0.{{ inventory_hostname[1:] }}
+      changed_when: false
+    - name: second
+      ping:
+    - name: third
+      ping:
+      when: inventory_hostname != "h2"
+"#;
+    let ran = Place::new(&[("site.yml", site)]).play("h7,h2,h1,", &[]);
+    let lines: Vec<&str> = ran.stdout.lines().filter(|l| !l.is_empty()).take(13).collect();
+    assert_eq!(
+        lines,
+        [
+            "PLAY [Paces]",
+            "TASK [first]",
+            "ok: [h7]",
+            "ok: [h2]",
+            "ok: [h1]",
+            "TASK [second]",
+            "ok: [h7]",
+            "ok: [h2]",
+            "ok: [h1]",
+            "TASK [third]",
+            "ok: [h7]",
+            "skipping: [h2]",
+            "ok: [h1]"
+        ],
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_run_says_what_it_came_to() {
+    let site =
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - copy: {content: x, dest: '{{ playbook_dir }}/f'}\n";
+    let place = Place::new(&[("site.yml", site)]);
+    let last = |text: &str| text.trim_end().lines().last().unwrap_or_default().split(';').next().unwrap().to_owned();
+    let plan = || place.run(&["plan", "-c", "local", "-i", "h1,", "site.yml"]);
+    assert_eq!(last(&plan().stdout), "1 change to be made on 1 host");
+    assert_eq!(last(&place.play("h1,", &[]).stdout), "1 change made on 1 host");
+    assert_eq!(last(&place.play("h1,", &[]).stdout), "nothing had to be changed");
+    assert_eq!(last(&plan().stdout), "no changes: all hosts are as described");
+    let recap = "h1                         : ok=1    changed=0    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0\n";
+    assert!(plan().stdout.contains(recap), "{}", plan().stdout);
+}
+
+#[test]
+fn unreachable_hosts_are_told_with_what_to_do() {
+    let site = "- hosts: all\n  tasks:\n    - ping:\n";
+    let place = Place::new(&[("site.yml", site), ("hosts", "h1 ansible_host=127.0.0.1 ansible_port=1\n")]);
+    let ran = place.run(&["apply", "-i", "hosts", "site.yml"]);
+    settled(&place, || insta::assert_snapshot!("unreachable", ran.shown()));
+}
+
+#[test]
+fn lists_run_nothing() {
+    let site = r#"- name: One
+  hosts: web
+  tags: base
+  tasks:
+    - name: first
+      command: touch {{ playbook_dir }}/ran
+      tags: [a, b]
+    - name: second
+      ping:
+      tags: c
+"#;
+    let place = Place::new(&[("site.yml", site), ("hosts", "[web]\nh1\nh2\n")]);
+    let list = |flags: &[&str]| {
+        let mut all = vec!["apply", "-i", "hosts", "site.yml"];
+        all.extend(flags);
+        place.run(&all)
+    };
+    let all: String =
+        [&["--list-tasks"][..], &["--list-tags"], &["--list-hosts"], &["--syntax-check"], &["--list-tasks", "-t", "c"]]
+            .iter()
+            .map(|flags| format!("$ {}\n{}\n", flags.join(" "), list(flags).shown()))
+            .collect();
+    settled(&place, || insta::assert_snapshot!("lists", all));
+    assert!(!place.path().join("ran").exists());
+    assert_eq!(place.run(&["apply", "site.yml", "--list-tasks"]).code, 0, "tasks are known without an inventory");
+}
+
+#[test]
+fn step_asks_before_each_task() {
+    let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: one\n      shell: echo > one\n      args: {chdir: '{{ playbook_dir }}'}\n    - name: two\n      shell: echo > two\n      args: {chdir: '{{ playbook_dir }}'}\n";
+    let place = Place::new(&[("site.yml", site)]);
+    let ran = place.answer(&["apply", "-c", "local", "--no-lock", "-i", "h1,", "--step", "site.yml"], "n\ny\n");
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+    assert!(ran.stderr.contains("Perform task: one (N)o/(y)es/(c)ontinue: "), "{}", ran.stderr);
+    assert!(!place.path().join("one").exists() && place.path().join("two").exists());
+}
+
+#[test]
+fn profile_and_timeline_tell_where_time_went() {
+    let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: slow\n      shell: sleep 0.3\n    - ping:\n";
+    let place = Place::new(&[("site.yml", site)]);
+    let ran = place.play("h1,", &["--profile", "--timeline", "trace.json"]);
+    let (_, profile) = ran.stdout.split_once("SLOWEST TASKS").unwrap_or_else(|| panic!("{}", ran.stdout));
+    assert!(profile.lines().nth(1).is_some_and(|l| l.ends_with("slow (1 host)")), "{profile}");
+    assert!(profile.contains("ROUND TRIPS"), "{profile}");
+    let trace: Json = serde_json::from_str(&fs::read_to_string(place.path().join("trace.json")).unwrap()).unwrap();
+    let slow = trace["traceEvents"].as_array().unwrap().iter().find(|e| e["name"] == "slow").unwrap();
+    assert!(slow["dur"].as_u64().unwrap() >= 300_000, "{slow}");
+}
