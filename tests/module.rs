@@ -9,6 +9,7 @@ use bringup::module::Registry;
 use crate::support::{
     case::Case,
     machine::Machine,
+    server,
     trial::{run, shells},
 };
 
@@ -31,10 +32,12 @@ fn files(module: &str) -> Vec<(String, String)> {
     files.into_iter().map(|f| (f.display().to_string(), fs::read_to_string(&f).unwrap())).collect()
 }
 
-/// Reads the cases of a file with the folders of a machine in the place of `/T` and `/L`.
+/// Reads the cases of a file with the folders of a machine in the place of `/T` and `/L`, a web server's address in
+/// that of `SERVER`.
 fn cases(file: &str, text: &str, top: &str, local: &str) -> Vec<Case> {
     let places = regex::Regex::new(r"/(T|L)\b").unwrap();
     let text = places.replace_all(text, |m: &regex::Captures<'_>| if &m[1] == "T" { top } else { local }.to_owned());
+    let text = text.replace("SERVER", server::address());
     serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 

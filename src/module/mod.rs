@@ -3,11 +3,13 @@
 //! A module is one file: its parameters as a struct, and the functions of [`Module`]. Nothing here does I/O on a host;
 //! the runner reads what `probe` names, calls `plan`, and carries out the [`Change`]s it returns.
 
+pub mod archive;
 pub mod bringup;
 pub mod builtin;
 pub mod crypto;
 pub(crate) mod edit;
 pub mod general;
+pub mod http;
 pub mod kubernetes;
 pub mod local;
 pub mod ownership;

@@ -34,6 +34,11 @@ impl Trial<'_> {
     fn learn(&self, state: &mut State, probes: Vec<Probe>) {
         let now = Instant::now();
         let wanted: Vec<_> = probes.into_iter().filter(|p| state.wants(p, now)).collect();
+        self.read(state, wanted);
+    }
+
+    fn read(&self, state: &mut State, wanted: Vec<Probe>) {
+        let now = Instant::now();
         let mut ask = Vec::new();
         for probe in wanted {
             match self.case.answers.to(&probe) {
@@ -56,7 +61,7 @@ impl Trial<'_> {
                 Err(PlanError::Failed(failure)) => return Err(failure),
                 Err(PlanError::Missing(Missing::Unread(probe))) => {
                     // A module names all it can in `probe`: what comes here one by one must be the exception.
-                    self.learn(state, vec![*probe]);
+                    self.read(state, vec![*probe]);
                 }
                 Err(PlanError::Missing(other)) => panic!("the module hands on {other:?}"),
             }
@@ -238,14 +243,24 @@ fn check_leaves(trial: &Trial<'_>, plan: &Plan) {
     };
     let probes: Vec<_> = last.iter().map(|(p, _)| p.clone()).filter(asked).collect();
     for (probe, found) in trial.machine.ask(&probes) {
+        let open = plan.changes.iter().any(|c| !c.closed);
         let Some((_, predicted)) = last.iter().find(|(p, _)| *p == probe) else { continue };
         match (predicted, &found) {
+<<<<<<< HEAD
             (Answer::Stat(Some(a)), Answer::Stat(Some(b))) => assert_eq!(shown(a), shown(b), "{probe:?}"),
             (Answer::Unit(a), Answer::Unit(b)) => {
                 assert_eq!((&a.load, &a.active, &a.file, a.stale), (&b.load, &b.active, &b.file, b.stale), "{probe:?}");
             }
             // What a script prints is predicted as far as modules look at it.
             (Answer::Script(_), Answer::Script(_)) => {}
+=======
+            (Answer::Stat(Some(a)), Answer::Stat(Some(b))) => {
+                let mut a = a.clone();
+                // What a server sends is as long as it is.
+                a.size = if open && a.size == 0 { b.size } else { a.size };
+                assert_eq!(shown(&a), shown(b), "{probe:?}");
+            }
+>>>>>>> 66bb7af (Add uri, get_url, unarchive, wait_for, reboot, pause and hosts added while running)
             (predicted, found) => assert_eq!(predicted, found, "{probe:?}"),
         }
     }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-pub(in crate::module) use self::deploy::{Deploy, Source};
+pub(in crate::module) use self::deploy::{Deploy, Source, parent_of};
 use crate::{
     fact::{Missing, Probe, State},
     module::{

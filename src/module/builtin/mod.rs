@@ -1,5 +1,6 @@
 //! `ansible.builtin`: the modules every Ansible has.
 
+pub mod add_host;
 pub mod apt;
 pub mod assert;
 pub mod command;
@@ -8,14 +9,18 @@ pub mod debug;
 pub mod dpkg_selections;
 pub mod fail;
 pub mod file;
+pub mod get_url;
 pub mod group;
+pub mod group_by;
 pub mod hostname;
 pub mod iptables;
 pub mod lineinfile;
 pub mod package;
 pub mod package_facts;
+pub mod pause;
 pub mod ping;
 pub mod raw;
+pub mod reboot;
 pub mod script;
 pub mod service;
 pub mod service_facts;
@@ -26,4 +31,8 @@ pub mod slurp;
 pub mod stat;
 pub mod systemd_service;
 pub mod template;
+pub mod unarchive;
+pub mod uri;
 pub mod user;
+pub mod wait_for;
+pub mod wait_for_connection;

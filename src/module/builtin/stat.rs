@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    fact::{Algorithm, FileKind, FileStat, Probe, Resource, State},
+    fact::{Algorithm, FileKind, FileStat, Missing, Probe, Resource, State},
     module::{Context, Described, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote},
 };
 
@@ -110,6 +110,11 @@ impl Module for Stat {
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let path = path::absolute(context, state, &self.path.0)?;
+        let probe = Probe::Stat { path: path.clone(), follow: self.follow.0 };
+        if !context.check && state.get(&probe).is_ok() && !state.was_read(&probe) {
+            // Times, inode and the like of what an earlier task left cannot be foreseen.
+            return Err(Missing::Unread(Box::new(probe)).into());
+        }
         let found = match state.stat(&path, self.follow.0)? {
             None => Map::from_iter([("exists".to_owned(), json!(false))]),
             Some(stat) => self.found(context, state, &path, stat)?,

@@ -1,0 +1,408 @@
+//! `ansible.builtin.get_url`: a file from a web server.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/get_url_module.html>
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::copy::{parent_of, unread};
+use crate::{
+    fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, State},
+    module::{
+        Change, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, StepOutput,
+        Text, Whole,
+        http::{self, Request},
+        ownership::{self, Attributes},
+        path, put, quote,
+    },
+};
+
+/// Parameters of `get_url`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetUrl {
+    /// Where from, beginning with `http://` or `https://`. The host downloads, with curl or wget.
+    url: Text,
+    /// Where to; in a directory the file gets the name it has in the URL.
+    dest: Text,
+    /// What the file must be: `sha256:` and the checksum, or `sha256:` and the URL of a list of checksums.
+    checksum: Option<Text>,
+    /// Download even where the file is there.
+    #[serde(default)]
+    force: Flag,
+    /// Keep the old file beside the new one, with the time in its name.
+    #[serde(default)]
+    backup: Flag,
+    /// Headers by name.
+    #[serde(default)]
+    headers: Map<String, Json>,
+    /// Seconds to wait for the server.
+    #[serde(default = "ten")]
+    timeout: Whole,
+    /// Whether the server's certificate is checked.
+    #[serde(default = "yes")]
+    validate_certs: Flag,
+    /// A file or directory of authorities to trust, on the host.
+    ca_path: Option<Text>,
+    /// A client certificate, on the host.
+    client_cert: Option<Text>,
+    /// Its key, unless it is in the same file.
+    client_key: Option<Text>,
+    /// A name for basic authentication.
+    #[serde(alias = "username")]
+    #[schemars(extend("x-aliases" = ["username"]))]
+    url_username: Option<Text>,
+    /// The password for it.
+    #[serde(alias = "password")]
+    #[schemars(extend("x-aliases" = ["password"]))]
+    url_password: Option<Text>,
+    /// Send name and password with the first request. They always are.
+    #[serde(default)]
+    #[allow(dead_code)] // accepted for Ansible's sake, see above
+    force_basic_auth: Flag,
+    /// Whether proxies of the environment are used.
+    #[serde(default = "yes")]
+    use_proxy: Flag,
+    /// Owner, by name or number.
+    owner: Option<Text>,
+    /// Group, by name or number.
+    group: Option<Text>,
+    /// Permissions, such as `'0644'` or `u=rw,g=r,o=`.
+    mode: Option<Mode>,
+}
+
+fn yes() -> Flag {
+    Flag(true)
+}
+
+fn ten() -> Whole {
+    Whole(10)
+}
+
+impl Described for GetUrl {
+    const NAME: &'static str = "ansible.builtin.get_url";
+    const SUMMARY: &'static str = "Downloads a file to the host";
+    const EXAMPLES: &'static str = "\
+- name: the release
+  ansible.builtin.get_url:
+    url: https://example.org/releases/example-1.2.tar.gz
+    dest: /var/cache/example/
+    checksum: sha256:https://example.org/releases/SHA256SUMS
+    mode: '0644'
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        web(&self.url.0).map_err(|why| ParameterError::new("url", why))?;
+        if let Some(checksum) = self.checksum.as_ref().filter(|c| !c.0.is_empty()) {
+            expected(&checksum.0).map_err(|why| ParameterError::new("checksum", why))?;
+        }
+        if self.mode == Some(Mode::Preserve) {
+            return Err(ParameterError::new("mode", "there is no source whose mode could be preserved"));
+        }
+        Ok(())
+    }
+}
+
+fn web(url: &str) -> Result<(), String> {
+    match url.split_once("://") {
+        Some((scheme, rest))
+            if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") && !rest.is_empty() =>
+        {
+            Ok(())
+        }
+        _ => Err(format!("`{url}` begins with neither http:// nor https://")),
+    }
+}
+
+/// What the checksum parameter asks for.
+enum Expected<'a> {
+    Sum(Algorithm, String),
+    List(Algorithm, &'a str),
+}
+
+fn expected(text: &str) -> Result<Expected<'_>, String> {
+    let help = "write it as `sha256:` and the checksum, or `sha256:` and a URL";
+    let (name, rest) = text.split_once(':').ok_or_else(|| format!("`{text}` has no algorithm: {help}"))?;
+    let algorithm = Algorithm::parse(name).ok_or_else(|| format!("`{name}` is no algorithm: {help}"))?;
+    if rest.contains("://") {
+        return web(rest).map(|()| Expected::List(algorithm, rest));
+    }
+    let sum = rest.trim().to_ascii_lowercase();
+    match !sum.is_empty() && sum.bytes().all(|b| b.is_ascii_hexdigit()) {
+        true => Ok(Expected::Sum(algorithm, sum)),
+        false => Err(format!("`{rest}` is no checksum in hexadecimal: {help}")),
+    }
+}
+
+/// The name a URL ends in.
+fn url_name(url: &str) -> &str {
+    let path = url.split_once("://").map_or(url, |(_, rest)| rest).split(['?', '#']).next().unwrap_or_default();
+    path.split_once('/').map_or("", |(_, path)| path.rsplit('/').next().unwrap_or_default())
+}
+
+/// Finds a file's checksum in a list as `sha256sum` writes it.
+fn in_list(list: &str, name: &str) -> Option<String> {
+    let lines: Vec<&str> = list.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    if let [only] = lines.as_slice() {
+        if only.split_whitespace().count() == 1 {
+            return Some(only.to_ascii_lowercase());
+        }
+    }
+    lines.iter().find_map(|line| {
+        let (sum, file) = line.split_once(char::is_whitespace)?;
+        let file = file.trim_start().trim_start_matches('*');
+        (file.trim_start_matches("./") == name || path::name(file) == name).then(|| sum.to_ascii_lowercase())
+    })
+}
+
+impl GetUrl {
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref())
+    }
+
+    fn request(&self, context: &Context<'_>, state: &State, url: &str) -> Result<Request, Missing> {
+        let on_host = |t: &Option<Text>| t.as_ref().map(|t| path::absolute(context, state, &t.0)).transpose();
+        let text = |v: &Json| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        let password = || self.url_password.as_ref().map(|p| p.0.clone()).unwrap_or_default();
+        Ok(Request {
+            url: url.to_owned(),
+            method: "GET".to_owned(),
+            headers: self.headers.iter().map(|(n, v)| (n.clone(), text(v))).collect(),
+            user: self.url_username.as_ref().map(|u| (u.0.clone(), password())),
+            timeout: Duration::from_secs(self.timeout.0.clamp(1, 86_400).unsigned_abs()),
+            validate_certs: self.validate_certs.0,
+            ca_path: on_host(&self.ca_path)?,
+            client_cert: match on_host(&self.client_cert)? {
+                Some(cert) => Some((cert, on_host(&self.client_key)?)),
+                None => None,
+            },
+            follow: true,
+            use_proxy: self.use_proxy.0,
+            ..Request::default()
+        })
+    }
+
+    /// The question for a list of checksums, or for the headers of the file.
+    fn question(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        url: &str,
+        method: &str,
+    ) -> Result<(Request, Probe), Missing> {
+        let request = Request { method: method.to_owned(), ..self.request(context, state, url)? };
+        let probe = Probe::Script { script: request.script(None), reads: Vec::new() };
+        Ok((request, probe))
+    }
+
+    /// The checksum the file must have.
+    fn sum(&self, context: &Context<'_>, state: &State) -> Result<Option<(Algorithm, String)>, PlanError> {
+        let Some(written) = self.checksum.as_ref().filter(|c| !c.0.is_empty()) else { return Ok(None) };
+        match expected(&written.0).map_err(Failure::new)? {
+            Expected::Sum(algorithm, sum) => Ok(Some((algorithm, sum))),
+            Expected::List(algorithm, url) => {
+                let (request, probe) = self.question(context, state, url, "GET")?;
+                let answer = state.script(&probe)?;
+                let response = http::parse(&request, &answer.stdout, &answer.stderr).filter(|r| r.status == 200);
+                let Some(response) = response else {
+                    let told = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
+                    return Err(Failure::new(format!("Unable to read the checksums at {url}: {told}")).into());
+                };
+                let list = String::from_utf8_lossy(&response.body);
+                let name = url_name(&self.url.0);
+                match in_list(&list, name) {
+                    Some(sum) => Ok(Some((algorithm, sum))),
+                    None => Err(Failure::new(format!("Unable to find a checksum for file '{name}' in '{url}'")).into()),
+                }
+            }
+        }
+    }
+
+    /// Where the file goes.
+    fn target(&self, context: &Context<'_>, state: &State) -> Result<String, PlanError> {
+        let dest = path::absolute(context, state, &self.dest.0)?;
+        let (real, stat) = path::follow(state, &dest)?;
+        if stat.is_some_and(|s| s.kind == FileKind::Directory) {
+            return match url_name(&self.url.0) {
+                "" => {
+                    Err(Failure::new(format!("`{}` ends in no name for the file: name it in `dest`", self.url.0))
+                        .into())
+                }
+                name => Ok(path::follow(state, &path::join(&real, name))?.0),
+            };
+        }
+        if self.dest.0.ends_with('/') {
+            return Err(Failure::new(format!("Destination directory {dest} does not exist")).into());
+        }
+        Ok(real)
+    }
+
+    /// Whether the file that is there is the server's, as far as its headers tell.
+    fn current(&self, context: &Context<'_>, state: &State, stat: &FileStat) -> Result<bool, PlanError> {
+        let (request, probe) = self.question(context, state, &self.url.0, "HEAD")?;
+        let answer = state.script(&probe)?;
+        let response = http::parse(&request, &answer.stdout, &answer.stderr);
+        // Without its word the download tells: what it brings is compared with what is there.
+        let Some(response) = response.filter(|_| answer.status == 0) else { return Ok(false) };
+        let length = response.header("content-length").and_then(|l| l.parse::<u64>().ok());
+        let modified = response
+            .header("last-modified")
+            .and_then(|m| jiff::fmt::rfc2822::parse(m).ok())
+            .map(|m| m.timestamp().as_second());
+        Ok(response.status == 200
+            && length.is_none_or(|l| l == stat.size)
+            && modified.is_some_and(|m| m <= stat.mtime || (stat.mtime == 0 && context.check)))
+    }
+
+    /// The script that downloads beside the target, checks, and moves.
+    fn script(
+        &self,
+        request: &Request,
+        path: &str,
+        stat: Option<&FileStat>,
+        after: &FileStat,
+        sum: Option<&(Algorithm, String)>,
+        backup: Option<&str>,
+    ) -> String {
+        let word = quote(path);
+        let mut script = format!(
+            "t={word}.bringup-part\numask 077; rm -f -- \"$t\"\nfail() {{ rm -f -- \"$t\"; exit 1; }}\n\
+             h=$( {} ) || fail\n\
+             c=$(printf '%s\\n' \"$h\" | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1)\n\
+             case ${{c:-200}} in 200) ;; *) echo \"the server answered with status $c\" >&2; fail ;; esac\n[ -e \"$t\" ] || : >\"$t\"\n",
+            // wget tells the headers on standard error.
+            request.script(Some("\"$t\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1")
+        );
+        if let Some((algorithm, sum)) = sum {
+            script.push_str(&format!(
+                "s=$({} <\"$t\"); s=${{s%% *}}\n[ \"$s\" = {sum} ] || {{ echo \"The checksum for the file did not match {sum}; it was $s.\" >&2; fail; }}\n",
+                algorithm.command()
+            ));
+        }
+        script.push_str("s=$(sha1sum <\"$t\"); m=$(md5sum <\"$t\"); n=$(wc -c <\"$t\")\n");
+        let same = stat.map(|before| ownership::script(path, before, after)).unwrap_or_default();
+        script.push_str(&format!("if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r=same\n{same}else\n"));
+        if let Some(backup) = backup {
+            script.push_str(&format!("[ ! -e {word} ] || cp -p -- {word} {} || fail\n", quote(backup)));
+        }
+        script.push_str(&ownership::script_for("\"$t\"", after, after, true).replace("exit 1", "fail"));
+        script.push_str(&format!(
+            "mv -f -- \"$t\" {word} || fail\nr=changed\nfi\necho $r $n \"${{s%% *}}\" \"${{m%% *}}\"\n"
+        ));
+        script
+    }
+}
+
+impl Module for GetUrl {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let dest = match path::absolute(context, state, &self.dest.0) {
+            Ok(dest) => dest,
+            Err(missing) => return unread(missing),
+        };
+        let mut probes = self.attributes().probes(context);
+        probes.extend([path::stat(&dest), Probe::Stat { path: path::parent(&dest).to_owned(), follow: true }]);
+        if let Some(Ok(wanted)) = self.checksum.as_ref().filter(|c| !c.0.is_empty()).map(|c| expected(&c.0)) {
+            let algorithm = match wanted {
+                Expected::Sum(algorithm, _) => algorithm,
+                Expected::List(algorithm, url) => {
+                    probes.extend(self.question(context, state, url, "GET").map(|(_, probe)| probe));
+                    algorithm
+                }
+            };
+            let path = self.target(context, state).unwrap_or(dest);
+            probes.push(Probe::Checksum { path, algorithm });
+        }
+        probes
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        self.attributes().check(state)?;
+        let path = self.target(context, state)?;
+        let stat = state.stat(&path, false)?;
+        let parent = parent_of(state, &path)?;
+        let sum = self.sum(context, state)?;
+        let keep = match (stat, &sum) {
+            (Some(stat), _) if stat.kind != FileKind::File => {
+                return Err(Failure::new(format!("`{path}` is no regular file, it is not replaced")).into());
+            }
+            (None, _) => false,
+            (Some(_), _) if self.force.0 => false,
+            (Some(_), Some((algorithm, sum))) => state.checksum(&path, *algorithm)? == Some(sum.as_str()),
+            (Some(stat), None) => self.current(context, state, stat)?,
+        };
+        let mut plan = Plan::default();
+        plan.result.insert("url".into(), json!(self.url.0));
+        plan.result.insert("dest".into(), json!(path));
+        if let (true, Some(stat)) = (keep, stat) {
+            let outcome = put::attributes(state, &path, stat, &self.attributes());
+            plan.result.insert("msg".into(), json!("file already exists"));
+            put::add_stat(&mut plan.result, outcome.stat.as_ref());
+            plan.changes.extend(outcome.change);
+            plan.diff.extend(outcome.diff);
+            plan.leaves.extend(outcome.leaves);
+            return Ok(plan);
+        }
+        let after = match stat {
+            Some(stat) => self.attributes().applied(state, stat),
+            None => self.attributes().created(context, state, FileKind::File, 0o644, parent),
+        };
+        let backup = stat.filter(|_| self.backup.0).map(|_| put::backup_path(&path));
+        let request = self.request(context, state, &self.url.0)?;
+        let script = self.script(&request, &path, stat, &after, sum.as_ref(), backup.as_deref());
+        let mut change =
+            Change::closed(format!("download {path}"), Step::Script(script), ownership::written(&path, stat));
+        // What the server sends is known only afterwards, and it takes its time.
+        change.closed = false;
+        plan.changes.push(change);
+        plan.leaves.extend(ownership::leaves(&path, Some(after.clone())));
+        if let Some((algorithm, sum)) = sum {
+            plan.leaves.push((Probe::Checksum { path: path.clone(), algorithm }, Answer::Checksum(Some(sum))));
+        }
+        put::add_stat(&mut plan.result, Some(&after));
+        put::add_backup(&mut plan.result, backup.as_ref());
+        Ok(plan)
+    }
+
+    fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
+        let mut result = plan.result.clone();
+        let Some(output) = outputs.first() else { return Ok(result) };
+        if output.status != 0 || output.error.is_some() {
+            let told =
+                output.error.clone().unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+            return Err(Failure::new(format!("Request failed: {told}"))
+                .with("url", self.url.0.as_str())
+                .with("dest", result.get("dest").cloned().unwrap_or_default()));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let words: Vec<&str> = text.lines().last().unwrap_or_default().split_whitespace().collect();
+        if let [what @ ("same" | "changed"), size, sha1, md5] = words.as_slice() {
+            result.insert("changed".into(), json!(*what == "changed" || plan.changes.len() > 1));
+            result.insert("size".into(), json!(size.parse::<u64>().unwrap_or(0)));
+            result.insert("checksum_dest".into(), json!(sha1));
+            result.insert("checksum_src".into(), json!(sha1));
+            result.insert("md5sum".into(), json!(md5));
+            result.insert("msg".into(), json!(format!("OK ({size} bytes)")));
+            result.insert("status_code".into(), json!(200));
+            result.insert("elapsed".into(), json!(output.duration.as_secs()));
+        }
+        Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_found_in_lists() {
+        let list = "AA11  other\nbb22 *./x.tgz\n";
+        assert_eq!(in_list(list, "x.tgz").as_deref(), Some("bb22"));
+        assert_eq!(in_list("CC33\n", "any").as_deref(), Some("cc33"));
+        assert_eq!(in_list(list, "y"), None);
+        assert_eq!(url_name("https://a/b/c.tgz?x=/y"), "c.tgz");
+        assert_eq!(url_name("https://a"), "");
+    }
+}

@@ -1,0 +1,52 @@
+//! `ansible.builtin.group_by`: a group for the rest of the run, by a value.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/group_by_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use crate::{
+    fact::{Probe, State},
+    module::{Context, Described, List, Module, Plan, PlanError, Text},
+};
+
+/// Parameters of `group_by`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupBy {
+    /// The group's name; spaces become dashes.
+    key: Text,
+    /// The groups that one is put into.
+    #[serde(default = "all")]
+    parents: List<Text>,
+}
+
+fn all() -> List<Text> {
+    List(vec![Text("all".to_owned())])
+}
+
+impl Described for GroupBy {
+    const NAME: &'static str = "ansible.builtin.group_by";
+    const SUMMARY: &'static str = "Puts hosts into groups by a value";
+    const EXAMPLES: &'static str = "\
+- name: hosts by processor
+  ansible.builtin.group_by:
+    key: arch_{{ ansible_facts.architecture }}
+";
+}
+
+impl Module for GroupBy {
+    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+        Vec::new()
+    }
+
+    fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
+        let dashed = |t: &Text| t.0.replace(' ', "-");
+        let parents: Vec<String> = self.parents.0.iter().map(dashed).collect();
+        Ok(Plan::ok(Map::from_iter([
+            ("add_group".to_owned(), json!(dashed(&self.key))),
+            ("parent_groups".to_owned(), json!(parents)),
+        ])))
+    }
+}

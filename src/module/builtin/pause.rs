@@ -1,0 +1,99 @@
+//! `ansible.builtin.pause`: waits for a while or for a key.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/pause_module.html>
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    fact::{Probe, State},
+    module::{
+        Change, CheckMode, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step,
+        StepOutput, Text, Whole,
+    },
+};
+
+/// Parameters of `pause`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Minutes to wait.
+    minutes: Option<Whole>,
+    /// Seconds to wait.
+    seconds: Option<Whole>,
+    /// What to ask; without a time the answer is waited for.
+    prompt: Option<Text>,
+    /// Whether what is typed is shown. Only a shown answer is supported.
+    #[serde(default = "yes")]
+    echo: Flag,
+}
+
+fn yes() -> Flag {
+    Flag(true)
+}
+
+impl Described for Pause {
+    const NAME: &'static str = "ansible.builtin.pause";
+    const SUMMARY: &'static str = "Waits for a while or for a key";
+    const EXAMPLES: &'static str = "\
+- name: let the caches warm
+  ansible.builtin.pause:
+    seconds: 30
+
+- name: look before going on
+  ansible.builtin.pause:
+    prompt: is the first host well? press Enter to go on
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        if self.minutes.is_some() && self.seconds.is_some() {
+            return Err(ParameterError::task("minutes and seconds are mutually exclusive"));
+        }
+        if !self.echo.0 {
+            return Err(ParameterError::new("echo", "hidden answers are not supported").help("ask by `vars_prompt`"));
+        }
+        Ok(())
+    }
+}
+
+impl Module for Pause {
+    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+        Vec::new()
+    }
+
+    fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
+        let seconds = self.seconds.map(|s| s.0).or(self.minutes.map(|m| m.0.saturating_mul(60)));
+        let time = seconds.map(|s| Duration::from_secs(s.clamp(0, 1_000_000).unsigned_abs()));
+        let prompt = match (&self.prompt, time) {
+            (Some(prompt), _) => prompt.0.clone(),
+            (None, Some(time)) => format!("pausing for {} seconds", time.as_secs()),
+            (None, None) => "press Enter to continue".to_owned(),
+        };
+        Ok(Plan {
+            changes: vec![Change::open("pause", Step::Wait { time, prompt })],
+            changed: Some(false),
+            check_mode: CheckMode::Skip,
+            result: Map::from_iter([("user_input".to_owned(), json!(""))]),
+            ..Plan::default()
+        })
+    }
+
+    fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
+        let Some(output) = outputs.first() else { return Ok(plan.result.clone()) };
+        if let Some(error) = &output.error {
+            return Err(Failure::new(error.clone()));
+        }
+        let seconds = output.duration.as_secs();
+        Ok(Map::from_iter([
+            ("user_input".to_owned(), json!(String::from_utf8_lossy(&output.stdout))),
+            ("delta".to_owned(), json!(seconds)),
+            ("stdout".to_owned(), json!(format!("Paused for {seconds} seconds"))),
+            ("rc".to_owned(), json!(0)),
+            ("stderr".to_owned(), json!("")),
+            ("echo".to_owned(), json!(true)),
+        ]))
+    }
+}

@@ -1,0 +1,372 @@
+//! `ansible.builtin.unarchive`: an archive unpacked on the host.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/unarchive_module.html>
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::copy::unread;
+use crate::{
+    fact::{FileKind, FileStat, Missing, Probe, Resource, State},
+    module::{
+        Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Plan,
+        PlanError, Step, StepOutput, Text,
+        archive::{Kind, Member, Selection, members},
+        local,
+        ownership::{self, Attributes},
+        path,
+        process::Guard,
+        quote, words,
+    },
+};
+
+/// Parameters of `unarchive`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unarchive {
+    /// The archive: a file of the workstation, looked for in `files/` of the role and beside the playbook; with
+    /// `remote_src` one of the host, or a URL.
+    src: Text,
+    /// The directory to unpack it into; it must be there.
+    dest: Text,
+    /// Whether `src` is on the host.
+    #[serde(default)]
+    remote_src: Flag,
+    /// The opposite of `remote_src`.
+    copy: Option<Flag>,
+    /// A file whose presence means that it is unpacked already.
+    creates: Option<Text>,
+    /// Return the names in the archive as `files`.
+    #[serde(default)]
+    list_files: Flag,
+    /// Do not replace files that are newer than the archive's.
+    #[serde(default)]
+    keep_newer: Flag,
+    /// Names to leave out.
+    #[serde(default)]
+    exclude: List<Text>,
+    /// Names to take alone.
+    #[serde(default)]
+    include: List<Text>,
+    /// Further options for tar or unzip.
+    #[serde(default)]
+    extra_opts: List<Text>,
+    /// Whether the server's certificate is checked where `src` is a URL.
+    #[serde(default = "yes")]
+    validate_certs: Flag,
+    /// Whether an archive encrypted by `vault` is decrypted on the way.
+    #[serde(default = "yes")]
+    decrypt: Flag,
+    /// Owner of all that is unpacked, by name or number.
+    owner: Option<Text>,
+    /// Group of all that is unpacked, by name or number.
+    group: Option<Text>,
+    /// Permissions of all that is unpacked.
+    mode: Option<Mode>,
+}
+
+fn yes() -> Flag {
+    Flag(true)
+}
+
+impl Described for Unarchive {
+    const NAME: &'static str = "ansible.builtin.unarchive";
+    const SUMMARY: &'static str = "Unpacks an archive on the host";
+    const EXAMPLES: &'static str = "\
+- name: the release from the workstation
+  ansible.builtin.unarchive:
+    src: example-1.2.tar.gz
+    dest: /opt/example
+    extra_opts: [--strip-components=1]
+
+- name: one that is on the host already
+  ansible.builtin.unarchive:
+    src: /var/cache/example-1.2.zip
+    dest: /opt/example
+    remote_src: true
+    creates: /opt/example/bin/example
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        if !self.include.0.is_empty() && !self.exclude.0.is_empty() {
+            return Err(ParameterError::task("include and exclude are mutually exclusive"));
+        }
+        if self.src.0.contains("://") && !self.remote() {
+            return Err(ParameterError::new("src", "a URL needs `remote_src: true`"));
+        }
+        if self.mode == Some(Mode::Preserve) {
+            return Err(ParameterError::new("mode", "the archive's modes are kept where `mode` is left out"));
+        }
+        Ok(())
+    }
+}
+
+/// The parameters that select, as plain texts.
+struct Lists {
+    extra: Vec<String>,
+    exclude: Vec<String>,
+    include: Vec<String>,
+}
+
+/// Where the archive is.
+enum Source {
+    Host(String),
+    Url(String),
+    Workstation(std::path::PathBuf, Content),
+}
+
+impl Unarchive {
+    fn remote(&self) -> bool {
+        self.remote_src.0 || self.copy.is_some_and(|c| !c.0)
+    }
+
+    fn lists(&self) -> Lists {
+        let texts = |list: &List<Text>| list.0.iter().map(|t| t.0.clone()).collect();
+        Lists { extra: texts(&self.extra_opts), exclude: texts(&self.exclude), include: texts(&self.include) }
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::of(self.src.0.split(['?', '#']).next().unwrap_or_default())
+    }
+
+    fn guard(&self) -> Guard<'_> {
+        Guard { creates: self.creates.as_ref().map(|t| t.0.as_str()), removes: None, chdir: None }
+    }
+
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref())
+    }
+
+    fn source(&self, context: &Context<'_>, state: &State) -> Result<Source, PlanError> {
+        if !self.remote() {
+            let found = context.controller.find(Folder::Files, &self.src.0)?;
+            let content = local::load(context, &found, self.decrypt.0)?.content;
+            return Ok(Source::Workstation(found, content));
+        }
+        if self.src.0.contains("://") {
+            return Ok(Source::Url(self.src.0.clone()));
+        }
+        Ok(Source::Host(path::absolute(context, state, &self.src.0)?))
+    }
+
+    fn selection<'a>(&self, lists: &'a Lists) -> Selection<'a> {
+        Selection { kind: self.kind(), extra: &lists.extra, exclude: &lists.exclude, include: &lists.include }
+    }
+
+    /// The question for what is in an archive of the host.
+    fn question(&self, archive: &str) -> Probe {
+        let lists = self.lists();
+        let script = self.selection(&lists).list(&quote(archive));
+        Probe::Script { script, reads: vec![Resource::Path(archive.to_owned())] }
+    }
+
+    /// What is in the archive; `None` when that is not known before it is there.
+    fn members(&self, state: &State, source: &Source) -> Result<Option<Vec<Member>>, PlanError> {
+        let failed = |why: &[u8]| {
+            let why = String::from_utf8_lossy(why).trim().to_owned();
+            Failure::new(format!("Failed to find handler for \"{}\". The listing failed: {why}", self.src.0))
+        };
+        match source {
+            Source::Url(_) => Ok(None),
+            Source::Host(archive) => {
+                match state.stat(archive, true)? {
+                    None => return Err(Failure::new(format!("Source '{archive}' does not exist")).into()),
+                    Some(stat) if stat.size == 0 && stat.inode != 0 => {
+                        return Err(Failure::new(format!("Invalid archive '{archive}', the file is 0 bytes")).into());
+                    }
+                    Some(_) => {}
+                }
+                let answer = state.script(&self.question(archive))?;
+                if answer.status != 0 {
+                    return Err(failed(&answer.stderr).into());
+                }
+                Ok(Some(members(self.kind(), &answer.text())))
+            }
+            Source::Workstation(found, _) => {
+                let lists = self.lists();
+                let script = self.selection(&lists).list(&quote(&found.display().to_string()));
+                let mut command = std::process::Command::new("sh");
+                command.arg("-c").arg(script).stdin(std::process::Stdio::null());
+                let output = output_of(&mut command)?;
+                match output.status.success() {
+                    true => Ok(Some(members(self.kind(), &String::from_utf8_lossy(&output.stdout)))),
+                    // A tool that only the host has will tell there.
+                    false if output.status.code() == Some(90) => Ok(None),
+                    false => Err(failed(&output.stderr).into()),
+                }
+            }
+        }
+    }
+
+    /// What makes owner, group and mode of the members as wanted.
+    fn settle(&self, state: &State, dest: &str, members: &[Member], unpacked: bool) -> Result<String, PlanError> {
+        let wanted = self.attributes();
+        let mut script = String::new();
+        if wanted.owner.is_none() && wanted.group.is_none() && wanted.mode.is_none() {
+            return Ok(script);
+        }
+        if !unpacked {
+            for member in members {
+                let path = path::join(dest, &member.name);
+                if let Some(stat) = state.stat(&path, false)? {
+                    script.push_str(&ownership::script(&path, stat, &wanted.applied(state, stat)));
+                }
+            }
+            return Ok(script);
+        }
+        let paths = |keep: fn(&Member) -> bool| -> Vec<String> {
+            members.iter().filter(|m| keep(m)).map(|m| path::join(dest, &m.name)).collect()
+        };
+        for chunk in paths(|_| true).chunks(100) {
+            let owner = match (wanted.owner, wanted.group) {
+                (Some(owner), Some(group)) => format!("chown -h -- {}:{}", quote(owner), quote(group)),
+                (Some(owner), None) => format!("chown -h -- {}", quote(owner)),
+                (None, Some(group)) => format!("chgrp -h -- {}", quote(group)),
+                (None, None) => break,
+            };
+            script.push_str(&format!("{owner} {} || exit 1\n", words(chunk)));
+        }
+        let mode = match wanted.mode {
+            Some(Mode::Bits(bits)) => format!("{bits:04o}"),
+            Some(Mode::Symbolic(text)) => quote(text).into_owned(),
+            _ => return Ok(script),
+        };
+        for chunk in paths(|m| m.kind != FileKind::Link).chunks(100) {
+            script.push_str(&format!("chmod {mode} {} || exit 1\n", words(chunk)));
+        }
+        Ok(script)
+    }
+
+    fn result(&self, dest: &str, members: Option<&[Member]>) -> Map<String, Json> {
+        let handler = match self.kind() {
+            Kind::Zip => "ZipArchive",
+            Kind::Tar("-z") => "TgzArchive",
+            Kind::Tar("-j") => "TarBzipArchive",
+            Kind::Tar("-J") => "TarXzArchive",
+            Kind::Tar("--zstd") => "TarZstdArchive",
+            Kind::Tar(_) => "TarArchive",
+        };
+        let mut result = Map::new();
+        result.insert("dest".into(), json!(dest));
+        result.insert("src".into(), json!(self.src.0));
+        result.insert("handler".into(), json!(handler));
+        if let (true, Some(members)) = (self.list_files.0, members) {
+            let name = |m: &Member| if m.kind == FileKind::Directory { format!("{}/", m.name) } else { m.name.clone() };
+            result.insert("files".into(), json!(members.iter().map(name).collect::<Vec<_>>()));
+        }
+        result
+    }
+}
+
+fn output_of(command: &mut std::process::Command) -> Result<std::process::Output, PlanError> {
+    command.output().map_err(|e| Failure::new(format!("cannot run `sh` on the workstation: {e}")).into())
+}
+
+impl Module for Unarchive {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let guard = match self.guard().probe(context, state) {
+            Ok(probes) => probes,
+            Err(missing) => return unread(missing),
+        };
+        // The archive is not even looked at where the guard says that it was unpacked.
+        match self.guard().satisfied(context, state, &Json::Null) {
+            Ok(Some(_)) | Err(PlanError::Failed(_)) => return guard,
+            Err(PlanError::Missing(Missing::Unread(_))) => return guard,
+            _ => {}
+        }
+        let dest = match path::absolute(context, state, &self.dest.0) {
+            Ok(dest) => dest,
+            Err(missing) => return unread(missing),
+        };
+        let mut probes = guard;
+        probes.extend(self.attributes().probes(context));
+        probes.push(Probe::Stat { path: dest.clone(), follow: true });
+        let Ok(source) = self.source(context, state) else { return probes };
+        if let Source::Host(archive) = &source {
+            probes.push(Probe::Stat { path: archive.clone(), follow: true });
+            probes.push(self.question(archive));
+        }
+        if let Ok(Some(members)) = self.members(state, &source) {
+            probes.extend(members.iter().map(|m| path::stat(&path::join(&dest, &m.name))));
+        }
+        probes
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        if let Some(mut result) = self.guard().satisfied(context, state, &Json::Null)? {
+            result.retain(|k, _| k == "msg" || k == "stdout");
+            return Ok(Plan::ok(result));
+        }
+        self.attributes().check(state)?;
+        let dest = path::absolute(context, state, &self.dest.0)?;
+        if state.stat(&dest, true)?.is_none_or(|s| s.kind != FileKind::Directory) {
+            return Err(Failure::new(format!("Destination '{dest}' is not a directory"))
+                .help("create it before with `ansible.builtin.file: state=directory`")
+                .into());
+        }
+        let source = self.source(context, state)?;
+        let members = self.members(state, &source)?;
+        let touched = self.extra_opts.0.iter().any(|o| matches!(o.0.as_str(), "-m" | "--touch" | "-DD"));
+        let mut complete = members.is_some();
+        for member in members.iter().flatten() {
+            let stat: Option<&FileStat> = state.stat(&path::join(&dest, &member.name), false)?;
+            let newer = self.keep_newer.0 && stat.zip(member.mtime).is_some_and(|(s, m)| s.mtime > m);
+            complete &= newer || member.matches(stat, !touched);
+        }
+        let mut plan = Plan { result: self.result(&dest, members.as_deref()), ..Plan::default() };
+        let settle = self.settle(state, &dest, members.as_deref().unwrap_or_default(), !complete)?;
+        let lists = self.lists();
+        let writes = vec![Resource::Path(dest.clone())];
+        let mut add = |what: String, step: Step| {
+            let mut change = Change::closed(what, step, writes.clone());
+            // It is long, and what it leaves is told by no list of paths.
+            change.closed = false;
+            plan.changes.push(change);
+        };
+        if complete {
+            if !settle.is_empty() {
+                add(format!("set attributes of what was unpacked into {dest}"), Step::Script(settle));
+            }
+            return Ok(plan);
+        }
+        let selection = self.selection(&lists);
+        let unpack = |archive: &str| selection.unpack(archive, &dest, self.keep_newer.0) + &settle;
+        let what = format!("unpack {} into {dest}", path::name(&self.src.0));
+        match source {
+            Source::Host(archive) => add(what, Step::Script(unpack(&quote(&archive)))),
+            Source::Workstation(_, content) => add(what, Step::Upload { content, then: unpack("\"$upload\"") }),
+            Source::Url(url) => {
+                let request = crate::module::http::Request {
+                    url,
+                    method: "GET".to_owned(),
+                    timeout: std::time::Duration::from_secs(30),
+                    validate_certs: self.validate_certs.0,
+                    follow: true,
+                    use_proxy: true,
+                    ..Default::default()
+                };
+                let fetch = request.script(Some("\"$t\""));
+                let script = format!(
+                    "t=$(mktemp) || exit 1\ntrap 'rm -f -- \"$t\"' EXIT\nh=$( {fetch} ) || exit 1\n( {} )\n",
+                    unpack("\"$t\"")
+                );
+                add(what, Step::Script(script));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
+        match outputs.iter().find(|o| o.status != 0 || o.error.is_some()) {
+            None => Ok(plan.result.clone()),
+            Some(output) => {
+                let told =
+                    output.error.clone().unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+                let dest = plan.result.get("dest").and_then(Json::as_str).unwrap_or_default();
+                Err(Failure::new(format!("failed to unpack {} to {dest}: {told}", self.src.0))
+                    .with("rc", output.status))
+            }
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! `ansible.builtin.uri`: a request to a web server.
+//!
+//! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/uri_module.html>
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    fact::{Probe, Resource, State},
+    module::{
+        Change, CheckMode, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Plan,
+        PlanError, Step, StepOutput, Text, Whole,
+        http::{self, Request, Response},
+        local,
+        ownership::{self, Attributes},
+        path,
+        process::Guard,
+        quote,
+    },
+};
+
+/// Parameters of `uri`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Uri {
+    /// Where to, beginning with `http://` or `https://`. The request is made by the host, with curl or wget.
+    url: Text,
+    /// The method, in capitals.
+    #[serde(default = "get")]
+    method: Text,
+    /// What is sent along: a text, or with `body_format` a mapping or list.
+    body: Option<Json>,
+    /// How `body` is written: `raw`, `json` or `form-urlencoded`.
+    #[serde(default)]
+    body_format: BodyFormat,
+    /// A file of the workstation, or with `remote_src` of the host, whose content is sent along.
+    src: Option<Text>,
+    /// Whether `src` is on the host.
+    #[serde(default)]
+    remote_src: Flag,
+    /// Headers by name.
+    #[serde(default)]
+    headers: Map<String, Json>,
+    /// Which answers are a success.
+    #[serde(default = "success")]
+    status_code: List<Whole>,
+    /// Return the answer's content as `content`, whatever it is.
+    #[serde(default)]
+    return_content: Flag,
+    /// A file of the host to put the answer's content into.
+    dest: Option<Text>,
+    /// Which redirects are followed: `safe` (of GET and HEAD), `all` or `none`.
+    #[serde(default = "safe")]
+    follow_redirects: Text,
+    /// Seconds to wait for the answer.
+    #[serde(default = "half_minute")]
+    timeout: Whole,
+    /// Whether the server's certificate is checked.
+    #[serde(default = "yes")]
+    validate_certs: Flag,
+    /// A file or directory of authorities to trust, on the host.
+    ca_path: Option<Text>,
+    /// A client certificate, on the host.
+    client_cert: Option<Text>,
+    /// Its key, unless it is in the same file.
+    client_key: Option<Text>,
+    /// A name for basic authentication.
+    #[serde(alias = "user")]
+    #[schemars(extend("x-aliases" = ["user"]))]
+    url_username: Option<Text>,
+    /// The password for it.
+    #[serde(alias = "password")]
+    #[schemars(extend("x-aliases" = ["password"]))]
+    url_password: Option<Text>,
+    /// Send name and password with the first request. They always are.
+    #[serde(default)]
+    #[allow(dead_code)] // accepted for Ansible's sake, see above
+    force_basic_auth: Flag,
+    /// Whether proxies of the environment are used.
+    #[serde(default = "yes")]
+    use_proxy: Flag,
+    /// A socket of the host to connect to.
+    unix_socket: Option<Text>,
+    /// A file whose presence means that nothing is requested.
+    creates: Option<Text>,
+    /// A file whose absence means that nothing is requested.
+    removes: Option<Text>,
+    /// Owner of `dest`, by name or number.
+    owner: Option<Text>,
+    /// Group of `dest`, by name or number.
+    group: Option<Text>,
+    /// Permissions of `dest`.
+    mode: Option<Mode>,
+}
+
+/// How the body is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum BodyFormat {
+    /// As it is.
+    #[default]
+    Raw,
+    /// As JSON.
+    Json,
+    /// As a form's fields.
+    FormUrlencoded,
+}
+
+fn get() -> Text {
+    Text("GET".to_owned())
+}
+
+fn safe() -> Text {
+    Text("safe".to_owned())
+}
+
+fn yes() -> Flag {
+    Flag(true)
+}
+
+fn half_minute() -> Whole {
+    Whole(30)
+}
+
+fn success() -> List<Whole> {
+    List(vec![Whole(200)])
+}
+
+impl Described for Uri {
+    const NAME: &'static str = "ansible.builtin.uri";
+    const SUMMARY: &'static str = "Makes a request to a web server, from the host";
+    const EXAMPLES: &'static str = "\
+- name: it serves
+  ansible.builtin.uri:
+    url: https://127.0.0.1:6443/readyz
+    ca_path: /etc/kubernetes/pki/ca.crt
+  register: ready
+  until: ready.status | default(0) == 200
+  retries: 60
+  delay: 1
+
+- name: tell the tracker
+  ansible.builtin.uri:
+    url: https://tracker.example/api/notes
+    method: POST
+    body_format: json
+    body: {text: deployed}
+    status_code: [200, 201]
+";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        let scheme = self.url.0.split("://").next().unwrap_or_default().to_ascii_lowercase();
+        if !matches!(scheme.as_str(), "http" | "https") {
+            return Err(ParameterError::new(
+                "url",
+                format!("`{}` begins with neither http:// nor https://", self.url.0),
+            ));
+        }
+        if self.method.0.is_empty() || !self.method.0.bytes().all(|b| b.is_ascii_alphabetic()) {
+            return Err(ParameterError::new("method", "a single word is needed, like GET or POST"));
+        }
+        if self.body.is_some() && self.src.is_some() {
+            return Err(ParameterError::task("body and src are mutually exclusive"));
+        }
+        if !matches!(
+            self.follow_redirects.0.as_str(),
+            "safe" | "all" | "none" | "yes" | "no" | "True" | "False" | "urllib2"
+        ) {
+            return Err(ParameterError::new("follow_redirects", "it may be safe, all or none"));
+        }
+        if self.body_format == BodyFormat::FormUrlencoded && matches!(self.body, Some(Json::Array(_))) {
+            return Err(ParameterError::new("body", "a mapping is needed for a form"));
+        }
+        Ok(())
+    }
+}
+
+impl Uri {
+    fn reading(&self) -> bool {
+        matches!(self.method(), m if m == "GET" || m == "HEAD")
+            && self.dest.is_none()
+            && self.body.is_none()
+            && self.src.is_none()
+    }
+
+    fn method(&self) -> String {
+        self.method.0.to_ascii_uppercase()
+    }
+
+    fn guard(&self) -> Guard<'_> {
+        Guard {
+            creates: self.creates.as_ref().map(|t| t.0.as_str()),
+            removes: self.removes.as_ref().map(|t| t.0.as_str()),
+            chdir: None,
+        }
+    }
+
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref())
+    }
+
+    fn request(&self, context: &Context<'_>, state: &State) -> Result<Request, PlanError> {
+        let on_host = |t: &Option<Text>| t.as_ref().map(|t| path::absolute(context, state, &t.0)).transpose();
+        let mut headers: Vec<(String, String)> = self.headers.iter().map(|(n, v)| (n.clone(), plain(v))).collect();
+        let typed = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
+        let body = match (&self.body, &self.src) {
+            (Some(body), _) => Some(self.encode(body)),
+            (None, Some(src)) if self.remote_src.0 => {
+                let src = path::absolute(context, state, &src.0)?;
+                let bytes = state.content(&src)?.map(<[u8]>::to_vec);
+                Some(bytes.ok_or_else(|| Failure::new(format!("`{src}` cannot be read on the host")))?)
+            }
+            (None, Some(src)) => {
+                let found = context.controller.find(Folder::Files, &src.0)?;
+                Some(context.controller.read(&found)?.to_vec())
+            }
+            (None, None) => None,
+        };
+        let kind = match self.body_format {
+            BodyFormat::Json => Some("application/json"),
+            BodyFormat::FormUrlencoded => Some("application/x-www-form-urlencoded"),
+            BodyFormat::Raw => None,
+        };
+        if let (Some(kind), false) = (kind, typed) {
+            headers.push(("Content-Type".to_owned(), kind.to_owned()));
+        }
+        let follow = match self.follow_redirects.0.as_str() {
+            "all" | "yes" | "True" | "urllib2" => true,
+            "safe" => matches!(self.method().as_str(), "GET" | "HEAD"),
+            _ => false,
+        };
+        let user = self
+            .url_username
+            .as_ref()
+            .map(|user| (user.0.clone(), self.url_password.as_ref().map(|p| p.0.clone()).unwrap_or_default()));
+        Ok(Request {
+            url: self.url.0.clone(),
+            method: self.method(),
+            headers,
+            body,
+            user,
+            timeout: Duration::from_secs(self.timeout.0.clamp(1, 86_400).unsigned_abs()),
+            validate_certs: self.validate_certs.0,
+            ca_path: on_host(&self.ca_path)?,
+            client_cert: match on_host(&self.client_cert)? {
+                Some(cert) => Some((cert, on_host(&self.client_key)?)),
+                None => None,
+            },
+            follow,
+            use_proxy: self.use_proxy.0,
+            unix_socket: on_host(&self.unix_socket)?,
+        })
+    }
+
+    fn encode(&self, body: &Json) -> Vec<u8> {
+        match (self.body_format, body) {
+            (_, Json::String(text)) => text.clone().into_bytes(),
+            (BodyFormat::FormUrlencoded, Json::Object(fields)) => {
+                let one = |name: &str, value: &Json| format!("{}={}", form(name), form(&plain(value)));
+                let pairs = fields.iter().flat_map(|(name, value)| match value {
+                    Json::Array(values) => values.iter().map(|v| one(name, v)).collect::<Vec<_>>(),
+                    value => vec![one(name, value)],
+                });
+                pairs.collect::<Vec<_>>().join("&").into_bytes()
+            }
+            (_, other) => other.to_string().into_bytes(),
+        }
+    }
+
+    /// The result of an answer, or of none.
+    fn judge(
+        &self,
+        request: &Request,
+        response: Option<Response>,
+        stderr: &[u8],
+    ) -> Result<Map<String, Json>, Failure> {
+        let Some(response) = response else {
+            let told = String::from_utf8_lossy(stderr).trim().to_owned();
+            let message = format!("Status code was -1 and not {}: Request failed: {told}", self.wanted());
+            return Err(Failure::new(message).with("status", -1).with("url", request.url.as_str()).with("elapsed", 0));
+        };
+        let mut fields = response.fields(request);
+        let kind = response.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+        let subtype = kind.rsplit(['/', '+']).next().unwrap_or_default().trim().to_ascii_lowercase();
+        if matches!(subtype.as_str(), "json" | "x-json" | "javascript" | "x-javascript" | "ld+json") {
+            if let Ok(json) = serde_json::from_slice(&response.body) {
+                fields.insert("json".into(), json);
+            }
+        }
+        if self.return_content.0 {
+            fields.insert("content".into(), json!(String::from_utf8_lossy(&response.body)));
+        }
+        fields.insert("elapsed".into(), json!(0));
+        if self.status_code.0.iter().any(|s| s.0 == response.status) {
+            return Ok(fields);
+        }
+        let said = fields.get("msg").and_then(Json::as_str).unwrap_or_default();
+        let message = format!("Status code was {} and not {}: {said}", response.status, self.wanted());
+        Err(Failure { message, help: None, result: fields })
+    }
+
+    fn wanted(&self) -> String {
+        let codes: Vec<String> = self.status_code.0.iter().map(|s| s.0.to_string()).collect();
+        format!("[{}]", codes.join(", "))
+    }
+
+    fn question(&self, request: &Request) -> Probe {
+        Probe::Script { script: request.script(None), reads: vec![Resource::Anything] }
+    }
+
+    /// The script that puts the answer into `dest`; prints `changed` behind the headers when the file did change.
+    fn save(&self, context: &Context<'_>, state: &State, request: &Request, dest: &Text) -> Result<Change, PlanError> {
+        let path = path::absolute(context, state, &dest.0)?;
+        let (path, stat) = path::follow(state, &path)?;
+        let before = stat.cloned();
+        let after = match &before {
+            Some(stat) => self.attributes().applied(state, stat),
+            None => self.attributes().created(context, state, crate::fact::FileKind::File, 0o644, None),
+        };
+        self.attributes().check(state)?;
+        let (word, codes) =
+            (quote(&path), self.status_code.0.iter().map(|s| s.0.to_string()).collect::<Vec<_>>().join("|"));
+        let all = ownership::script_for("\"$t\"", &after, &after, true);
+        let differing = before.map(|b| ownership::script(&path, &b, &after)).unwrap_or_default();
+        let script = format!(
+            "t={word}.bringup-part\numask 077; rm -f -- \"$t\"\nh=$( {} ) || {{ rm -f -- \"$t\"; exit 92; }}\nprintf '%s' \"$h\"\n\
+             c=$(printf '%s\\n' \"$h\" | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1)\n\
+             case $c in {codes}) ;; *) rm -f -- \"$t\"; exit 0 ;; esac\n[ -e \"$t\" ] || : >\"$t\"\n\
+             if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"\n{differing}exit 0; fi\n{all}mv -f -- \"$t\" {word} || exit 1\nexit 93\n",
+            // wget tells the headers on standard error.
+            request.script(Some("\"$t\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1")
+        );
+        let mut change = Change::open(format!("write {path}"), Step::Script(script));
+        change.writes.extend(ownership::written(&path, stat));
+        Ok(change)
+    }
+}
+
+impl Module for Uri {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let mut probes = self.guard().probe(context, state).unwrap_or_else(super::copy::unread);
+        if let Some(dest) = &self.dest {
+            probes.extend(self.attributes().probes(context));
+            match path::absolute(context, state, &dest.0) {
+                Ok(path) => probes.push(path::stat(&path)),
+                Err(missing) => probes.extend(super::copy::unread(missing)),
+            }
+        }
+        // A guarded request is made only once the guard is known.
+        if self.reading() && probes.is_empty() {
+            if let Ok(request) = self.request(context, state) {
+                probes.push(self.question(&request));
+            }
+        }
+        probes
+    }
+
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        if let Some(mut result) = self.guard().satisfied(context, state, &Json::Null)? {
+            result.retain(|k, _| k == "stdout" || k == "msg");
+            return Ok(Plan::ok(result));
+        }
+        let request = self.request(context, state)?;
+        if self.reading() {
+            let answer = state.script(&self.question(&request))?;
+            let response =
+                (answer.status == 0).then(|| http::parse(&request, &answer.stdout, &answer.stderr)).flatten();
+            return Ok(Plan::ok(self.judge(&request, response, &answer.stderr)?));
+        }
+        let change = match &self.dest {
+            Some(dest) => self.save(context, state, &request, dest)?,
+            None => Change::open(format!("{} {}", request.method, request.url), Step::Script(request.script(None))),
+        };
+        let mut plan = Plan { changes: vec![change], check_mode: CheckMode::Skip, ..Plan::default() };
+        plan.changed = Some(false);
+        plan.result.insert("url".into(), json!(request.url));
+        Ok(plan)
+    }
+
+    fn finish(&self, context: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
+        let Some(output) = outputs.first() else { return Ok(plan.result.clone()) };
+        let _ = context;
+        let request = Request { url: self.url.0.clone(), ..Request::default() };
+        let (written, failed) = (output.status == 93, !matches!(output.status, 0 | 93) || output.error.is_some());
+        let response = (!failed).then(|| http::parse(&request, &output.stdout, &output.stderr)).flatten();
+        let told = output.error.clone().map_or_else(|| output.stderr.clone(), String::into_bytes);
+        let mut fields = self.judge(&request, response, &told)?;
+        fields.insert("elapsed".into(), json!(output.duration.as_secs()));
+        if let Some(dest) = &self.dest {
+            fields.insert("path".into(), json!(dest.0));
+            fields.insert("changed".into(), json!(written));
+        }
+        Ok(fields)
+    }
+}
+
+/// A header or field as text.
+fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Writes a form's name or value.
+fn form(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push('+'),
+            b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => encoded.push(char::from(b)),
+            b => encoded.push_str(&format!("%{}", local::hexadecimal(&[b]).to_ascii_uppercase())),
+        }
+    }
+    encoded
+}
