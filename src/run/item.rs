@@ -176,7 +176,8 @@ impl HostRun {
     fn pretend(&self, task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
         let title = task.title();
         for change in &plan.changes {
-            let open: &[Resource] = if change.closed { &[] } else { &[Resource::Anything] };
+            // What such a change leaves behind is predicted below where it can be; nobody knows the rest.
+            let open: &[Resource] = if change.closed { &[] } else { &change.writes };
             prepared.machine.cloud(open, &title);
             prepared.machine.forget(&change.writes);
         }
