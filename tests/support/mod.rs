@@ -3,9 +3,6 @@
 pub mod case;
 pub mod controller;
 pub mod machine;
-<<<<<<< HEAD
-pub mod system;
-=======
 pub mod server;
->>>>>>> 66bb7af (Add uri, get_url, unarchive, wait_for, reboot, pause and hosts added while running)
+pub mod system;
 pub mod trial;
