@@ -16,7 +16,7 @@ ends() {
     [ "$rc" = "$want" ] || tail -30 "$work/out"
 }
 said() { check "$1: it says so" grep -qiE "$2" "$work/out"; }
-apply() { "$BRINGUP" apply -i "$INVENTORY" "$@"; }
+apply=("$BRINGUP" apply -i "$INVENTORY")
 
 # ---- ways in
 ends 'ping' 0 "$BRINGUP" ping -i "$INVENTORY"
@@ -28,7 +28,7 @@ equal 'root did it' 'h2 Debian root' "$(on h2 cat /root/who)"
 refuse 'the password is not shown' grep -qF "$(cat "$LAB_DIR/password")" "$work/out"
 refuse 'nor is it in a process list of the host' on h2 "ps -eo args | grep -F '$(cat "$LAB_DIR/password")' | grep -v grep"
 sed 's/ansible_become_password: .*/ansible_become_password: wrong-password/' "$LAB_DIR/helper/inventory.yml" > "$work/wrong.yml"
-ends 'a wrong sudo password' 4 "$BRINGUP" apply -i "$work/wrong.yml" -l h1 "$P/facts.yml"
+ends 'a wrong sudo password' 2 "$BRINGUP" apply -i "$work/wrong.yml" -l h1 "$P/facts.yml"
 said 'a wrong sudo password' 'sudo|become|password'
 
 # ---- refused
@@ -42,7 +42,7 @@ said 'a host key that is not known' 'known_hosts'
 fleet cut h3
 ends 'a host that is cut off' 4 "$BRINGUP" ping -i "$INVENTORY" --timeout 3
 said 'a host that is cut off' 'h3'
-ends 'the others go on without it' 4 apply --timeout 3 "$P/facts.yml"
+ends 'the others go on without it' 4 "${apply[@]}" --timeout 3 "$P/facts.yml"
 check 'the others go on without it: they did' grep -qE '^h1 .*unreachable=0' "$work/out"
 check 'the others go on without it: the recap counts it' grep -qE '^h3 .*unreachable=1' "$work/out"
 fleet heal h3
@@ -56,14 +56,14 @@ ends 'a shell that is killed under it' 4 "$BRINGUP" exec -i "$INVENTORY" h1 -- s
 # ---- short of something
 head -c 1500000 /dev/urandom > "$work/some"
 on h1 'echo MaxSessions 1 > /etc/ssh/sshd_config.d/one.conf && systemctl reload ssh'
-ends 'a server that admits one channel' 0 apply -e "some_file=$work/some" -e some_size=1500000 "$P/transfers.yml"
+ends 'a server that admits one channel' 0 "${apply[@]}" -e "some_file=$work/some" -e some_size=1500000 "$P/transfers.yml"
 on h1 'rm /etc/ssh/sshd_config.d/one.conf && systemctl reload ssh'
 on h2 'mount -t tmpfs -o ro none /tmp'
-ends 'a read-only /tmp' 0 apply -l h2 "$P/facts.yml"
+ends 'a read-only /tmp' 0 "${apply[@]}" -l h2 "$P/facts.yml"
 on h2 'umount /tmp'
 head -c 20000000 /dev/urandom > "$work/large"
 on h3 'mkdir -p /srv/full && mount -t tmpfs -o size=4m none /srv/full'
-ends 'a full disk' 2 apply -l h3 -e "large_file=$work/large" "$P/full.yml"
+ends 'a full disk' 2 "${apply[@]}" -l h3 -e "large_file=$work/large" "$P/full.yml"
 said 'a full disk' 'no space left'
 equal 'a full disk: nothing of it is left there' '' "$(on h3 'ls -A /srv/full')"
 refuse 'a full disk: the next task does not run' on h3 test -e /srv/reached
@@ -83,24 +83,24 @@ equal 'they arrive' "$(sha256sum < "$work/huge")" "$(on h2 'sha256sum < /srv/lar
 head -c 1000 /dev/urandom | dd of="$work/huge" conv=notrunc status=none
 was=$(on h1 sha256sum /srv/large/file)
 for pause in 0.6 0.9 1.2; do
-    apply -l h1 -e "large_file=$work/huge" "$P/large.yml" >"$work/out" 2>&1 </dev/null & pid=$!
+    "${apply[@]}" -l h1 -e "large_file=$work/huge" "$P/large.yml" >"$work/out" 2>&1 </dev/null & pid=$!
     sleep $pause; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null || true
     now=$(on h1 sha256sum /srv/large/file)
     [ "$now" = "$was" ] || [ "${now%% *}" = "$(sha256sum "$work/huge" | cut -d' ' -f1)" ] || check "killed after $pause s: no half file" false
 done
-ends 'a run after one that was cut off' 0 apply -l h1 -e "large_file=$work/huge" "$P/large.yml"
+ends 'a run after one that was cut off' 0 "${apply[@]}" -l h1 -e "large_file=$work/huge" "$P/large.yml"
 equal 'it finishes the file' "$(sha256sum < "$work/huge")" "$(on h1 'sha256sum < /srv/large/file')"
 equal 'it sweeps what the other left' file "$(on h1 'ls -A /srv/large')"
 
 # ---- one at a time
-apply -l h2 -e seconds=6 "$P/slow.yml" >"$work/first" 2>&1 </dev/null & first=$!
+"${apply[@]}" -l h2 -e seconds=6 "$P/slow.yml" >"$work/first" 2>&1 </dev/null & first=$!
 sleep 2
 rc=0; timeout 3 "$BRINGUP" apply -i "$INVENTORY" -l h2 -e seconds=0 "$P/slow.yml" >"$work/out" 2>&1 </dev/null || rc=$?
 refuse 'a second run does not work beside the first' test $rc = 0
 said 'a second run' 'lock|another run|held|holds'
 rc=0; wait $first || rc=$?
 equal 'the first is not disturbed' 0 $rc
-ends 'then it is free again' 0 apply -l h2 -e seconds=0 "$P/slow.yml"
+ends 'then it is free again' 0 "${apply[@]}" -l h2 -e seconds=0 "$P/slow.yml"
 
 # ---- what stays behind
 sleep 1
