@@ -41,6 +41,9 @@ impl References {
     }
 }
 
+/// Names that Jinja itself gives a value.
+const SPECIAL: &[&str] = &["omit", "loop", "self", "super", "caller", "varargs", "kwargs"];
+
 const IMPURE: &[&str] = &["lookup", "query", "q", "now"];
 const IMPURE_FILTERS: &[&str] = &[
     "random",
@@ -64,7 +67,7 @@ struct Found<'a> {
     literal_names: Vec<String>,
     defined: BTreeSet<&'a str>,
     /// Every name that is read, whether the template defines it or not.
-    read: BTreeSet<&'a str>,
+    read: std::collections::BTreeMap<&'a str, usize>,
     dynamic: bool,
 }
 
@@ -83,6 +86,15 @@ fn positional<'e, 'a>(args: &'e [ast::CallArg<'a>]) -> impl Iterator<Item = &'e 
 }
 
 impl<'a> Found<'a> {
+    /// Whether a name is read as a variable, not only called as the function of that name.
+    fn is_variable(&self, name: &str) -> bool {
+        if SPECIAL.contains(&name) {
+            return false;
+        }
+        let calls = self.functions.iter().filter(|(function, _)| *function == name).count();
+        !function::names().contains(&name) || self.read.get(name).is_some_and(|reads| *reads > calls)
+    }
+
     fn call(&mut self, name: &'a str, call: &ast::Call<'a>, span: machinery::Span) {
         self.functions.push((name, span));
         if !matches!(name, "lookup" | "query" | "q") {
@@ -113,7 +125,7 @@ impl<'a> Visitor<'a> for Found<'a> {
     fn expr(&mut self, expr: &ast::Expr<'a>) {
         match expr {
             ast::Expr::Var(var) => {
-                self.read.insert(var.id);
+                *self.read.entry(var.id).or_default() += 1;
             }
             ast::Expr::Filter(filter) => {
                 self.filters.push((compact(filter.name), filter.span()));
@@ -165,15 +177,18 @@ impl<'a> Visitor<'a> for Found<'a> {
                 // `set x = x + 1` reads the outer `x` first.
                 let mut own = Found::default();
                 walk::expr(&s.expr, &mut own);
-                let again = target(&s.target).filter(|name| own.read.contains(name));
-                self.literal_names.extend(again.map(str::to_owned));
-                self.defined.extend(target(&s.target));
+                let all = targets(&s.target);
+                let again = all.iter().filter(|name| own.read.contains_key(*name));
+                self.literal_names.extend(again.map(|name| (*name).to_owned()));
+                self.defined.extend(all);
             }
             ast::Stmt::Import(i) => self.defined.extend(target(&i.name)),
             ast::Stmt::FromImport(i) => {
                 self.defined.extend(i.names.iter().filter_map(|(name, alias)| target(alias.as_ref().unwrap_or(name))));
             }
-            ast::Stmt::ForLoop(l) => self.defined.extend(target(&l.target)),
+            ast::Stmt::ForLoop(l) => self.defined.extend(targets(&l.target)),
+            ast::Stmt::WithBlock(w) => self.defined.extend(w.assignments.iter().flat_map(|(t, _)| targets(t))),
+            ast::Stmt::SetBlock(s) => self.defined.extend(target(&s.target)),
             ast::Stmt::CallBlock(c) => {
                 if let ast::Expr::Var(var) = &c.call.expr {
                     self.functions.push((var.id, c.call.span()));
@@ -195,6 +210,15 @@ fn target<'a>(expr: &ast::Expr<'a>) -> Option<&'a str> {
     match expr {
         ast::Expr::Var(var) => Some(var.id),
         _ => None,
+    }
+}
+
+/// All names that an assignment gives a value.
+fn targets<'a>(expr: &ast::Expr<'a>) -> Vec<&'a str> {
+    match expr {
+        ast::Expr::List(list) => list.items.iter().flat_map(targets).collect(),
+        ast::Expr::Tuple(tuple) => tuple.items.iter().flat_map(targets).collect(),
+        other => target(other).into_iter().collect(),
     }
 }
 
@@ -279,8 +303,8 @@ impl Engine {
                 .iter()
                 .any(|(name, _)| IMPURE_FILTERS.contains(&name.rsplit('.').next().unwrap_or_default()));
         // The engine knows scopes but overlooks what is sliced; together they miss nothing.
-        let outside = found.read.difference(&found.defined).map(|name| (*name).to_owned());
-        refs.names = names.into_iter().chain(outside).filter(|n| !function::names().contains(&n.as_str())).collect();
+        let outside = found.read.keys().filter(|name| !found.defined.contains(*name)).map(|name| (*name).to_owned());
+        refs.names = names.into_iter().chain(outside).filter(|name| found.is_variable(name)).collect();
         refs.names.extend(found.literal_names);
         refs.hostvars = refs.names.contains("hostvars");
         refs

@@ -112,3 +112,8 @@ fn text() {
 fn yaml() {
     run("yaml.yml");
 }
+
+#[test]
+fn collections() {
+    run("collections.yml");
+}

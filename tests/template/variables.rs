@@ -193,6 +193,7 @@ fn references_miss_nothing() {
         ["m", "n", "r"]
     );
     assert_eq!(names("{{ x is divisibleby(y) }} {{ p | default(q.r) }} {{ {k: v} }}"), ["k", "p", "q", "v", "x", "y"]);
+    assert_eq!(names("{{ q('items', l) }} {{ now() }} {{ query(n) ~ query }}"), ["l", "n", "query"]);
     let file = engine
         .file_references("#jinja2: variable_start_string:'<<', variable_end_string:'>>'\n<< inside >> {{ outside }}\n");
     assert_eq!(file.names.into_iter().collect::<Vec<_>>(), ["inside"]);

@@ -43,18 +43,7 @@ enum ListMerge {
 
 fn combine(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let recursive = args.named("recursive").is_some_and(|v| v.is_true());
-    let merge = match args.named("list_merge").as_ref().and_then(Value::as_str).unwrap_or("replace") {
-        "replace" => ListMerge::Replace,
-        "keep" => ListMerge::Keep,
-        "append" => ListMerge::Append,
-        "prepend" => ListMerge::Prepend,
-        "append_rp" => ListMerge::AppendRp,
-        "prepend_rp" => ListMerge::PrependRp,
-        other => {
-            let known = "replace, keep, append, prepend, append_rp, prepend_rp";
-            return Err(args.wrong(format!("`list_merge` cannot be `{other}`: {known}")));
-        }
-    };
+    let merge = list_merge(args.named("list_merge").as_ref().and_then(Value::as_str).unwrap_or("replace"), args)?;
     let mut parts = Vec::new();
     collect(value, &mut parts)?;
     for part in args.rest() {
@@ -65,6 +54,26 @@ fn combine(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
         result = merged(result, entries(&part)?, recursive, merge)?;
     }
     Ok(Value::from(result))
+}
+
+/// Merges one mapping over another, as `combine` does.
+pub(super) fn merge(low: &Value, high: &Value, recursive: bool, lists: &str, args: &Args) -> Result<Value, Error> {
+    Ok(Value::from(merged(entries(low)?, entries(high)?, recursive, list_merge(lists, args)?)?))
+}
+
+fn list_merge(name: &str, args: &Args) -> Result<ListMerge, Error> {
+    Ok(match name {
+        "replace" => ListMerge::Replace,
+        "keep" => ListMerge::Keep,
+        "append" => ListMerge::Append,
+        "prepend" => ListMerge::Prepend,
+        "append_rp" => ListMerge::AppendRp,
+        "prepend_rp" => ListMerge::PrependRp,
+        other => {
+            let known = "replace, keep, append, prepend, append_rp, prepend_rp";
+            return Err(args.wrong(format!("`list_merge` cannot be `{other}`: {known}")));
+        }
+    })
 }
 
 /// Mappings, or lists of mappings.

@@ -23,7 +23,7 @@ use super::args::{Args, Filter};
 use super::value::check;
 
 pub(crate) use base::{attribute, is_missing};
-pub(crate) use net::address as net_address;
+pub(crate) use net::{address as net_address, is as net_is, within as net_within};
 pub(crate) use regex::compile;
 pub(crate) use text::{capitalize, centered, percent, split_text, title};
 pub(crate) use time::{Moment, formatted, minus};
@@ -58,6 +58,7 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["ansible.builtin"], path::FILTERS),
     (&["ansible.builtin"], regex::FILTERS),
     (&["ansible.builtin"], set::FILTERS),
+    (&["community.general"], set::GENERAL),
     (&["ansible.builtin"], text::FILTERS),
     (&["ansible.builtin"], time::FILTERS),
     (&["community.general"], time::GENERAL),

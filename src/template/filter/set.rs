@@ -21,6 +21,72 @@ pub(super) const FILTERS: &[Entry] = &[
     on("zip_longest", zip_longest),
 ];
 
+pub(super) const GENERAL: &[Entry] = &[
+    on("lists_difference", |_, v, a| several(v, a, Several::Difference)),
+    on("lists_intersect", |_, v, a| several(v, a, Several::Intersection)),
+    on("lists_mergeby", lists_mergeby),
+    on("lists_symmetric_difference", |_, v, a| several(v, a, Several::Symmetric)),
+    on("lists_union", |_, v, a| several(v, a, Several::Union)),
+];
+
+/// How `community.general` brings several lists together.
+#[derive(Clone, Copy)]
+enum Several {
+    Union,
+    Intersection,
+    Difference,
+    Symmetric,
+}
+
+/// Lists given one by one, or as one list of lists with `flatten`.
+fn several(value: &Value, args: &mut Args, how: Several) -> Result<Value, Error> {
+    let flatten = args.flag_named("flatten", false);
+    let mut lists: Vec<Value> = std::iter::once(value.clone()).chain(args.rest()).collect();
+    if flatten {
+        lists = lists.iter().map(items).collect::<Result<Vec<_>, _>>()?.concat();
+    }
+    let mut lists = lists.iter().map(items).collect::<Result<Vec<_>, _>>()?.into_iter();
+    let mut all = deduplicated(lists.next().unwrap_or_default());
+    for list in lists {
+        all = match how {
+            Several::Union => deduplicated(all.into_iter().chain(list)),
+            Several::Intersection => all.into_iter().filter(|v| list.contains(v)).collect(),
+            Several::Difference => all.into_iter().filter(|v| !list.contains(v)).collect(),
+            Several::Symmetric => {
+                let new: Vec<Value> = deduplicated(list.iter().filter(|v| !all.contains(v)).cloned());
+                all.into_iter().filter(|v| !list.contains(v)).chain(new).collect()
+            }
+        };
+    }
+    Ok(Value::from(all))
+}
+
+/// Mappings of several lists, merged where they agree on one key; sorted by it.
+fn lists_mergeby(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let recursive = args.flag_named("recursive", false);
+    let merge = args.named("list_merge").map_or_else(|| "replace".to_owned(), |v| v.to_string());
+    let mut given = args.rest();
+    let Some(index) = args.named("index").or_else(|| given.pop()) else {
+        return Err(args.wrong("needs the name of a key"));
+    };
+    let mut rows: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
+    for list in std::iter::once(value.clone()).chain(given) {
+        let inner = items(&list)?;
+        let nested = inner.first().is_some_and(|v| v.kind() == ValueKind::Seq);
+        let all = if nested { inner.iter().map(items).collect::<Result<Vec<_>, _>>()?.concat() } else { inner };
+        for item in all {
+            let key = attribute(&item, &index);
+            check(&key)?;
+            let row = match rows.remove(&key.to_string()) {
+                Some(old) => super::dict::merge(&old, &item, recursive, &merge, args)?,
+                None => item,
+            };
+            rows.insert(key.to_string(), row);
+        }
+    }
+    Ok(rows.into_values().collect())
+}
+
 /// How many rows a product may have.
 const MAX_ROWS: usize = 1_000_000;
 

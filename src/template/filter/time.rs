@@ -19,7 +19,9 @@ pub(super) const GENERAL: &[Entry] = &[
     on("to_milliseconds", |s, v, a| unit(s, v, a, 0.001)),
     on("to_minutes", |s, v, a| unit(s, v, a, 60.0)),
     on("to_seconds", |s, v, a| unit(s, v, a, 1.0)),
+    on("to_months", |s, v, a| unit(s, v, a, 0.0)),
     on("to_weeks", |s, v, a| unit(s, v, a, 604_800.0)),
+    on("to_years", |s, v, a| unit(s, v, a, -1.0)),
 ];
 
 /// A moment as Python's `datetime` shows it.
@@ -170,6 +172,12 @@ fn unit(_: &mut State, value: &Value, args: &mut Args, size: f64) -> Result<Valu
     }
     let year = args.named("year").and_then(|v| f64::try_from(v).ok()).unwrap_or(365.0);
     let month = args.named("month").and_then(|v| f64::try_from(v).ok()).unwrap_or(30.0);
+    // Months and years are as long as the call says.
+    let size = match size {
+        0.0 => month * 86_400.0,
+        size if size < 0.0 => year * 86_400.0,
+        size => size,
+    };
     let text = string(value)?;
     let mut total = 0.0;
     for part in text.split_whitespace() {

@@ -2,6 +2,7 @@
 
 mod basic;
 mod collection;
+mod net;
 mod path;
 mod result;
 mod text;
@@ -38,7 +39,7 @@ const HOMES: &[(&str, &[Entry])] = &[
     ("ansible.builtin", path::TESTS),
     ("ansible.builtin", result::TESTS),
     ("ansible.builtin", text::TESTS),
-    ("ansible.utils", text::NET),
+    ("ansible.utils", net::TESTS),
     ("ansible.builtin", version::TESTS),
 ];
 

@@ -5,7 +5,7 @@ use minijinja::{Error, State, Value};
 use super::{Entry, on};
 use crate::template::args::Args;
 use crate::template::error::failed;
-use crate::template::filter::{compile, net_address};
+use crate::template::filter::compile;
 use crate::template::value::string;
 
 pub(super) const TESTS: &[Entry] = &[
@@ -18,15 +18,6 @@ pub(super) const TESTS: &[Entry] = &[
     on("url", |_, v, a| uri_of(v, a, &["://"])),
     on("urn", |_, v, _| Ok(string(v)?.to_ascii_lowercase().starts_with("urn:"))),
     on("vault_encrypted", |_, v, _| Ok(string(v)?.starts_with("$ANSIBLE_VAULT;"))),
-];
-
-pub(super) const NET: &[Entry] = &[
-    on("ip", |_, v, _| Ok(net_address(&string(v)?).is_some())),
-    on("ip_address", |_, v, _| Ok(string(v)?.parse::<std::net::IpAddr>().is_ok())),
-    on("ipv4", |_, v, _| Ok(net_address(&string(v)?).is_some_and(|a| a.is_ipv4()))),
-    on("ipv4_address", |_, v, _| Ok(string(v)?.parse::<std::net::Ipv4Addr>().is_ok())),
-    on("ipv6", |_, v, _| Ok(net_address(&string(v)?).is_some_and(|a| a.is_ipv6()))),
-    on("ipv6_address", |_, v, _| Ok(string(v)?.parse::<std::net::Ipv6Addr>().is_ok())),
 ];
 
 fn matches(value: &Value, args: &mut Args, default: &str) -> Result<bool, Error> {

@@ -6,7 +6,10 @@ mod tools;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use minijinja::{Error, Value};
+
 use super::{Entry, on};
+use crate::template::value::string;
 
 pub(super) const FILTERS: &[Entry] = &[
     on("cidr_merge", tools::cidr_merge),
@@ -146,4 +149,22 @@ pub(crate) fn address(text: &str) -> Option<IpAddr> {
         .filter(|_| net.version == 4)
         .map(|v| IpAddr::V4(v.into()))
         .or(Some(IpAddr::V6(net.ip.into())))
+}
+
+/// Whether a network lies within another.
+pub(crate) fn within(outer: &str, inner: &str) -> bool {
+    match (parse(outer), parse(inner)) {
+        (Some(outer), Some(inner)) => {
+            outer.version == inner.version && outer.first() <= inner.first() && inner.last() <= outer.last()
+        }
+        _ => false,
+    }
+}
+
+/// Whether a value is an address of a kind that `ipaddr` knows by name, or a MAC address.
+pub(crate) fn is(value: &Value, kind: &str) -> Result<bool, Error> {
+    if kind == "mac" {
+        return Ok(mac::parse(&string(value)?).is_some());
+    }
+    query::ipaddr(value, kind, None).map(|found| found.is_true())
 }
