@@ -42,7 +42,7 @@ impl User {
             }
         }
         let home_there = !self.create_home.0 || state.stat(&after.home, true)?.is_some();
-        if !home_there && !(self.move_home.0 && after.home != user.home) {
+        if !(home_there || self.move_home.0 && after.home != user.home) {
             plan.changes.push(self.home_change(&after));
             for follow in [false, true] {
                 plan.leaves
