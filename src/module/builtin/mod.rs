@@ -5,6 +5,8 @@ pub mod apt;
 pub mod assert;
 pub mod command;
 pub mod copy;
+pub mod cron;
+pub mod deb822_repository;
 pub mod debug;
 pub mod dpkg_selections;
 pub mod fail;

@@ -1,3 +1,4 @@
 //! `community.general`.
 
+pub mod ini_file;
 pub mod modprobe;
