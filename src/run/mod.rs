@@ -145,20 +145,20 @@ impl Run {
             hosts: self.inventory.hosts().len(),
         });
         let mut number = 0;
-        let mut result = Ok(());
+        let mut result = Ok(true);
         'all: for playbook in playbooks {
             for play in &playbook.plays {
                 *lock(&self.playbook_dir) = Some(play.directory.clone());
                 self.refresh_hosts(&play.directory);
                 result = self.play(play, number).await;
                 number += 1;
-                if result.is_err() || self.interrupted() {
+                if !matches!(result, Ok(true)) || self.interrupted() {
                     break 'all;
                 }
             }
         }
         let summary = self.close(began).await;
-        result.map(|()| summary)
+        result.map(|_| summary)
     }
 
     async fn close(&self, began: Instant) -> Summary {

@@ -88,12 +88,18 @@ impl Batch {
         if !failed.iter().any(|h| h == host) {
             failed.push(host.to_owned());
         }
-        let share = 100.0 * failed.len() as f64 / self.hosts.len().max(1) as f64;
+        let count = failed.len();
         drop(failed);
-        if self.any_errors_fatal || self.max_fail_percentage.is_some_and(|most| share > most) {
+        if self.too_many(count) {
             self.end(true);
         }
         self.barrier.wake();
+    }
+
+    /// Whether so many failed hosts end the play.
+    fn too_many(&self, failed: usize) -> bool {
+        let share = 100.0 * failed as f64 / self.hosts.len().max(1) as f64;
+        failed > 0 && (self.any_errors_fatal || self.max_fail_percentage.is_some_and(|most| share > most))
     }
 
     /// Ends this batch, and the play's further batches too.
@@ -134,8 +140,9 @@ impl Batch {
 }
 
 impl Run {
-    /// Runs a play on its hosts, batch by batch. The second number of positions counts batches.
-    pub(super) async fn play(self: &Arc<Self>, play: &Arc<Play>, number: u32) -> Result<(), RunError> {
+    /// Runs a play on its hosts, batch by batch. The second number of positions counts batches. Returns whether the
+    /// plays after it are to run: as with Ansible they are not once all hosts of a batch, or too many, have failed.
+    pub(super) async fn play(self: &Arc<Self>, play: &Arc<Play>, number: u32) -> Result<bool, RunError> {
         let hosts = self.play_hosts(play)?;
         let controller = self.host(super::LOCALHOST).or_else(|| hosts.first().and_then(|h| self.host(h)));
         let template = self.batch(play, number, 0, &hosts, Vec::new(), Vars::new())?;
@@ -151,7 +158,7 @@ impl Run {
         self.tell(Event::PlayStart { play: name.clone(), hosts: hosts.clone(), tasks: template.program.tasks() });
         if hosts.is_empty() {
             self.tell(Event::Warning { message: format!("no hosts matched in play `{name}`") });
-            return Ok(());
+            return Ok(true);
         }
         let prompted = self.prompts(play, &hosts, &template)?;
         let sizes = self.batch_sizes(play, &hosts, &template)?;
@@ -170,14 +177,14 @@ impl Run {
             self.run_batch(&batch).await;
             let failed = batch.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
             failed.iter().for_each(|h| self.host_out(h));
-            if failed.len() == now.len() || batch.play_over.load(Ordering::SeqCst) || self.interrupted() {
-                if batch.any_errors_fatal && !failed.is_empty() {
-                    hosts.iter().for_each(|h| self.host_out(h));
-                }
+            if failed.len() == now.len() || batch.too_many(failed.len()) {
+                return Ok(false);
+            }
+            if batch.play_over.load(Ordering::SeqCst) || self.interrupted() {
                 break;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn run_batch(self: &Arc<Self>, batch: &Arc<Batch>) {
