@@ -168,7 +168,8 @@ impl Mount {
             [one] => fields(one) == fields(&wanted),
             _ => false,
         };
-        if !(keep && !right || drop && !present.is_empty()) {
+        let due = (keep && !right) || (drop && !present.is_empty());
+        if !due {
             return None;
         }
         let mut lines = Vec::new();
