@@ -345,10 +345,12 @@ impl Module for GetUrl {
             plan.leaves.extend(outcome.leaves);
             return Ok(plan);
         }
-        let after = match stat {
+        let mut after = match stat {
             Some(stat) => self.attributes().applied(state, stat),
             None => self.attributes().created(context, state, FileKind::File, 0o644, parent),
         };
+        // How long it will be only the server knows.
+        after.size = 0;
         let backup = stat.filter(|_| self.backup.0).map(|_| put::backup_path(&path));
         let request = self.request(context, state, &self.url.0)?;
         let script = self.script(&request, &path, stat, &after, sum.as_ref(), backup.as_deref());
