@@ -2,7 +2,12 @@
 //!
 //! `BRINGUP_CASE=text cargo test module` runs only the cases whose module or name contains the text.
 
-use std::{fs, panic, path::Path};
+use std::{
+    fs, panic,
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use bringup::module::Registry;
 
@@ -46,30 +51,53 @@ fn every_case_holds_in_every_shell() {
     let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let user = user.trim();
     let filter = std::env::var("BRINGUP_CASE").unwrap_or_default();
-    let mut failed = Vec::new();
-    let mut count = 0;
+    let mut jobs = Vec::new();
     for module in modules() {
         for (file, text) in files(&module) {
-            for (number, case) in cases(&file, &text, "/T", "/L").iter().enumerate() {
+            let (file, text) = (Arc::new(file), Arc::new(text));
+            for (number, case) in cases(&file, &text, "/T", "/L").into_iter().enumerate() {
                 if ((case.root || case.system) && user != "root")
                     || !(module.contains(&filter) || case.name.contains(&filter))
                 {
                     continue;
                 }
-                for shell in shells(case) {
-                    let machine = Machine::new(shell, case.system);
-                    let placed =
-                        cases(&file, &text, &machine.root.display().to_string(), &machine.local.display().to_string());
-                    count += 1;
-                    let result =
-                        panic::catch_unwind(panic::AssertUnwindSafe(|| run(&module, &placed[number], &machine, user)));
-                    if result.is_err() {
-                        failed.push(format!("{module}: {} ({shell:?}) in {file}", case.name));
-                    }
+                for shell in shells(&case) {
+                    jobs.push((
+                        module.clone(),
+                        file.clone(),
+                        text.clone(),
+                        number,
+                        case.name.clone(),
+                        case.system,
+                        shell,
+                    ));
                 }
             }
         }
     }
+    let count = jobs.len();
+    let jobs = Mutex::new(jobs);
+    let failed = Mutex::new(Vec::new());
+    let work = || {
+        // Taken in a statement of its own: the lock is not held while a case runs.
+        let next = || jobs.lock().unwrap().pop();
+        while let Some((module, file, text, number, name, system, shell)) = next() {
+            let machine = Machine::new(shell, system);
+            let (top, local) = (machine.root.display().to_string(), machine.local.display().to_string());
+            let placed = cases(&file, &text, &top, &local);
+            let result = panic::catch_unwind(panic::AssertUnwindSafe(|| run(&module, &placed[number], &machine, user)));
+            if result.is_err() {
+                failed.lock().unwrap().push(format!("{module}: {name} ({shell:?}) in {file}"));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort();
     assert!(failed.is_empty(), "{} of {count} runs failed:\n{}", failed.len(), failed.join("\n"));
     assert!(count > 0 || !filter.is_empty());
 }
