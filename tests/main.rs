@@ -7,6 +7,7 @@ mod cli;
 mod inventory;
 mod listed;
 mod module;
+mod module_properties;
 mod playbook;
 mod ssh;
 mod support;

@@ -311,7 +311,7 @@ impl Lineinfile {
 
 /// A last line without its newline gets one before something is put behind it.
 fn end_line(lines: &mut [String], at: usize) {
-    if let Some(last) = at.checked_sub(1).and_then(|n| lines.get_mut(n)).filter(|l| !l.ends_with(['\n', '\r'])) {
+    if let Some(last) = at.checked_sub(1).and_then(|n| lines.get_mut(n)).filter(|l| !l.ends_with('\n')) {
         last.push('\n');
     }
 }

@@ -165,7 +165,7 @@ impl Stat {
 }
 
 /// The fields that need nothing but `stat`.
-fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
+pub(super) fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
     let kind = stat.raw_mode & 0o170_000;
     let mut found = Map::from_iter([
         ("exists".to_owned(), json!(true)),

@@ -2,6 +2,11 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/unarchive_module.html>
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -186,14 +191,12 @@ impl Unarchive {
             Source::Workstation(found, _) => {
                 let lists = self.lists();
                 let script = self.selection(&lists).list(&quote(&found.display().to_string()));
-                let mut command = std::process::Command::new("sh");
-                command.arg("-c").arg(script).stdin(std::process::Stdio::null());
-                let output = output_of(&mut command)?;
-                match output.status.success() {
-                    true => Ok(Some(members(self.kind(), &String::from_utf8_lossy(&output.stdout)))),
+                let listing = listed(found, &script)?;
+                match (&listing.text, listing.status) {
+                    (Some(text), _) => Ok(Some(members(self.kind(), text))),
                     // A tool that only the host has will tell there.
-                    false if output.status.code() == Some(90) => Ok(None),
-                    false => Err(failed(&output.stderr).into()),
+                    (None, Some(90)) => Ok(None),
+                    (None, _) => Err(failed(&listing.stderr).into()),
                 }
             }
         }
@@ -259,8 +262,42 @@ impl Unarchive {
     }
 }
 
-fn output_of(command: &mut std::process::Command) -> Result<std::process::Output, PlanError> {
-    command.output().map_err(|e| Failure::new(format!("cannot run `sh` on the workstation: {e}")).into())
+/// What a tool of the workstation printed about an archive.
+#[derive(Debug)]
+struct Listing {
+    text: Option<String>,
+    status: Option<i32>,
+    stderr: Vec<u8>,
+}
+
+/// An archive as it was when it was listed, and how.
+type Version = (std::path::PathBuf, u64, i64, i64, String);
+
+/// Lists an archive of the workstation, once for all hosts: a large one takes seconds to read.
+fn listed(path: &std::path::Path, script: &str) -> Result<Arc<Listing>, PlanError> {
+    use std::os::unix::fs::MetadataExt as _;
+    static KNOWN: OnceLock<Mutex<HashMap<Version, Arc<OnceLock<Arc<Listing>>>>>> = OnceLock::new();
+    let unreadable = |e: std::io::Error| Failure::new(format!("cannot read `{}`: {e}", path.display()));
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    let version = (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), script.to_owned());
+    let slot = {
+        let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(version).or_default())
+    };
+    // Whoever comes second waits here rather than reading the archive too.
+    let listing = slot.get_or_init(|| {
+        let mut command = std::process::Command::new("sh");
+        command.arg("-c").arg(script).stdin(std::process::Stdio::null());
+        Arc::new(match command.output() {
+            Ok(output) => Listing {
+                text: output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()),
+                status: output.status.code(),
+                stderr: output.stderr,
+            },
+            Err(error) => Listing { text: None, status: None, stderr: error.to_string().into_bytes() },
+        })
+    });
+    Ok(Arc::clone(listing))
 }
 
 impl Module for Unarchive {
