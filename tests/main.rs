@@ -9,6 +9,7 @@ mod listed;
 mod module;
 mod module_properties;
 mod playbook;
+mod site;
 mod ssh;
 mod support;
 mod template;

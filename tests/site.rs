@@ -1,0 +1,104 @@
+//! The product's own playbooks: they load, and what cannot work is refused before a host is touched.
+
+use std::{fs, path::Path, process::Command};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Addresses for documentation: nobody answers there, so that a test that reaches for a host fails late and loudly.
+const HOSTS: &str = "\
+all:
+  children:
+    control_plane: {hosts: {master: {ansible_host: 192.0.2.11}}}
+    workers: {hosts: {node1: {ansible_host: 192.0.2.21}, node2: {ansible_host: 192.0.2.22}}}
+";
+
+struct Run {
+    code: i32,
+    output: String,
+}
+
+fn bringup(args: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
+    command.args(args).current_dir(ROOT).env("NO_COLOR", "1").env_remove("BRINGUP_INVENTORY");
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|t| String::from_utf8_lossy(&t).into_owned()).concat();
+    Run { code: output.status.code().unwrap(), output: text.split_whitespace().collect::<Vec<_>>().join(" ") }
+}
+
+/// Runs `site.yml` on hosts that are not there, with these variables.
+fn site(inventory: &str, variables: &str) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hosts.yml");
+    fs::write(&file, inventory).unwrap();
+    let file = file.display().to_string();
+    bringup(&["apply", "-i", &file, "-T", "5", "-e", variables, "playbooks/site.yml"])
+}
+
+#[test]
+fn every_playbook_loads() {
+    let mut names: Vec<String> = fs::read_dir(Path::new(ROOT).join("playbooks"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".yml"))
+        .map(|name| format!("playbooks/{name}"))
+        .collect();
+    names.sort();
+    assert!(names.len() > 10, "{names:?}");
+    let mut args = vec!["lint"];
+    args.extend(names.iter().map(String::as_str));
+    let run = bringup(&args);
+    assert_eq!(run.code, 0, "{}", run.output);
+}
+
+#[test]
+fn the_example_inventory_has_the_groups_of_the_playbooks() {
+    let run = bringup(&["inventory", "-i", "inventory.example", "--graph"]);
+    assert_eq!(run.code, 0, "{}", run.output);
+    assert!(run.output.contains("@control_plane:") && run.output.contains("@workers:"), "{}", run.output);
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_a_host_is_touched() {
+    let cases = [
+        (r#"{"container_runtime": "docker"}"#, "lost its docker shim in 1.24. Set `container_runtime: containerd`"),
+        (r#"{"container_runtime": "rkt"}"#, "`container_runtime` is `rkt`. It can be one of: containerd, docker."),
+        (r#"{"api_security": "http"}"#, "Take `api_security: http` out"),
+        (r#"{"kubernetes_version": "1.36"}"#, "Give all three numbers"),
+        (r#"{"kubernetes_version": "1.19.3"}"#, "1.20 is the oldest"),
+        (r#"{"cluster_name": "My Cluster"}"#, "`cluster_name` is `My Cluster`. Use small letters"),
+        (r#"{"pod_range": "10.244.1.0/16"}"#, "`pod_range` is `10.244.1.0/16`, which is not a network"),
+        (r#"{"service_range": "10.244.128.0/17"}"#, "`service_range` 10.244.128.0/17 overlap"),
+        (r#"{"pod_range": "192.0.2.0/24"}"#, "The address of master is `192.0.2.11`"),
+        (r#"{"pod_range_per_node": 17}"#, "cannot be cut into a /17 for each of 3 nodes"),
+        (r#"{"dns_address": "10.1.0.10"}"#, "`dns_address` 10.1.0.10 is not inside `service_range`"),
+        (r#"{"pod_network": "manifest"}"#, "needs `pod_network_manifest`"),
+        (r#"{"images_from": "release"}"#, "nothing to make it of"),
+    ];
+    for (variables, message) in cases {
+        let run = site(HOSTS, variables);
+        assert_eq!(run.code, 2, "{variables}: {}", run.output);
+        assert!(run.output.contains(message), "{variables}: {}", run.output);
+        assert!(!run.output.contains("PLAY [Look at the hosts]"), "{variables}: {}", run.output);
+    }
+}
+
+#[test]
+fn an_inventory_that_makes_no_cluster_is_refused() {
+    let cases = [
+        ("all: {children: {workers: {hosts: {n: {ansible_host: 192.0.2.1}}}}}", "no host in the group `control_plane`"),
+        ("all: {children: {control_plane: {hosts: {a.example: }}}}", "The address of a.example is `a.example`"),
+        (
+            "all: {children: {control_plane: {hosts: {a: {ansible_host: 192.0.2.1}, b: {ansible_host: 192.0.2.1}}}}}",
+            "unlike every other node's",
+        ),
+        (
+            "all: {children: {control_plane: {hosts: {a: {ansible_host: 192.0.2.1}, b: {ansible_host: 192.0.2.2}}}}}",
+            "etcd needs 1, 3 or 5",
+        ),
+    ];
+    for (inventory, message) in cases {
+        let run = site(inventory, "{}");
+        assert_eq!(run.code, 2, "{inventory}: {}", run.output);
+        assert!(run.output.contains(message), "{inventory}: {}", run.output);
+    }
+}
