@@ -124,7 +124,9 @@ impl HostRun {
         match &change.step {
             Step::Write(write) => self.write(prepared, write, owing).await,
             Step::Upload { content, then } => {
-                let name = temporary(&format!("upload/{then}")).replace("upload/.bringup-", "upload-");
+                // The same work has the same name; its slashes are no folders.
+                let name =
+                    temporary(&format!("upload/{}", then.replace('/', " "))).replace("upload/.bringup-", "upload-");
                 let folder = self
                     .send(
                         &prepared.machine,

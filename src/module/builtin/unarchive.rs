@@ -188,6 +188,8 @@ impl Unarchive {
                 }
                 Ok(Some(members(self.kind(), &answer.text())))
             }
+            // The guard says that it is not unpacked, and nobody asks what is in it: reading it would take seconds.
+            Source::Workstation(..) if self.creates.is_some() && !self.list_files.0 && !self.settles() => Ok(None),
             Source::Workstation(found, _) => {
                 let lists = self.lists();
                 let script = self.selection(&lists).list(&quote(&found.display().to_string()));
@@ -202,11 +204,17 @@ impl Unarchive {
         }
     }
 
+    /// Whether owner, group or mode of the members are given.
+    fn settles(&self) -> bool {
+        let wanted = self.attributes();
+        wanted.owner.is_some() || wanted.group.is_some() || wanted.mode.is_some()
+    }
+
     /// What makes owner, group and mode of the members as wanted.
     fn settle(&self, state: &State, dest: &str, members: &[Member], unpacked: bool) -> Result<String, PlanError> {
         let wanted = self.attributes();
         let mut script = String::new();
-        if wanted.owner.is_none() && wanted.group.is_none() && wanted.mode.is_none() {
+        if !self.settles() {
             return Ok(script);
         }
         if !unpacked {

@@ -90,7 +90,9 @@ pub struct System {
 impl System {
     /// The machine seen from some folders, the first preferred.
     pub fn new(folders: Vec<PathBuf>) -> System {
-        System { folders }
+        // What is found in them is read by its path alone, wherever that path would lead from.
+        let whole = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
+        System { folders: folders.into_iter().map(whole).collect() }
     }
 
     fn resolve(&self, path: &str) -> PathBuf {
