@@ -22,7 +22,9 @@ fn bringup(args: &[&str]) -> Run {
     command.args(args).current_dir(ROOT).env("NO_COLOR", "1").env_remove("BRINGUP_INVENTORY");
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].map(|t| String::from_utf8_lossy(&t).into_owned()).concat();
-    Run { code: output.status.code().unwrap(), output: text.split_whitespace().collect::<Vec<_>>().join(" ") }
+    // As one line: where a message is wrapped depends on the terminal.
+    let words = text.split_whitespace().filter(|word| *word != "│" && *word != "|");
+    Run { code: output.status.code().unwrap(), output: words.collect::<Vec<_>>().join(" ") }
 }
 
 /// Runs `site.yml` on hosts that are not there, with these variables.
