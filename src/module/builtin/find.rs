@@ -283,11 +283,7 @@ impl Find {
     }
 
     /// The directories, what is in them, and what of that matches so far.
-    fn found(
-        &self,
-        context: &Context<'_>,
-        state: &State,
-    ) -> Result<(Vec<tree::Entry>, usize, Map<String, Json>), PlanError> {
+    fn found(&self, context: &Context<'_>, state: &State) -> Result<Found, PlanError> {
         let filter = self.filter()?;
         let now = jiff::Timestamp::now().as_second();
         let (mut found, mut examined, mut skipped) = (Vec::new(), 0, Map::new());
@@ -308,6 +304,9 @@ impl Find {
         Ok((found, examined, skipped))
     }
 }
+
+/// What matches, how many entries were looked at, and the directories that were not, each with its reason.
+type Found = (Vec<tree::Entry>, usize, Map<String, Json>);
 
 impl Module for Find {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {

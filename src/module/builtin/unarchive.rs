@@ -281,10 +281,13 @@ struct Listing {
 /// An archive as it was when it was listed, and how.
 type Version = (std::path::PathBuf, u64, i64, i64, String);
 
+/// Where the listing of an archive comes to lie, for all who wait for it.
+type Slot = Arc<OnceLock<Arc<Listing>>>;
+
 /// Lists an archive of the workstation, once for all hosts: a large one takes seconds to read.
 fn listed(path: &std::path::Path, script: &str) -> Result<Arc<Listing>, PlanError> {
     use std::os::unix::fs::MetadataExt as _;
-    static KNOWN: OnceLock<Mutex<HashMap<Version, Arc<OnceLock<Arc<Listing>>>>>> = OnceLock::new();
+    static KNOWN: OnceLock<Mutex<HashMap<Version, Slot>>> = OnceLock::new();
     let unreadable = |e: std::io::Error| Failure::new(format!("cannot read `{}`: {e}", path.display()));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     let version = (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), script.to_owned());
