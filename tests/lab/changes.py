@@ -1,6 +1,6 @@
 """Reads `bringup --output json` on stdin and says what changed.
 
-usage: changes.py            a line for each task that changed something: HOST TASK (ITEM)
+usage: changes.py            a line for each task or item that changed something: HOST TASK (ITEM)
        changes.py recap      a line for each host: HOST changed=N failed=N unreachable=N
        changes.py duration   the seconds the run took
 """
@@ -11,6 +11,7 @@ import sys
 def main():
     what = sys.argv[1] if len(sys.argv) > 1 else "changes"
     recap = None
+    items = []
     for number, line in enumerate(sys.stdin, 1):
         try:
             event = json.loads(line)
@@ -20,10 +21,14 @@ def main():
             sys.exit(f"line {number} has no event or no time: {line[:200]!r}")
         if event["event"] == "recap":
             recap = event
-        interesting = event["event"] == "task_result" and event["status"] in ("changed", "failed", "unreachable")
-        if what == "changes" and interesting:
-            item = event.get("item")
-            print(event["host"], event["task"] + (f" ({item})" if item is not None else ""))
+        if what != "changes" or event.get("status") not in ("changed", "failed", "unreachable"):
+            continue
+        # The items of a loop come before the task's own result, which then says nothing new.
+        if event["event"] == "item_result":
+            items.append((event["host"], event["task"]))
+            print(event["host"], f"{event['task']} ({event['item']})")
+        elif event["event"] == "task_result" and (event["host"], event["task"]) not in items:
+            print(event["host"], event["task"])
     if recap is None:
         sys.exit("there is no recap")
     if what == "recap":

@@ -6,6 +6,13 @@
 . "$HERE/lib_cluster.sh"
 lab tclust 10.93.0
 
+check 'three bare hosts' fleet up 3
+check 'the release files' "$REPO/lab/releases"
+rc=0; out=$(site plan --exit-code --output json 2>"$LAB_DIR/stderr") || rc=$?
+equal 'plan on bare hosts ends with 3' 3 $rc
+equal 'it fails nowhere' '3 failed=0 unreachable=0' "$(python3 "$CHANGES" recap <<<"$out" | sed -n 's/^h.* changed=[1-9][0-9]* //p' | sort | uniq -c | sed 's/^ *//')"
+refuse 'it did nothing' on h1 'ls -d /etc/kubernetes /opt/bringup 2>/dev/null | grep .'
+
 began=$SECONDS
 check 'lab/quickstart makes a cluster' "$REPO/lab/quickstart"
 echo "  it took $((SECONDS - began)) s"
@@ -28,17 +35,32 @@ check 'the quick start again leaves all as it is' "$REPO/lab/quickstart"
 refuse 'it did not change anything' grep -qE 'changed=[1-9]' "$LAB_DIR/apply.log"
 refuse 'the other way on these hosts is refused' "$REPO/lab/quickstart" --guide
 
-drift 'a file edited' h2 'echo "# by hand" >> /etc/kubernetes/kube-proxy.yaml' "Write kube-proxy's configuration" kube-proxy
-drift 'a mode changed' h3 'chmod 644 /etc/kubernetes/pki/kubelet.key' '.*'
-drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'Start kube-proxy.*'
-drift 'a unit disabled' h2 'systemctl disable -q kubelet' 'Start the kubelet.*'
-drift 'the bridge deleted' h2 'ip link delete cbr0' '.*bridge.*'
+RULES="network : Rewrite the source of what leaves the pods' network, and let the cluster's packets through"
+API='kubectl --kubeconfig /etc/kubernetes/admin.conf'
+drift 'a file edited' h2 'echo "# by hand" >> /etc/kubernetes/kube-proxy.yaml' "kube_proxy : Write kube-proxy's configuration" kube-proxy
+drift 'a mode changed' h3 'chmod 644 /etc/kubernetes/pki/kubelet.key' 'credentials : Hand them to the host (kubelet.key)'
+drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'kube_proxy : Start kube-proxy, now and at every boot'
+drift 'a unit disabled' h2 'systemctl disable -q kubelet' 'kubelet : Start the kubelet, now and at every boot'
+drift 'the bridge deleted' h2 'ip link delete cbr0' 'network : Make the bridge that the pods are plugged into'
 check 'pods reach each other after it' within 30 pods_reach_all
-drift 'a route lost' h3 'ip route | grep via | grep -v default | head -1 | { read -r to rest; ip route delete "$to"; }' '.*route.*'
-drift 'the NAT rule doubled' h2 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat $rule' '.*'
-drift 'a kernel setting changed' h2 'sysctl -qw net.ipv4.ip_forward=0' '.*'
-drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' '.*manifest.*' 'kube-scheduler|pause|containerd-shim'
+drift 'a route lost' h3 'ip route | grep via | grep -v default | head -1 | { read -r to rest; ip route delete "$to"; }' "network : Make the routes to the other nodes' pods"
+drift 'the NAT rule doubled' h2 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat $rule' "$RULES (POSTROUTING MASQUERADE)"
+drift 'the NAT rule deleted' h3 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat -D ${rule#-A }' "$RULES (POSTROUTING MASQUERADE)"
+drift 'a kernel setting changed' h2 'sysctl -qw net.ipv4.ip_forward=0' 'base : Set the kernel to pass packets on, now and at every boot (net.ipv4.ip_forward)'
+drift 'a link to a program lost' h3 'rm /usr/local/bin/kubectl' 'releases : Link to the programs of these versions (kubectl)'
+drift 'a package removed' h2 'dpkg --purge --force-depends socat' 'base : Install the packages that every node needs'
+drift 'an object of the API edited' h1 "$API patch service check -n bringup-check --type json -p '[{\"op\": \"replace\", \"path\": \"/spec/ports/0/targetPort\", \"value\": 81}]'" 'validate : Have a check pod on every node'
+drift 'an object of the API deleted' h1 "$API delete clusterrolebinding bringup-apiserver-to-kubelet" 'cluster_objects : Let the API server ask the kubelets'
+drift 'a label of a node taken away' h1 "$API label node h1 node-role.kubernetes.io/control-plane-" 'cluster_objects : Give the nodes their labels and taints (h1)'
+drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' "control_plane : Write the manifests of the control plane's static pods (kube-scheduler)" 'kube-scheduler|pause|containerd-shim'
 check 'all pods are settled after it' within 90 pods_settled
+broken 'a kubelet stopped until its node is lost' h3 \
+    'systemctl stop kubelet; until kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node h3 --no-headers | grep -q NotReady; do sleep 1; done' \
+    'kubelet : Start the kubelet, now and at every boot'
+broken 'the runtime stopped' h2 'systemctl stop containerd' 'containerd : Start containerd, now and at every boot'
+broken 'the API away' h1 'mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; while pidof -q kube-apiserver; do sleep 0.2; done' \
+    "control_plane : Write the manifests of the control plane's static pods (kube-apiserver)"
+check 'all pods are settled after all of it' within 90 pods_settled
 check 'pods reach each other after all of it' within 30 pods_reach_all
 
 check 'a worker reboots' fleet reboot h2

@@ -19,8 +19,8 @@ equal 'docker runs on the bridge cbr0' cbr0 "$(on h2 "ps -o args= -C dockerd | t
 refuse 'there is no docker0' on h2 ip link show docker0
 
 converged 'the second time'
-drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'Start kube-proxy.*'
-drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' '.*manifest.*' 'kube-scheduler|pause|containerd-shim'
+drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'kube_proxy : Start kube-proxy, now and at every boot'
+drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' "control_plane : Write the manifests of the control plane's static pods (kube-scheduler)" 'kube-scheduler|pause|containerd-shim'
 check 'all pods are settled after it' within 120 pods_settled
 
 check 'a worker reboots' fleet reboot h2
