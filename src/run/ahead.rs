@@ -116,11 +116,15 @@ impl Run {
 }
 
 impl HostRun {
-    /// The questions of the tasks behind the current one, by machine and user.
+    /// The questions of the current task's other items and of the tasks behind it, by machine and user.
     pub(super) fn ahead(&self, current: &Arc<Task>) -> Vec<(Arc<Machine>, Actor, Vec<Probe>)> {
         let mut found: Vec<(Arc<Machine>, Actor, Vec<Probe>)> = Vec::new();
         if !self.run.options.lookahead || self.careful.is_some() {
             return found;
+        }
+        if current.loop_.is_some() {
+            // A module may ask again once it knows the first answers: each such round is one for all items.
+            self.questions(current, &self.vars(current), &mut found);
         }
         let mut frames = self.frames.clone();
         let mut unknown = Unknown::default();

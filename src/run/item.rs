@@ -223,7 +223,8 @@ impl HostRun {
 
     /// The line that records on the host which handlers a change will owe.
     pub(super) fn owing(&self, task: &Task, vars: &Context, prepared: &Prepared, plan: &Plan) -> String {
-        if task.notify.is_empty() || !plan.would_change() || prepared.machine.name != self.host.name {
+        let machine = &prepared.machine;
+        if task.notify.is_empty() || !plan.would_change() || machine.name != self.host.name || !machine.keeps_owed() {
             return String::new();
         }
         let names = self.notifications(task, vars).unwrap_or_default();

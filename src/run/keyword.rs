@@ -1,6 +1,6 @@
 //! Keywords of plays, blocks and tasks, evaluated for a host.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 
@@ -76,6 +76,16 @@ pub fn whole(value: &Json) -> Option<i64> {
     }
 }
 
+/// A length of time in seconds, which may have a fraction; negative ones are none.
+pub fn seconds(value: &Json) -> Option<Duration> {
+    let seconds = match value {
+        Json::Number(n) => n.as_f64(),
+        Json::String(s) => s.trim().parse().ok(),
+        _ => None,
+    };
+    seconds.filter(|s: &f64| s.is_finite()).and_then(|s| Duration::try_from_secs_f64(s.max(0.0)).ok())
+}
+
 /// The variable `ansible_NAME`, as a text.
 pub fn variable(vars: &Context, name: &str) -> Result<Option<String>, TaskError> {
     Ok(vars.variable(name).map_err(TaskError::from)?.as_ref().and_then(as_text))
@@ -125,4 +135,22 @@ pub fn actor(run: &Run, scope: &Scope, vars: &Context, login: Option<&str>) -> R
         None => text(run, scope, vars, |k| k.become_exe.as_ref())?,
     };
     Ok(Some(Arc::new(Become { method, user, password, flags, exe })))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_fractions() {
+        assert_eq!(seconds(&json!(5)), Some(Duration::from_secs(5)));
+        assert_eq!(seconds(&json!(0.25)), Some(Duration::from_millis(250)));
+        assert_eq!(seconds(&json!(" 1.5 ")), Some(Duration::from_millis(1500)));
+        assert_eq!(seconds(&json!(-1)), Some(Duration::ZERO));
+        for wrong in [json!("soon"), json!(1e300), json!("NaN"), json!([1])] {
+            assert_eq!(seconds(&wrong), None, "{wrong}");
+        }
+    }
 }

@@ -31,6 +31,17 @@ pub enum MachineError {
     Refused(String),
 }
 
+/// What a run owes the other runs on a machine.
+#[derive(Clone, Debug)]
+pub enum Hold {
+    /// It takes the machine's lock, in this name.
+    Lock(String),
+    /// It changes nothing: it takes no lock, but sees what an earlier run still owes.
+    Look,
+    /// The workstation, where runs for many hosts start at the same time: nobody takes it for themselves.
+    Share,
+}
+
 /// One step to run in a frame.
 #[derive(Clone, Debug)]
 pub struct Work {
@@ -65,8 +76,7 @@ pub struct Machine {
     /// Its name in the inventory.
     pub name: String,
     target: Target,
-    /// Who we are, for the lock; `None` takes no lock, for runs that change nothing.
-    who: Option<String>,
+    hold: Hold,
     link: Mutex<Link>,
     states: SyncMutex<HashMap<String, State>>,
     owed: SyncMutex<Vec<String>>,
@@ -85,11 +95,11 @@ fn key(actor: &Actor) -> String {
 
 impl Machine {
     /// Returns a machine not yet connected to.
-    pub fn new(name: &str, target: Target, who: Option<String>, ssh: Arc<SshContext>) -> Machine {
+    pub fn new(name: &str, target: Target, hold: Hold, ssh: Arc<SshContext>) -> Machine {
         Machine {
             name: name.to_owned(),
             target,
-            who,
+            hold,
             link: Mutex::new(Link { session: None, shells: HashMap::new() }),
             states: SyncMutex::default(),
             owed: SyncMutex::default(),
@@ -153,6 +163,11 @@ impl Machine {
         self.owing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether handlers that a cut-off run owes are kept there for the next one.
+    pub fn keeps_owed(&self) -> bool {
+        !matches!(self.hold, Hold::Share)
+    }
+
     /// Notes that handlers are, or are no longer, noted as owed in a user's folder on the host.
     pub fn set_owes(&self, actor: &Actor, owes: bool) {
         let mut owing = self.owing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -185,8 +200,11 @@ impl Machine {
         let batches = batch(probes);
         let mut segments = Vec::with_capacity(first + work.len() + batches.len());
         if first == 1 {
-            // A run that changes nothing takes no lock, but sees what an earlier one still owes.
-            let script = self.who.as_deref().map_or_else(lock::peek, lock::open);
+            let script = match &self.hold {
+                Hold::Lock(who) => lock::open(who),
+                Hold::Look => lock::peek(),
+                Hold::Share => ":\n".to_owned(),
+            };
             segments.push(Segment::new(script).stop_on_failure(true));
         }
         segments.extend(
@@ -224,7 +242,7 @@ impl Machine {
         match output.status {
             0 => {
                 opening.opened = true;
-                opening.locked = self.who.is_some();
+                opening.locked = matches!(self.hold, Hold::Lock(_));
                 let Opened { pending, notes } = Opened::parse(&output.stdout);
                 if !pending.is_empty() {
                     self.set_owes(actor, true);

@@ -41,7 +41,7 @@ use indexmap::IndexMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use error::RunError;
-pub use machine::{Actor, Machine, MachineError, Work};
+pub use machine::{Actor, Hold, Machine, MachineError, Work};
 pub use options::Options;
 pub use task::TaskError;
 use variables::Host;
@@ -285,8 +285,12 @@ impl Run {
         let local = is_localhost(host) && !self.inventory.hosts().any(|h| h == host);
         let target = connection::target(host, vars, &self.options, local)?;
         let login = if target.local { Some(login_name()) } else { target.user.clone() };
-        let who = (!self.options.check && self.options.locks).then(|| self.options.who.clone());
-        let machine = Arc::new(Machine::new(host, target, who, self.ssh.clone()));
+        let hold = match (local, !self.options.check && self.options.locks) {
+            (true, _) => Hold::Share,
+            (false, true) => Hold::Lock(self.options.who.clone()),
+            (false, false) => Hold::Look,
+        };
+        let machine = Arc::new(Machine::new(host, target, hold, self.ssh.clone()));
         let mut machines = lock(&self.machines);
         Ok(machines.entry(host.to_owned()).or_insert((machine, login)).clone())
     }

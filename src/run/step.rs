@@ -258,6 +258,21 @@ impl HostRun {
         Ok(all)
     }
 
+    /// How often a task is tried again, and how long it rests between.
+    fn tries(&self, task: &Task, vars: &Context) -> Result<(i64, Duration), TaskError> {
+        let value = |node: &Option<Node>, default: i64| match node {
+            None => Ok(json!(default)),
+            Some(node) => self.run.engine.render_tree(node, vars).map_err(TaskError::from),
+        };
+        let wrong = |value: &Json, node: &Option<Node>| {
+            let error = TaskError::new(format!("{value} is no number"));
+            node.as_ref().map_or_else(|| error.clone(), |node| error.clone().at(&node.span))
+        };
+        let (retries, delay) = (value(&task.retries, 3)?, value(&task.delay, 5)?);
+        let count = keyword::whole(&retries).ok_or_else(|| wrong(&retries, &task.retries))?;
+        Ok((count.max(1), keyword::seconds(&delay).ok_or_else(|| wrong(&delay, &task.delay))?))
+    }
+
     /// One item, again and again until it is as `until` says.
     async fn item(
         &mut self,
@@ -266,13 +281,7 @@ impl HostRun {
         vars: &Context,
         plain: &Plain,
     ) -> Result<Outcome, Stop> {
-        let number = |node: &Option<Node>, default: i64| -> Result<i64, TaskError> {
-            let Some(node) = node else { return Ok(default) };
-            let value = self.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
-            keyword::whole(&value).ok_or_else(|| TaskError::new(format!("{value} is no number")).at(&node.span))
-        };
-        let tries = number(&task.retries, 3).and_then(|retries| Ok((retries.max(1), number(&task.delay, 5)?)));
-        let (retries, delay) = match tries {
+        let (retries, delay) = match self.tries(task, vars) {
             Ok(tries) => tries,
             Err(error) => return Ok(Outcome::failed(&error)),
         };
@@ -311,7 +320,7 @@ impl HostRun {
             let note = format!("{}: try {attempt} of {retries}", task.title());
             self.run.tell(Event::HostNote { host: self.host.name.clone(), note });
             attempt += 1;
-            tokio::time::sleep(Duration::from_secs(delay.max(0) as u64)).await;
+            tokio::time::sleep(delay).await;
             self.run.forget_everywhere(&self.host.name);
         }
     }

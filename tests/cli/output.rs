@@ -94,6 +94,32 @@ fn exit_codes_tell_what_happened() {
 }
 
 #[test]
+fn the_items_of_a_loop_are_asked_together() {
+    // What is asked is known only once the first task has its answer; each file is read in two rounds.
+    let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - stat: {path: '{{ playbook_dir }}'}\n      register: here\n    - lineinfile: {path: '{{ playbook_dir }}/{{ here.stat.exists }}{{ item }}', line: a}\n      loop: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]\n";
+    let place = Place::new(&[("site.yml", site)]);
+    (1..=16).for_each(|i| place.write(&format!("True{i}"), "a\n"));
+    let ran = place.play("h1,", &["--output", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    let recap = ran.events().pop().unwrap();
+    let trips = recap["round_trips"]["h1"].as_u64().unwrap();
+    assert!(trips <= 5, "{trips} round trips");
+}
+
+#[test]
+fn runs_for_different_hosts_share_the_workstation() {
+    // The first run ends only when the second has done its part on the same machine.
+    let waits = "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - copy: {content: x, dest: '{{ playbook_dir }}/begun'}\n    - wait_for: {path: '{{ playbook_dir }}/other', timeout: 60, sleep: 1}\n";
+    let other = "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - wait_for: {path: '{{ playbook_dir }}/begun', timeout: 60, sleep: 1}\n    - copy: {content: x, dest: '{{ playbook_dir }}/other'}\n";
+    let place = Place::new(&[("waits.yml", waits), ("other.yml", other)]);
+    let first = place.command(&["apply", "-i", "h1,", "waits.yml"]).stdout(Stdio::piped()).spawn().unwrap();
+    let second = place.run(&["apply", "-i", "h2,", "other.yml"]);
+    let first = first.wait_with_output().unwrap();
+    assert_eq!(second.code, 0, "{}", second.stdout);
+    assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stdout));
+}
+
+#[test]
 fn an_interrupt_finishes_the_step_and_starts_no_new_one() {
     let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: first\n      shell: echo > started; sleep 2; echo > first\n      args: {chdir: '{{ playbook_dir }}'}\n    - name: second\n      shell: echo > '{{ playbook_dir }}/second'\n";
     let place = Place::new(&[("site.yml", site)]);
