@@ -1,0 +1,52 @@
+# shellcheck shell=bash disable=SC2034  # what is set here is read by the tests
+# What the tests of the pivot share.
+
+play() { "$BRINGUP" "$1" -i "$LAB_DIR/inventory.yml" "${PLAYBOOKS:-$REPO/playbooks}/$2.yml" "${@:3}"; }
+guard() { on h1 cat /run/bringup-standby/status 2>/dev/null; }
+journal() { on h1 "journalctl -u bringup-standby -b --no-pager -o cat${1:+ -n $1}"; }
+
+# The self-hosted pods are in charge, and no static manifest but etcd's is left.
+in_charge() {
+    [ "$(guard | grep -c ' self-hosted$')" = 3 ] || { guard; return 1; }
+    [ "$(on h1 'ls -A /etc/kubernetes/manifests')" = etcd.yaml ] || { on h1 'ls -A /etc/kubernetes/manifests'; return 1; }
+    [ "$(kubectl -n kube-system get pods -l bringup/self-hosted --no-headers | awk '$2 == "1/1" && $3 == "Running"' | wc -l)" = 3 ] || { kubectl -n kube-system get pods; return 1; }
+}
+# All is as it was before the first pivot.
+back_again() {
+    [ "$(on h1 'ls /etc/kubernetes/manifests' | paste -sd' ')" = 'etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-scheduler.yaml' ] || { on h1 'ls -A /etc/kubernetes/manifests'; return 1; }
+    if kubectl -n kube-system get daemonsets,secrets,pods -o name | grep self-hosted; then return 1; fi
+    ! on h1 'ls -d /etc/kubernetes/standby /usr/local/sbin/bringup-standby /etc/systemd/system/bringup-standby.service' 2>/dev/null
+}
+
+# quiet TITLE PLAYBOOK [OPTIONS]: it changes nothing on any host, and plan agrees with exit status 0
+quiet() {
+    local title=$1 out rc=0; shift
+    out=$(play apply "$@" --output json 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$title: apply ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
+    equal "$title: apply changes nothing" '' "$(python3 "$CHANGES" <<<"$out")"
+    rc=0; out=$(play plan "$@" --exit-code --output json 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$title: plan ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
+    equal "$title: plan names nothing" '' "$(python3 "$CHANGES" <<<"$out")"
+}
+
+# ---------------------------------------------------------------- a client that asks all the time
+POLL=''
+polls_begin() {
+    on h1 cat /etc/kubernetes/pki/ca.crt >"$LAB_DIR/ca.crt"
+    python3 "$HERE/poll.py" "https://$LAB_NET.11:6443/readyz" "$LAB_DIR/ca.crt" "$LAB_DIR/polls" & POLL=$!
+}
+# Into POLLS, BAD and AWAY: how often it asked, how often in vain, and for how many seconds at most there was no good answer.
+polls_end() {
+    kill "$POLL" 2>/dev/null || true; wait "$POLL" 2>/dev/null || true; POLL=''
+    read -r POLLS BAD AWAY < <(python3 "$HERE/poll.py" "$LAB_DIR/polls")
+}
+less() { awk -v a="$1" -v b="$2" 'BEGIN {exit !(a <= b)}'; }
+
+# ---------------------------------------------------------------- what must not be lost
+COUNTED=0
+count() {
+    COUNTED=$((COUNTED + 1))
+    printf '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"counter","namespace":"default"},"data":{"count":"%d"}}' $COUNTED >"$LAB_DIR/counter.json"
+    within 60 kubectl apply -f "$LAB_DIR/counter.json"
+}
+counted() { [ "$(kubectl get configmap counter -o jsonpath='{.data.count}')" = "$COUNTED" ]; }
