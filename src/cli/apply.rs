@@ -127,7 +127,9 @@ impl Plays {
             return Ok(Summary::default());
         }
         let reporter = self.reporter()?;
-        common::execute(&common::new_run(options, inventory, loader, reporter), &playbooks)
+        let run = common::new_run(options, inventory, loader, reporter);
+        run.undefined(&playbooks)?;
+        common::execute(&run, &playbooks)
     }
 
     fn reporter(&self) -> Result<Arc<dyn Reporter>, Report> {

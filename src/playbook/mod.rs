@@ -15,6 +15,7 @@ mod role;
 mod scope;
 mod tags;
 mod task;
+mod undefined;
 
 pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames};
 pub use error::{Diagnostic, PlaybookError, Severity};

@@ -1,7 +1,7 @@
 //! Plays: which hosts, in which batches, and what they share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     inventory::{Variable, Vars},
-    playbook::{Action, Keywords, Order, Play, Scope, ScopeKind, Strategy, Task},
+    playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Scope, ScopeKind, Strategy, Task},
     report::{Event, Status, TaskLine},
     template::Context,
     yaml::{Node, Span, Value},
@@ -203,6 +203,39 @@ impl Run {
                 batch.barrier.leave(&name);
             }
         }
+    }
+
+    /// Refuses playbooks with tasks that need variables which nothing defines.
+    ///
+    /// # Errors
+    /// All of them, each with its place.
+    pub fn undefined(&self, playbooks: &[Playbook]) -> Result<(), PlaybookError> {
+        if self.options.start_at_task.is_some() {
+            return Ok(());
+        }
+        let inventory = self.inventory();
+        let mut known: HashSet<String> = self.options.extra_vars.keys().cloned().collect();
+        let mut seen = HashSet::new();
+        let folders: HashSet<_> = playbooks.iter().flat_map(|p| &p.plays).map(|play| &play.directory).collect();
+        for host in inventory.hosts().chain([super::LOCALHOST]) {
+            for folder in &folders {
+                // Most hosts share most of their layers.
+                let layers = inventory.host_vars(host, Some(folder));
+                let new = layers.iter().filter(|layer| seen.insert(Arc::as_ptr(&layer.vars)));
+                known.extend(new.flat_map(|layer| layer.vars.keys().cloned()));
+            }
+        }
+        let has_hosts = |play: &Play| {
+            let patterns = match &play.hosts.value {
+                Value::Seq(parts) => parts.iter().map(Node::key_text).collect(),
+                _ => vec![play.hosts.key_text()],
+            };
+            let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+            let selection = inventory.resolve(&patterns, self.options.limit.as_deref());
+            selection.is_ok_and(|selection| !selection.hosts.is_empty())
+        };
+        let diagnostics = self.loader.undefined(playbooks, known, &self.options.tag_filter, has_hosts);
+        if diagnostics.is_empty() { Ok(()) } else { Err(PlaybookError { diagnostics }) }
     }
 
     /// The hosts of a play, in its order.

@@ -5,6 +5,7 @@
 //! Undefined names are errors with a place and a suggestion, except where `default` or `is defined` asks for them.
 
 mod args;
+mod certain;
 mod context;
 mod emit;
 mod engine;
@@ -22,6 +23,7 @@ mod test;
 mod value;
 mod walk;
 
+pub use certain::Needed;
 pub use context::{Context, HostVars, Vars};
 pub use engine::Engine;
 pub use error::{Kind, TemplateError};

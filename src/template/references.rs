@@ -42,7 +42,7 @@ impl References {
 }
 
 /// Names that Jinja itself gives a value.
-const SPECIAL: &[&str] = &["omit", "loop", "self", "super", "caller", "varargs", "kwargs"];
+pub(super) const SPECIAL: &[&str] = &["omit", "loop", "self", "super", "caller", "varargs", "kwargs"];
 
 const IMPURE: &[&str] = &["lookup", "query", "q", "now"];
 const IMPURE_FILTERS: &[&str] = &[

@@ -30,6 +30,7 @@ const KINDS: &str = r#"- name: All kinds of ends
       file:
         path: "{{ playbook_dir }}/x"
         mode: "{{ nothing_of_that_name }}"
+      when: true
     - name: never reached
       ping:
 "#;

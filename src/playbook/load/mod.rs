@@ -49,7 +49,7 @@ pub struct Options {
 pub struct Loader {
     modules: Arc<dyn ModuleNames>,
     options: Options,
-    engine: Engine,
+    pub(super) engine: Engine,
     files: Mutex<HashMap<PathBuf, Arc<Node>>>,
 }
 

@@ -1,0 +1,121 @@
+//! Which variables a template needs whatever their values are.
+//!
+//! [`references`](super::references) lists all that a template may read. Here only those count that are read each time the
+//! template is rendered: not behind `or`, `and`, `if … else`, a loop, `default` or `is defined`.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use minijinja::machinery::{self, ast};
+
+use super::engine::{Engine, Unit};
+use super::error::{Kind, TemplateError};
+use super::function;
+use super::raw::is_template;
+use super::references::SPECIAL;
+use super::rewrite::{Mode, range};
+use crate::yaml::Span;
+
+/// Tests and filters that take a name without a value.
+const FORGIVING_TESTS: &[&str] = &["defined", "undefined"];
+const FORGIVING_FILTERS: &[&str] = &["default", "d"];
+
+/// A name that a template cannot do without.
+#[derive(Clone, Debug)]
+pub struct Needed {
+    /// The name.
+    pub name: String,
+    /// The error that rendering ends with where the name has no value.
+    pub error: TemplateError,
+}
+
+impl Engine {
+    /// Lists what a text needs; a text that is no template, or that is not understood, needs nothing.
+    pub fn needs(&self, text: &str, span: Option<&Span>) -> Vec<Needed> {
+        if !is_template(text) {
+            return Vec::new();
+        }
+        let Ok(ast::Stmt::Template(template)) = machinery::parse(text, "", self.syntax.clone()) else {
+            return Vec::new();
+        };
+        let mut needed = Vec::new();
+        for stmt in &template.children {
+            match stmt {
+                ast::Stmt::EmitExpr(emit) => read(&emit.expr, &mut needed),
+                ast::Stmt::EmitRaw(_) => {}
+                // What is set, looped or branched over changes the meaning of names.
+                _ => return Vec::new(),
+            }
+        }
+        self.with_errors(text, span, needed)
+    }
+
+    /// Lists what a condition or another expression without braces needs.
+    pub fn expression_needs(&self, text: &str, span: Option<&Span>) -> Vec<Needed> {
+        let inner = super::bare(text);
+        let Ok(expr) = machinery::parse_expr(inner) else { return Vec::new() };
+        let mut needed = Vec::new();
+        read(&expr, &mut needed);
+        self.with_errors(inner, span, needed)
+    }
+
+    fn with_errors(&self, text: &str, span: Option<&Span>, needed: Vec<(&str, Range<usize>)>) -> Vec<Needed> {
+        let unit = Unit::plain(text, span);
+        if unit.guard(text, Mode::Inline, &self.syntax).is_err() {
+            return Vec::new();
+        }
+        let mut seen = BTreeSet::new();
+        let names = needed
+            .into_iter()
+            .filter(|(name, _)| !function::names().contains(name) && !SPECIAL.contains(name) && seen.insert(*name));
+        names
+            .map(|(name, place)| Needed {
+                name: name.to_owned(),
+                error: TemplateError::new(Kind::Undefined { name: name.to_owned() }, Some(unit.locate(place))),
+            })
+            .collect()
+    }
+}
+
+/// Collects the names that evaluating an expression reads in any case, in order.
+fn read<'a>(expr: &ast::Expr<'a>, needed: &mut Vec<(&'a str, Range<usize>)>) {
+    match expr {
+        ast::Expr::Var(var) => needed.push((var.id, range(expr.span()))),
+        ast::Expr::Const(_) => {}
+        ast::Expr::UnaryOp(e) => read(&e.expr, needed),
+        ast::Expr::BinOp(e) => {
+            read(&e.left, needed);
+            if !matches!(e.op, ast::BinOpKind::ScAnd | ast::BinOpKind::ScOr) {
+                read(&e.right, needed);
+            }
+        }
+        ast::Expr::Compare(e) => {
+            read(&e.expr, needed);
+            // A chain of comparisons ends with the first that does not hold.
+            e.ops.iter().take(1).for_each(|op| read(&op.expr, needed));
+        }
+        ast::Expr::IfExpr(e) => read(&e.test_expr, needed),
+        ast::Expr::Filter(e) => {
+            let forgiven = FORGIVING_FILTERS.contains(&e.name);
+            if let Some(inner) = e.expr.as_ref().filter(|_| !forgiven) {
+                read(inner, needed);
+            }
+        }
+        ast::Expr::Test(e) => {
+            if !FORGIVING_TESTS.contains(&e.name) {
+                read(&e.expr, needed);
+            }
+        }
+        ast::Expr::GetAttr(e) => read(&e.expr, needed),
+        ast::Expr::GetItem(e) => {
+            read(&e.expr, needed);
+            read(&e.subscript_expr, needed);
+        }
+        ast::Expr::Slice(e) => read(&e.expr, needed),
+        ast::Expr::List(e) => e.items.iter().for_each(|item| read(item, needed)),
+        ast::Expr::Tuple(e) => e.items.iter().for_each(|item| read(item, needed)),
+        ast::Expr::Map(e) => e.values.iter().for_each(|item| read(item, needed)),
+        // What a function does with its arguments is its own affair.
+        ast::Expr::Call(_) => {}
+    }
+}
