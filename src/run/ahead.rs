@@ -21,6 +21,10 @@ use crate::{
 /// that changes everything is not planned over and over.
 const WINDOW: usize = 160;
 
+/// So many are looked at behind a change of unknown effect: another such change, that makes all answers stale again,
+/// is likely to follow soon.
+const WINDOW_AFTER_CHANGE: usize = 24;
+
 /// What a task reads and writes as far as it can be told without a host.
 #[derive(Clone, Debug, Default)]
 pub struct Features {
@@ -118,6 +122,10 @@ impl Run {
 impl HostRun {
     /// The questions of the current task's other items and of the tasks behind it, by machine and user.
     pub(super) fn ahead(&self, current: &Arc<Task>) -> Vec<(Arc<Machine>, Actor, Vec<Probe>)> {
+        self.ahead_by(current, WINDOW)
+    }
+
+    fn ahead_by(&self, current: &Arc<Task>, window: usize) -> Vec<(Arc<Machine>, Actor, Vec<Probe>)> {
         let mut found: Vec<(Arc<Machine>, Actor, Vec<Probe>)> = Vec::new();
         if !self.run.options.lookahead || self.careful.is_some() {
             return found;
@@ -130,7 +138,7 @@ impl HostRun {
         let mut unknown = Unknown::default();
         unknown.add(&self.run.features(current));
         let mut asked = 0;
-        while asked < WINDOW {
+        while asked < window {
             let Some(task) = self.following(&mut frames) else { break };
             asked += 1;
             let features = self.run.features(&task);
@@ -153,7 +161,7 @@ impl HostRun {
 
     /// The questions ahead for one machine and user, API questions left out.
     pub(super) fn ahead_on(&self, current: &Arc<Task>, prepared: &Prepared) -> Vec<Probe> {
-        let found = self.ahead(current);
+        let found = self.ahead_by(current, WINDOW_AFTER_CHANGE);
         let mine = found.into_iter().find(|(m, a, _)| Arc::ptr_eq(m, &prepared.machine) && *a == prepared.actor);
         // Whatever was known before the change is about to be stale: ask for all of it.
         mine.map(|(.., probes)| probes.into_iter().filter(|p| !matches!(p, Probe::Api(_))).collect())

@@ -61,7 +61,8 @@ impl BootUnit {
         }
         if differs || unit.file != "enabled" || unit.stale {
             let name = quote(&self.name);
-            let script = format!("systemctl daemon-reload && systemctl --quiet enable -- {name}\n");
+            // This reads all unit files anew, the changed one with them.
+            let script = format!("systemctl --quiet enable -- {name}\n");
             plan.changes.push(change(format!("enable {}", self.name), script, &self.name));
             let mut after = UnitState { load: "loaded".into(), file: "enabled".into(), stale: false, ..unit.clone() };
             after.sync();

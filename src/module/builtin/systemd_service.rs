@@ -208,7 +208,10 @@ impl SystemdService {
             steps.add("re-execute systemd for", &format!("{ctl} daemon-reexec"), false);
         }
         if self.daemon_reload.0 && (before.stale || missing) && self.scope != Scope::Global {
-            steps.add("read the unit files for", &format!("{ctl} daemon-reload"), false);
+            // Enabling makes systemd read all unit files, which takes it a while: once is enough.
+            if !self.enables(before) {
+                steps.add("read the unit files for", &format!("{ctl} daemon-reload"), false);
+            }
             steps.after.stale = false;
         }
         if missing && !self.daemon_reload.0 && (self.state.is_some() || self.enabled.is_some()) {
@@ -232,10 +235,14 @@ impl SystemdService {
         Ok(steps)
     }
 
+    /// Whether the unit is to be enabled and is not, seen before it is unmasked.
+    fn enables(&self, before: &UnitState) -> bool {
+        self.enabled.is_some_and(|e| e.0) && self.masked.is_none() && !enabled(&before.file)
+    }
+
     fn enabling(&self, steps: &mut Steps, name: &str) {
         let ctl = self.systemctl();
-        let on =
-            matches!(steps.after.file.as_str(), "enabled" | "enabled-runtime" | "static" | "generated" | "transient");
+        let on = enabled(&steps.after.file);
         let fixed = matches!(steps.after.file.as_str(), "static" | "generated" | "transient");
         let force = if self.force.is_some_and(|f| f.0) { " --force" } else { "" };
         match self.enabled.map(|e| e.0) {
@@ -317,6 +324,11 @@ impl SystemdService {
     fn bus(&self) -> &'static str {
         if self.scope == Scope::User { USER_BUS } else { "" }
     }
+}
+
+/// Whether a unit with this state of its file starts at boot, or when something else asks for it.
+fn enabled(file: &str) -> bool {
+    matches!(file, "enabled" | "enabled-runtime" | "static" | "generated" | "transient")
 }
 
 /// A user's systemd is found by its run-time directory, which a plain ssh command lacks.
