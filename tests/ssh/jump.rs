@@ -32,12 +32,14 @@ async fn a_chain_of_jump_hosts_leads_there_quickly() {
     let mut shell = session.shell(None).await.expect("a shell");
     let peer = text(&mut shell, "echo $SSH_CONNECTION").await;
     assert!(peer.trim().ends_with(&end.port.to_string()), "{peer}");
-    // Nagle's algorithm on the way would cost 40 ms and more each.
-    let start = Instant::now();
-    for _ in 0..20 {
+    // Nagle's algorithm on the way would cost each of them 40 ms and more; other work on the machine does not slow down all.
+    let mut fastest = Duration::MAX;
+    for _ in 0..40 {
+        let start = Instant::now();
         text(&mut shell, "echo hello").await;
+        fastest = fastest.min(start.elapsed());
     }
-    assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+    assert!(fastest < Duration::from_millis(40), "{fastest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
