@@ -11,6 +11,7 @@ mod module_properties;
 mod playbook;
 mod site;
 mod ssh;
+mod standby;
 mod support;
 mod template;
 mod yaml;

@@ -1,7 +1,7 @@
 //! One use of a role.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::VarMap;
 use crate::yaml::Span;
@@ -21,6 +21,8 @@ pub struct Role {
     pub params: VarMap,
     /// The roles that led here, outermost first: a dependency's dependents, an included role's includer.
     pub parents: Vec<Arc<Role>>,
+    /// The roles that `meta/main.yml` names: this one sees their defaults and vars, however it came into the play.
+    pub dependencies: OnceLock<Vec<Arc<Role>>>,
     /// The file of `tasks/` this use begins with, without its ending: `main`, or what `tasks_from` says.
     pub entry: String,
     /// What `handlers_from` says.
@@ -41,6 +43,12 @@ pub struct Role {
 }
 
 impl Role {
+    /// Lists the roles it depends on, theirs first: what stands later outranks.
+    pub fn all_dependencies(&self) -> Vec<&Arc<Role>> {
+        let own = self.dependencies.get().into_iter().flatten();
+        own.flat_map(|role| role.all_dependencies().into_iter().chain([role])).collect()
+    }
+
     /// Lists the names of the roles that depend on or include this one, nearest first (`ansible_parent_role_names`).
     pub fn parent_names(&self) -> Vec<&str> {
         self.parents.iter().rev().map(|r| r.name.as_str()).collect()

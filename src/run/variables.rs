@@ -88,8 +88,10 @@ pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
     }
     layers.push(Level::PlayVarsPrompt, batch.prompted.clone());
     for role in scope.roles() {
-        layers.push(Level::RoleDefaults, vars(&role.defaults));
-        layers.push(Level::RoleVars, vars(&role.vars));
+        for seen in role.all_dependencies().into_iter().chain([role]) {
+            layers.push(Level::RoleDefaults, vars(&seen.defaults));
+            layers.push(Level::RoleVars, vars(&seen.vars));
+        }
         layers.push(Level::RoleParams, vars(&role.params));
     }
     for level_vars in scope.vars() {

@@ -155,3 +155,22 @@ fn init_writes_the_playbooks_and_never_overwrites() {
     let again = place.run(&["init", "here"]);
     assert!(again.code == 1 && again.stderr.contains("nothing is overwritten"), "{}", again.shown());
 }
+
+#[test]
+fn an_included_role_sees_what_its_dependencies_define() {
+    let place = Place::new(&[
+        ("site.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n    - include_role: {name: a}\n"),
+        ("roles/a/meta/main.yml", "dependencies: [{role: b}]\n"),
+        ("roles/a/vars/main.yml", "both: the role's\n"),
+        (
+            "roles/a/tasks/main.yml",
+            "- assert: {that: [from_b == 1, from_c == 2, both == \"the role's\"]}\n- include_role: {name: a, tasks_from: more}\n",
+        ),
+        ("roles/a/tasks/more.yml", "- assert: {that: [from_b == 1, from_c == 2]}\n"),
+        ("roles/b/meta/main.yml", "dependencies: [{role: c}]\n"),
+        ("roles/b/vars/main.yml", "from_b: 1\nboth: the dependency's\n"),
+        ("roles/c/defaults/main.yml", "from_c: 2\n"),
+    ]);
+    let ran = place.play("h1,", &[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}

@@ -33,7 +33,10 @@ quiet() {
 POLL=''
 polls_begin() {
     on h1 cat /etc/kubernetes/pki/ca.crt >"$LAB_DIR/ca.crt"
+    rm -f "$LAB_DIR/polls"
     python3 "$HERE/poll.py" "https://$LAB_NET.11:6443/readyz" "$LAB_DIR/ca.crt" "$LAB_DIR/polls" & POLL=$!
+    # What comes next shall not be over before it asks.
+    within 30 grep -q ' 200$' "$LAB_DIR/polls"
 }
 # Into POLLS, BAD and AWAY: how often it asked, how often in vain, and for how many seconds at most there was no good answer.
 polls_end() {

@@ -56,7 +56,8 @@ fault() {
 killed() {
     local pid after=$((RANDOM % 60)) dead=no
     count; polls_begin
-    play apply "$1" "${OPTIONS[@]}" >"$LAB_DIR/run.log" 2>&1 </dev/null & pid=$!
+    # By itself: of a function in the background only its shell would be killed.
+    "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/$1.yml" "${OPTIONS[@]}" >"$LAB_DIR/run.log" 2>&1 </dev/null & pid=$!
     sleep $after
     if kill -9 $pid 2>/dev/null; then dead=yes; KILLED=$((KILLED + 1)); fi
     wait $pid 2>/dev/null || true

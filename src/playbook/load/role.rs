@@ -1,7 +1,7 @@
 //! Roles: in `roles:`, as dependencies, imported and included.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::items::Around;
 use super::reader::{Reader, head};
@@ -128,6 +128,9 @@ impl Reader<'_> {
         let meta = self.role_meta(&path);
         let (role, scope) = self.role_scope(use_, &path, &entry, parent, &meta);
         let (mut block, mut handlers) = self.role_list(&meta.dependencies, &scope, role.public);
+        let dependencies = block.iter().filter_map(|item| item.scope().role.clone()).collect();
+        // Set once, right after it was made.
+        let _first = role.dependencies.set(dependencies);
         // Behind its dependencies: what stands later outranks.
         if role.public {
             self.play.exports.push(role.clone());
@@ -168,6 +171,7 @@ impl Reader<'_> {
             vars,
             params,
             parents: parent.roles().into_iter().cloned().collect(),
+            dependencies: OnceLock::new(),
             entry: entry.to_owned(),
             handlers_entry: use_.handlers,
             span: use_.span,
