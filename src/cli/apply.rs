@@ -69,7 +69,7 @@ struct Plays {
     /// Show the slowest tasks, round trips and bytes at the end
     #[arg(long)]
     profile: bool,
-    /// Write when each task ran on each host, for chrome://tracing or ui.perfetto.dev
+    /// Write an HTML page that shows when each task ran on each host
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
     /// What to print

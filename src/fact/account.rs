@@ -39,50 +39,80 @@ pub struct GroupEntry {
 }
 
 /// Shell functions that read the databases by `getent`, or from the files where there is none.
+///
+/// `many` asks for all names at once. It prints nothing where not every name has its one line, and then they are asked
+/// for one by one: starting a process for each name is what takes the time.
 const LOOKUP: &str = r#"export LC_ALL=C
+n='
+'
 look() { # DATABASE NAME
     if command -v getent >/dev/null; then getent "$1" "$2"; else
         while IFS= read -r l; do case $l in "$2":*) printf '%s\n' "$l"; return 0 ;; *:*:"$2":*) [ "$1" = shadow ] || { printf '%s\n' "$l"; return 0; } ;; esac; done <"/etc/$1"; return 2
     fi
 }
+many() { # COUNT COMMAND..
+    c=$1; shift
+    t=$("$@" 2>/dev/null) || return 1
+    set -f; IFS=$n
+    set -- $t
+    unset IFS; set +f
+    [ $# = "$c" ] && printf '%s\n' "$t"
+}
 "#;
 
-/// Prints for each user four lines: passwd, shadow, primary group's name, all groups' names; empty where unknown.
+/// Prints a line of passwd for each user, then one of shadow for each, then all groups of each with the primary one
+/// first; empty where unknown.
 pub(super) fn user_script(names: &[&str]) -> String {
-    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
+    // A number is answered by a line that goes by another name, so numbers are looked up one by one.
+    let numbers = names.iter().any(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    let together = if numbers { "false" } else { "many $# getent passwd \"$@\"" };
     format!(
-        "{LOOKUP}for u in {}; do if l=$(look passwd \"$u\"); then n=${{l%%:*}}; printf '%s\\n' \"$l\"; \
-         printf '%s\\n' \"$(look shadow \"$n\" 2>/dev/null)\"; id -gn \"$n\" 2>/dev/null || echo; id -Gn \"$n\" 2>/dev/null || echo; \
-         else printf '\\n\\n\\n\\n'; fi; done\n",
-        names.join(" ")
+        "{LOOKUP}set -- {}\nif {together}; then
+many $# getent shadow \"$@\" || for u; do printf '%s\\n' \"$(look shadow \"$u\" 2>/dev/null)\"; done
+many $# id -Gn \"$@\" || for u; do id -Gn \"$u\" 2>/dev/null || echo; done
+else
+k=$#
+for u; do if l=$(look passwd \"$u\"); then printf '%s\\n' \"$l\"; else l=; echo; fi; set -- \"$@\" \"${{l%%:*}}\"; done
+shift $k
+for u; do if [ -n \"$u\" ]; then printf '%s\\n' \"$(look shadow \"$u\" 2>/dev/null)\"; else echo; fi; done
+for u; do if [ -n \"$u\" ]; then id -Gn \"$u\" 2>/dev/null || echo; else echo; fi; done
+fi\n",
+        words(names)
     )
+}
+
+fn words(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
+    names.join(" ")
 }
 
 /// Parses what [`user_script`] printed.
 pub(super) fn parse_users(users: usize, stdout: &[u8]) -> Option<Vec<Option<UserEntry>>> {
     let text = String::from_utf8_lossy(stdout);
     let lines: Vec<_> = text.split('\n').collect();
-    if lines.len() != users * 4 + 1 {
+    if lines.len() != users * 3 + 1 {
         return None;
     }
-    lines[..users * 4].chunks(4).map(parse_user).collect()
+    let (passwd, rest) = lines.split_at(users);
+    let (shadow, groups) = rest.split_at(users);
+    passwd.iter().zip(shadow).zip(groups).map(|((passwd, shadow), groups)| parse_user(passwd, shadow, groups)).collect()
 }
 
 #[allow(clippy::option_option)] // the outer one says "not understood", the inner one "no such user"
-fn parse_user(lines: &[&str]) -> Option<Option<UserEntry>> {
-    let [passwd, shadow, group, groups] = lines else { return None };
+fn parse_user(passwd: &str, shadow: &str, groups: &str) -> Option<Option<UserEntry>> {
     if passwd.is_empty() {
         return Some(None);
     }
     let fields: Vec<_> = passwd.split(':').collect();
     let [name, _, uid, gid, comment, home, shell] = fields[..] else { return None };
     let shadow: Vec<_> = shadow.split(':').collect();
+    let (group, groups) = groups.split_once(' ').unwrap_or((groups, ""));
     Some(Some(UserEntry {
         name: name.to_owned(),
         uid: uid.parse().ok()?,
         gid: gid.parse().ok()?,
-        group: (*group).to_owned(),
-        groups: groups.split(' ').filter(|g| !g.is_empty() && g != group).map(str::to_owned).collect(),
+        group: group.to_owned(),
+        groups: groups.split(' ').filter(|g| !g.is_empty() && *g != group).map(str::to_owned).collect(),
         comment: comment.to_owned(),
         home: home.to_owned(),
         shell: shell.to_owned(),
@@ -93,8 +123,10 @@ fn parse_user(lines: &[&str]) -> Option<Option<UserEntry>> {
 
 /// Prints a line for each group, empty where unknown.
 pub(super) fn group_script(names: &[&str]) -> String {
-    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
-    format!("{LOOKUP}for g in {}; do look group \"$g\" || echo; done\n", names.join(" "))
+    format!(
+        "{LOOKUP}set -- {}\nmany $# getent group \"$@\" || for g; do look group \"$g\" || echo; done\n",
+        words(names)
+    )
 }
 
 /// Parses what [`group_script`] printed.
@@ -119,4 +151,61 @@ fn parse_group(line: &str) -> Option<Option<GroupEntry>> {
         gid: gid.parse().ok()?,
         members: members.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn output(shell: &[&str], script: &str) -> Vec<u8> {
+        let output = Command::new(shell[0]).args(&shell[1..]).args(["-c", script]).output().unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    fn shells() -> Vec<Vec<&'static str>> {
+        let all = [&["dash"][..], &["bash"], &["busybox", "sh"]];
+        all.into_iter()
+            .filter(|s| Command::new(s[0]).args(&s[1..]).args(["-c", ":"]).output().is_ok())
+            .map(<[_]>::to_vec)
+            .collect()
+    }
+
+    #[test]
+    fn users_are_the_same_asked_together_and_one_by_one() {
+        for shell in shells() {
+            // Together; with one that is missing; by number.
+            for names in [&["root", "daemon", "bin"][..], &["root", "no-such-user", "bin"], &["0", "daemon", "2"]] {
+                let users = parse_users(3, &output(&shell, &user_script(names))).unwrap();
+                for (user, name) in users.iter().zip(["root", "daemon", "bin"]) {
+                    let Some(user) = user else {
+                        assert_eq!(names[1], "no-such-user", "{name} is not found");
+                        continue;
+                    };
+                    assert_eq!((user.name.as_str(), user.group.as_str()), (name, name), "{names:?}");
+                    assert!(user.home.starts_with('/') && !user.groups.contains(&user.group));
+                }
+                assert_eq!(users.iter().flatten().count(), if names[1] == "no-such-user" { 2 } else { 3 });
+            }
+        }
+    }
+
+    #[test]
+    fn groups_are_found_by_name_and_by_number() {
+        for shell in shells() {
+            for names in [&["root", "bin"][..], &["0", "bin"], &["no-such-group", "bin"]] {
+                let groups = parse_groups(2, &output(&shell, &group_script(names))).unwrap();
+                assert_eq!(groups[0].as_ref().map(|g| g.gid), (names[0] != "no-such-group").then_some(0));
+                assert_eq!(groups[1].as_ref().map(|g| g.name.as_str()), Some("bin"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_primary_group_comes_first() {
+        let user = parse_user("a:x:1:2:c:/h:/s", "a:!:1:2:3:4::99:", "main wheel audio").unwrap().unwrap();
+        assert_eq!((user.group.as_str(), user.groups.join(",").as_str()), ("main", "wheel,audio"));
+        assert_eq!((user.password_hash.as_str(), user.expires.as_str()), ("!", "99"));
+    }
 }

@@ -7,7 +7,7 @@ use super::stat::existing;
 /// Prints `1` or `0` for each path, then one line of base64 for each `1`.
 pub(super) fn script(paths: &[&str]) -> String {
     format!(
-        "{}\nfor p; do base64 <\"$p\" | tr -d '\\n'; echo; done\n",
+        "{}\nfor p; do base64 -w0 <\"$p\" 2>/dev/null || base64 <\"$p\" | tr -d '\\n'; echo; done\n",
         existing("[ -f \"$p\" ] && [ -r \"$p\" ]", paths)
     )
 }

@@ -104,24 +104,40 @@ pub(super) fn existing(test: &str, paths: &[&str]) -> String {
         script.push(' ');
         script.push_str(&quote(path));
     }
-    script.push_str("\nn=$#; while [ \"$n\" -gt 0 ]; do p=$1; shift; n=$((n-1)); if ");
-    script.push_str(test);
-    script.push_str("; then printf 1; set -- \"$@\" \"$p\"; else printf 0; fi; done; echo");
+    script.push('\n');
+    script.push_str(&filter(test));
     script
 }
 
-/// Prints `1` or `0` for each path, then a line for each `1`, then each one's real directory, then each link's target.
-///
-/// A target may hold any byte but NUL: it is printed in base64.
+/// Shell that keeps those of `$@` for which `test` holds and prints `1` or `0` for each.
+fn filter(test: &str) -> String {
+    format!(
+        "i=$#; while [ \"$i\" -gt 0 ]; do p=$1; shift; i=$((i-1)); if {test}; then printf 1; set -- \"$@\" \"$p\"; \
+         else printf 0; fi; done; echo"
+    )
+}
+
+/// Prints `1` or `0` for each path, then a line for each `1`, then each one's real directory, then `1` or `0` for each
+/// (a link or not), then the links' targets: plain ones, unless one of them holds a newline.
 pub(super) fn script(follow: bool, paths: &[&str]) -> String {
     let test = if follow { "[ -e \"$p\" ]" } else { "[ -e \"$p\" ] || [ -L \"$p\" ]" };
     let flag = if follow { "-L " } else { "" };
+    let targets = if follow { String::new() } else { targets() };
     format!(
         "export LC_ALL=C\n{}\n[ $# = 0 ] || stat {flag}-c '{FORMAT}' \"$@\" || exit 1\n\
          o=$PWD; n='\n'; for p; do d=${{p%/*}}; if cd -P \"${{d:-/}}\" 2>/dev/null; then case $PWD in *\"$n\"*) echo ;; *) printf '%s\\n' \"$PWD\" ;; esac; \
-         else echo; fi; cd \"$o\"; done\n\
-         for p; do if [ -L \"$p\" ]; then readlink \"$p\" | base64 | tr -d '\\n'; fi; echo; done\n",
+         else echo; fi; cd \"$o\"; done\n{targets}",
         existing(test, paths)
+    )
+}
+
+/// The last part of [`script`]: one process for all links where that can be told apart, three for each otherwise.
+fn targets() -> String {
+    format!(
+        "{}\nk=$#; lines() {{ set -f; IFS=$n; set -- $t; unset IFS; set +f; [ $# = \"$k\" ]; }}\n\
+         if [ $k = 0 ]; then :; elif t=$(readlink \"$@\" 2>/dev/null) && lines; then printf 'plain\\n%s\\n' \"$t\"; \
+         else echo base64; for p; do readlink \"$p\" | base64 | tr -d '\\n'; echo; done; fi\n",
+        filter("[ -L \"$p\" ]")
     )
 }
 
@@ -139,10 +155,18 @@ pub(super) fn parse(follow: bool, paths: usize, stdout: &[u8]) -> Option<Vec<Opt
     for stat in &mut found {
         lines.next()?.clone_into(&mut stat.real_parent);
     }
-    for stat in &mut found {
-        let target = STANDARD.decode(lines.next()?).ok()?;
-        if !follow {
-            stat.target = String::from_utf8_lossy(&target).trim_end_matches('\n').to_owned();
+    if !follow {
+        let links = lines.next()?;
+        let links: Vec<_> =
+            found.iter_mut().zip(links.chars()).filter(|(_, is)| *is == '1').map(|(stat, _)| stat).collect();
+        let plain = !links.is_empty() && lines.next()? == "plain";
+        for link in links {
+            let line = lines.next()?;
+            link.target = if plain {
+                line.to_owned()
+            } else {
+                String::from_utf8_lossy(&STANDARD.decode(line).ok()?).trim_end_matches('\n').to_owned()
+            };
         }
     }
     let mut found = found.into_iter();

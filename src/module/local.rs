@@ -36,8 +36,6 @@ pub struct Digests {
 pub struct LocalFile {
     /// Its bytes, or where they are.
     pub content: Content,
-    /// Its checksums.
-    pub digests: Digests,
     /// Its permission bits.
     pub mode: u32,
 }
@@ -56,11 +54,9 @@ pub fn load(context: &Context<'_>, path: &Path, decrypt: bool) -> Result<LocalFi
             true => fs::read(path).map_err(unreadable)?.into(),
             false => context.controller.read(path)?,
         };
-        let digests = digests(&bytes);
-        return Ok(LocalFile { content: Content::Bytes(bytes), digests, mode });
+        return Ok(LocalFile { content: Content::Bytes(bytes), mode });
     }
-    let digests = remembered(path, &metadata).map_err(unreadable)?;
-    Ok(LocalFile { content: Content::File { path: path.to_owned(), size: metadata.len() }, digests, mode })
+    Ok(LocalFile { content: Content::File { path: path.to_owned(), size: metadata.len() }, mode })
 }
 
 fn starts_vaulted(path: &Path) -> io::Result<bool> {
@@ -95,13 +91,66 @@ pub fn checksum(algorithm: Algorithm, bytes: &[u8]) -> String {
     }
 }
 
+/// The SHA-1 of a content. That of a large file is computed once, however many hosts it is compared with.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn sha1(content: &Content) -> Result<String, Failure> {
+    match content {
+        Content::Bytes(bytes) => Ok(hex::<sha1::Sha1>(bytes)),
+        Content::File { path, .. } => {
+            let unreadable = |e: io::Error| Failure::new(format!("cannot read `{}`: {e}", path.display()));
+            let slot = sha1_slot(&fs::metadata(path).map_err(unreadable)?, path);
+            if let Some(known) = slot.get() {
+                return Ok(known.clone());
+            }
+            let computed = compute_sha1(path).map_err(unreadable)?;
+            Ok(slot.get_or_init(|| computed).clone())
+        }
+    }
+}
+
+/// Takes over the SHA-1 of a large file from somebody who has just read all of it.
+pub fn learn_sha1(path: &Path, length: u64, sha1: String) {
+    if let Ok(metadata) = fs::metadata(path)
+        && metadata.len() == length
+    {
+        sha1_slot(&metadata, path).get_or_init(|| sha1);
+    }
+}
+
+/// What is known of one version of a file.
+type Slot = Arc<OnceLock<String>>;
+
+fn sha1_slot(metadata: &fs::Metadata, path: &Path) -> Slot {
+    static KNOWN: OnceLock<Mutex<HashMap<Version, Slot>>> = OnceLock::new();
+    let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Arc::clone(known.entry(version(path, metadata)).or_default())
+}
+
+fn compute_sha1(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut digest = sha1::Sha1::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hexadecimal(&digest.finalize())),
+            read => digest.update(&buffer[..read]),
+        }
+    }
+}
+
 /// A file as it was when its digests were computed.
 type Version = (PathBuf, u64, i64, i64, u64);
+
+fn version(path: &Path, metadata: &fs::Metadata) -> Version {
+    (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino())
+}
 
 /// Digests of a large file, computed once however many hosts it is compared with.
 fn remembered(path: &Path, metadata: &fs::Metadata) -> io::Result<Digests> {
     static KNOWN: OnceLock<Mutex<HashMap<Version, Arc<OnceLock<Digests>>>>> = OnceLock::new();
-    let version = (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino());
+    let version = version(path, metadata);
     let slot = {
         let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(known.entry(version).or_default())
@@ -154,6 +203,10 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         let metadata = fs::metadata(&path).unwrap();
         assert_eq!(remembered(&path, &metadata).unwrap(), digests(&bytes));
+        let content = Content::File { path: path.clone(), size: 600_000 };
+        assert_eq!(sha1(&content).unwrap(), digests(&bytes).sha1);
+        learn_sha1(&path, 600_000, "another".into());
+        assert_eq!(sha1(&content).unwrap(), digests(&bytes).sha1, "what is known stays");
         assert_eq!(checksum(Algorithm::Md5, b""), "d41d8cd98f00b204e9800998ecf8427e");
     }
 }

@@ -139,7 +139,7 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
     let what = format!("{} {path}", if stat.is_some() { "write" } else { "create" });
     let mut writes = ownership::written(path, stat);
     let mut leaves = ownership::leaves(path, Some(after.clone())).to_vec();
-    leaves.extend(content_leaves(path, &content));
+    leaves.extend(content_leaves(context.check, path, &content));
     if let (Some(kept), Some(before)) = (&kept, replaced) {
         writes.extend(ownership::written(kept, None));
         leaves.extend(ownership::leaves(kept, Some(before.clone())));
@@ -165,8 +165,8 @@ pub fn backup_path(path: &str) -> String {
     format!("{path}.{}.{now}~", std::process::id())
 }
 
-/// What probes about the bytes will answer.
-pub fn content_leaves(path: &str, content: &Content) -> Vec<(Probe, Answer)> {
+/// What probes about the bytes will answer. A large file is looked at only for check mode, which cannot ask the host later.
+pub fn content_leaves(check: bool, path: &str, content: &Content) -> Vec<(Probe, Answer)> {
     use Algorithm::{Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
     let mut leaves = Vec::new();
     let checksum = |algorithm| Probe::Checksum { path: path.to_owned(), algorithm };
@@ -178,7 +178,7 @@ pub fn content_leaves(path: &str, content: &Content) -> Vec<(Probe, Answer)> {
             leaves.push((Probe::Content { path: path.to_owned() }, Answer::Content(Some(bytes.to_vec()))));
         }
         Content::File { path: local, .. } => {
-            if let Ok(digests) = local::of(local) {
+            if check && let Ok(digests) = local::of(local) {
                 leaves.push((checksum(Md5), Answer::Checksum(Some(digests.md5))));
                 leaves.push((checksum(Sha1), Answer::Checksum(Some(digests.sha1))));
                 leaves.push((checksum(Sha256), Answer::Checksum(Some(digests.sha256))));

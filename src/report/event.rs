@@ -115,6 +115,28 @@ pub enum Event {
         /// Bytes in all.
         total: u64,
     },
+    /// Something was sent to a host and answered.
+    RoundTrip {
+        /// The host that it was done for.
+        host: String,
+        /// How long it took; the first one connects.
+        duration: Duration,
+        /// How many steps were carried out.
+        work: usize,
+        /// How many questions were asked.
+        questions: usize,
+        /// Bytes sent.
+        up: u64,
+        /// Bytes received.
+        down: u64,
+    },
+    /// A host has waited until the others came as far.
+    Waited {
+        /// The host.
+        host: String,
+        /// How long.
+        duration: Duration,
+    },
     /// A host waits or is connected to: a short text for the progress display.
     HostNote {
         /// The host.

@@ -50,6 +50,8 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
         }
         Event::TaskRunning { .. }
         | Event::Transfer { .. }
+        | Event::RoundTrip { .. }
+        | Event::Waited { .. }
         | Event::HostNote { .. }
         | Event::HostDone { .. }
         | Event::BatchStart { .. } => return None,

@@ -22,6 +22,8 @@ struct Seen {
     tasks: IndexMap<String, (Duration, Duration, u64)>,
     /// Host and what is sent → bytes.
     bytes: HashMap<(String, String), u64>,
+    /// Host → time spent waiting for it, bytes sent and received in frames, time spent waiting for other hosts.
+    hosts: HashMap<String, (Duration, u64, u64, Duration)>,
 }
 
 /// Passes events on and tells at the end what took long.
@@ -50,6 +52,11 @@ impl Reporter for Profile {
             Event::Transfer { host, what, done, .. } => {
                 seen.bytes.insert((host.clone(), what.clone()), *done);
             }
+            Event::RoundTrip { host, duration, up, down, .. } => {
+                let entry = seen.hosts.entry(host.clone()).or_default();
+                (entry.0, entry.1, entry.2) = (entry.0 + *duration, entry.1 + up, entry.2 + down);
+            }
+            Event::Waited { host, duration } => seen.hosts.entry(host.clone()).or_default().3 += *duration,
             Event::Recap { round_trips, .. } => {
                 text = Some(told(&seen, round_trips.iter().map(|(h, n)| (h.as_str(), *n)).collect()));
             }
@@ -78,8 +85,24 @@ fn told(seen: &Seen, mut round_trips: Vec<(&str, u64)>) -> String {
     round_trips.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     out.push_str("\nROUND TRIPS\n");
     round_trips.iter().take(MOST).for_each(|(host, number)| {
-        let _ = writeln!(out, "{number:>9}  {host}");
+        let (spent, up, down, waited) = seen.hosts.get(*host).copied().unwrap_or_default();
+        let _ = write!(
+            out,
+            "{number:>9}  {host}: {:.3} s, {} sent, {} received",
+            spent.as_secs_f64(),
+            HumanBytes(up),
+            HumanBytes(down)
+        );
+        let _ = match waited.is_zero() {
+            true => writeln!(out),
+            false => writeln!(out, ", {:.3} s waiting for other hosts", waited.as_secs_f64()),
+        };
     });
+    if round_trips.len() > 1 {
+        let sum = |part: fn(&(Duration, u64, u64, Duration)) -> u64| HumanBytes(seen.hosts.values().map(part).sum());
+        let all: u64 = round_trips.iter().map(|(_, number)| number).sum();
+        let _ = writeln!(out, "{all:>9}  in all: {} sent, {} received", sum(|h| h.1), sum(|h| h.2));
+    }
     if !seen.bytes.is_empty() {
         out.push_str("\nSENT\n");
         let mut bytes: Vec<_> = seen.bytes.iter().collect();

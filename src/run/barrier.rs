@@ -1,7 +1,7 @@
 //! How far each host of a batch has come, so that a host can wait for the others where they would see a difference.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,55 +11,80 @@ use tokio::sync::Notify;
 pub type Position = Vec<u32>;
 
 /// The positions of all hosts of a batch. Everything before a host's position has been carried out there.
+///
+/// Hosts move all the time and few of these moves matter to those who wait, so these are woken only when the hindmost
+/// position changes.
 #[derive(Debug, Default)]
 pub struct Barrier {
-    hosts: Mutex<HashMap<String, Option<Position>>>,
+    places: Mutex<Places>,
     moved: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    hosts: HashMap<String, Option<Position>>,
+    /// How many hosts are at each position.
+    counts: BTreeMap<Position, usize>,
+}
+
+impl Places {
+    /// Moves a host, or takes it out. Returns whether the hindmost position is another one now.
+    fn put(&mut self, host: &str, to: Option<Position>) -> bool {
+        let before = self.counts.keys().next().cloned();
+        if let Some(to) = &to {
+            *self.counts.entry(to.clone()).or_default() += 1;
+        }
+        if let Some(Some(from)) = self.hosts.insert(host.to_owned(), to)
+            && let Some(count) = self.counts.get_mut(&from)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&from);
+            }
+        }
+        before.as_ref() != self.counts.keys().next()
+    }
 }
 
 impl Barrier {
     /// Starts with all hosts at the very beginning.
     pub fn new<'a>(hosts: impl IntoIterator<Item = &'a String>) -> Barrier {
-        let start = |host: &String| (host.clone(), Some(Vec::new()));
-        Barrier { hosts: Mutex::new(hosts.into_iter().map(start).collect()), moved: Notify::new() }
+        let mut places = Places::default();
+        for host in hosts {
+            places.put(host, Some(Vec::new()));
+        }
+        Barrier { places: Mutex::new(places), moved: Notify::new() }
     }
 
-    fn hosts(&self) -> MutexGuard<'_, HashMap<String, Option<Position>>> {
-        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that a host has carried out everything before `position`.
     pub fn reach(&self, host: &str, position: &[u32]) {
-        if let Some(Some(at)) = self.hosts().get_mut(host) {
-            if at.as_slice() < position {
-                *at = position.to_vec();
-            } else {
-                return;
-            }
+        let mut places = self.places();
+        let ahead = matches!(places.hosts.get(host), Some(Some(at)) if at.as_slice() < position);
+        let moved = ahead && places.put(host, Some(position.to_vec()));
+        drop(places);
+        if moved {
+            self.moved.notify_waiters();
         }
-        self.moved.notify_waiters();
     }
 
     /// Says that a host takes no further part.
     pub fn leave(&self, host: &str) {
-        self.hosts().insert(host.to_owned(), None);
+        self.places().put(host, None);
         self.moved.notify_waiters();
     }
 
     /// Waits until every host that takes part has come to `position`.
     pub async fn all_reached(&self, position: &[u32]) {
-        loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
-            if self.hosts().values().flatten().all(|at| at.as_slice() >= position) {
-                return;
-            }
-            moved.await;
-        }
+        self.until(|| self.places().counts.keys().next().is_none_or(|last| last.as_slice() >= position).then_some(()))
+            .await;
     }
 
-    /// Waits until something moved or a condition of the caller's holds.
+    /// Waits until a condition of the caller's holds. It is looked at when the hindmost position changes, when a host
+    /// leaves, and at [`Barrier::wake`].
     pub async fn until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> T {
         loop {
             let moved = self.moved.notified();

@@ -204,9 +204,20 @@ impl HostRun {
         self.flush().await?;
         let source = match content {
             Content::Bytes(bytes) => UploadSource::Bytes(bytes.to_vec().into()),
-            Content::File { path, .. } => UploadSource::File(path.clone()),
+            Content::File { path, .. } => match self.run.shared_file(path) {
+                Ok(file) => UploadSource::Shared(file),
+                Err(error) => {
+                    let error = Some(format!("cannot read {}: {error}", path.display()));
+                    return Ok(Some(StepOutput { status: 1, error, ..StepOutput::default() }));
+                }
+            },
+        };
+        let file = match (content, &source) {
+            (Content::File { path, .. }, UploadSource::Shared(file)) => Some((path, Arc::clone(file))),
+            _ => None,
         };
         let (host, what, total, run) = (self.host.name.clone(), what.to_owned(), content.size(), self.run.clone());
+        self.run.tell(Event::Transfer { host: host.clone(), what: what.clone(), done: 0, total });
         let mut shown = Instant::now();
         let progress = move |done: u64| {
             if shown.elapsed() > Duration::from_millis(100) || done == total {
@@ -215,7 +226,14 @@ impl HostRun {
             }
         };
         match prepared.machine.upload(&prepared.actor, source, path, progress).await {
-            Ok(()) => Ok(None),
+            Ok(()) => {
+                if let Some((path, file)) = file
+                    && let Some(sha1) = file.sha1().await
+                {
+                    crate::module::local::learn_sha1(path, file.length(), sha1);
+                }
+                Ok(None)
+            }
             Err(MachineError::Refused(why)) => {
                 Ok(Some(StepOutput { status: 1, error: Some(why), ..StepOutput::default() }))
             }

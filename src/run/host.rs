@@ -411,8 +411,18 @@ impl HostRun {
             return Ok(Vec::new());
         }
         let permit = self.run.permit().await;
+        let (began, before) = (Instant::now(), machine.traffic());
         let sent = machine.send(actor, &all, probes).await;
         drop(permit);
+        let after = machine.traffic();
+        self.run.tell(Event::RoundTrip {
+            host: self.host.name.clone(),
+            duration: began.elapsed(),
+            work: all.len(),
+            questions: probes.len(),
+            up: after.0 - before.0,
+            down: after.1 - before.1,
+        });
         self.notes(machine);
         match sent {
             Ok(mut outputs) => {
@@ -485,7 +495,11 @@ impl HostRun {
     pub async fn together(&mut self, position: &Position) -> Result<(), Stop> {
         self.flush().await?;
         self.batch.barrier.reach(&self.host.name, position);
+        let began = Instant::now();
         self.batch.barrier.all_reached(position).await;
+        if began.elapsed() > Duration::from_millis(1) {
+            self.run.tell(Event::Waited { host: self.host.name.clone(), duration: began.elapsed() });
+        }
         if self.batch.ended() { Err(Stop::Ended) } else { Ok(()) }
     }
 }

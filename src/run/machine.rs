@@ -83,6 +83,8 @@ pub struct Machine {
     notes: SyncMutex<Vec<String>>,
     /// Frames sent so far.
     round_trips: AtomicU64,
+    /// Bytes of frames sent and received so far.
+    traffic: (AtomicU64, AtomicU64),
     ssh: Arc<SshContext>,
     owing: SyncMutex<Vec<Actor>>,
     /// Connections to Kubernetes API servers through this machine.
@@ -105,6 +107,7 @@ impl Machine {
             owed: SyncMutex::default(),
             notes: SyncMutex::default(),
             round_trips: AtomicU64::new(0),
+            traffic: (AtomicU64::new(0), AtomicU64::new(0)),
             ssh,
             owing: SyncMutex::default(),
             api: crate::kube::Connections::default(),
@@ -143,6 +146,11 @@ impl Machine {
     /// How many round trips it has cost.
     pub fn round_trips(&self) -> u64 {
         self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes its frames have sent and received.
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.traffic.0.load(Ordering::Relaxed), self.traffic.1.load(Ordering::Relaxed))
     }
 
     /// Handlers that a cut-off run owed; each is returned once.
@@ -196,6 +204,7 @@ impl Machine {
     ) -> Result<Vec<Output>, (MachineError, Vec<Output>)> {
         let mut link = self.link.lock().await;
         let opening = self.open(&mut link, actor).await.map_err(|e| (e, Vec::new()))?;
+        let before = opening.shell.stats();
         let first = usize::from(!opening.opened);
         let batches = batch(probes);
         let mut segments = Vec::with_capacity(first + work.len() + batches.len());
@@ -211,11 +220,13 @@ impl Machine {
             work.iter()
                 .map(|w| Segment::new(w.script.as_bytes()).stop_on_failure(w.stop_on_failure).timeout(w.timeout)),
         );
-        segments.extend(batches.iter().map(|b| Segment::new(b.script.as_bytes())));
+        segments.extend(batches.iter().map(|b| Segment::reading(b.script.as_bytes())));
         let mut outputs: Vec<Output> = Vec::with_capacity(segments.len());
-        let sent = Instant::now();
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         let end = opening.shell.run(&segments, |_, output| outputs.push(output)).await;
+        let after = opening.shell.stats();
+        self.traffic.0.fetch_add(after.bytes_up.saturating_sub(before.bytes_up), Ordering::Relaxed);
+        self.traffic.1.fetch_add(after.bytes_down.saturating_sub(before.bytes_down), Ordering::Relaxed);
         if first == 1 && !outputs.is_empty() {
             let output = outputs.remove(0);
             if let Err(error) = self.opened(actor, opening, &output) {
@@ -234,7 +245,9 @@ impl Machine {
             return Err((MachineError::Refused(explain(&error)), outputs));
         }
         let answers = outputs.split_off(outputs.len().min(work.len()));
-        self.learn(actor, batches, &answers, sent);
+        // Questions are the last in a frame, so their answers are as old as the way back is long. Counted from the
+        // sending, a host that is slow to answer would be asked the same again for every task.
+        self.learn(actor, batches, &answers, Instant::now());
         Ok(outputs)
     }
 

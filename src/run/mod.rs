@@ -31,7 +31,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -51,7 +51,7 @@ use crate::{
     module::StepOutput,
     playbook::{Loader, Playbook, Scope, Task, VarMap},
     report::{Counts, Event, Reporter, Status},
-    ssh::Context as SshContext,
+    ssh::{Context as SshContext, SharedFile},
     template::{Context, Engine, Local, System, Var, Vars as TemplateVars},
 };
 
@@ -92,6 +92,8 @@ pub struct Run {
     started: Mutex<Option<u32>>,
     consents: Mutex<consent::Consents>,
     playbook_dir: Mutex<Option<std::path::PathBuf>>,
+    /// Files that are being sent.
+    files: Mutex<HashMap<std::path::PathBuf, Weak<SharedFile>>>,
 }
 
 /// The name of this machine where the inventory does not list it.
@@ -129,6 +131,7 @@ impl Run {
             started: Mutex::default(),
             consents: Mutex::default(),
             playbook_dir: Mutex::default(),
+            files: Mutex::default(),
             options,
         })
     }
@@ -318,6 +321,17 @@ impl Run {
                 self.machine(name, &own)
             }
         }
+    }
+
+    /// A large file to be sent: one that other hosts are getting at the moment is not read once more.
+    pub(crate) fn shared_file(&self, path: &Path) -> std::io::Result<Arc<SharedFile>> {
+        let mut files = lock(&self.files);
+        if let Some(file) = files.get(path).and_then(Weak::upgrade) {
+            return Ok(file);
+        }
+        let file = Arc::new(SharedFile::open(path)?);
+        files.insert(path.to_owned(), Arc::downgrade(&file));
+        Ok(file)
     }
 
     /// Local files as lookups at a scope see them.

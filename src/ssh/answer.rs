@@ -1,6 +1,7 @@
 //! Reads what a shell sends back: answers are taken by length, never by searching their contents.
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use std::collections::VecDeque;
 
 /// One thing the shell on the other side has said.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,21 +34,35 @@ pub(crate) struct Parser {
     buffer: BytesMut,
     greeted: bool,
     body: Option<Body>,
+    /// Segments whose answers came together and have not been given yet.
+    ready: VecDeque<Answer>,
+}
+
+/// What follows a header: the streams of one segment, or of several.
+#[derive(Debug)]
+struct Body {
+    parts: Vec<Part>,
+    bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct Body {
+struct Part {
     id: u64,
     status: u8,
     out: usize,
     err: usize,
-    bytes: Vec<u8>,
 }
 
 impl Parser {
     /// Starts before the greeting of a shell whose answers carry `token`.
     pub(crate) fn new(token: &str) -> Self {
-        Self { token: token.as_bytes().to_vec(), buffer: BytesMut::new(), greeted: false, body: None }
+        Self {
+            token: token.as_bytes().to_vec(),
+            buffer: BytesMut::new(),
+            greeted: false,
+            body: None,
+            ready: VecDeque::new(),
+        }
     }
 
     /// Tells whether the shell has said that it is there.
@@ -76,6 +91,9 @@ impl Parser {
 
     /// Gives the next whole answer, if there is one.
     pub(crate) fn next(&mut self) -> Result<Option<Answer>, OutOfStep> {
+        if let Some(answer) = self.ready.pop_front() {
+            return Ok(Some(answer));
+        }
         if self.body.is_some() {
             return self.body_end();
         }
@@ -109,20 +127,17 @@ impl Parser {
             "done" => return Ok(Some(Answer::Done)),
             _ => {}
         }
-        let mut words = rest.split(' ');
-        let mut word = || words.next().ok_or_else(strange);
-        let id = word()?.parse().map_err(|_| strange())?;
-        let status = word()?;
-        if status == "noscratch" {
-            self.body = None;
-            return Ok(Some(Answer::ScratchGone { id }));
+        let (kept, numbers) = rest.strip_prefix("kept ").map_or((false, rest), |numbers| (true, numbers));
+        let words: Vec<&str> = numbers.split(' ').collect();
+        if let (false, [id, "noscratch", ..]) = (kept, &words[..]) {
+            return Ok(Some(Answer::ScratchGone { id: id.parse().map_err(|_| strange())? }));
         }
-        // A shell may report more than 255 (ksh for signals); what counts is that it is no success.
-        let status: u32 = status.parse().map_err(|_| strange())?;
-        let status = u8::try_from(status).unwrap_or(255);
-        let out = word()?.parse().map_err(|_| strange())?;
-        let err = word()?.parse().map_err(|_| strange())?;
-        self.body = Some(Body { id, status, out, err, bytes: Vec::new() });
+        let (parts, more) = words.as_chunks::<4>();
+        if !more.is_empty() || parts.is_empty() || (!kept && parts.len() > 1) {
+            return Err(strange());
+        }
+        let parts = parts.iter().map(|words| Part::parse(words).ok_or_else(strange)).collect::<Result<_, _>>()?;
+        self.body = Some(Body { parts, bytes: Vec::new() });
         let waiting = self.buffer.split().freeze();
         self.push(&waiting);
         self.body_end()
@@ -140,13 +155,18 @@ impl Parser {
             self.body = Some(body);
             return Ok(None);
         }
-        let Body { id, status, out, err, mut bytes } = body;
-        let trailer = bytes.split_off(out + err);
+        let Body { parts, mut bytes } = body;
+        let trailer = bytes.split_off(whole - self.token.len() - END.len());
         if trailer.strip_prefix(self.token.as_slice()) != Some(END) {
             return Err(OutOfStep("an output longer or shorter than announced".into()));
         }
-        let stderr = bytes.split_off(out);
-        Ok(Some(Answer::Segment { id, status, stdout: bytes, stderr }))
+        for Part { id, status, out, err } in parts {
+            let rest = bytes.split_off(out + err);
+            let stderr = bytes.split_off(out);
+            self.ready.push_back(Answer::Segment { id, status, stdout: bytes, stderr });
+            bytes = rest;
+        }
+        Ok(self.ready.pop_front())
     }
 
     /// Drops what a login shell's profile printed before the greeting.
@@ -169,7 +189,17 @@ const END: &[u8] = b" end\n";
 
 impl Body {
     fn whole(&self, token: usize) -> usize {
-        self.out.saturating_add(self.err).saturating_add(token + END.len())
+        let streams = self.parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.out).saturating_add(part.err));
+        streams.saturating_add(token + END.len())
+    }
+}
+
+impl Part {
+    fn parse([id, status, out, err]: &[&str; 4]) -> Option<Part> {
+        // A shell may report more than 255 (ksh for signals); what counts is that it is no success.
+        let status: u32 = status.parse().ok()?;
+        let status = u8::try_from(status).unwrap_or(255);
+        Some(Part { id: id.parse().ok()?, status, out: out.parse().ok()?, err: err.parse().ok()? })
     }
 }
 
@@ -208,9 +238,27 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_were_kept_come_one_by_one() {
+        let stream = b"tok hello /x\ntok kept 3 0 2 1 4 7 0 0\nab!tok end\ntok done\n";
+        let segment = |id, status, stdout: &[u8], stderr: &[u8]| Answer::Segment {
+            id,
+            status,
+            stdout: stdout.to_vec(),
+            stderr: stderr.to_vec(),
+        };
+        let expected =
+            [Answer::Hello { scratch: "/x".into() }, segment(3, 0, b"ab", b"!"), segment(4, 7, b"", b""), Answer::Done];
+        for cut in [1, 3, 7, 1000] {
+            assert_eq!(all(stream, cut).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn faults_are_told_apart() {
         let hello = b"tok hello /run/x\n".as_slice();
-        let cases: [(&[u8], Result<Answer, &str>); 6] = [
+        let cases: [(&[u8], Result<Answer, &str>); 8] = [
+            (b"tok kept 1 0 5\n", Err("an answer that reads `kept 1 0 5`")),
+            (b"tok 1 0 0 0 2 0 0 0\n", Err("an answer that reads `1 0 0 0 2 0 0 0`")),
             (b"tok noscratch\n", Ok(Answer::NoScratch)),
             (b"tok 4 noscratch 0 0\n", Ok(Answer::ScratchGone { id: 4 })),
             (b"hello\n", Err("bytes that belong to no answer")),

@@ -7,6 +7,7 @@ use super::{
     jump::Jumps,
     keys::{KeyFile, Useless},
     known_hosts::{HostCheck, HostKeyPolicy},
+    prompt::Prompt,
     secret::Secret,
 };
 use futures::future::BoxFuture;
@@ -310,7 +311,7 @@ async fn stream(
 }
 
 /// Tries every address of the name, each for its share of the time.
-async fn tcp(settings: &Settings, patience: &mut Patience) -> Result<TcpStream, SshError> {
+async fn tcp(settings: &Settings, patience: &mut Patience) -> Result<Prompt, SshError> {
     let resolve = |source| SshError::Resolve { host: settings.name.clone(), address: settings.host.clone(), source };
     let looked_up = patience.limit(tokio::net::lookup_host((settings.host.as_str(), settings.port))).await;
     let found = looked_up.ok_or_else(|| settings.too_slow("looking up its address", patience))?.map_err(resolve)?;
@@ -323,7 +324,7 @@ async fn tcp(settings: &Settings, patience: &mut Patience) -> Result<TcpStream, 
         match tokio::time::timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 let _ = stream.set_nodelay(true); // it is only slower without
-                return Ok(stream);
+                return Ok(Prompt::new(stream));
             }
             Ok(Err(error)) => last = Some(settings.tcp_error(error, patience)),
             Err(_) => last = Some(settings.too_slow("connecting", patience)),

@@ -53,7 +53,9 @@ pub(crate) fn exec_request(shell: &str, script: &str) -> String {
 /// - `__b ID STOP SCRIPT` runs one segment in a subshell and answers `TOKEN ID STATUS OUT ERR`, a line end, the bytes of
 ///   both streams and `TOKEN end`. The streams go to files of their own, so that a process left in the background can
 ///   neither hold the answer back nor write into a later one. Nothing is forked for a segment without output.
-/// - `__bf` ends a frame: it answers `TOKEN done`, forgets a stop and removes the frame's files.
+/// - `__q ID SCRIPT` runs one segment the same way and keeps its answer; `__bg` gives all that were kept as one: `TOKEN
+///   kept`, then ID STATUS OUT ERR of each, a line end, all bytes and `TOKEN end`.
+/// - `__bf` ends a frame: it gives what was kept, answers `TOKEN done`, forgets a stop and removes the frame's files.
 pub(crate) fn bootstrap(token: &str, scratch: &str, orphans: &[String], becomes: bool) -> String {
     let mut text = String::with_capacity(2048);
     if becomes {
@@ -84,8 +86,12 @@ done
 if [ -z "$__bd" ]; then printf '@TOKEN@ noscratch\n'; exit 1; fi
 trap 'rm -rf "$__bd"' EXIT
 trap 'exit 129' HUP INT TERM PIPE
+__bg() {
+[ -z "$__bk" ] || __ba $__bk
+}
 __b() {
 [ -z "$__bx" ] || return 0
+__bg
 ( __bs=$3; shift 3; eval "$__bs" ) </dev/null >>"$__bd/$1o" 2>>"$__bd/$1e"
 __br=$?
 if [ ! -f "$__bd/$1e" ]; then
@@ -104,7 +110,43 @@ printf '@TOKEN@ %s %s 0 0\n@TOKEN@ end\n' "$1" "$__br"
 fi
 if [ "$2" = 1 ] && [ "$__br" != 0 ]; then __bx=1; fi
 }
+__bk=
+__q() {
+[ -z "$__bx" ] || return 0
+( __bs=$2; shift 2; eval "$__bs" ) </dev/null >>"$__bd/$1o" 2>>"$__bd/$1e"
+__br=$?
+if [ -f "$__bd/$1e" ]; then
+__bk="$__bk $1 $__br"
+else
+printf '@TOKEN@ %s noscratch\n' "$1"
+__bx=1
+fi
+}
+__ba() {
+__bn=
+while [ $# -gt 0 ]; do
+__bn="$__bn $__bd/$1o $__bd/$1e"
+shift 2
+done
+set -- $(wc -c $__bn)
+printf '@TOKEN@ kept'
+__bi=
+for __bp in $__bk; do
+if [ -z "$__bi" ]; then
+__bi=$__bp
+else
+printf ' %s %s %s %s' "$__bi" "$__bp" "$1" "$3"
+__bi=
+shift 4
+fi
+done
+echo
+cat $__bn
+printf '@TOKEN@ end\n'
+__bk=
+}
 __bf() {
+__bg
 printf '@TOKEN@ done\n'
 __bx=
 rm -f "$__bd"/*

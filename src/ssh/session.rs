@@ -47,6 +47,11 @@ impl Counters {
     pub(crate) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(count as u64, Ordering::Relaxed);
     }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats { round_trips: read(&self.round_trips), bytes_up: read(&self.up), bytes_down: read(&self.down) }
+    }
 }
 
 pub(crate) enum Reach {
@@ -150,13 +155,7 @@ impl Session {
 
     /// What it has cost so far.
     pub fn stats(&self) -> Stats {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &self.inner.counters;
-        Stats {
-            round_trips: read(&counters.round_trips),
-            bytes_up: read(&counters.up),
-            bytes_down: read(&counters.down),
-        }
+        self.inner.counters.stats()
     }
 
     /// Ends the shells, which remove what they left on the host, and the connection.

@@ -21,12 +21,20 @@ pub struct Segment {
     pub stop_on_failure: bool,
     /// How long it may run; normally as long as it likes.
     pub timeout: Option<Duration>,
+    /// It only reads: nobody waits for its answer by itself, so it comes with the others' at the end of the frame, which
+    /// spares the host three processes.
+    pub reads: bool,
 }
 
 impl Segment {
     /// Makes a step that nothing depends on and that may take its time.
     pub fn new(script: impl Into<Vec<u8>>) -> Self {
-        Self { script: script.into(), stop_on_failure: false, timeout: None }
+        Self { script: script.into(), stop_on_failure: false, timeout: None, reads: false }
+    }
+
+    /// Makes a step that only reads and whose answer may come at the end of the frame. Such steps stand at the end.
+    pub fn reading(script: impl Into<Vec<u8>>) -> Self {
+        Self { reads: true, ..Self::new(script) }
     }
 
     /// Makes the frame end when this step fails.
@@ -181,6 +189,11 @@ impl Shell {
         state.is_running() && !state.in_frame
     }
 
+    /// What its connection has cost so far.
+    pub fn stats(&self) -> super::Stats {
+        self.session.counters.stats()
+    }
+
     /// Ends the shell, which removes what it left on the host.
     pub async fn close(self) {
         self.state.lock().await.end(&self.session).await;
@@ -206,11 +219,23 @@ impl Shell {
     }
 }
 
+/// So many answers come back as one at most.
+const KEPT: usize = 64;
+
 fn write_frame(frame: &[Segment], first: u64, shell: &str) -> Bytes {
     let mut text = Vec::with_capacity(frame.iter().map(|segment| segment.script.len() + 64).sum());
+    let mut kept = 0;
     for (id, segment) in (first..).zip(frame) {
+        kept = if segment.reads { kept + 1 } else { 0 };
+        if kept > KEPT {
+            text.extend_from_slice(b"__bg\n");
+            kept = 1;
+        }
         let stop = u8::from(segment.stop_on_failure);
-        text.extend_from_slice(format!("__b {id} {stop} ").as_bytes());
+        match segment.reads {
+            true => text.extend_from_slice(format!("__q {id} ").as_bytes()),
+            false => text.extend_from_slice(format!("__b {id} {stop} ").as_bytes()),
+        }
         match segment.timeout {
             None => text.extend_from_slice(&script::quote(&segment.script)),
             Some(limit) => {

@@ -5,10 +5,11 @@ use super::{
     process::{End, Event, Process, Reading, Tail},
     script::quote_str,
     session::{Counters, Reach, Session},
+    shared_file::{PIECE, SharedFile},
     sudo::{Become, find},
 };
 use bytes::{Bytes, BytesMut};
-use std::path::PathBuf;
+use std::{io, path::PathBuf, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -22,6 +23,8 @@ pub enum UploadSource {
     Bytes(Bytes),
     /// From a file on this machine.
     File(PathBuf),
+    /// From a file that is being sent to other hosts too.
+    Shared(Arc<SharedFile>),
 }
 
 /// One file to send.
@@ -37,40 +40,44 @@ pub struct Upload<'a> {
     pub mode: u32,
 }
 
-/// What a piece of a transfer is read and sent in.
-const PIECE: usize = 256 << 10;
-
 impl Session {
     /// Sends a file and checks its length there. What was cut off in the middle is removed by the host itself.
     pub async fn upload(&self, upload: Upload<'_>, mut progress: impl FnMut(u64) + Send) -> Result<u64, SshError> {
         let fail = |what: String, said: String| self.failed("upload to", upload.path, what, said);
-        let (mut source, length) = open_source(&upload.source).await.map_err(|error| match &upload.source {
+        let source = Source::open(&upload.source).map_err(|error| match &upload.source {
             UploadSource::File(path) => SshError::File { path: path.clone(), source: error },
-            UploadSource::Bytes(_) => fail(error.to_string(), String::new()),
+            UploadSource::Bytes(_) | UploadSource::Shared(_) => fail(error.to_string(), String::new()),
         })?;
+        let length = source.length();
         let mark = super::random_hex(8);
         let script = upload_script(upload.path, upload.mode, length, &mark);
         let (mut process, rest) = self.inner.start(upload.r#become, &script, Reading::Kept).await?;
         Counters::add(&self.inner.counters.round_trips, 1);
         let mut sent = 0;
         let mut problem = None;
-        while sent < length {
-            let mut piece = BytesMut::with_capacity(PIECE);
-            match source.read_buf(&mut piece).await {
-                Ok(0) => problem = Some("the file became shorter while it was sent".to_owned()),
-                Ok(_) => {
-                    piece.truncate(usize::try_from(length - sent).unwrap_or(usize::MAX));
-                    let count = piece.len();
-                    if process.stdin.write(piece.freeze()).await.is_ok() {
-                        sent += count as u64;
-                        Counters::add(&self.inner.counters.up, count);
-                        progress(sent);
-                        continue;
-                    }
+        let mut next = source.piece(0).await;
+        for index in 1.. {
+            let piece = match next {
+                _ if sent == length => break,
+                Ok(piece) => piece,
+                Err(error) => {
+                    problem = Some(match error.kind() {
+                        io::ErrorKind::UnexpectedEof => "the file became shorter while it was sent".to_owned(),
+                        _ => format!("reading it here failed: {error}"),
+                    });
+                    break;
                 }
-                Err(error) => problem = Some(format!("reading it here failed: {error}")),
+            };
+            let count = piece.len();
+            // The next piece is read while this one is on its way.
+            let (written, following) = tokio::join!(process.stdin.write(piece), source.piece(index));
+            if written.is_err() {
+                break;
             }
-            break;
+            sent += count as u64;
+            Counters::add(&self.inner.counters.up, count);
+            progress(sent);
+            next = following;
         }
         process.stdin.close().await;
         let (end, out, said) = collect(&mut process, rest).await;
@@ -182,17 +189,35 @@ impl Session {
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
-async fn open_source(source: &UploadSource) -> std::io::Result<(Box<dyn AsyncRead + Send + Unpin>, u64)> {
-    match source {
-        UploadSource::Bytes(bytes) => Ok((Box::new(std::io::Cursor::new(bytes.clone())), bytes.len() as u64)),
-        UploadSource::File(path) => {
-            let mut file = tokio::fs::File::open(path).await?;
-            file.set_max_buf_size(PIECE);
-            let meta = file.metadata().await?;
-            if !meta.is_file() {
-                return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file"));
+/// The bytes of an upload, by pieces.
+enum Source {
+    Bytes(Bytes),
+    File(Arc<SharedFile>),
+}
+
+impl Source {
+    fn open(source: &UploadSource) -> io::Result<Source> {
+        Ok(match source {
+            UploadSource::Bytes(bytes) => Source::Bytes(bytes.clone()),
+            UploadSource::File(path) => Source::File(Arc::new(SharedFile::open(path)?)),
+            UploadSource::Shared(file) => Source::File(Arc::clone(file)),
+        })
+    }
+
+    fn length(&self) -> u64 {
+        match self {
+            Source::Bytes(bytes) => bytes.len() as u64,
+            Source::File(file) => file.length(),
+        }
+    }
+
+    async fn piece(&self, index: u64) -> io::Result<Bytes> {
+        match self {
+            Source::Bytes(bytes) => {
+                let at = |index: u64| usize::try_from(index * PIECE).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes.slice(at(index)..at(index + 1)))
             }
-            Ok((Box::new(file), meta.len()))
+            Source::File(file) => file.piece(index).await,
         }
     }
 }

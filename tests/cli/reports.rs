@@ -149,11 +149,16 @@ fn step_asks_before_each_task() {
 fn profile_and_timeline_tell_where_time_went() {
     let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: slow\n      shell: sleep 0.3\n    - ping:\n";
     let place = Place::new(&[("site.yml", site)]);
-    let ran = place.play("h1,", &["--profile", "--timeline", "trace.json"]);
+    let ran = place.play("h1,", &["--profile", "--timeline", "timeline.html"]);
     let (_, profile) = ran.stdout.split_once("SLOWEST TASKS").unwrap_or_else(|| panic!("{}", ran.stdout));
     assert!(profile.lines().nth(1).is_some_and(|l| l.ends_with("slow (1 host)")), "{profile}");
     assert!(profile.contains("ROUND TRIPS"), "{profile}");
-    let trace: Json = serde_json::from_str(&fs::read_to_string(place.path().join("trace.json")).unwrap()).unwrap();
-    let slow = trace["traceEvents"].as_array().unwrap().iter().find(|e| e["name"] == "slow").unwrap();
-    assert!(slow["dur"].as_u64().unwrap() >= 300_000, "{slow}");
+    assert!(profile.lines().any(|l| l.contains("h1") && l.contains(" sent") && l.contains(" received")), "{profile}");
+    let page = fs::read_to_string(place.path().join("timeline.html")).unwrap();
+    let data = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let data: Json = serde_json::from_str(data).unwrap();
+    let slow = data["names"].as_array().unwrap().iter().position(|name| name == "slow").unwrap();
+    let bar = data["tasks"].as_array().unwrap().iter().find(|bar| bar[1] == slow).unwrap();
+    assert!(bar[3].as_f64().unwrap() - bar[2].as_f64().unwrap() >= 300.0, "{bar}");
+    assert!(data["trips"].as_array().is_some_and(|trips| !trips.is_empty()), "{data}");
 }

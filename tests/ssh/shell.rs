@@ -52,14 +52,27 @@ async fn steps_come_back_whole_in_every_shell() {
     for shell_path in shells(dir.path()) {
         let session = local(&shell_path).await;
         let mut shell = session.shell(None).await.expect("a shell");
-        let frame: Vec<_> = cases.iter().map(|(script, ..)| Segment::new(*script)).collect();
-        let (outputs, end) = run(&mut shell, &frame).await;
-        assert_eq!(end.expect("the frame").acknowledged, cases.len(), "{shell_path}");
-        for ((script, status, stdout, stderr), output) in cases.iter().zip(outputs) {
-            assert_eq!(output.status, *status, "{shell_path}: {script}: {output:?}");
-            assert_eq!(output.stdout, *stdout, "{shell_path}: {script}");
-            assert_eq!(output.stderr, *stderr, "{shell_path}: {script}");
+        // Each answered by itself, then all together at the end of the frame.
+        let steps: [fn(&str) -> Segment; 2] = [|script| Segment::new(script), |script| Segment::reading(script)];
+        for step in steps {
+            let frame: Vec<_> = cases.iter().map(|(script, ..)| step(script)).collect();
+            let (outputs, end) = run(&mut shell, &frame).await;
+            assert_eq!(end.expect("the frame").acknowledged, cases.len(), "{shell_path}");
+            for ((script, status, stdout, stderr), output) in cases.iter().zip(outputs) {
+                assert_eq!(output.status, *status, "{shell_path}: {script}: {output:?}");
+                assert_eq!(output.stdout, *stdout, "{shell_path}: {script}");
+                assert_eq!(output.stderr, *stderr, "{shell_path}: {script}");
+            }
         }
+        let frame = [
+            Segment::new("echo work"),
+            Segment::reading("echo read"),
+            Segment::new("false").stop_on_failure(true),
+            Segment::reading("echo not reached"),
+        ];
+        let (outputs, end) = run(&mut shell, &frame).await;
+        assert_eq!(end.expect("the frame"), FrameEnd { acknowledged: 3, stopped: true }, "{shell_path}");
+        assert_eq!(outputs.iter().map(|o| o.stdout.as_slice()).collect::<Vec<_>>(), [&b"work\n"[..], b"read\n", b""]);
         let syntax = one(&mut shell, "if then (").await;
         assert!(syntax.status != 0 && !syntax.stderr.is_empty(), "{shell_path}: {syntax:?}");
         assert_eq!(one(&mut shell, "echo still here").await.stdout, b"still here\n", "{shell_path}");

@@ -8,14 +8,14 @@ mod tree;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 pub(in crate::module) use self::deploy::{Deploy, Source, parent_of};
 use crate::{
     fact::{Missing, Probe, State},
     module::{
-        Content, Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Text, local,
-        ownership::Attributes, path, put,
+        Content, Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, StepOutput,
+        Text, default_finish, local, ownership::Attributes, path, put,
     },
 };
 
@@ -139,6 +139,16 @@ impl Module for Copy {
             Local::Directory(top) => self.plan_tree(context, state, &top),
         }
     }
+
+    fn finish(&self, context: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
+        let mut result = default_finish(plan, outputs)?;
+        if plan.would_change() && !self.remote_src.0 && !result.contains_key("checksum") {
+            if let Local::File(source) = self.local(context)? {
+                result.insert("checksum".into(), Json::String(local::sha1(&source.content)?));
+            }
+        }
+        Ok(result)
+    }
 }
 
 /// The question behind an answer that is missing.
@@ -167,10 +177,11 @@ impl Copy {
             return Ok(Local::Directory(found));
         }
         let file = local::load(context, &found, self.decrypt.0)?;
-        self.expected(&file.digests.sha1)?;
+        if self.checksum.is_some() {
+            self.expected(&local::sha1(&file.content)?)?;
+        }
         Ok(Local::File(Source {
             content: file.content,
-            digests: file.digests,
             mode: Some(file.mode),
             name: path::name(written).to_owned(),
             shown: found.display().to_string(),
@@ -253,10 +264,8 @@ fn ascii(value: &Json) -> String {
 /// A local content in memory.
 impl Source {
     pub(in crate::module) fn bytes(bytes: Vec<u8>, name: Option<&str>) -> Source {
-        let digests = local::digests(&bytes);
         Source {
             content: Content::Bytes(bytes.into()),
-            digests,
             mode: None,
             name: name.unwrap_or_default().to_owned(),
             shown: "dynamically generated".to_owned(),

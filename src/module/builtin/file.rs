@@ -279,7 +279,7 @@ impl File {
                     ..Plan::default()
                 };
                 let empty = crate::module::Content::Bytes(Vec::new().into());
-                plan.leaves.extend(put::content_leaves(&path, &empty));
+                plan.leaves.extend(put::content_leaves(context.check, &path, &empty));
                 put::add_stat(&mut plan.result, Some(&after));
                 plan
             }

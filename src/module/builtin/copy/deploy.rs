@@ -9,7 +9,7 @@ use crate::{
     module::{
         Content, Context, Failure, Mode, Plan, PlanError,
         builtin::file::make,
-        local::Digests,
+        local,
         ownership::Attributes,
         path,
         put::{self, Put},
@@ -21,8 +21,6 @@ use crate::{
 pub(in crate::module) struct Source {
     /// The bytes or where they are.
     pub(in crate::module) content: Content,
-    /// Their checksums.
-    pub(in crate::module) digests: Digests,
     /// The permissions of the file they come from.
     pub(in crate::module) mode: Option<u32>,
     /// The name it gets in a directory.
@@ -110,8 +108,15 @@ impl Deploy<'_> {
         };
         plan.result.insert("dest".into(), json!(after.path));
         plan.result.insert("src".into(), json!(self.source.shown));
-        plan.result.insert("checksum".into(), json!(self.source.digests.sha1));
-        plan.result.insert("md5sum".into(), json!(self.source.digests.md5));
+        match &self.source.content {
+            Content::Bytes(bytes) => {
+                plan.result.insert("checksum".into(), json!(local::sha1(&self.source.content)?));
+                plan.result.insert("md5sum".into(), json!(local::checksum(Algorithm::Md5, bytes)));
+            }
+            // While a large file is sent its checksum is computed by the way: the result has it in the end.
+            Content::File { .. } if plan.would_change() && !context.check => {}
+            content => drop(plan.result.insert("checksum".into(), json!(local::sha1(content)?))),
+        }
         put::add_stat(&mut plan.result, after.stat.as_ref());
         put::add_backup(&mut plan.result, after.backup.as_ref());
         Ok(plan)
@@ -141,7 +146,7 @@ impl Deploy<'_> {
         };
         let same = match stat {
             Some(stat) if stat.kind == FileKind::File && stat.size == self.source.content.size() => {
-                state.checksum(&path, Algorithm::Sha1)? == Some(self.source.digests.sha1.as_str())
+                state.checksum(&path, Algorithm::Sha1)? == Some(local::sha1(&self.source.content)?.as_str())
             }
             _ => false,
         };

@@ -66,7 +66,6 @@ impl Copy {
             let file = local::load(context, source, self.decrypt.0)?;
             let source = Source {
                 content: file.content,
-                digests: file.digests,
                 mode: Some(file.mode),
                 name: String::new(),
                 shown: source.display().to_string(),
