@@ -20,6 +20,8 @@ mod say;
 mod schema;
 mod settings;
 
+pub use module_names::Modules;
+
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
