@@ -165,7 +165,11 @@ pub fn backup_path(path: &str) -> String {
     format!("{path}.{}.{now}~", std::process::id())
 }
 
-/// What probes about the bytes will answer. A large file is looked at only for check mode, which cannot ask the host later.
+/// The checksums of longer files take long enough to be left for when somebody asks the host for them.
+const FORETOLD: u64 = 16 << 20;
+
+/// What probes about the bytes will answer. A very large file is looked at only for check mode, which cannot ask the host
+/// later.
 pub fn content_leaves(check: bool, path: &str, content: &Content) -> Vec<(Probe, Answer)> {
     use Algorithm::{Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
     let mut leaves = Vec::new();
@@ -177,8 +181,10 @@ pub fn content_leaves(check: bool, path: &str, content: &Content) -> Vec<(Probe,
             }
             leaves.push((Probe::Content { path: path.to_owned() }, Answer::Content(Some(bytes.to_vec()))));
         }
-        Content::File { path: local, .. } => {
-            if check && let Ok(digests) = local::of(local) {
+        Content::File { path: local, size } => {
+            if (check || *size <= FORETOLD)
+                && let Ok(digests) = local::of(local)
+            {
                 leaves.push((checksum(Md5), Answer::Checksum(Some(digests.md5))));
                 leaves.push((checksum(Sha1), Answer::Checksum(Some(digests.sha1))));
                 leaves.push((checksum(Sha256), Answer::Checksum(Some(digests.sha256))));
