@@ -11,8 +11,12 @@ pub enum Resource {
     Unit(String),
     /// The user database.
     Users,
+    /// One user, by name or number.
+    User(String),
     /// The group database.
     Groups,
+    /// One group, by name or number.
+    Group(String),
     /// A kernel setting; the empty name stands for all of them.
     Kernel(String),
     /// An object behind the Kubernetes API, by whatever name.
@@ -26,16 +30,23 @@ impl Resource {
     ///
     /// A path written touches itself, all below it, and the directory it stands in (whose entries changed).
     pub fn touches(&self, read: &Resource) -> bool {
-        use Resource::{Anything, Kernel, Path};
+        use Resource::{Anything, Group, Groups, Kernel, Path, User, Users};
         match (self, read) {
             (Anything, _) | (_, Anything) => true,
             (Path(written), Path(read)) => {
                 within(read, written) || written.rsplit_once('/').is_some_and(|(parent, _)| non_empty(parent) == *read)
             }
             (Kernel(written), Kernel(read)) => written.is_empty() || written == read,
+            (Users, User(_)) | (User(_), Users) | (Groups, Group(_)) | (Group(_), Groups) => true,
+            // A number may stand for one that is known by a name.
+            (User(a), User(b)) | (Group(a), Group(b)) => a == b || is_number(a) || is_number(b),
             (a, b) => a == b,
         }
     }
+}
+
+fn is_number(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn non_empty(parent: &str) -> &str {
@@ -64,6 +75,12 @@ mod tests {
             (path("/"), path("/etc"), true),
             (Anything, path("/x"), true),
             (Users, Groups, false),
+            (Users, User("a".into()), true),
+            (User("a".into()), Users, true),
+            (User("a".into()), User("b".into()), false),
+            (User("a".into()), User("1000".into()), true),
+            (Group("a".into()), Group("a".into()), true),
+            (Group("a".into()), User("a".into()), false),
             (Unit("a".into()), Unit("a".into()), true),
             (path("/a"), Users, false),
             (Kernel(String::new()), Kernel("a".into()), true),

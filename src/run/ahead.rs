@@ -11,7 +11,8 @@ use super::{
     task::{self, Prepared, Readiness},
 };
 use crate::{
-    fact::Probe,
+    fact::{Missing, Probe},
+    module::PlanError,
     playbook::{Action, MetaAction, SearchKind, Task},
     template::{Context, References},
     yaml::Node,
@@ -220,7 +221,15 @@ impl HostRun {
             let context = context(&prepared, &self.host.name);
             let wanted: Vec<Probe> = prepared.machine.with_state(&prepared.actor, |state| {
                 let now = Instant::now();
-                prepared.module.probe(&context, state).into_iter().filter(|p| state.wants(p, now)).collect()
+                let probes = prepared.module.probe(&context, state).into_iter();
+                let mut wanted: Vec<Probe> = probes.filter(|p| state.wants(p, now)).collect();
+                // Everything is known, and still it may need something better known: a directory's times, for one.
+                if wanted.is_empty()
+                    && let Err(PlanError::Missing(Missing::Unread(probe))) = prepared.module.plan(&context, state)
+                {
+                    wanted.push(*probe);
+                }
+                wanted
             });
             let index = found.iter().position(|(m, a, _)| Arc::ptr_eq(m, &prepared.machine) && *a == prepared.actor);
             let index = index.unwrap_or_else(|| {

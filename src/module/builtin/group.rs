@@ -103,7 +103,11 @@ pub(super) fn check_account_name(parameter: &str, name: &str) -> Result<(), Para
 
 /// What changes of users and groups write.
 pub(super) fn account_files() -> Vec<Resource> {
-    let mut written = vec![Resource::Users, Resource::Groups];
+    with_files(vec![Resource::Users, Resource::Groups])
+}
+
+/// Adds the files that the databases are in.
+pub(super) fn with_files(mut written: Vec<Resource>) -> Vec<Resource> {
     written.extend(["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"].map(|p| Resource::Path(p.to_owned())));
     written
 }
@@ -192,8 +196,11 @@ impl Group {
         };
         let known = after.as_ref().is_none_or(|g| g.gid != u32::MAX);
         let gid = after.as_ref().map(|g| g.gid).filter(|g| *g != u32::MAX);
+        // What is known of the other groups stays true beside a new one; users may have its number already.
+        let new = before.is_none() && self.gid.is_none();
+        let writes = if new { with_files(vec![Resource::Group(self.name.0.clone())]) } else { account_files() };
         let mut plan = Plan {
-            changes: vec![Change::closed(what, Step::Script(script), account_files())],
+            changes: vec![Change::closed(what, Step::Script(script), writes)],
             result: self.result(gid),
             diff: vec![diff],
             ..Plan::default()

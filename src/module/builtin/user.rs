@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::group::{Presence, account_files, check_account_name, shown_number};
+use super::group::{Presence, account_files, check_account_name, shown_number, with_files};
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
     module::{

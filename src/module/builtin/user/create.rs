@@ -1,6 +1,6 @@
 //! A new user: `useradd`, or busybox's `adduser`.
 
-use super::{Change, Context, Plan, PlanError, State, Step, User, account_files, home_stat, quote, tell};
+use super::{Change, Context, Plan, PlanError, State, Step, User, home_stat, quote, tell, with_files};
 use crate::{
     fact::{Answer, Probe, Resource, UserEntry},
     module::{Failure, words},
@@ -46,7 +46,10 @@ impl User {
     }
 
     fn create_writes(&self, user: &UserEntry) -> Vec<Resource> {
-        let mut writes = account_files();
+        // Others are left alone; of the groups, it has one made or becomes a member.
+        let groups =
+            [&user.name, &user.group].into_iter().chain(&user.groups).map(|name| Resource::Group(name.clone()));
+        let mut writes = with_files(groups.chain([Resource::User(user.name.clone())]).collect());
         writes.push(Resource::Path(user.home.clone()));
         writes
     }
