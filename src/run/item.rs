@@ -68,11 +68,13 @@ impl HostRun {
         position: &Position,
         prepared: &Prepared,
     ) -> Result<Result<Plan, Box<Outcome>>, Stop> {
+        // What is read for this task is new enough for it, however long the host takes: a checksum of a large file may need
+        // longer than answers stay fresh, and the first would be asked for again with the last, for ever.
+        let now = Instant::now();
         for _ in 0..ROUNDS {
             let wanted = {
                 let context = context(prepared, &self.host.name);
                 prepared.machine.with_state(&prepared.actor, |state| {
-                    let now = Instant::now();
                     let probes = prepared.module.probe(&context, state);
                     let wanted: Vec<Probe> = probes.into_iter().filter(|p| state.wants(p, now)).collect();
                     if !wanted.is_empty() {

@@ -174,3 +174,22 @@ fn an_included_role_sees_what_its_dependencies_define() {
     let ran = place.play("h1,", &[]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
 }
+
+#[test]
+fn what_a_slow_host_has_answered_is_not_asked_again_for_the_same_task() {
+    let play = "- hosts: all\n  gather_facts: false\n  tasks:\n    - stat: {path: /etc/hostname}\n";
+    let place =
+        Place::new(&[("play.yml", play), ("slow/sha1sum", "#!/bin/sh\nsleep 6\nexec /usr/bin/sha1sum \"$@\"\n")]);
+    let script = place.path().join("slow/sha1sum");
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let round_trips = |folder: &str| {
+        let mut command = place.command(&["apply", "-i", "h1,", "-c", "local", "--no-lock", "--output", "json"]);
+        let path = std::env::var("PATH").unwrap();
+        command.arg("play.yml").env("PATH", format!("{}:{path}", place.path().join(folder).display()));
+        let out = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let recap: Json = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+        assert_eq!(recap["hosts"]["h1"]["ok"], 1, "{out}");
+        recap["round_trips"]["h1"].as_u64().unwrap()
+    };
+    assert_eq!(round_trips("slow"), round_trips("none"));
+}
