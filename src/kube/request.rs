@@ -90,12 +90,16 @@ pub enum Request {
         /// What for.
         until: WaitFor,
     },
-    /// Evicts a pod; one that is not there is no error.
+    /// Evicts a pod; one that is not there is no error. A disruption budget may refuse that for a while.
     Evict {
         /// Which.
         object: Reference,
         /// Its grace period in seconds.
         grace: Option<u32>,
+        /// How many seconds to try.
+        timeout: u64,
+        /// Seconds between two tries.
+        sleep: u64,
     },
 }
 
@@ -117,7 +121,10 @@ impl Request {
             }
             Request::Delete { object } => delete(client, object).await,
             Request::Wait { object, until } => wait(client, object, until).await,
-            Request::Evict { object, grace } => evict(client, object, *grace).await,
+            Request::Evict { object, grace, timeout, sleep } => {
+                let patience = [*timeout, (*sleep).max(1)].map(Duration::from_secs);
+                evict(client, object, *grace, patience).await
+            }
         }
     }
 }
@@ -262,17 +269,29 @@ async fn delete(client: &Client, object: &Reference) -> Result<Json, Error> {
     }
 }
 
-async fn evict(client: &Client, object: &Reference, grace: Option<u32>) -> Result<Json, Error> {
+async fn evict(
+    client: &Client,
+    object: &Reference,
+    grace: Option<u32>,
+    [timeout, sleep]: [Duration; 2],
+) -> Result<Json, Error> {
+    let end = tokio::time::Instant::now() + timeout;
     let pods: Api<k8s_openapi::api::core::v1::Pod> = match &object.namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::default_namespaced(client.clone()),
     };
     let delete_options = Some(DeleteParams { grace_period_seconds: grace, ..DeleteParams::default() });
     let params = EvictParams { delete_options, ..EvictParams::default() };
-    match pods.evict(&object.name.clone().unwrap_or_default(), &params).await {
-        Ok(_) => Ok(Json::Null),
-        Err(error) if missing(&error) => Ok(Json::Null),
-        Err(error) => Err(error),
+    loop {
+        match pods.evict(&object.name.clone().unwrap_or_default(), &params).await {
+            Ok(_) => return Ok(Json::Null),
+            Err(error) if missing(&error) => return Ok(Json::Null),
+            // The budget allows it once another pod has taken over.
+            Err(Error::Api(status)) if status.code == 429 && tokio::time::Instant::now() + sleep <= end => {
+                tokio::time::sleep(sleep).await;
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -337,5 +356,60 @@ fn is_as_wanted(object: &Json, until: &WaitFor) -> bool {
         Some("Pod") => has("Ready", "True", None),
         Some("Job") => has("Complete", "True", None),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use kube::client::Body;
+
+    use super::*;
+
+    /// An API server that refuses so many evictions for the sake of a budget.
+    struct Budget {
+        refusals: usize,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl tower::Service<http::Request<Body>> for Budget {
+        type Response = http::Response<Body>;
+        type Error = std::convert::Infallible;
+        type Future = std::future::Ready<Result<http::Response<Body>, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            let refused = self.asked.fetch_add(1, Ordering::SeqCst) < self.refusals;
+            let (code, status) = if refused { (429, "Failure") } else { (201, "Success") };
+            let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": status,
+                "code": code, "reason": "TooManyRequests", "message": "budget"});
+            let body = Body::from(serde_json::to_vec(&answer).unwrap());
+            std::future::ready(Ok(http::Response::builder().status(code).body(body).unwrap()))
+        }
+    }
+
+    async fn evicted(refusals: usize, timeout: u64) -> (Result<Json, Error>, usize) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let client = Client::new(Budget { refusals, asked: asked.clone() }, "default");
+        let object = Reference { name: Some("web".into()), namespace: Some("default".into()), ..Reference::default() };
+        let request = Request::Evict { object, grace: None, timeout, sleep: 1 };
+        (request.send(&client).await, asked.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn an_eviction_that_a_budget_refuses_is_tried_until_its_time_is_over() {
+        let (done, asked) = evicted(1, 30).await;
+        assert!(done.is_ok(), "{done:?}");
+        assert_eq!(asked, 2);
+        let (refused, asked) = evicted(usize::MAX, 0).await;
+        assert!(matches!(refused, Err(Error::Api(status)) if status.code == 429));
+        assert_eq!(asked, 1);
     }
 }

@@ -54,7 +54,7 @@ struct DeleteOptions {
     delete_emptydir_data: Flag,
     /// Seconds each pod has to end.
     terminate_grace_period: Option<Whole>,
-    /// Seconds to wait for the pods to be gone; 0 does not wait.
+    /// Seconds to wait for the pods to be gone, and to try evictions that a disruption budget refuses; 0 does not wait.
     #[serde(default)]
     wait_timeout: Whole,
     /// Seconds between two looks.
@@ -167,13 +167,14 @@ impl Module for K8sDrain {
                 .unwrap_or_default();
             let victims = self.victims(&pods)?;
             let grace = self.delete_options.terminate_grace_period.and_then(|g| u32::try_from(g.0).ok());
+            let timeout = u64::try_from(self.delete_options.wait_timeout.0).unwrap_or(0);
+            let sleep = u64::try_from(self.delete_options.wait_sleep.0).unwrap_or(1);
             for victim in &victims {
                 let what = format!("evict {}", victim.name.as_deref().unwrap_or_default());
-                plan.changes.push(access.change(what, &Request::Evict { object: victim.clone(), grace }));
+                let request = Request::Evict { object: victim.clone(), grace, timeout, sleep };
+                plan.changes.push(access.change(what, &request));
             }
-            let timeout = u64::try_from(self.delete_options.wait_timeout.0).unwrap_or(0);
             for victim in victims.iter().filter(|_| timeout > 0) {
-                let sleep = u64::try_from(self.delete_options.wait_sleep.0).unwrap_or(1);
                 let until =
                     WaitFor { condition: None, status: String::new(), reason: None, timeout, sleep, gone: true };
                 let what = format!("wait for {} to be gone", victim.name.as_deref().unwrap_or_default());
