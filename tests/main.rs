@@ -4,11 +4,15 @@
 
 mod bad;
 mod cli;
+mod engine;
 mod inventory;
 mod listed;
 mod module;
 mod module_properties;
+mod moved;
 mod playbook;
+mod random_plays;
+mod round_trips;
 mod site;
 mod ssh;
 mod standby;

@@ -222,15 +222,19 @@ pub fn result(stat: &FileStat) -> Map<String, Json> {
         _ if stat.links > 1 => "hard",
         _ => "file",
     };
-    Map::from_iter([
+    let mut result = Map::from_iter([
         ("owner".to_owned(), json!(stat.owner)),
         ("group".to_owned(), json!(stat.group)),
         ("uid".to_owned(), json!(stat.uid)),
         ("gid".to_owned(), json!(stat.gid)),
         ("mode".to_owned(), json!(octal(stat.permissions()))),
-        ("size".to_owned(), json!(stat.size)),
         ("state".to_owned(), json!(state)),
-    ])
+    ]);
+    // Nobody knows the size of a directory before its file system has made it.
+    if stat.kind != FileKind::Directory || stat.inode != 0 {
+        result.insert("size".to_owned(), json!(stat.size));
+    }
+    result
 }
 
 /// The resources a change at `path` writes, its real path included where a directory above it is a link.

@@ -67,6 +67,12 @@ pub fn join(directory: &str, name: &str) -> String {
     if name.starts_with('/') { clean(name) } else { clean(&format!("{directory}/{name}")) }
 }
 
+/// What must be known of the directories above a path before those that are missing can be made: a link that leads
+/// nowhere stands in the way of one.
+pub fn above(path: &str) -> Vec<Probe> {
+    parents(path).flat_map(|p| [true, false].map(|follow| Probe::Stat { path: p.to_owned(), follow })).collect()
+}
+
 /// All directories above a path, the nearest first, without `/`.
 pub fn parents(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(parent(path)), |p| Some(parent(p))).take_while(|p| *p != "/")

@@ -45,7 +45,7 @@ impl Edit<'_> {
         let real = path::follow(state, &path).map_or_else(|_| path.clone(), |(real, _)| real);
         let mut probes = self.attributes.probes(context);
         probes.push(path::stat(&path));
-        probes.extend(path::parents(&real).map(|p| Probe::Stat { path: p.to_owned(), follow: true }));
+        probes.extend(path::above(&real));
         probes.push(Probe::Content { path: real });
         probes
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     fact::{Missing, Probe},
     module::PlanError,
-    playbook::{Action, MetaAction, SearchKind, Task},
+    playbook::{Action, LoopKind, MetaAction, SearchKind, Task},
     template::{Context, References},
     yaml::Node,
 };
@@ -93,6 +93,7 @@ impl Run {
                 _ => self.engine.tree_references(node),
             });
         }
+        all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
         self.template_names(task, &mut all);
         features.references = Arc::new(all);
         features.sets = Arc::new(sets);
@@ -112,6 +113,11 @@ impl Run {
             // A name that is a template itself: whatever it names may read anything.
             None => all.any = true,
         }
+    }
+
+    /// Whether rendering a task does something on this machine, through its variables too.
+    pub fn acts(&self, features: &Features, vars: &Context) -> bool {
+        features.references.acts || self.engine.all_references(&features.references, vars).acts
     }
 
     /// Whether a task reads other hosts' variables, through its own variables too.
@@ -262,7 +268,9 @@ impl Unknown {
     fn reaches(&self, run: &Run, features: &Features, vars: &Context) -> bool {
         let all = run.engine.all_references(&features.references, vars);
         let some = !self.names.is_empty() || self.facts;
+        // What is looked up by doing something is done once, when its task's turn has come.
         all.hostvars
+            || all.acts
             || (some && (all.any || all.names.iter().any(|n| self.names.contains(n) || (self.facts && is_fact(n)))))
     }
 }

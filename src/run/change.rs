@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     barrier::Position,
+    guard::{Guard, Moved},
     host::{HostRun, Outcome, Stop},
     item::{context, script, temporary},
     machine::{MachineError, Work},
@@ -22,7 +23,8 @@ use crate::{
 };
 
 impl HostRun {
-    /// Carries out all changes of a plan now, and judges what came of it.
+    /// Carries out all changes of a plan now, and judges what came of it. Nothing is done, and nothing returned, where
+    /// the host is no longer as the guard says.
     pub(super) async fn carry_out(
         &mut self,
         task: &Arc<Task>,
@@ -30,7 +32,8 @@ impl HostRun {
         vars: &Context,
         prepared: &Prepared,
         plan: &Plan,
-    ) -> Result<Outcome, Stop> {
+        guard: &Guard,
+    ) -> Result<Option<Outcome>, Stop> {
         self.run.tell(Event::TaskRunning { task: self.line(task, position, Some(vars)), host: self.host.name.clone() });
         let open = plan.changes.iter().any(|c| !c.closed);
         // What runs with unknown effect may be seen by other hosts, and may see them: all keep Ansible's order there.
@@ -38,7 +41,8 @@ impl HostRun {
             self.together(position).await?;
         }
         let limit = self.limit(task, vars);
-        let owing = self.owing(task, vars, prepared, plan);
+        // What must hold for the first step, and is noted with it.
+        let before = format!("{}{}", guard.script(), self.owing(task, vars, prepared, plan));
         let writes: Vec<Resource> = plan.changes.iter().flat_map(|c| c.writes.iter().cloned()).collect();
         prepared.machine.forget(&writes);
         let probes = if open { self.ahead_on(task, prepared) } else { Vec::new() };
@@ -50,7 +54,8 @@ impl HostRun {
                 plan.changes[index..index + run.len().max(1)].iter().flat_map(|c| c.writes.clone()).collect();
             let began = Instant::now();
             if run.is_empty() {
-                let output = self.special(prepared, &plan.changes[index], &owing).await?;
+                let before = if index == 0 { before.as_str() } else { "" };
+                let output = self.special(prepared, &plan.changes[index], before).await?;
                 prepared.machine.forget(&written);
                 outputs.push(StepOutput { duration: began.elapsed(), ..output });
                 index += 1;
@@ -58,8 +63,8 @@ impl HostRun {
             }
             let count = run.len();
             let work = run.into_iter().enumerate().map(|(i, script)| {
-                let owing = if index + i == 0 { owing.as_str() } else { "" };
-                Work { timeout: limit, ..Work::new(format!("{owing}{}{script}", prepared.environment)) }
+                let before = if index + i == 0 { before.as_str() } else { "" };
+                Work { timeout: limit, ..Work::new(format!("{before}{}{script}", prepared.environment)) }
             });
             let work: Vec<Work> = work.collect();
             prepared.machine.forget(&written);
@@ -84,7 +89,13 @@ impl HostRun {
         if writes.iter().any(|w| matches!(w, Resource::Anything | Resource::Api)) {
             self.run.forget_api();
         }
-        Ok(self.judge(task, prepared, plan, &outputs))
+        let seen = outputs.first().and_then(|o| Moved::seen(o.status, &o.stdout));
+        if let (false, Some(what)) = (before.is_empty(), seen) {
+            self.outstanding.moved.note(&what);
+            prepared.machine.forget_all();
+            return Ok(None);
+        }
+        Ok(Some(self.judge(task, prepared, plan, &outputs)))
     }
 
     fn judge(&self, task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
@@ -120,9 +131,9 @@ impl HostRun {
     }
 
     /// Does what is not a script.
-    async fn special(&mut self, prepared: &Prepared, change: &Change, owing: &str) -> Result<StepOutput, Stop> {
+    async fn special(&mut self, prepared: &Prepared, change: &Change, before: &str) -> Result<StepOutput, Stop> {
         match &change.step {
-            Step::Write(write) => self.write(prepared, write, owing).await,
+            Step::Write(write) => self.write(prepared, write, before).await,
             Step::Upload { content, then } => {
                 // The same work has the same name; its slashes are no folders.
                 let name =
@@ -142,9 +153,9 @@ impl HostRun {
                     return Ok(failed);
                 }
                 let script = format!(
-                    "{owing}{}upload={}\n( {then}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
-                    prepared.environment,
-                    quote(&path)
+                    "upload={}\n( {before}{}{then}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
+                    quote(&path),
+                    prepared.environment
                 );
                 self.one(prepared, script).await
             }
@@ -181,7 +192,7 @@ impl HostRun {
                 prepared.machine.reset().await;
                 self.reconnect(prepared, *timeout, *sleep, ":").await
             }
-            Step::Script(script) => self.one(prepared, format!("{owing}{script}")).await,
+            Step::Script(script) => self.one(prepared, format!("{before}{script}")).await,
         }
     }
 
@@ -242,7 +253,7 @@ impl HostRun {
     }
 
     /// Sends a large file beside its target, its name noted on the host first, and moves it into place.
-    async fn write(&mut self, prepared: &Prepared, write: &FileWrite, owing: &str) -> Result<StepOutput, Stop> {
+    async fn write(&mut self, prepared: &Prepared, write: &FileWrite, before: &str) -> Result<StepOutput, Stop> {
         let tmp = temporary(&write.path);
         let note = format!("\"$d/sending/{}\"", tmp.rsplit('/').next().unwrap_or_default());
         let folder = super::lock::FOLDER;
@@ -256,11 +267,8 @@ impl HostRun {
             return Ok(failed);
         }
         let script = write.script(&tmp, true);
-        self.one(
-            prepared,
-            format!("{owing}{}( {script}\n)\nr=$?\n{folder}rm -f -- {note}\nexit $r", prepared.environment),
-        )
-        .await
+        let behind = format!("r=$?\n{folder}rm -f -- {note} {}\nexit $r", quote(&tmp));
+        self.one(prepared, format!("( {before}{}{script}\n)\n{behind}", prepared.environment)).await
     }
 
     async fn until(

@@ -106,6 +106,10 @@ impl HostRun {
         position: &Position,
         vars: &Context,
     ) -> Result<(), Stop> {
+        if let Some(on) = self.unsure(task, vars) {
+            let outcome = self.depends(self.run.known_machine(&self.host.name).as_deref(), &on);
+            return self.conclude(task, position, vars, outcome).await;
+        }
         let items = match task::items(&self.run, task, vars) {
             Ok(items) => items,
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,

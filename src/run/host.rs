@@ -11,18 +11,17 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Run,
     barrier::Position,
-    machine::{Actor, Machine, MachineError, Work},
+    machine::MachineError,
+    pending::Outstanding,
     play::Batch,
     program::{Landing, Op, Program},
     task::TaskError,
     variables::{Host, TaskVars},
 };
 use crate::{
-    fact::Probe,
     inventory::{Layers, Level, Vars},
     playbook::Task,
     report::{Event, Status, TaskLine},
-    ssh::Output,
     template::Context,
 };
 
@@ -59,17 +58,9 @@ pub struct Frame {
 /// What a host's place in the play was, to go back to.
 #[derive(Clone)]
 pub struct Snapshot {
-    frames: Vec<Frame>,
-    notified: BTreeSet<usize>,
-    layers: Layers,
-}
-
-/// A task decided on predictions: its changes are not sent or its predecessors' are not confirmed.
-pub struct Pending {
-    snapshot: Snapshot,
-    position: Position,
-    scripts: Vec<Work>,
-    events: Vec<Event>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) notified: BTreeSet<usize>,
+    pub(super) layers: Layers,
 }
 
 /// One host in one play.
@@ -83,8 +74,7 @@ pub struct HostRun {
     pub(super) frames: Vec<Frame>,
     pub(super) notified: BTreeSet<usize>,
     pub(super) handlers: Arc<super::handlers::Handlers>,
-    pending: Vec<Pending>,
-    pending_on: Option<(Arc<Machine>, Actor)>,
+    pub(super) outstanding: Outstanding,
     pub(super) careful: Option<Position>,
     pub(super) roles_run: BTreeSet<String>,
     pub(super) failed: bool,
@@ -110,8 +100,7 @@ impl HostRun {
             frames: vec![frame],
             notified: BTreeSet::new(),
             handlers,
-            pending: Vec::new(),
-            pending_on: None,
+            outstanding: Outstanding::default(),
             careful: None,
             roles_run: BTreeSet::new(),
             failed: false,
@@ -302,7 +291,7 @@ impl HostRun {
             ),
             MachineError::Refused(message) => (Status::Failed, message),
         };
-        let events: Vec<Event> = std::mem::take(&mut self.pending).into_iter().flat_map(|p| p.events).collect();
+        let events = self.outstanding.take_events();
         // The first task not confirmed is the one that the host was lost in.
         let line = events.iter().find_map(|e| match e {
             Event::TaskResult { task, .. } => Some(task.clone()),
@@ -352,141 +341,9 @@ impl HostRun {
         }
     }
 
-    /// Whether decisions so far wait for confirmation.
-    pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    /// Notes a decided task. Without changes outstanding it is reported at once.
-    pub fn decide(&mut self, snapshot: Snapshot, position: &Position, scripts: Vec<Work>, events: Vec<Event>) {
-        if scripts.is_empty() && self.pending.is_empty() {
-            events.into_iter().for_each(|e| self.run.tell(e));
-            return;
-        }
-        self.pending.push(Pending { snapshot, position: position.clone(), scripts, events });
-    }
-
-    /// Makes sure that what is outstanding is for this machine and user, sending it otherwise.
-    pub async fn settle_on(&mut self, machine: &Arc<Machine>, actor: &Actor) -> Result<(), Stop> {
-        let same = self.pending_on.as_ref().is_none_or(|(m, a)| Arc::ptr_eq(m, machine) && a == actor);
-        if !same {
-            self.flush().await?;
-        }
-        self.pending_on = Some((machine.clone(), actor.clone()));
-        Ok(())
-    }
-
-    /// Sends everything outstanding and reports it.
-    pub async fn flush(&mut self) -> Result<(), Stop> {
-        let Some((machine, actor)) = self.pending_on.clone() else { return self.confirm(&[]) };
-        if self.pending.iter().all(|p| p.scripts.is_empty()) {
-            return self.confirm(&[]);
-        }
-        self.send_now(&machine, &actor, Vec::new(), &[]).await.map(|_| ())
-    }
-
-    /// Sends everything outstanding, then `work`, then questions, as one frame. Returns the outputs of `work`.
-    pub async fn send(
-        &mut self,
-        machine: &Arc<Machine>,
-        actor: &Actor,
-        work: Vec<Work>,
-        probes: &[Probe],
-    ) -> Result<Vec<Output>, Stop> {
-        self.settle_on(machine, actor).await?;
-        self.send_now(machine, actor, work, probes).await
-    }
-
-    async fn send_now(
-        &mut self,
-        machine: &Arc<Machine>,
-        actor: &Actor,
-        work: Vec<Work>,
-        probes: &[Probe],
-    ) -> Result<Vec<Output>, Stop> {
-        let mut all: Vec<Work> = self.pending.iter().flat_map(|p| p.scripts.iter().cloned()).collect();
-        let outstanding = all.len();
-        all.extend(work);
-        if all.is_empty() && probes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let permit = self.run.permit().await;
-        let (began, before) = (Instant::now(), machine.traffic());
-        let sent = machine.send(actor, &all, probes).await;
-        drop(permit);
-        let after = machine.traffic();
-        self.run.tell(Event::RoundTrip {
-            host: self.host.name.clone(),
-            duration: began.elapsed(),
-            work: all.len(),
-            questions: probes.len(),
-            up: after.0 - before.0,
-            down: after.1 - before.1,
-        });
-        self.notes(machine);
-        match sent {
-            Ok(mut outputs) => {
-                let rest = outputs.split_off(outputs.len().min(outstanding));
-                self.confirm(&outputs)?;
-                Ok(rest)
-            }
-            Err((error, mut outputs)) => {
-                outputs.truncate(outstanding);
-                if outputs.len() == outstanding {
-                    self.confirm(&outputs)?;
-                } else {
-                    self.confirm_leading(&outputs);
-                }
-                Err(Stop::Lost(error))
-            }
-        }
-    }
-
-    fn notes(&self, machine: &Machine) {
-        for note in machine.take_notes() {
-            self.run.tell(Event::Warning { message: format!("{}: {note}", machine.name) });
-        }
-    }
-
-    /// Reports the outstanding tasks whose changes went through; goes back to the first whose did not.
-    fn confirm(&mut self, outputs: &[Output]) -> Result<(), Stop> {
-        let mut outputs = outputs.iter();
-        let pending = std::mem::take(&mut self.pending);
-        let machine = self.pending_on.take();
-        for task in pending {
-            let good = (0..task.scripts.len()).all(|_| outputs.next().is_some_and(Output::success));
-            if !good {
-                // The task is done again by itself, where its failure can be told whole.
-                if let Some((machine, _)) = machine {
-                    machine.forget_all();
-                }
-                self.careful = Some(task.position);
-                self.frames = task.snapshot.frames;
-                self.notified = task.snapshot.notified;
-                self.host.restore(task.snapshot.layers);
-                return Err(Stop::RolledBack);
-            }
-            task.events.into_iter().for_each(|e| self.run.tell(e));
-        }
-        Ok(())
-    }
-
-    /// Reports what was acknowledged before a connection was lost.
-    fn confirm_leading(&mut self, outputs: &[Output]) {
-        let mut left = outputs.len();
-        while let Some(task) = self.pending.first() {
-            if task.scripts.len() > left {
-                break;
-            }
-            left -= task.scripts.len();
-            let task = self.pending.remove(0);
-            task.events.into_iter().for_each(|e| self.run.tell(e));
-        }
-    }
-
     /// Publishes how far this host has come, if nothing is outstanding.
     pub fn reach(&self, position: &[u32]) {
-        if self.pending.is_empty() {
+        if !self.has_pending() {
             self.batch.barrier.reach(&self.host.name, position);
         }
     }
@@ -512,10 +369,6 @@ pub struct Outcome {
     pub result: Map<String, Json>,
     /// Differences.
     pub diff: Vec<crate::module::Diff>,
-    /// Changes decided and not sent yet.
-    pub scripts: Vec<Work>,
-    /// Where they go.
-    pub on: Option<(Arc<Machine>, Actor)>,
     /// When it began.
     pub began: Instant,
     /// Events of the items.
@@ -525,15 +378,7 @@ pub struct Outcome {
 impl Outcome {
     /// Returns an outcome with a status and a result.
     pub fn new(status: Status, result: Map<String, Json>) -> Outcome {
-        Outcome {
-            status,
-            result,
-            diff: Vec::new(),
-            scripts: Vec::new(),
-            on: None,
-            began: Instant::now(),
-            events: Vec::new(),
-        }
+        Outcome { status, result, diff: Vec::new(), began: Instant::now(), events: Vec::new() }
     }
 
     /// Returns a failure.

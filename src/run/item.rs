@@ -6,10 +6,11 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     barrier::Position,
+    guard::Guard,
     host::{HostRun, Outcome, Stop},
     lock,
     machine::{Actor, Machine, Work},
-    step::{Plain, skipped},
+    step::{Plain, UNDECIDED, skipped},
     task::{self, Prepared, Readiness, TaskError},
 };
 use crate::{
@@ -41,24 +42,40 @@ impl HostRun {
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
         };
-        let plan = match self.plan(task, position, &prepared).await? {
-            Ok(plan) => plan,
-            Err(outcome) => return Ok(*outcome),
-        };
-        plan.warnings
-            .iter()
-            .for_each(|w| self.run.tell(Event::Warning { message: format!("{}: {w}", self.host.name) }));
-        let mut outcome = if plan.changes.is_empty() {
-            self.finish(task, &prepared, &plan, &[])
-        } else if prepared.check {
-            self.pretend(task, &prepared, &plan)
-        } else if plain.deferrable && closed(&plan) {
-            self.put_off(task, vars, &prepared, &plan)
-        } else {
-            self.carry_out(task, position, vars, &prepared, &plan).await?
-        };
-        outcome.began = began;
-        Ok(outcome)
+        if !self.run.options.lookahead && !prepared.check {
+            prepared.machine.forget_all();
+        }
+        loop {
+            let plan = match self.plan(task, position, &prepared).await? {
+                Ok(plan) => plan,
+                Err(outcome) => return Ok(*outcome),
+            };
+            plan.warnings
+                .iter()
+                .for_each(|w| self.run.tell(Event::Warning { message: format!("{}: {w}", self.host.name) }));
+            let mut outcome = if plan.changes.is_empty() {
+                self.finish(task, &prepared, &plan, &[])
+            } else if prepared.check {
+                self.pretend(task, &prepared, &plan)
+            } else {
+                let guard = guard(&prepared, &self.host.name);
+                if let Some(what) = self.outstanding.moved.hopeless(&guard) {
+                    return Ok(Outcome::failed(&restless(what).at(&task.span)));
+                }
+                // What is on this machine itself can be read by lookups and modules past all shells.
+                let deferrable = plain.deferrable && closed(&plan) && !prepared.machine.is_local();
+                match deferrable {
+                    true => self.foresee(task, vars, &prepared, &plan, guard).await?,
+                    false => match self.carry_out(task, position, vars, &prepared, &plan, &guard).await? {
+                        Some(outcome) => outcome,
+                        // Something has moved since: what is there now is read and planned on.
+                        None => continue,
+                    },
+                }
+            };
+            outcome.began = began;
+            return Ok(outcome);
+        }
     }
 
     /// Reads until the module can plan.
@@ -93,7 +110,7 @@ impl HostRun {
                     return Ok(Err(Box::new(Outcome::failed(&TaskError::from(failure).at(&task.span)))));
                 }
                 Ok(Err(PlanError::Missing(Missing::Depends(on)))) => {
-                    return Ok(Err(Box::new(self.depends(prepared, &on))));
+                    return Ok(Err(Box::new(self.depends(Some(&prepared.machine), &on))));
                 }
                 Ok(Err(PlanError::Missing(missing))) => {
                     let error = TaskError::new(format!("cannot read the host: {missing:?}"));
@@ -106,9 +123,11 @@ impl HostRun {
     }
 
     /// Check mode: what this task finds depends on one that was not carried out.
-    fn depends(&self, prepared: &Prepared, on: &str) -> Outcome {
+    pub(super) fn depends(&self, machine: Option<&Machine>, on: &str) -> Outcome {
         // Whatever it would do is unknown too.
-        prepared.machine.cloud(&[Resource::Anything], on);
+        if let Some(machine) = machine {
+            machine.cloud(&[Resource::Anything], on);
+        }
         let mut result = Map::new();
         result.insert("changed".into(), json!(false));
         result.insert("skipped".into(), json!(true));
@@ -128,6 +147,11 @@ impl HostRun {
     ) -> Result<(), Stop> {
         self.run.tell(Event::TaskRunning { task: self.line(task, position, None), host: self.host.name.clone() });
         let mut ahead = self.ahead(task);
+        // What waits to be sent is not there yet for those who ask past it.
+        let waiting = self.waiting_on();
+        ahead.retain(|(m, a, _)| {
+            (Arc::ptr_eq(m, machine) && a == actor) || waiting.as_ref().is_none_or(|w| !Arc::ptr_eq(m, w))
+        });
         let mine = ahead.iter().position(|(m, a, _)| Arc::ptr_eq(m, machine) && a == actor);
         let needed = probes.clone();
         let mut all = probes;
@@ -190,6 +214,9 @@ impl HostRun {
         let skip = plan.check_mode == CheckMode::Skip;
         result.insert("changed".into(), json!(!skip && plan.would_change()));
         result.insert("failed".into(), json!(false));
+        if skip || (result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {
+            result.insert(UNDECIDED.into(), json!(true));
+        }
         if skip {
             result.insert("skipped".into(), json!(true));
             result.entry("msg").or_insert(json!("not carried out in check mode"));
@@ -205,22 +232,30 @@ impl HostRun {
     }
 
     /// Decides on a change whose effect is known exactly, without sending it yet.
-    fn put_off(&self, task: &Task, vars: &Context, prepared: &Prepared, plan: &Plan) -> Outcome {
+    async fn foresee(
+        &mut self,
+        task: &Task,
+        vars: &Context,
+        prepared: &Prepared,
+        plan: &Plan,
+        guard: Guard,
+    ) -> Result<Outcome, Stop> {
         let outputs = vec![crate::module::StepOutput::default(); plan.changes.len()];
-        let mut outcome = self.finish(task, prepared, plan, &outputs);
+        let outcome = self.finish(task, prepared, plan, &outputs);
         if outcome.status == Status::Failed {
-            return outcome;
+            return Ok(outcome);
         }
-        for (index, change) in plan.changes.iter().enumerate() {
-            let owe = if index == 0 { self.owing(task, vars, prepared, plan) } else { String::new() };
-            outcome.scripts.extend(script(change).map(|s| Work::new(format!("{owe}{}{s}", prepared.environment))));
-            prepared.machine.forget(&change.writes);
-        }
+        let owe = self.owing(task, vars, prepared, plan);
+        let scripts = plan.changes.iter().filter_map(script).enumerate().map(|(index, script)| {
+            let owe = if index == 0 { owe.as_str() } else { "" };
+            Work::new(format!("{owe}{}{script}", prepared.environment))
+        });
+        self.put_off(&prepared.machine, &prepared.actor, scripts.collect(), guard).await?;
+        plan.changes.iter().for_each(|change| prepared.machine.forget(&change.writes));
         prepared.machine.with_state(&prepared.actor, |state| {
             plan.leaves.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
         });
-        outcome.on = Some((prepared.machine.clone(), prepared.actor.clone()));
-        outcome
+        Ok(outcome)
     }
 
     /// The line that records on the host which handlers a change will owe.
@@ -233,6 +268,18 @@ impl HostRun {
         prepared.machine.set_owes(&prepared.actor, true);
         names.iter().map(|n| lock::owe(n)).collect()
     }
+}
+
+/// What the task's changes were planned on.
+fn guard(prepared: &Prepared, host: &str) -> Guard {
+    let context = context(prepared, host);
+    prepared.machine.with_state(&prepared.actor, |state| Guard::of(state, &prepared.module.probe(&context, state)))
+}
+
+/// The failure of a task whose files never stay as they were read.
+fn restless(what: &str) -> TaskError {
+    TaskError::new(format!("something else on the host keeps changing what this task is about: {what}"))
+        .help("stop what writes there, or let it be done with before this task")
 }
 
 /// What a module sees while it plans.

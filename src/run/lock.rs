@@ -61,7 +61,9 @@ pub fn close() -> String {
 
 /// Notes that a handler is owed, in front of the change that notifies it.
 pub fn owe(handler: &str) -> String {
-    format!("{FOLDER}umask 077; printf '%s\\n' {} >>\"$d/pending\" || exit 1\n", quote(&handler.replace('\n', " ")))
+    let handler = handler.replace('\n', " ");
+    // In a shell of its own: what follows keeps its umask and its variables.
+    format!("( {FOLDER}umask 077; mkdir -p \"$d\"; printf '%s\\n' {} >>\"$d/pending\" ) || exit 1\n", quote(&handler))
 }
 
 /// Notes which handlers are still owed once some have run.

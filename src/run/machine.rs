@@ -114,6 +114,11 @@ impl Machine {
         }
     }
 
+    /// Whether it is this machine itself.
+    pub fn is_local(&self) -> bool {
+        self.target.local
+    }
+
     fn states(&self) -> MutexGuard<'_, HashMap<String, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,10 +9,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     barrier::Position,
+    guard::Guard,
     host::{HostRun, Outcome, Stop},
     keyword::{self, truth},
     lock,
     machine::Work,
+    pending::Item,
     task::{self, TaskError},
 };
 use crate::{
@@ -54,6 +56,10 @@ impl HostRun {
         if together {
             self.together(&position).await?;
         } else {
+            // A task taken back would be rendered again.
+            if self.run.acts(&seen, &vars) {
+                self.flush().await?;
+            }
             self.reach(&position);
         }
         if once && !self.batch.first_active(&self.host.name) {
@@ -116,7 +122,7 @@ impl HostRun {
     }
 
     /// Takes over the registered variable and the facts of a result.
-    fn learn(&self, task: &Task, result: &Map<String, Json>) {
+    fn learn(&self, task: &Arc<Task>, result: &Map<String, Json>) {
         if let Some(Json::Object(facts)) = result.get("ansible_facts") {
             let written = task.action.written();
             if written.ends_with("set_fact") {
@@ -134,10 +140,29 @@ impl HostRun {
         if let Some(name) = task.register.as_ref().and_then(Node::as_str) {
             self.host.set(Level::SetFacts, name, Json::Object(result.clone()));
         }
+        if self.run.options.check && matches!(task.action, Action::Module { .. }) {
+            let title = task.title();
+            let sets = self.run.features(task).sets;
+            self.host.set_unsure(sets.iter(), undecided(result).then_some(title.as_str()));
+        }
+    }
+
+    /// Check mode: the task not carried out that a variable of this one depends on.
+    pub(super) fn unsure(&self, task: &Arc<Task>, vars: &Context) -> Option<String> {
+        if !self.run.options.check {
+            return None;
+        }
+        let features = self.run.features(task);
+        self.host.unsure(&self.run.engine.all_references(&features.references, vars).names)
     }
 
     /// Goes through the items of a task and puts their results together.
     async fn items(&mut self, task: &Arc<Task>, position: &Position, vars: &Context) -> Result<Outcome, Stop> {
+        let done = self.outstanding.begin(position);
+        if let Some(on) = self.unsure(task, vars) {
+            let machine = (!only_tells(task)).then(|| self.run.known_machine(&self.host.name)).flatten();
+            return Ok(self.depends(machine.as_deref(), &on));
+        }
         let plain = match self.plain(task, vars) {
             Ok(plain) => plain,
             Err(error) => return Ok(Outcome::failed(&error)),
@@ -158,7 +183,7 @@ impl HostRun {
                 censor(&mut outcome, plain.no_log);
                 Ok(outcome)
             }
-            Some(items) => self.each(task, position, vars, &plain, &items).await,
+            Some(items) => self.each(task, position, vars, &plain, &items, done).await,
         }
     }
 
@@ -168,7 +193,7 @@ impl HostRun {
         Ok(Plain {
             no_log,
             register: task.register.as_ref().and_then(Node::as_str).map(str::to_owned),
-            deferrable: simple && self.careful.is_none(),
+            deferrable: simple && self.careful.is_none() && self.run.options.lookahead,
         })
     }
 
@@ -179,6 +204,7 @@ impl HostRun {
         vars: &Context,
         plain: &Plain,
         items: &[Json],
+        done: Vec<Item>,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();
         let mut all = Outcome::new(Status::Skipped, Map::new());
@@ -188,12 +214,21 @@ impl HostRun {
         let control = task.loop_.as_ref().map(|l| &l.control);
         for (index, item) in items.iter().enumerate() {
             let with = vars.with(task::item_vars(task, items, index));
-            if let (true, Some(seconds)) = (index > 0, control.and_then(|c| c.pause.as_ref())) {
+            let known = done.get(index).cloned();
+            if let (true, None, Some(seconds)) = (index > 0, &known, control.and_then(|c| c.pause.as_ref())) {
                 let seconds =
                     self.run.engine.render_tree(seconds, &with).ok().as_ref().and_then(Json::as_f64).unwrap_or(0.0);
+                self.flush().await?;
                 tokio::time::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0))).await;
             }
-            let mut one = self.item(task, position, &with, plain).await?;
+            let mut one = match known {
+                Some(known) => self.outstanding.draft.again(known),
+                None => {
+                    let one = self.item(task, position, &with, plain).await?;
+                    self.outstanding.draft.note(&one);
+                    one
+                }
+            };
             let name = control.map_or("item", |c| c.item_name());
             one.result.insert(name.to_owned(), item.clone());
             one.result.insert("ansible_loop_var".to_owned(), json!(name));
@@ -208,8 +243,6 @@ impl HostRun {
                 None => item.clone(),
             };
             results.push(Json::Object(one.result.clone()));
-            all.scripts.append(&mut one.scripts);
-            all.on = one.on.take().or(all.on);
             censor(&mut one, plain.no_log);
             all.events.push(Event::ItemResult {
                 task: self.line(task, position, Some(vars)),
@@ -237,10 +270,10 @@ impl HostRun {
         all.result.insert("results".into(), Json::Array(results));
         all.result.insert("changed".into(), json!(changed));
         let message = match all.status {
-            Status::Failed => "one or more items failed",
-            Status::Skipped if items.is_empty() => "there are no items",
-            Status::Skipped => "all items were skipped",
-            _ => "all items completed",
+            Status::Failed => "One or more items failed",
+            Status::Skipped if items.is_empty() => "No items in the list",
+            Status::Skipped => "All items skipped",
+            _ => "All items completed",
         };
         all.result.insert("msg".into(), json!(message));
         if failed {
@@ -304,10 +337,7 @@ impl HostRun {
                 Ok(false) => {}
                 Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
             }
-            if attempt > retries
-                || self.run.interrupted()
-                || (self.run.options.check && outcome.scripts.is_empty() && outcome.on.is_none())
-            {
+            if attempt > retries || self.run.interrupted() || self.run.options.check {
                 outcome.result.insert("attempts".into(), json!(attempt - 1));
                 outcome.result.insert("failed".into(), json!(true));
                 outcome
@@ -320,6 +350,7 @@ impl HostRun {
             let note = format!("{}: try {attempt} of {retries}", task.title());
             self.run.tell(Event::HostNote { host: self.host.name.clone(), note });
             attempt += 1;
+            self.flush().await?;
             tokio::time::sleep(delay).await;
             self.run.forget_everywhere(&self.host.name);
         }
@@ -394,11 +425,6 @@ impl HostRun {
             self.flush().await?;
         }
         let snapshot = self.snapshot();
-        if !outcome.scripts.is_empty()
-            && let Some((machine, actor)) = outcome.on.clone()
-        {
-            self.settle_on(&machine, &actor).await?;
-        }
         let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
         self.learn(task, &outcome.result);
         let ignore = outcome.status == Status::Failed
@@ -410,8 +436,7 @@ impl HostRun {
             && outcome.status != Status::Failed
             && let Err(error) = self.notify(task, vars)
         {
-            let scripts = std::mem::take(&mut outcome.scripts);
-            outcome = Outcome { scripts, on: outcome.on.take(), ..Outcome::failed(&error) };
+            outcome = Outcome::failed(&error);
         }
         let line = self.line(task, position, Some(vars));
         if outcome.status != Status::Skipped
@@ -443,7 +468,7 @@ impl HostRun {
             diff: std::mem::take(&mut outcome.diff),
             result: shown,
         });
-        self.decide(snapshot, position, outcome.scripts, events);
+        self.decide(snapshot, position, events);
         if handler {
             self.settle_owed().await?;
         }
@@ -494,8 +519,9 @@ impl HostRun {
         left.extend(machine.still_owed());
         for actor in machine.owing() {
             let snapshot = self.snapshot();
-            self.settle_on(&machine, &actor).await?;
-            self.decide(snapshot, &Vec::new(), vec![Work::new(lock::settle(&left))], Vec::new());
+            let note = vec![Work::new(lock::settle(&left))];
+            self.put_off(&machine, &actor, note, Guard::default()).await?;
+            self.decide(snapshot, &Vec::new(), Vec::new());
             if left.is_empty() {
                 machine.set_owes(&actor, false);
             }
@@ -503,6 +529,24 @@ impl HostRun {
         Ok(())
     }
 }
+
+/// Whether a task leaves the host as it is, whatever its parameters are.
+fn only_tells(task: &Task) -> bool {
+    const TELL: &[&str] =
+        &["add_host", "assert", "debug", "fail", "group_by", "ping", "set_fact", "setup", "slurp", "stat"];
+    let Action::Module { name, .. } = &task.action else { return false };
+    name.strip_prefix("ansible.builtin.").is_some_and(|short| TELL.contains(&short))
+}
+
+/// Check mode: whether a result, or one of its items', is not what a run would return.
+fn undecided(result: &Map<String, Json>) -> bool {
+    let open = |result: &Map<String, Json>| result.contains_key("depends_on") || result.contains_key(UNDECIDED);
+    let items = result.get("results").and_then(Json::as_array);
+    open(result) || items.is_some_and(|items| items.iter().filter_map(Json::as_object).any(open))
+}
+
+/// The field that marks the result of a command that check mode did not run.
+pub const UNDECIDED: &str = "_ansible_undecided";
 
 /// The outcome of a task whose condition did not hold.
 pub fn skipped(condition: &str) -> Outcome {

@@ -1,6 +1,9 @@
 //! The variables of a host at a task: layers by precedence, and the magic variables in front of them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
@@ -18,12 +21,31 @@ pub struct Host {
     pub name: String,
     /// Inventory variables, facts, `set_fact`, registered results, extra vars.
     layers: Mutex<Layers>,
+    /// Check mode: variables whose values would be another after a run, and the task that was not carried out.
+    unsure: Mutex<BTreeMap<String, String>>,
 }
 
 impl Host {
     /// Returns a host with its inventory's and the extra variables.
     pub fn new(name: &str, layers: Layers) -> Host {
-        Host { name: name.to_owned(), layers: Mutex::new(layers) }
+        Host { name: name.to_owned(), layers: Mutex::new(layers), unsure: Mutex::default() }
+    }
+
+    /// Check mode: notes that variables depend on a task that was not carried out, or that they are known again.
+    pub fn set_unsure<'a>(&self, names: impl IntoIterator<Item = &'a String>, task: Option<&str>) {
+        let mut unsure = self.unsure.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in names {
+            match task {
+                Some(task) => unsure.insert(name.clone(), task.to_owned()),
+                None => unsure.remove(name),
+            };
+        }
+    }
+
+    /// The task that any of these variables depends on.
+    pub fn unsure(&self, names: &BTreeSet<String>) -> Option<String> {
+        let unsure = self.unsure.lock().unwrap_or_else(PoisonError::into_inner);
+        unsure.iter().find(|(name, _)| names.contains(*name)).map(|(_, task)| task.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Layers> {

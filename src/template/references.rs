@@ -27,6 +27,8 @@ pub struct References {
     pub hostvars: bool,
     /// Whether its value can differ from one rendering to the next with the same variables: lookups, times, chance.
     pub impure: bool,
+    /// Whether rendering it does something: runs a command, makes a password, asks a server. Once is enough then.
+    pub acts: bool,
     /// Whether it reads variables by names that are themselves computed: it may read any.
     pub any: bool,
 }
@@ -37,6 +39,7 @@ impl References {
         self.names.extend(other.names);
         self.hostvars |= other.hostvars;
         self.impure |= other.impure;
+        self.acts |= other.acts;
         self.any |= other.any;
     }
 }
@@ -45,6 +48,8 @@ impl References {
 pub(super) const SPECIAL: &[&str] = &["omit", "loop", "self", "super", "caller", "varargs", "kwargs"];
 
 const IMPURE: &[&str] = &["lookup", "query", "q", "now"];
+/// Lookups that do more than read a file.
+const ACTING: &[&str] = &["pipe", "password", "url", "lines"];
 const IMPURE_FILTERS: &[&str] = &[
     "random",
     "shuffle",
@@ -302,6 +307,8 @@ impl Engine {
                 .filters
                 .iter()
                 .any(|(name, _)| IMPURE_FILTERS.contains(&name.rsplit('.').next().unwrap_or_default()));
+        let bare = |plugin: &str| plugin.rsplit('.').next().is_some_and(|p| ACTING.contains(&p));
+        refs.acts = found.lookups.iter().any(|(plugin, _)| bare(plugin));
         // The engine knows scopes but overlooks what is sliced; together they miss nothing.
         let outside = found.read.keys().filter(|name| !found.defined.contains(*name)).map(|name| (*name).to_owned());
         refs.names = names.into_iter().chain(outside).filter(|name| found.is_variable(name)).collect();

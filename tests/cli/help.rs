@@ -47,3 +47,45 @@ fn pages_and_completions_are_made_of_the_same_table() {
         assert!(script.code == 0 && script.stdout.contains("skip-tags"), "{shell}");
     }
 }
+
+/// The commands that a text for people shows: lines of code and code in a line.
+fn shown_commands(text: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().filter_map(|l| l.strip_prefix("    ")).map(str::to_owned);
+    let spans = text.lines().flat_map(|l| l.split('`').skip(1).step_by(2).map(str::to_owned));
+    let commands = lines.chain(spans).filter(|c| c.starts_with("bringup "));
+    let words = |c: String| {
+        let command = c.split(" #").next().unwrap_or_default().split(" -- ").next().unwrap_or_default().to_owned();
+        command.split_whitespace().skip(1).map(|w| w.split('=').next().unwrap_or_default().to_owned()).collect()
+    };
+    commands.map(words).collect()
+}
+
+#[test]
+fn readmes_name_only_what_there_is() {
+    let place = Place::new(&[]);
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for file in ["README.md", "playbooks/README.md", "lab/README.md", "tests/README.md"] {
+        let text = std::fs::read_to_string(top.join(file)).unwrap();
+        for words in shown_commands(&text) {
+            let command = words.first().filter(|w| w.bytes().all(|b| b.is_ascii_lowercase()));
+            let Some(command) = command else { continue };
+            let help = place.run(&[command, "--help"]);
+            assert_eq!(help.code, 0, "{file}: there is no `bringup {command}`");
+            for flag in words.iter().filter(|w| w.starts_with('-')) {
+                let mut known = help.stdout.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+                assert!(known.any(|w| w == flag), "{file}: `bringup {command}` has no `{flag}`");
+                seen += 1;
+            }
+        }
+        // What is linked to is there.
+        let folder = top.join(file).parent().unwrap().to_owned();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if !path.contains("://") && !path.is_empty() {
+                assert!(folder.join(path).exists(), "{file}: there is no {path}");
+            }
+        }
+    }
+    assert!(seen > 5, "the commands of the README are found: {seen}");
+}

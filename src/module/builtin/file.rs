@@ -138,7 +138,7 @@ impl Module for File {
             return vec![path::stat(&path)];
         }
         if matches!(self.state, Some(FileState::Directory)) {
-            probes.extend(path::parents(&path).map(|p| Probe::Stat { path: p.to_owned(), follow: true }));
+            probes.extend(path::above(&path));
         } else {
             probes.push(Probe::Stat { path: path::parent(&path).to_owned(), follow: true });
         }

@@ -68,7 +68,7 @@ impl Deploy<'_> {
         probes.push(path::stat(&dest));
         probes.extend(file_probes(&path));
         if self.dest.ends_with('/') {
-            probes.extend(path::parents(&path).map(|p| Probe::Stat { path: p.to_owned(), follow: true }));
+            probes.extend(path::above(&path));
         }
         Ok(probes)
     }

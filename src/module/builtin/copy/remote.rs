@@ -39,7 +39,7 @@ impl Copy {
         probes.push(tree::probe(&src, self.local_follow.0));
         let top = self.remote_top(&src, &dest);
         probes.push(Probe::Stat { path: top.clone(), follow: true });
-        probes.extend(path::parents(&top).map(|p| Probe::Stat { path: p.to_owned(), follow: true }));
+        probes.extend(path::above(&top));
         for entry in tree::entries(state, &src, self.local_follow.0).unwrap_or_default() {
             let to = rebase(&entry.path, &src, &top);
             match entry.stat.kind {

@@ -155,6 +155,12 @@ pub(in crate::module) fn make(
             None => missing.push(parent),
         }
     }
+    if let Some(first) = missing.last().filter(|first| **first != path && !made.contains_key(**first)) {
+        if state.stat(first, false)?.is_some_and(|s| s.kind == FileKind::Link) {
+            let why = format!("`{first}` is a link that leads nowhere, `{path}` cannot be created below it");
+            return Err(Failure::new(why).into());
+        }
+    }
     let mut script = String::new();
     let mut leaves = Vec::new();
     let mut writes = Vec::new();

@@ -1,0 +1,98 @@
+//! Single promises of the executor, each with the smallest play that shows it.
+
+use std::fs;
+
+use crate::random_plays::world::{Servers, apart};
+
+/// Runs a playbook on hosts reached by ssh; the exit code and all that was printed.
+pub fn apply(servers: &Servers, hosts: usize, top: &std::path::Path, tasks: &str, more: &[&str]) -> (i32, String) {
+    fs::write(top.join("site.yml"), tasks).unwrap();
+    fs::write(top.join("hosts"), servers.inventory(hosts)).unwrap();
+    let mut command = apart(std::path::Path::new(env!("CARGO_BIN_EXE_bringup")));
+    command.args(["apply", "--no-lock", "-i", "hosts", "-e", &format!("top={}", top.display()), "site.yml"]).args(more);
+    let output = command.current_dir(top).env("HOME", servers.home()).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Runs tasks on one host; what was printed. They must succeed.
+fn tasks(top: &std::path::Path, tasks: &str, more: &[&str]) -> String {
+    let site = format!("- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}");
+    let (code, text) = apply(&Servers::start(), 1, top, &site, more);
+    assert_eq!(code, 0, "{text}");
+    text
+}
+
+#[test]
+fn a_command_that_notifies_runs_with_the_umask_of_the_host() {
+    let place = tempfile::tempdir().unwrap();
+    let notifying = "    - shell: umask > {{ top }}/umask
+      notify: restart
+  handlers:
+    - name: restart
+      shell: umask > {{ top }}/plain
+";
+    tasks(place.path(), notifying, &[]);
+    let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+    assert_eq!(read("umask"), read("plain"));
+}
+
+#[test]
+fn items_are_carried_out_in_their_order() {
+    let place = tempfile::tempdir().unwrap();
+    // The second content is too long to travel with others.
+    let items = "    - copy:
+        content: \"{{ 'x' * item }}\"
+        dest: '{{ top }}/file'
+      loop: [1, 100000, 2]
+";
+    tasks(place.path(), items, &[]);
+    assert_eq!(fs::read_to_string(place.path().join("file")).unwrap(), "xx");
+}
+
+#[test]
+fn items_that_went_through_are_told_so_though_a_later_one_fails() {
+    let place = tempfile::tempdir().unwrap();
+    // That nothing can be made in there turns out on the host, when all three are on their way.
+    let items = "    - file: {path: '{{ item }}', state: directory}
+      loop: ['{{ top }}/a', /proc/no-such-thing, '{{ top }}/d']
+      register: made
+      ignore_errors: true
+    - assert:
+        that:
+          - made.results | map(attribute='changed') == [true, false, true]
+          - made.results[1] is failed
+";
+    tasks(place.path(), items, &[]);
+}
+
+#[test]
+fn a_lookup_that_does_something_does_it_once() {
+    let place = tempfile::tempdir().unwrap();
+    let lookup = "    - copy: {content: a, dest: '{{ top }}/a'}
+    - stat: {path: '{{ top }}/a'}
+    - debug:
+        msg: \"{{ lookup('pipe', 'echo x >> ' ~ top ~ '/count') }}\"
+    - stat: {path: '{{ top }}/b'}
+";
+    tasks(place.path(), lookup, &[]);
+    assert_eq!(fs::read_to_string(place.path().join("count")).unwrap(), "x\n");
+}
+
+#[test]
+fn a_plan_does_not_decide_on_what_a_command_would_have_returned() {
+    let place = tempfile::tempdir().unwrap();
+    let undecided = "    - name: ask
+      command: echo yes
+      register: answer
+    - name: told
+      debug: {msg: told}
+      when: answer.stdout == 'yes'
+    - set_fact: {said: '{{ answer.stdout }}'}
+    - name: second hand
+      debug: {msg: told}
+      when: said == 'yes'
+";
+    let text = tasks(place.path(), undecided, &["--check"]);
+    assert_eq!(text.matches("depends on").count(), 3, "{text}");
+}
