@@ -150,7 +150,7 @@ async fn a_step_ends_when_its_time_is_over() {
     let mut shell = session.shell(None).await.expect("a shell");
     let frame = [
         Segment::new("echo quick; exit 124").timeout(Some(Duration::from_secs(60))),
-        Segment::new("echo \"it's\" begun; sleep 300").timeout(Some(Duration::from_secs(2))),
+        Segment::new("echo \"it's\" begun; sleep 300").timeout(Some(Duration::from_secs(4))),
         Segment::new("echo after"),
     ];
     let start = Instant::now();
