@@ -123,6 +123,16 @@ pub enum Answer {
 }
 
 impl Probe {
+    /// What must be known of a path and those above it to tell under which other names it can be written.
+    pub fn links(&self) -> Vec<Probe> {
+        let path = match self {
+            Probe::Stat { path, .. } | Probe::Checksum { path, .. } | Probe::Content { path } => path.as_str(),
+            _ => return Vec::new(),
+        };
+        let ends = path.char_indices().skip(1).filter(|(_, c)| *c == '/').map(|(at, _)| at).chain([path.len()]);
+        ends.map(|end| Probe::Stat { path: path[..end].to_owned(), follow: false }).collect()
+    }
+
     /// What the answer depends on.
     pub fn reads(&self) -> Vec<Resource> {
         match self {

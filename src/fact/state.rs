@@ -12,6 +12,9 @@ use super::{
 /// Answers older than this are read again before a change is planned on them.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// So many links in a row are followed.
+const LINKS: usize = 40;
+
 /// Why an answer cannot be used.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Missing {
@@ -81,7 +84,12 @@ impl State {
         if written.contains(&Resource::Anything) {
             self.removed.clear();
         }
+        let written = &self.by_every_name(written);
+        let aliases = self.aliases(written);
         self.known.retain(|probe, known| {
+            if aliases.contains(probe) {
+                return false;
+            }
             if !touched(written, probe) {
                 return true;
             }
@@ -97,6 +105,92 @@ impl State {
         });
     }
 
+    /// What is known to be at a path itself.
+    fn known_stat(&self, path: &str, follow: bool) -> Option<&FileStat> {
+        match self.known.get(&Probe::Stat { path: path.to_owned(), follow })? {
+            Known::Read { answer: Answer::Stat(stat), .. }
+            | Known::Predicted(Answer::Stat(stat))
+            | Known::Coarse(Answer::Stat(stat)) => stat.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Where a path leads through the links that are known; `None` where that is the path itself.
+    fn real(&self, path: &str) -> Option<String> {
+        let mut left: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let (mut done, mut links) = (String::new(), 0);
+        while let Some(part) = left.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => done.truncate(done.rfind('/').unwrap_or(0)),
+                part => {
+                    let next = format!("{done}/{part}");
+                    match self.known_stat(&next, false).filter(|s| s.kind == super::FileKind::Link && links < LINKS) {
+                        None => done = next,
+                        Some(link) => {
+                            links += 1;
+                            if link.target.starts_with('/') {
+                                done.clear();
+                            }
+                            left.extend(link.target.split('/').rev().map(str::to_owned));
+                        }
+                    }
+                }
+            }
+        }
+        (done != path).then_some(done)
+    }
+
+    /// What is written, under the real names too.
+    fn by_every_name(&self, written: &[Resource]) -> Vec<Resource> {
+        let mut all = written.to_vec();
+        for resource in written {
+            if let Resource::Path(path) = resource {
+                all.extend(self.real(path).map(Resource::Path));
+            }
+        }
+        all
+    }
+
+    /// The probes whose path is another name of something written: through a link above it or at it, or a hard link.
+    fn aliases(&self, written: &[Resource]) -> HashSet<Probe> {
+        let links: Vec<&str> = self
+            .known
+            .keys()
+            .filter_map(|probe| match probe {
+                Probe::Stat { path, follow: false } => Some(path.as_str()),
+                _ => None,
+            })
+            .filter(|path| self.known_stat(path, false).is_some_and(|s| s.kind == super::FileKind::Link))
+            .collect();
+        let several =
+            |path: &str| self.known_stat(path, false).is_some_and(|s| s.kind == super::FileKind::File && s.links > 1);
+        let hard = written.iter().any(|w| matches!(w, Resource::Path(path) if several(path)));
+        if links.is_empty() && !hard {
+            return HashSet::new();
+        }
+        let through = |path: &str| {
+            links.iter().any(|l| path.strip_prefix(l).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        };
+        let other = |path: &str| {
+            through(path)
+                && self.real(path).is_some_and(|real| {
+                    let real = Resource::Path(real);
+                    written.iter().any(|w| w.touches(&real))
+                })
+        };
+        let is = |probe: &&Probe| match probe {
+            Probe::Stat { path, .. } | Probe::Checksum { path, .. } | Probe::Content { path } => {
+                other(path) || (hard && several(path))
+            }
+            Probe::Script { reads, .. } => {
+                reads.iter().any(|r| matches!(r, Resource::Path(path) if other(path) || hard))
+            }
+            _ => false,
+        };
+        self.known.keys().filter(is).cloned().collect()
+    }
+
     /// Forgets every answer.
     pub fn clear(&mut self) {
         self.removed.clear();
@@ -105,8 +199,10 @@ impl State {
 
     /// Check mode: marks whatever `written` may have altered as depending on `task`, for good.
     pub fn cloud(&mut self, written: &[Resource], task: &str) {
+        let written = &self.by_every_name(written);
+        let aliases = self.aliases(written);
         for (probe, known) in &mut self.known {
-            if touched(written, probe) && !matches!(known, Known::Depends(_)) {
+            if (touched(written, probe) || aliases.contains(probe)) && !matches!(known, Known::Depends(_)) {
                 *known = Known::Depends(task.to_owned());
             }
         }
@@ -146,6 +242,11 @@ impl State {
             Some(Known::Read { at, .. }) => *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH,
             Some(_) => false,
         }
+    }
+
+    /// Whether there is an answer, however old.
+    pub fn knows(&self, probe: &Probe) -> bool {
+        self.known.contains_key(probe)
     }
 
     /// Whether the answer was read from the host, rather than predicted.
@@ -270,7 +371,7 @@ fn mismatch(answer: &Answer) -> Missing {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::FileKind, *};
 
     #[test]
     fn below_a_removed_directory_there_is_nothing_until_something_is_put_there() {
@@ -285,5 +386,41 @@ mod tests {
         assert!(state.stat("/a/b", false).unwrap().is_some());
         state.forget(&[Resource::Anything]);
         assert!(state.wants(&stat("/a/b/c"), Instant::now()));
+    }
+
+    #[test]
+    fn what_is_written_is_stale_under_every_name() {
+        let stat = |path: &str, follow| Probe::Stat { path: path.to_owned(), follow };
+        let is = |kind, target: &str| {
+            let mut stat = FileStat::new(kind, 0o644, "root", "root");
+            target.clone_into(&mut stat.target);
+            Answer::Stat(Some(stat))
+        };
+        let fresh = || {
+            State::of([
+                (stat("/l", false), is(FileKind::Link, "d")),
+                (stat("/d", false), is(FileKind::Directory, "")),
+                (stat("/d/f", false), is(FileKind::File, "")),
+                (stat("/l/f", false), is(FileKind::File, "")),
+                (stat("/l/new", false), Answer::Stat(None)),
+                (stat("/d/new", false), Answer::Stat(None)),
+                (stat("/x", false), is(FileKind::Link, "/l/f")),
+                (Probe::Content { path: "/x".into() }, Answer::Content(Some(Vec::new()))),
+                (stat("/other", false), is(FileKind::File, "")),
+            ])
+        };
+        let now = Instant::now();
+        for (written, stale, kept) in [
+            ("/d/f", vec![stat("/l/f", false), Probe::Content { path: "/x".into() }], vec![stat("/d/new", false)]),
+            ("/l/f", vec![stat("/d/f", false)], vec![stat("/other", false)]),
+            ("/d/new", vec![stat("/l/new", false)], vec![stat("/d/f", false), stat("/l/f", false)]),
+            ("/l/new", vec![stat("/d/new", false)], vec![stat("/d/f", false)]),
+            ("/d", vec![stat("/l/f", false), stat("/l/new", false)], vec![stat("/other", false)]),
+        ] {
+            let mut state = fresh();
+            state.forget(&[Resource::Path(written.into())]);
+            stale.iter().for_each(|p| assert!(state.wants(p, now), "{written} leaves {p:?}"));
+            kept.iter().for_each(|p| assert!(!state.wants(p, now), "{written} takes {p:?}"));
+        }
     }
 }

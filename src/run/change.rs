@@ -9,7 +9,7 @@ use super::{
     barrier::Position,
     guard::{Guard, Moved},
     host::{HostRun, Outcome, Stop},
-    item::{context, script, temporary},
+    item::{add_links, context, script, temporary},
     machine::{MachineError, Work},
     task::{Prepared, TaskError},
 };
@@ -45,7 +45,8 @@ impl HostRun {
         let before = format!("{}{}", guard.script(), self.owing(task, vars, prepared, plan));
         let writes: Vec<Resource> = plan.changes.iter().flat_map(|c| c.writes.iter().cloned()).collect();
         prepared.machine.forget(&writes);
-        let probes = if open { self.ahead_on(task, prepared) } else { Vec::new() };
+        let mut probes = if open { self.ahead_on(task, prepared) } else { Vec::new() };
+        prepared.machine.with_state(&prepared.actor, |state| add_links(state, &mut probes));
         let mut outputs: Vec<StepOutput> = Vec::with_capacity(plan.changes.len());
         let mut index = 0;
         while index < plan.changes.len() && outputs.iter().all(|o| o.status == 0 && o.error.is_none()) {

@@ -1,6 +1,6 @@
 //! One item of a task: what is read, what is planned, what is carried out now and what is put off.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -14,7 +14,7 @@ use super::{
     task::{self, Prepared, Readiness, TaskError},
 };
 use crate::{
-    fact::{Missing, Probe, Resource},
+    fact::{Missing, Probe, Resource, State},
     module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step},
     playbook::Task,
     report::{Event, Status},
@@ -158,7 +158,8 @@ impl HostRun {
         if let Some(index) = mine {
             all.extend(ahead.swap_remove(index).2);
         }
-        let (api, shell): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| matches!(p, Probe::Api(_)));
+        let (api, mut shell): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| matches!(p, Probe::Api(_)));
+        machine.with_state(actor, |state| add_links(state, &mut shell));
         let others = ahead.into_iter().map(|(other, as_whom, probes)| async move {
             let (api, shell): (Vec<_>, Vec<_>) = probes.into_iter().partition(|p| matches!(p, Probe::Api(_)));
             if !shell.is_empty() {
@@ -267,6 +268,16 @@ impl HostRun {
         let names = self.notifications(task, vars).unwrap_or_default();
         prepared.machine.set_owes(&prepared.actor, true);
         names.iter().map(|n| lock::owe(n)).collect()
+    }
+}
+
+/// Asks about links too where paths are asked about: what is written under one name makes answers stale under another.
+pub(super) fn add_links(state: &State, probes: &mut Vec<Probe>) {
+    let mut seen: HashSet<Probe> = probes.iter().cloned().collect();
+    for link in probes.iter().flat_map(Probe::links).collect::<Vec<_>>() {
+        if !state.knows(&link) && seen.insert(link.clone()) {
+            probes.push(link);
+        }
     }
 }
 
