@@ -179,7 +179,17 @@ impl State {
                     written.iter().any(|w| w.touches(&real))
                 })
         };
+        // A link itself is no other name of what it leads to.
+        let above = |path: &str| {
+            let (parent, name) = path.rsplit_once('/').unwrap_or_default();
+            through(parent)
+                && self.real(parent).is_some_and(|real| {
+                    let real = Resource::Path(format!("{real}/{name}"));
+                    written.iter().any(|w| w.touches(&real))
+                })
+        };
         let is = |probe: &&Probe| match probe {
+            Probe::Stat { path, follow: false } => above(path) || (hard && several(path)),
             Probe::Stat { path, .. } | Probe::Checksum { path, .. } | Probe::Content { path } => {
                 other(path) || (hard && several(path))
             }
@@ -416,6 +426,8 @@ mod tests {
             ("/d/new", vec![stat("/l/new", false)], vec![stat("/d/f", false), stat("/l/f", false)]),
             ("/l/new", vec![stat("/d/new", false)], vec![stat("/d/f", false)]),
             ("/d", vec![stat("/l/f", false), stat("/l/new", false)], vec![stat("/other", false)]),
+            // Or nobody would know any more that `/l/new` is `/d/new`.
+            ("/d/else", vec![], vec![stat("/l", false), stat("/l/f", false)]),
         ] {
             let mut state = fresh();
             state.forget(&[Resource::Path(written.into())]);
