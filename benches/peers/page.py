@@ -34,7 +34,7 @@ def row(results, key, case, tool):
         time = f"{1000 * wall:.1f} ms"
     else:
         time = seconds(wall) + (f" ({min(good):.2f}–{max(good):.2f})" if len(good) > 1 else "")
-    return (f"| {case} | {title} | {time} | {ratio} | {cpu:.2f} s | {memory:.0f} MB | "
+    return (f"| {case} | {title} | {time} | {ratio} | {cpu:.2f} s | {f'{memory:.0f} MB' if memory else ''} | "
             f"{'' if trips is None else f'{trips:.0f}'} | {len(runs)} |")
 
 
