@@ -7,6 +7,9 @@
 lab tclust 10.93.0
 
 check 'three bare hosts' fleet up 3
+rc=0; out=$(site apply --output json 2>"$LAB_DIR/stderr") || rc=$?
+equal 'without the release files apply ends with 2' 2 $rc
+equal 'and no host was changed' '3 changed=0' "$(python3 "$CHANGES" recap <<<"$out" | sed -n 's/^h[^ ]* \(changed=[^ ]*\).*/\1/p' | sort | uniq -c | sed 's/^ *//')"
 check 'the release files' "$REPO/lab/releases"
 rc=0; out=$(site plan --exit-code --output json 2>"$LAB_DIR/stderr") || rc=$?
 equal 'plan on bare hosts ends with 3' 3 $rc
@@ -66,6 +69,12 @@ check 'pods reach each other after all of it' within 30 pods_reach_all
 check 'a worker reboots' fleet reboot h2
 check 'it comes back by itself' within 120 pods_reach_all
 check 'its node is Ready' within 60 all_ready
+# systemd gives what ignores its signal 90 s: no pod may be such a one.
+boot=$(on h3 cat /proc/sys/kernel/random/boot_id)
+new_boot() { local now; now=$(timeout 5 ssh -F "$LAB_DIR/ssh_config" -o ConnectTimeout=2 -n h3 cat /proc/sys/kernel/random/boot_id) && [ -n "$now" ] && [ "$now" != "$boot" ]; }
+on h3 systemctl reboot || true
+check 'a worker that is told to reboot goes down at once' within 75 new_boot
+check 'it comes back too' within 120 pods_reach_all
 check 'the control plane reboots' fleet reboot h1
 check 'it comes back by itself' within 180 pods_reach_all
 check 'every node is Ready' within 60 all_ready

@@ -84,7 +84,7 @@ box_up() {
 	      - name: box
 	        image: lab.local/box:1
 	        imagePullPolicy: Never
-	        command: [/bin/sh, -c, 'mkdir -p /www; echo hello from $NODE > /www/index.html; echo up; exec httpd -f -p 8080 -h /www']
+	        command: [/bin/sh, -c, 'mkdir -p /www; echo hello from $NODE > /www/index.html; echo up; trap "exit 0" TERM; httpd -f -p 8080 -h /www & wait']
 	        env: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
 	        ports: [{containerPort: 8080}]
 	        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
