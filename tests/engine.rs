@@ -96,3 +96,19 @@ fn a_plan_does_not_decide_on_what_a_command_would_have_returned() {
     let text = tasks(place.path(), undecided, &["--check"]);
     assert_eq!(text.matches("depends on").count(), 3, "{text}");
 }
+
+#[test]
+fn a_task_that_waits_takes_as_long_as_it_waited() {
+    let place = tempfile::tempdir().unwrap();
+    let waiting = "    - name: wait
+      shell: 'cat {{ top }}/seen && exit 0; touch {{ top }}/seen; exit 1'
+      register: seen
+      until: seen is succeeded
+      retries: 3
+      delay: 1
+";
+    let text = tasks(place.path(), waiting, &["--output", "json"]);
+    let result = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let waited = result.filter(|event| event["task"] == "wait").find_map(|event| event["duration_ms"].as_f64());
+    assert!(waited.is_some_and(|ms| ms >= 1000.0), "{text}");
+}

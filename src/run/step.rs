@@ -319,9 +319,11 @@ impl HostRun {
             Err(error) => return Ok(Outcome::failed(&error)),
         };
         let wants_retry = !task.until.is_empty() || task.retries.is_some();
-        let mut attempt = 1;
+        let (began, mut attempt) = (Instant::now(), 1);
         loop {
             let mut outcome = self.attempt(task, position, vars, plain).await?;
+            // What was waited for between the tries is the task's time too.
+            outcome.began = began;
             if outcome.status == Status::Skipped || !wants_retry {
                 return Ok(outcome);
             }
