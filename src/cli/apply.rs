@@ -21,11 +21,16 @@ pub struct Apply {
     /// Show differences of files
     #[arg(short = 'D', long, env = "BRINGUP_DIFF", hide_env_values = true, value_parser = FalseyValueParser::new())]
     diff: bool,
+    /// Leave out lines about what is as it should be, as `plan` does
+    #[arg(long, env = "BRINGUP_ONLY_CHANGES", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    only_changes: bool,
     #[command(flatten)]
     play: Plays,
 }
 
 /// Tell what `apply` would change, with differences; change nothing
+///
+/// What is as it should be is only counted; `-v` shows it.
 #[derive(Args, Debug)]
 pub struct Plan {
     /// Exit with 3 when something would change
@@ -80,7 +85,7 @@ struct Plays {
 impl Apply {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
-        let summary = self.play.run(self.check, self.diff)?;
+        let summary = self.play.run(self.check, self.diff, self.only_changes)?;
         Ok(common::exit(&summary, false))
     }
 }
@@ -88,13 +93,13 @@ impl Apply {
 impl Plan {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
-        let summary = self.play.run(true, true)?;
+        let summary = self.play.run(true, true, self.play.hosts.verbose == 0)?;
         Ok(common::exit(&summary, self.exit_code))
     }
 }
 
 impl Plays {
-    fn run(&self, check: bool, diff: bool) -> Result<Summary, Report> {
+    fn run(&self, check: bool, diff: bool, only_changes: bool) -> Result<Summary, Report> {
         let mut options = self.hosts.options()?;
         options.check = check;
         options.diff = diff;
@@ -126,16 +131,16 @@ impl Plays {
             self.lists.print(&playbooks, &filter, Some(&run))?;
             return Ok(Summary::default());
         }
-        let reporter = self.reporter()?;
+        let reporter = self.reporter(only_changes)?;
         let run = common::new_run(options, inventory, loader, reporter);
         run.undefined(&playbooks)?;
         common::execute(&run, &playbooks)
     }
 
-    fn reporter(&self) -> Result<Arc<dyn Reporter>, Report> {
+    fn reporter(&self, only_changes: bool) -> Result<Arc<dyn Reporter>, Report> {
         // A question between two tasks and a moving display don't go together.
         let live = !self.step;
-        let mut reporter = report::reporter(self.output, self.hosts.verbose, live);
+        let mut reporter = report::reporter(self.output, self.hosts.verbose, only_changes, live);
         if self.profile {
             reporter = Arc::new(report::Profile::new(reporter, self.output != Output::Human));
         }

@@ -177,7 +177,7 @@ pub fn exit(summary: &Summary, changes: bool) -> Exit {
     if summary.interrupted {
         return Exit::Interrupted;
     }
-    match (any(|c| c.unreachable), any(|c| c.failed), changes && any(|c| c.changed)) {
+    match (any(|c| c.unreachable), any(|c| c.failed), changes && (any(|c| c.changed) || summary.undecided > 0)) {
         (true, ..) => Exit::Unreachable,
         (_, true, _) => Exit::Failed,
         (_, _, true) => Exit::Changes,

@@ -14,7 +14,7 @@ use super::Arguments;
 const NAME: &str = "bringup.toml";
 
 /// Settings there are: names of long flags, with `_` or `-`.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "accept_new_host_keys",
     "become",
     "become_user",
@@ -25,6 +25,7 @@ const KNOWN: [&str; 19] = [
     "forks",
     "inventory",
     "limit",
+    "only_changes",
     "output",
     "private_key",
     "profile",

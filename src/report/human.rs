@@ -22,6 +22,7 @@ const FOLD: usize = 5;
 /// Prints results for people.
 pub struct Human {
     verbosity: u8,
+    only_changes: bool,
     live: Option<Live>,
     state: Mutex<State>,
 }
@@ -32,12 +33,18 @@ struct State {
     warned: HashSet<String>,
     last: String,
     depending: usize,
+    would_run: usize,
+    /// The play whose name is not printed yet, because nothing of it was.
+    play: Option<String>,
+    /// Ends that were not worth a line.
+    hidden: u64,
 }
 
 impl Human {
-    /// Returns a reporter; `verbosity` of one shows results, `live` what is going on.
-    pub fn new(verbosity: u8, live: bool) -> Human {
-        Human { verbosity, live: live.then(Live::start), state: Mutex::default() }
+    /// Returns a reporter; `verbosity` of one shows results, `only_changes` leaves out what is as it should be, `live` shows
+    /// what is going on.
+    pub fn new(verbosity: u8, only_changes: bool, live: bool) -> Human {
+        Human { verbosity, only_changes, live: live.then(Live::start), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -56,13 +63,21 @@ impl Reporter for Human {
         match &event {
             Event::PlayStart { play, .. } => {
                 state.last.clear();
-                out.push_str(&format!("\n{}\n", style(format!("PLAY [{play}]")).bold()));
+                let title = format!("\n{}\n", style(format!("PLAY [{play}]")).bold());
+                match self.only_changes {
+                    true => state.play = Some(title),
+                    false => out.push_str(&title),
+                }
             }
             Event::Warning { message } if state.warned.insert(message.clone()) => {
                 aside = Some(format!("{} {message}", style("warning:").yellow()));
             }
             Event::Recap { hosts, duration, round_trips, check } => {
-                out.push_str(&recap::recap(hosts, *duration, round_trips, *check, state.depending));
+                if state.hidden > 0 {
+                    let note = format!("{} without a change not shown: -v shows all", recap::count(state.hidden, "result"));
+                    out.push_str(&format!("\n{}\n", style(note).dim()));
+                }
+                out.push_str(&recap::recap(hosts, *duration, round_trips, *check, (state.would_run, state.depending)));
             }
             _ => {}
         }
@@ -92,7 +107,16 @@ fn terse(end: &HostEnd) -> bool {
         && end.items.iter().all(|i| matches!(i.status, Status::Ok | Status::Skipped) && !always(&i.result))
         && !always(&end.result)
         && end.delegate.is_none()
-        && end.result.get("depends_on").is_none()
+        && !super::open(&end.result)
+}
+
+/// Whether there is more to say than that all is as it should be.
+fn worth(end: &HostEnd) -> bool {
+    !matches!(end.status, Status::Ok | Status::Skipped)
+        || !end.diff.is_empty()
+        || super::open(&end.result)
+        || (end.status == Status::Ok && always(&end.result))
+        || end.items.iter().any(|item| item.status != Status::Skipped && always(&item.result))
 }
 
 /// Whether the result is to be shown in any case, as that of `debug` is.
@@ -111,6 +135,12 @@ fn word(status: Status) -> console::StyledObject<&'static str> {
 
 impl Human {
     fn group(&self, out: &mut String, state: &mut State, group: &Group) {
+        let ends: Vec<&HostEnd> = group.ends.iter().filter(|end| !self.only_changes || worth(end)).collect();
+        state.hidden += (group.ends.len() - ends.len()) as u64;
+        if ends.is_empty() {
+            return;
+        }
+        out.push_str(&state.play.take().unwrap_or_default());
         let title = match group.task.handler {
             true => format!("RUNNING HANDLER [{}]", group.task.name),
             false => format!("TASK [{}]", group.task.name),
@@ -122,13 +152,15 @@ impl Human {
         }
         let mut folded: Vec<Status> = Vec::new();
         let fold = |status: Status| {
-            let many = group.ends.iter().filter(|e| e.status == status && terse(e)).count();
+            let many = ends.iter().filter(|e| e.status == status && terse(e)).count();
             (self.live.is_some() && self.verbosity == 0 && many > FOLD).then_some(many)
         };
         let mut told: Vec<(String, String)> = Vec::new();
-        for end in &group.ends {
+        for end in &ends {
             if end.result.get("depends_on").is_some() {
                 state.depending += 1;
+            } else if super::open(&end.result) {
+                state.would_run += 1;
             }
             match fold(end.status).filter(|_| terse(end)) {
                 Some(_) if folded.contains(&end.status) => {}
@@ -161,6 +193,7 @@ impl Human {
         if whole {
             let note = match end.result.get("depends_on").map(failure::text) {
                 Some(other) => format!(" (depends on `{other}`)"),
+                None if super::open(&end.result) => " (would run)".to_owned(),
                 None if self.verbosity > 0 => format!(" ({:.2} s)", end.duration.as_secs_f64()),
                 None if end.items.len() > 1 => format!(" ({} items)", end.items.len()),
                 None => String::new(),

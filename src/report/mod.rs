@@ -34,11 +34,17 @@ pub enum Output {
     Junit,
 }
 
-/// The reporter for an output format; `live` allows a moving display on a terminal.
-pub fn reporter(output: Output, verbosity: u8, live: bool) -> Arc<dyn Reporter> {
+/// The reporter for an output format; `only_changes` leaves out lines about what is as it should be, `live` allows a moving
+/// display on a terminal.
+pub fn reporter(output: Output, verbosity: u8, only_changes: bool, live: bool) -> Arc<dyn Reporter> {
     match output {
-        Output::Human => Arc::new(human::Human::new(verbosity, live && live::possible())),
+        Output::Human => Arc::new(human::Human::new(verbosity, only_changes, live && live::possible())),
         Output::Json => Arc::new(json::JsonLines),
         Output::Junit => Arc::new(junit::Junit::default()),
     }
+}
+
+/// Whether check mode leaves open what a run would come to: the task or one it depends on was not carried out.
+pub fn open(result: &serde_json::Value) -> bool {
+    result.get("depends_on").is_some() || result.get("would_run").is_some()
 }

@@ -6,13 +6,13 @@ use console::style;
 
 use super::Counts;
 
-/// Ansible's recap, and what it comes to.
+/// Ansible's recap, and what it comes to. `undecided`, in check mode: commands that would run, and tasks that depend on them.
 pub fn recap(
     hosts: &[(String, Counts)],
     duration: Duration,
     round_trips: &BTreeMap<String, u64>,
     check: bool,
-    depending: usize,
+    undecided: (usize, usize),
 ) -> String {
     let mut out = format!("\n{}\n", style("PLAY RECAP").bold());
     for (host, c) in hosts {
@@ -33,14 +33,14 @@ pub fn recap(
     let _ = writeln!(
         out,
         "\n{}; {:.2} s, {}",
-        verdict(hosts, check, depending),
+        verdict(hosts, check, undecided),
         duration.as_secs_f64(),
         count(trips, "round trip")
     );
     out
 }
 
-fn verdict(hosts: &[(String, Counts)], check: bool, depending: usize) -> String {
+fn verdict(hosts: &[(String, Counts)], check: bool, (running, depending): (usize, usize)) -> String {
     let changes: u64 = hosts.iter().map(|(_, c)| u64::from(c.changed)).sum();
     let on = hosts.iter().filter(|(_, c)| c.changed > 0).count() as u64;
     let bad = hosts.iter().filter(|(_, c)| c.failed + c.unreachable > 0).count() as u64;
@@ -50,12 +50,15 @@ fn verdict(hosts: &[(String, Counts)], check: bool, depending: usize) -> String 
     }
     parts.push(match (changes, check) {
         (0, _) if bad > 0 => "nothing changed".to_owned(),
-        (0, true) if depending == 0 => "no changes: all hosts are as described".to_owned(),
+        (0, true) if running + depending == 0 => "no changes: all hosts are as described".to_owned(),
         (0, true) => "no changes foreseen".to_owned(),
         (0, false) => "nothing had to be changed".to_owned(),
         (n, true) => format!("{} to be made on {}", count(n, "change"), count(on, "host")),
         (n, false) => format!("{} made on {}", count(n, "change"), count(on, "host")),
     });
+    if running > 0 {
+        parts.push(format!("{} would run", count(running as u64, "command")));
+    }
     if depending > 0 {
         let depend = if depending == 1 { "task depends" } else { "tasks depend" };
         parts.push(format!("{depending} {depend} on changes not made yet"));
@@ -75,13 +78,14 @@ mod tests {
     #[test]
     fn says_what_it_came_to() {
         let hosts = |changed, failed| vec![("h1".to_owned(), Counts { ok: 3, changed, failed, ..Counts::default() })];
-        assert_eq!(verdict(&hosts(0, 0), true, 0), "no changes: all hosts are as described");
+        assert_eq!(verdict(&hosts(0, 0), true, (0, 0)), "no changes: all hosts are as described");
         assert_eq!(
-            verdict(&hosts(2, 0), true, 2),
-            "2 changes to be made on 1 host, 2 tasks depend on changes not made yet"
+            verdict(&hosts(2, 0), true, (1, 2)),
+            "2 changes to be made on 1 host, 1 command would run, 2 tasks depend on changes not made yet"
         );
-        assert_eq!(verdict(&hosts(0, 0), false, 0), "nothing had to be changed");
-        assert_eq!(verdict(&hosts(1, 0), false, 0), "1 change made on 1 host");
-        assert_eq!(verdict(&hosts(0, 1), false, 0), "1 host failed or unreachable, nothing changed");
+        assert_eq!(verdict(&hosts(0, 0), true, (1, 0)), "no changes foreseen, 1 command would run");
+        assert_eq!(verdict(&hosts(0, 0), false, (0, 0)), "nothing had to be changed");
+        assert_eq!(verdict(&hosts(1, 0), false, (0, 0)), "1 change made on 1 host");
+        assert_eq!(verdict(&hosts(0, 1), false, (0, 0)), "1 host failed or unreachable, nothing changed");
     }
 }

@@ -10,7 +10,7 @@ use super::{
     host::{HostRun, Outcome, Stop},
     lock,
     machine::{Actor, Machine, Work},
-    step::{Plain, UNDECIDED, skipped},
+    step::{Plain, UNDECIDED, WOULD_RUN, skipped},
     task::{self, Prepared, Readiness, TaskError},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     playbook::Task,
     report::{Event, Status},
     template::Context,
+    yaml::{Node, Value},
 };
 
 /// Contents up to this size travel inside the script.
@@ -221,6 +222,9 @@ impl HostRun {
         if skip {
             result.insert("skipped".into(), json!(true));
             result.entry("msg").or_insert(json!("not carried out in check mode"));
+            if plan.would_change() && !never_changes(task) {
+                result.insert(WOULD_RUN.into(), json!(true));
+            }
         }
         let status = match (skip, plan.would_change()) {
             (true, _) => Status::Skipped,
@@ -328,4 +332,13 @@ pub fn temporary(path: &str) -> String {
     let digest = Sha256::digest(path.as_bytes());
     let short: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
     format!("{directory}/.bringup-{short}")
+}
+
+/// Whether `changed_when` says that a task never counts as a change, whatever it does.
+fn never_changes(task: &Task) -> bool {
+    let never = |condition: &Node| match &condition.value {
+        Value::Bool(holds) => !holds,
+        _ => condition.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("false")),
+    };
+    task.changed_when.as_ref().is_some_and(|conditions| conditions.iter().any(never))
 }

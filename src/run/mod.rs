@@ -34,7 +34,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -52,7 +52,7 @@ use crate::{
     inventory::{Inventory, Layers, Level, Variable, Vars, is_localhost},
     module::StepOutput,
     playbook::{Loader, Playbook, Scope, Task, VarMap},
-    report::{Counts, Event, Reporter, Status},
+    report::{self, Counts, Event, Reporter, Status},
     ssh::{Context as SshContext, SharedFile},
     template::{Context, Engine, Local, System, Var, Vars as TemplateVars},
 };
@@ -66,6 +66,8 @@ pub struct Summary {
     pub faults: Vec<String>,
     /// Whether the user interrupted it.
     pub interrupted: bool,
+    /// Check mode: how many results a run may turn into changes, for a command decides that was not carried out.
+    pub undecided: usize,
 }
 
 /// A machine, and its login user as far as that is configured.
@@ -86,6 +88,7 @@ pub struct Run {
     hosts: Mutex<IndexMap<String, Arc<Host>>>,
     machines: Mutex<HashMap<String, Reached>>,
     counts: Mutex<IndexMap<String, Counts>>,
+    undecided: AtomicUsize,
     out: Mutex<HashSet<String>>,
     gone: Mutex<HashSet<String>>,
     faults: Mutex<Vec<String>>,
@@ -125,6 +128,7 @@ impl Run {
             hosts: Mutex::default(),
             machines: Mutex::default(),
             counts: Mutex::default(),
+            undecided: AtomicUsize::new(0),
             out: Mutex::default(),
             gone: Mutex::default(),
             faults: Mutex::default(),
@@ -192,7 +196,12 @@ impl Run {
             round_trips,
             check: self.options.check,
         });
-        Summary { hosts, faults: lock(&self.faults).clone(), interrupted: self.interrupted() }
+        Summary {
+            hosts,
+            faults: lock(&self.faults).clone(),
+            interrupted: self.interrupted(),
+            undecided: self.undecided.load(Ordering::SeqCst),
+        }
     }
 
     /// The inventory.
@@ -205,6 +214,9 @@ impl Run {
         if let Event::TaskResult { host, status, result, .. } = &event {
             let changed = result.get("changed").is_some_and(keyword::truth);
             lock(&self.counts).entry(host.clone()).or_default().add(*status, changed);
+            if report::open(result) {
+                self.undecided.fetch_add(1, Ordering::SeqCst);
+            }
         }
         self.reporter.event(event);
     }

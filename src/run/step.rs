@@ -209,7 +209,7 @@ impl HostRun {
         let began = Instant::now();
         let mut all = Outcome::new(Status::Skipped, Map::new());
         let mut results = Vec::with_capacity(items.len());
-        let (mut failed, mut changed, mut ran) = (false, false, false);
+        let (mut failed, mut changed, mut ran, mut would_run) = (false, false, false, false);
         let mut facts = Map::new();
         let control = task.loop_.as_ref().map(|l| &l.control);
         for (index, item) in items.iter().enumerate() {
@@ -235,6 +235,7 @@ impl HostRun {
             failed |= one.status == Status::Failed;
             changed |= truth(one.result.get("changed").unwrap_or(&Json::Null));
             ran |= one.status != Status::Skipped;
+            would_run |= one.result.contains_key(WOULD_RUN);
             if let Some(Json::Object(more)) = one.result.get("ansible_facts") {
                 facts.extend(more.clone());
             }
@@ -281,6 +282,9 @@ impl HostRun {
         }
         if all.status == Status::Skipped {
             all.result.insert("skipped".into(), json!(true));
+        }
+        if would_run {
+            all.result.insert(WOULD_RUN.into(), json!(true));
         }
         if !facts.is_empty() {
             all.result.insert("ansible_facts".into(), Json::Object(facts));
@@ -549,6 +553,9 @@ fn undecided(result: &Map<String, Json>) -> bool {
 
 /// The field that marks the result of a command that check mode did not run.
 pub const UNDECIDED: &str = "_ansible_undecided";
+
+/// The field of a result that says: check mode did not run this, and a run would.
+pub const WOULD_RUN: &str = "would_run";
 
 /// The outcome of a task whose condition did not hold.
 pub fn skipped(condition: &str) -> Outcome {

@@ -99,6 +99,44 @@ fn a_run_says_what_it_came_to() {
 }
 
 #[test]
+fn a_plan_shows_what_is_not_as_it_should_be() {
+    let site = r#"- name: Nothing to do
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: as it is
+      file: {path: '{{ playbook_dir }}', state: directory}
+    - name: left out
+      ping:
+      when: false
+- name: Much to do
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: also as it is
+      file: {path: '{{ playbook_dir }}', state: directory}
+    - name: files
+      copy: {content: "{{ item }}\n", dest: '{{ playbook_dir }}/{{ item }}'}
+      loop: [old, new]
+    - name: said
+      debug: {msg: hello}
+    - name: asked
+      command: id
+      register: id
+    - name: after it
+      debug: {msg: '{{ id.stdout }}'}
+"#;
+    let place = Place::new(&[("site.yml", site), ("old", "old\n")]);
+    let run = |arguments: &[&str]| place.run(&[arguments, &["-c", "local", "-i", "h1,", "site.yml"]].concat());
+    settled(&place, || insta::assert_snapshot!("plan", run(&["plan"]).shown()));
+    let all = run(&["plan", "-v"]).stdout;
+    assert!(["PLAY [Nothing to do]", "ok: [h1]", "skipping: [h1]"].iter().all(|text| all.contains(text)), "{all}");
+    let applied = run(&["apply", "--only-changes"]).stdout;
+    assert!(applied.contains("changed: [h1] => (item=new)") && !applied.contains("as it is"), "{applied}");
+    assert!(run(&["apply"]).stdout.contains("TASK [as it is]"));
+}
+
+#[test]
 fn unreachable_hosts_are_told_with_what_to_do() {
     let site = "- hosts: all\n  tasks:\n    - ping:\n";
     let place = Place::new(&[("site.yml", site), ("hosts", "h1 ansible_host=127.0.0.1 ansible_port=1\n")]);
