@@ -74,7 +74,8 @@ impl Reporter for Human {
             }
             Event::Recap { hosts, duration, round_trips, check } => {
                 if state.hidden > 0 {
-                    let note = format!("{} without a change not shown: -v shows all", recap::count(state.hidden, "result"));
+                    let note =
+                        format!("{} without a change not shown: -v shows all", recap::count(state.hidden, "result"));
                     out.push_str(&format!("\n{}\n", style(note).dim()));
                 }
                 out.push_str(&recap::recap(hosts, *duration, round_trips, *check, (state.would_run, state.depending)));

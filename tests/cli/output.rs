@@ -83,7 +83,11 @@ fn exit_codes_tell_what_happened() {
     assert!(!place.path().join("f").exists(), "plan changes nothing");
     let command = "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: 'true'\n";
     std::fs::write(place.path().join("command.yml"), command).unwrap();
-    assert_eq!(code(&["plan", "-i", "h1,", "--exit-code", "command.yml"]), 3, "a command counts as a change when it runs");
+    assert_eq!(
+        code(&["plan", "-i", "h1,", "--exit-code", "command.yml"]),
+        3,
+        "a command counts as a change when it runs"
+    );
     std::fs::write(place.path().join("reads.yml"), format!("{command}      changed_when: false\n")).unwrap();
     assert_eq!(code(&["plan", "-i", "h1,", "--exit-code", "reads.yml"]), 0);
     assert_eq!(code(&["apply", "-i", "h1,", "fails.yml"]), 2);
