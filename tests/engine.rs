@@ -112,3 +112,33 @@ fn a_task_that_waits_takes_as_long_as_it_waited() {
     let waited = result.filter(|event| event["task"] == "wait").find_map(|event| event["duration_ms"].as_f64());
     assert!(waited.is_some_and(|ms| ms >= 1000.0), "{text}");
 }
+
+/// Ansible flushes after the tasks and after `post_tasks`: a handler that is notified while handlers run is due at the next of
+/// these, and after the last it is forgotten.
+#[test]
+fn handlers_that_notify_each_other_come_to_an_end() {
+    let place = tempfile::tempdir().unwrap();
+    let site = |notifying: bool| {
+        format!(
+            "- hosts: all
+  gather_facts: false
+  tasks:
+    - command: 'true'
+      changed_when: {notifying}
+      notify: [itself, one]
+  handlers:
+    - {{name: itself, command: 'true', notify: itself}}
+    - {{name: one, command: 'true', notify: two}}
+    - {{name: two, command: 'true', notify: one}}
+"
+        )
+    };
+    let servers = Servers::start();
+    let handlers = |site: &str| {
+        let (code, text) = apply(&servers, 1, place.path(), site, &[]);
+        assert_eq!(code, 0, "{text}");
+        text.matches("RUNNING HANDLER").count()
+    };
+    assert_eq!(handlers(&site(true)), 6);
+    assert_eq!(handlers(&site(false)), 0, "nothing is owed to the next run");
+}

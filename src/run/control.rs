@@ -50,6 +50,7 @@ impl HostRun {
             MetaAction::EndHost => {
                 self.flush().await?;
                 self.frames.clear();
+                self.left_early = true;
             }
             MetaAction::EndRole => self.end_role(task),
             MetaAction::EndPlay | MetaAction::EndBatch => {

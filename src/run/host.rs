@@ -78,6 +78,8 @@ pub struct HostRun {
     pub(super) careful: Option<Position>,
     pub(super) roles_run: BTreeSet<String>,
     pub(super) failed: bool,
+    /// Whether `meta: end_host` took it out before the play was over.
+    pub(super) left_early: bool,
 }
 
 impl HostRun {
@@ -104,6 +106,7 @@ impl HostRun {
             careful: None,
             roles_run: BTreeSet::new(),
             failed: false,
+            left_early: false,
         }
     }
 
@@ -112,7 +115,7 @@ impl HostRun {
         loop {
             let ended = match self.turn().await {
                 Ok(true) => continue,
-                Ok(false) => match self.flush().await {
+                Ok(false) => match self.wind_up().await {
                     Ok(()) => break,
                     Err(stop) => stop,
                 },
@@ -133,6 +136,14 @@ impl HostRun {
         }
         self.run.tell(Event::HostDone { host: self.host.name.clone() });
         self.batch.barrier.leave(&self.host.name);
+    }
+
+    /// Sends what is left. What the last handlers have notified is not run by anyone, as with Ansible, so it is not owed either.
+    async fn wind_up(&mut self) -> Result<(), Stop> {
+        if !self.failed && !self.left_early && !std::mem::take(&mut self.notified).is_empty() {
+            self.settle_owed().await?;
+        }
+        self.flush().await
     }
 
     /// Does one operation. False when there is none left.

@@ -438,12 +438,19 @@ impl HostRun {
                 .ok()
                 .flatten()
                 .unwrap_or(false);
-        if changed
-            && outcome.status != Status::Failed
-            && let Err(error) = self.notify(task, vars)
-        {
-            outcome = Outcome::failed(&error);
-        }
+        let own = self.frames.last().filter(|frame| frame.handlers).map(|frame| frame.pc);
+        let again = if changed && outcome.status != Status::Failed {
+            match self.notify(task, vars) {
+                // A handler that notifies itself is due again at the next flush.
+                Ok(notified) => own.filter(|own| notified.contains(own)),
+                Err(error) => {
+                    outcome = Outcome::failed(&error);
+                    None
+                }
+            }
+        } else {
+            None
+        };
         let line = self.line(task, position, Some(vars));
         if outcome.status != Status::Skipped
             && let Some(role) = task.scope.role()
@@ -462,6 +469,7 @@ impl HostRun {
             }
             self.advance();
         }
+        self.notified.extend(again);
         let shown = shown(&outcome.result);
         let delegate = self.delegate_name(task, vars);
         let mut events = std::mem::take(&mut outcome.events);
@@ -485,16 +493,18 @@ impl HostRun {
         keyword::text(&self.run, &task.scope, vars, |k| k.delegate_to.as_ref()).ok().flatten()
     }
 
-    fn notify(&mut self, task: &Task, vars: &Context) -> Result<(), TaskError> {
+    fn notify(&mut self, task: &Task, vars: &Context) -> Result<Vec<usize>, TaskError> {
+        let mut notified = Vec::new();
         for name in self.notifications(task, vars)? {
             let found = self.handlers.find(&name);
             if found.is_empty() {
                 let error = TaskError::new(format!("there is no handler named `{name}`")).at(&task.span);
                 return Err(error.help("a handler is found by its name or by what it listens to"));
             }
-            self.notified.extend(found);
+            notified.extend(found);
         }
-        Ok(())
+        self.notified.extend(&notified);
+        Ok(notified)
     }
 
     /// The names that a task notifies, rendered.
@@ -510,7 +520,7 @@ impl HostRun {
     }
 
     /// Tells the host which handlers are still owed, once some have run.
-    async fn settle_owed(&mut self) -> Result<(), Stop> {
+    pub(super) async fn settle_owed(&mut self) -> Result<(), Stop> {
         if self.run.options.check {
             return Ok(());
         }
