@@ -92,9 +92,22 @@ fn a_plan_does_not_decide_on_what_a_command_would_have_returned() {
     - name: second hand
       debug: {msg: told}
       when: said == 'yes'
+    - name: asserted
+      assert: {that: [answer is not changed]}
+    - name: shown
+      debug: {var: answer.stdout}
+    - command: echo yes
+      register: again
+    - name: judged by itself
+      debug: {msg: told}
+      register: again
+      failed_when: again is failed
+    - name: judged
+      debug: {msg: told}
+      failed_when: answer.stdout != 'yes'
 ";
     let text = tasks(place.path(), undecided, &["--check"]);
-    assert_eq!(text.matches("depends on").count(), 3, "{text}");
+    assert_eq!(text.matches("depends on `").count(), 6, "{text}");
 }
 
 #[test]

@@ -137,6 +137,15 @@ impl MetaAction {
     }
 }
 
+/// The parameter of a module whose texts are expressions without braces, as conditions are.
+pub fn expression_parameter(module: &str) -> Option<&'static str> {
+    match module {
+        "ansible.builtin.assert" => Some("that"),
+        "ansible.builtin.debug" => Some("var"),
+        _ => None,
+    }
+}
+
 impl Action {
     /// Returns the module's, include's or meta's name as written.
     pub fn written(&self) -> &str {

@@ -17,7 +17,7 @@ mod tags;
 mod task;
 mod undefined;
 
-pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames};
+pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames, expression_parameter};
 pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keywords::Keywords;
 pub use list::Listing;

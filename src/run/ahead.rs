@@ -13,9 +13,9 @@ use super::{
 use crate::{
     fact::{Missing, Probe},
     module::PlanError,
-    playbook::{Action, LoopKind, MetaAction, SearchKind, Task},
+    playbook::{Action, LoopKind, MetaAction, SearchKind, Task, expression_parameter},
     template::{Context, References},
-    yaml::Node,
+    yaml::{Node, Value},
 };
 
 /// So many tasks are looked at ahead at most: enough for a whole play that has nothing to do, few enough that a play
@@ -31,6 +31,8 @@ const WINDOW_AFTER_CHANGE: usize = 24;
 pub struct Features {
     /// What its templates read, those of a template file included.
     pub references: Arc<References>,
+    /// What `until`, `changed_when` and `failed_when` read, once there is a result.
+    pub judged: Arc<References>,
     /// Variables it sets: `register`, `set_fact`.
     pub sets: Arc<Vec<String>>,
     /// It may set variables whose names are not known.
@@ -54,11 +56,19 @@ impl Run {
     }
 
     fn look_at(&self, task: &Task) -> Features {
-        let mut nodes: Vec<&Node> = task.scope.whens();
+        let mut expressions: Vec<&Node> = task.scope.whens();
+        let mut nodes: Vec<&Node> = Vec::new();
         let mut features = Features::default();
         let mut sets = Vec::new();
         if let Action::Module { name, args, free_form, template, .. } = &task.action {
-            nodes.extend(args.iter().map(|(_, value)| value));
+            let bare = expression_parameter(name);
+            for (key, value) in args {
+                match (&value.value, bare.is_some() && key.as_str() == bare) {
+                    (Value::Seq(many), true) => expressions.extend(many),
+                    (_, true) => expressions.push(value),
+                    _ => nodes.push(value),
+                }
+            }
             nodes.extend(free_form.iter().chain(template));
             match name.as_str() {
                 "ansible.builtin.set_fact" => sets.extend(args.iter().map(|(key, _)| key.key_text())),
@@ -85,19 +95,28 @@ impl Run {
             nodes.extend(vars.values().map(AsRef::as_ref));
         }
         sets.extend(task.register.as_ref().and_then(Node::as_str).map(str::to_owned));
-        let whens = task.scope.whens().len();
-        let mut all = References::default();
-        for (index, node) in nodes.into_iter().enumerate() {
-            all.extend(match (index < whens, node.as_str()) {
-                (true, Some(condition)) => self.engine.expression_references(condition),
-                _ => self.engine.tree_references(node),
-            });
-        }
+        let mut all = self.expressions(expressions.into_iter());
+        nodes.into_iter().for_each(|node| all.extend(self.engine.tree_references(node)));
+        let judging =
+            task.until.iter().chain(task.changed_when.iter().flatten()).chain(task.failed_when.iter().flatten());
+        features.judged = Arc::new(self.expressions(judging));
         all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
         self.template_names(task, &mut all);
         features.references = Arc::new(all);
         features.sets = Arc::new(sets);
         features
+    }
+
+    /// What expressions read, written without braces or, as `var: hosts['{{ name }}']`, with some in them.
+    fn expressions<'n>(&self, nodes: impl Iterator<Item = &'n Node>) -> References {
+        let mut all = References::default();
+        for node in nodes {
+            all.extend(self.engine.tree_references(node));
+            if let Some(text) = node.as_str() {
+                all.extend(self.engine.expression_references(text));
+            }
+        }
+        all
     }
 
     /// A template file reads variables too.

@@ -153,7 +153,11 @@ impl HostRun {
             return None;
         }
         let features = self.run.features(task);
-        self.host.unsure(&self.run.engine.all_references(&features.references, vars).names)
+        let mut names = self.run.engine.all_references(&features.judged, vars).names;
+        // Its own result, which those conditions read, is the one that it is about to have.
+        features.sets.iter().for_each(|name| drop(names.remove(name)));
+        names.extend(self.run.engine.all_references(&features.references, vars).names);
+        self.host.unsure(&names)
     }
 
     /// Goes through the items of a task and puts their results together.

@@ -7,7 +7,9 @@ use super::items::Around;
 use super::reader::Reader;
 use super::values::is_template;
 use crate::playbook::keyword::Level;
-use crate::playbook::{Action, Diagnostic, Include, IncludeKind, Item, Keywords, MetaAction, Scope, ScopeKind, Task};
+use crate::playbook::{
+    Action, Diagnostic, Include, IncludeKind, Item, Keywords, MetaAction, Scope, ScopeKind, Task, expression_parameter,
+};
 use crate::yaml::{Node, Value};
 
 /// What a dynamic include takes; the rest must stand under `apply`.
@@ -225,11 +227,7 @@ impl Reader<'_> {
 
     /// `that` of `assert` and `var` of `debug` are expressions without braces.
     fn conditions_in_args(&mut self, module: &str, args: &[(Node, Node)]) {
-        let name = match module {
-            "ansible.builtin.assert" => "that",
-            "ansible.builtin.debug" => "var",
-            _ => return,
-        };
+        let Some(name) = expression_parameter(module) else { return };
         for (key, value) in args {
             // `var: hosts['{{ name }}']` is rendered first and then read as an expression.
             let rendered = name == "var" && is_template(value);
