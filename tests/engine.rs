@@ -155,3 +155,17 @@ fn handlers_that_notify_each_other_come_to_an_end() {
     assert_eq!(handlers(&site(true)), 6);
     assert_eq!(handlers(&site(false)), 0, "nothing is owed to the next run");
 }
+
+#[test]
+fn a_command_that_fails_may_have_changed_something() {
+    let place = tempfile::tempdir().unwrap();
+    let failing = "    - command: 'false'
+      ignore_errors: true
+      register: ran
+    - command: /no/such/program
+      ignore_errors: true
+      register: missing
+    - assert: {that: [ran is changed, missing is not changed]}
+";
+    tasks(place.path(), failing, &[]);
+}

@@ -135,6 +135,8 @@ pub fn finished(cmd: &Json, output: &StepOutput, strip: bool) -> Result<Map<Stri
         return Err(Failure { message: format!("the command did not end: {error}"), help: None, result });
     }
     if output.status != 0 {
+        // It ran, so it may have changed something: Ansible says so too. A program that is not there did not.
+        result.insert("changed".into(), json!(output.status != 127 || cmd.is_string()));
         let mut message = "non-zero return code".to_owned();
         if output.status == 127 {
             message.push_str(": there is no such command");

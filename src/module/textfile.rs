@@ -114,7 +114,9 @@ impl Edit<'_> {
             plan.diff.push(put::text_diff(&header, &header, present.bytes, Some(after)));
         }
         let mut said = message.to_owned();
-        if outcome.diff.is_some() {
+        // A new file has 0644 at first: Ansible sees its mode change too.
+        let fresh = present.stat.is_none() && outcome.stat.as_ref().is_some_and(|stat| stat.raw_mode & 0o7777 != 0o644);
+        if outcome.diff.is_some() || fresh {
             if changed {
                 said.push_str(" and ");
             }

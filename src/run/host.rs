@@ -396,7 +396,7 @@ impl Outcome {
     pub fn failed(error: &TaskError) -> Outcome {
         let mut result = error.result.clone();
         result.insert("failed".into(), json!(true));
-        result.insert("changed".into(), json!(false));
+        result.entry("changed").or_insert(json!(false));
         result.insert("msg".into(), json!(error.message));
         if let Some(help) = &error.help {
             result.insert("help".into(), json!(help));

@@ -155,7 +155,7 @@ impl HostRun {
         let features = self.run.features(task);
         let mut names = self.run.engine.all_references(&features.judged, vars).names;
         // Its own result, which those conditions read, is the one that it is about to have.
-        features.sets.iter().for_each(|name| drop(names.remove(name)));
+        names.retain(|name| !features.sets.contains(name));
         names.extend(self.run.engine.all_references(&features.references, vars).names);
         self.host.unsure(&names)
     }
@@ -191,8 +191,25 @@ impl HostRun {
         }
     }
 
+    /// Refuses a `poll` that only turns out to be 0 now: a task that is left running is not supported.
+    fn waited_for(&self, task: &Task, vars: &Context) -> Result<(), TaskError> {
+        let (Some(async_), Some(poll)) = (&task.async_, &task.poll) else { return Ok(()) };
+        let zero = |node: &Node| {
+            let value = self.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+            Ok::<bool, TaskError>(keyword::whole(&value) == Some(0))
+        };
+        if !zero(async_)? && zero(poll)? {
+            let error = TaskError::new("`poll` is 0, which leaves a task running behind the play: bringup does not");
+            return Err(error
+                .at(&poll.span)
+                .help("give `poll` another number: the task is waited for, `async` seconds at most"));
+        }
+        Ok(())
+    }
+
     fn plain(&self, task: &Task, vars: &Context) -> Result<Plain, TaskError> {
         let no_log = keyword::flag(&self.run, &task.scope, vars, |k| k.no_log.as_ref())?.unwrap_or(false);
+        self.waited_for(task, vars)?;
         let simple = task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
         Ok(Plain {
             no_log,
