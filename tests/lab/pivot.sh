@@ -55,17 +55,29 @@ SET=()
 # changed TITLE UNTIL: site.yml with SET does what plan said, and within five minutes UNTIL is true too; a client asks all the time. The
 # second time there is nothing to do.
 changed() {
-    local title=$1 until=$2 planned out began rc=0
-    planned=$(play plan site "${SET[@]}" --output json 2>"$LAB_DIR/stderr" | python3 "$CHANGES" | sort)
+    local title=$1 until=$2 plan out began rc=0
+    plan=$(play plan site "${SET[@]}" --output json 2>"$LAB_DIR/stderr") || true
     count; polls_begin; began=$SECONDS
     out=$(play apply site "${SET[@]}" --output json 2>"$LAB_DIR/stderr") || rc=$?
     equal "$title: site.yml goes through" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
-    equal "$title: it does what plan said" "$planned" "$(python3 "$CHANGES" <<<"$out" | sort)"
+    check "$title: it does what plan said" foretold "$plan" "$out"
     check "$title: it is so" within 300 "$until"
     check "$title: the self-hosted pods are in charge" within 120 in_charge
     polls_end; answered "$title" $((SECONDS - began))
     check "$title: the counter is the same" counted
     quiet "$title: site.yml again" site "${SET[@]}"
+}
+
+# foretold PLAN RUN: what is changed is what was to change. Behind a task that may touch anything (the restart of a kubelet that does not
+# read certificates by itself) plan says of some what they depend on, and no more.
+foretold() {
+    local said did open
+    said=$(python3 "$CHANGES" <<<"$1" | sort) did=$(python3 "$CHANGES" <<<"$2" | sort) open=$(python3 "$CHANGES" depends <<<"$1")
+    comm -23 <(echo "$said") <(echo "$did") | sed 's/^/only planned: /' >"$LAB_DIR/foretold"
+    comm -13 <(echo "$said") <(echo "$did") | while read -r line; do
+        grep -qxF "${line% (*}" <<<"$open" || echo "only done: $line"
+    done >>"$LAB_DIR/foretold"
+    [ ! -s "$LAB_DIR/foretold" ] || { cat "$LAB_DIR/foretold"; return 1; }
 }
 parts() { on h1 'for p in $(pgrep "kube-(apise|contr|sched)"); do tr "\0" "\n" </proc/$p/cmdline; done'; }
 have_arguments() {
