@@ -22,7 +22,8 @@ def main():
             sys.exit(f"line {number} has no event or no time: {line[:200]!r}")
         if event["event"] == "recap":
             recap = event
-        if what == "depends" and event["event"] == "task_result" and event["result"].get("depends_on"):
+        # Of a loop only the items say it.
+        if what == "depends" and event["event"] in ("task_result", "item_result", "handler_result") and event["result"].get("depends_on"):
             print(event["host"], event["task"])
         if what != "changes" or event.get("status") not in ("changed", "failed", "unreachable"):
             continue
