@@ -1,6 +1,7 @@
 """Reads `bringup --output json` on stdin and says what changed.
 
 usage: changes.py            a line for each task or item that changed something: HOST TASK (ITEM)
+       changes.py depends    a line for each task of which a plan only says what it depends on: HOST TASK
        changes.py recap      a line for each host: HOST changed=N failed=N unreachable=N
        changes.py duration   the seconds the run took
 """
@@ -21,6 +22,9 @@ def main():
             sys.exit(f"line {number} has no event or no time: {line[:200]!r}")
         if event["event"] == "recap":
             recap = event
+        # Of a loop only the items say it.
+        if what == "depends" and event["event"] in ("task_result", "item_result", "handler_result") and event["result"].get("depends_on"):
+            print(event["host"], event["task"])
         if what != "changes" or event.get("status") not in ("changed", "failed", "unreachable"):
             continue
         # The items of a loop come before the task's own result, which then says nothing new.

@@ -38,12 +38,24 @@ polls_begin() {
     # What comes next shall not be over before it asks.
     within 30 grep -q ' 200$' "$LAB_DIR/polls"
 }
-# Into POLLS, BAD and AWAY: how often it asked, how often in vain, and for how many seconds at most there was no good answer.
+# Into POLLS, BAD, AWAY and KINDS: how often it asked, how often in vain, for how many seconds at most there was no good answer, and what the
+# bad ones were.
 polls_end() {
     kill "$POLL" 2>/dev/null || true; wait "$POLL" 2>/dev/null || true; POLL=''
-    read -r POLLS BAD AWAY < <(python3 "$HERE/poll.py" "$LAB_DIR/polls")
+    read -r POLLS BAD AWAY KINDS < <(python3 "$HERE/poll.py" "$LAB_DIR/polls")
 }
 less() { awk -v a="$1" -v b="$2" 'BEGIN {exit !(a <= b)}'; }
+# answered TITLE SECONDS: says how the client fared, and holds it against what a change may cost: somebody listens all the time, and nothing
+# but a starting API server's own 403 and 500 stands between good answers, for 3 s at most. How long a start takes is the machine's doing
+# too: one that has more to do than that is not asked for the seconds.
+answered() {
+    local load may='403|500|slow|-'
+    read -r load _ </proc/loadavg
+    echo "  $2 s; $BAD of $POLLS polls failed ($KINDS), $AWAY s at most without a good answer; load $load"
+    if less "$load" $(($(nproc) * 3)); then check "$1: 3 s at most without a good answer" less "$AWAY" 3
+    else may+='|timeout'; echo '  the machine is too busy to judge the seconds'; fi
+    equal "$1: nobody was refused or cut off" '' "$(tr , '\n' <<<"$KINDS" | grep -vE "^($may)(:|\$)" || true)"
+}
 
 # ---------------------------------------------------------------- what must not be lost
 COUNTED=0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The control plane moves into the cluster and back; it lives there through changes, drift and reboots. `--guide`: 1.20.2 with docker.
+# The control plane moves into the cluster and back; it lives there through drift, other arguments, images and certificates, and reboots. `--guide`: 1.20.2 with docker.
 # shellcheck disable=SC2016  # what is quoted so is for the hosts' shells
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$HERE/lib_cluster.sh"
@@ -10,14 +10,21 @@ if [ "${1:-}" = --guide ]; then GUIDE=--guide; lab tpivotg 10.86.0; else lab tpi
 check "lab/quickstart $GUIDE makes a cluster" "$REPO/lab/quickstart" $GUIDE
 [ "$FAILED" = 0 ] || { tail -50 "$LAB_DIR/quickstart.log" "$LAB_DIR/apply.log" 2>/dev/null; exit 1; }
 
+# missing PLAYBOOK: a file that is not there is refused by it, and no process of the control plane is a new one
+missing() {
+    local before rc=0 out
+    before=$(control_plane)
+    out=$(play apply "$1" -e '{"api_server_extra_args": {"audit-policy-file": "/etc/kubernetes/pki/audit.yaml"}}' --output json 2>&1) || rc=$?
+    equal "$1.yml: a file that is not there is refused" 2 $rc
+    check "$1.yml: the refusal names it, and who needs it" grep -q '/etc/kubernetes/pki/audit.yaml is not there, and these need it: kube-apiserver (--audit-policy-file)' <<<"$out"
+    equal "$1.yml: no process of the control plane is a new one" "$before" "$(control_plane)"
+}
+control_plane() { processes | grep -E '^h1 .*(kube-[acs]|etcd)'; }
+
 echo '-- what would be missing is found before anything is changed'
-before=$(processes | grep -E '^h1 .*(kube|etcd)')
-rc=0; out=$(play apply pivot -e '{"api_server_extra_args": {"audit-policy-file": "/etc/kubernetes/pki/audit.yaml"}}' 2>&1) || rc=$?
-equal 'a file that is not there is refused' 2 $rc
-check 'the refusal names it, and who needs it' grep -q '/etc/kubernetes/pki/audit.yaml is not there, and these need it: kube-apiserver' <<<"$(tr -s ' \n' ' ' <<<"${out//│/}")"
+missing pivot
 rc=0; out=$(play apply pivot -e '{"scheduler_extra_args": {"permit-port-sharing": "false"}}' 2>&1) || rc=$?
 equal 'ports that are not shared are refused' 2 $rc
-equal 'no process of the control plane is a new one' "$before" "$(processes | grep -E '^h1 .*(kube|etcd)')"
 refuse 'no guard was brought' on h1 ls /etc/kubernetes/standby
 
 echo '-- there'
@@ -25,13 +32,13 @@ check 'before the pivot plan says that there is much to do' grep -qx 'h1 standby
 count; polls_begin; began=$SECONDS
 check 'pivot.yml goes through' play apply pivot
 check 'the self-hosted pods are in charge' within 30 in_charge
-polls_end
-echo "  $((SECONDS - began)) s; $BAD of $POLLS polls failed, $AWAY s at most without a good answer"
+polls_end; answered 'pivot.yml' $((SECONDS - began))
 check 'the counter is the same' counted
 quiet 'pivot.yml again' pivot
 quiet 'site.yml on it' site
 check 'validate.yml agrees' play apply validate
 check 'keys are for root alone' keys_are_private
+missing site
 
 echo '-- a DaemonSet changed by hand'
 kubectl -n kube-system patch daemonset self-hosted-kube-scheduler --type=json -p '[{"op": "replace", "path": "/spec/template/spec/terminationGracePeriodSeconds", "value": 7}]' >/dev/null
@@ -42,17 +49,105 @@ equal 'it is right' 5 "$(kubectl -n kube-system get daemonset self-hosted-kube-s
 check 'the self-hosted pods are in charge' within 120 in_charge
 quiet 'site.yml after it' site
 
+# ---------------------------------------------------------------- changes, while a client asks
+# What the runs so far have set; each goes on from there.
+SET=()
+# changed TITLE UNTIL: site.yml with SET does what plan said, and within five minutes UNTIL is true too; a client asks all the time. The
+# second time there is nothing to do.
+changed() {
+    local title=$1 until=$2 plan out began rc=0
+    plan=$(play plan site "${SET[@]}" --output json 2>"$LAB_DIR/stderr") || true
+    count; polls_begin; began=$SECONDS
+    out=$(play apply site "${SET[@]}" --output json 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$title: site.yml goes through" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
+    check "$title: it does what plan said" foretold "$plan" "$out"
+    check "$title: it is so" within 300 "$until"
+    check "$title: the self-hosted pods are in charge" within 120 in_charge
+    polls_end; answered "$title" $((SECONDS - began))
+    check "$title: the counter is the same" counted
+    quiet "$title: site.yml again" site "${SET[@]}"
+}
+
+# foretold PLAN RUN: what is changed is what was to change. Behind a task that may touch anything (the restart of a kubelet that does not
+# read certificates by itself) plan says of some what they depend on, and no more.
+foretold() {
+    local said did open
+    said=$(python3 "$CHANGES" <<<"$1" | sort) did=$(python3 "$CHANGES" <<<"$2" | sort) open=$(python3 "$CHANGES" depends <<<"$1")
+    comm -23 <(echo "$said") <(echo "$did") | sed 's/^/only planned: /' >"$LAB_DIR/foretold"
+    comm -13 <(echo "$said") <(echo "$did") | while read -r line; do
+        grep -qxF "${line% (*}" <<<"$open" || echo "only done: $line"
+    done >>"$LAB_DIR/foretold"
+    [ ! -s "$LAB_DIR/foretold" ] || { cat "$LAB_DIR/foretold"; return 1; }
+}
+parts() { on h1 'for p in $(pgrep "kube-(apise|contr|sched)"); do tr "\0" "\n" </proc/$p/cmdline; done'; }
+have_arguments() {
+    [ "$(parts | grep -cx -- --v=1)" = 3 ] || { parts; return 1; }
+    on h1 'test $(grep -l -- "--v=1" /etc/kubernetes/standby/kube-*.yaml | wc -l) = 3' || { echo "the standby's copies have not"; return 1; }
+}
+# have_image NAME: each part is a process of it, and so is the standby's copy
+have_image() {
+    local images
+    images=$(kubectl -n kube-system get pods -l bringup/self-hosted -o jsonpath='{range .items[*]}{.spec.containers[0].image}{"\n"}{end}') || return 1
+    [ "$images" = "$1"$'\n'"$1"$'\n'"$1" ] || { echo "$images"; return 1; }
+    on h1 "test \$(grep -lF '\"$1\"' /etc/kubernetes/standby/kube-*.yaml | wc -l) = 3" || { echo "the standby's copies have not"; return 1; }
+}
+have_other_image() { have_image lab.local/kubernetes:other; }
+have_own_image()   { have_image "$OWN_IMAGE"; }
+OWN_IMAGE=$(kubectl -n kube-system get pods -l bringup/self-hosted=kube-apiserver -o jsonpath='{.items[0].spec.containers[0].image}')
+
+# The certificate that the API server shows.
+shown() { openssl s_client -connect "$LAB_NET.11:6443" </dev/null 2>/dev/null | openssl x509 -noout "$@"; }
+# What is on the host's disk is what the API server shows, what each part's process finds, and what the standby keeps.
+have_certificates() {
+    [ "$(shown -serial)" = "$(on h1 cat /etc/kubernetes/pki/apiserver.crt | openssl x509 -noout -serial)" ] || { echo 'the API server shows another certificate'; return 1; }
+    # shellcheck disable=SC2087
+    on h1 'rc=0
+        same() { cd "$1" && find -L . -name "..?*" -prune -o -type f -print | while read -r f; do cmp "$f" "/etc/kubernetes/pki/$f" || exit 1; done; }
+        for p in $(pgrep "kube-(apise|contr|sched)"); do same "/proc/$p/root/etc/kubernetes/pki" || rc=1; done
+        for d in /etc/kubernetes/standby/secrets/*/; do [ ! -d "$d" ] || same "$d" || rc=1; done
+        exit $rc'
+}
+far_from_end() { shown -checkend $((300 * 86400)); }
+named()        { shown -checkhost "$1" | grep -v NOT | grep 'does match'; }
+kept()         { [ "$(on h1 'cd /etc/kubernetes/standby/secrets 2>/dev/null && ls -A | grep -c ^self' || true)" = "$1" ]; }
+
+# renewed FROM NAME: all certificates are near their end, and the API server shall answer to another name
+renewed() {
+    local was
+    check "certificates near their end: site.yml goes through" play apply site "${SET[@]}" -e pki_days=20 -e pki_renew_days=400
+    refuse 'the certificate on the disk is near its end' eval 'on h1 cat /etc/kubernetes/pki/front-proxy-client.crt | openssl x509 -noout -checkend $((300 * 86400))'
+    was=$(control_plane)
+    SET+=(-e "{\"api_extra_names\": [\"$2\"]}")
+    changed "certificates renewed, from $1" have_certificates
+    check 'the API server shows the new certificate' far_from_end
+    check 'and it holds for the other name' named "$2"
+    equal 'no process of the control plane is a new one' "$was" "$(control_plane)"
+}
+
 echo '-- arguments changed'
-change='{"api_server_extra_args": {"v": "1"}, "controller_manager_extra_args": {"v": "1"}, "scheduler_extra_args": {"v": "1"}}'
-count; polls_begin; began=$SECONDS
-check 'site.yml with other arguments' play apply site -e "$change"
-check 'the self-hosted pods are in charge' within 120 in_charge
-polls_end
-echo "  $((SECONDS - began)) s; $BAD of $POLLS polls failed, $AWAY s at most without a good answer"
-equal 'each part has them' 3 "$(on h1 'for p in $(pgrep "kube-(apise|contr|sched)"); do tr "\0" "\n" </proc/$p/cmdline; done' | grep -cx -- --v=1)"
-check 'the counter is the same' counted
-check "the standby's copy has them" within 60 on h1 'test $(grep -l -- "--v=1" /etc/kubernetes/standby/kube-*.yaml | wc -l) = 3'
-quiet 'site.yml after it' site -e "$change"
+SET+=(-e '{"api_server_extra_args": {"v": "1"}, "controller_manager_extra_args": {"v": "1"}, "scheduler_extra_args": {"v": "1"}}')
+changed 'arguments' have_arguments
+echo '-- another image'
+BEFORE=("${SET[@]}"); SET+=(-e unified_control_plane_image=lab.local/kubernetes:other)
+changed 'another image' have_other_image
+echo '-- certificates renewed'
+renewed 'the host' api.one.test
+echo '-- certificates from Secrets'
+SET+=(-e self_hosted_certificates=secrets)
+changed 'certificates from Secrets' have_certificates
+check "the standby keeps each part's" within 60 kept 3
+echo '-- a Secret changed by hand'
+kubectl -n kube-system patch secret self-hosted-kube-scheduler -p '{"data": {"kube-scheduler.client.crt": "bm8="}}' >/dev/null
+# Which of them is not told: the task has keys in its hands.
+equal 'plan names it' 'h1 self_hosted : Bring them into Secrets, one for each part (censored)' "$(play plan site "${SET[@]}" --output json 2>/dev/null | python3 "$CHANGES")"
+check 'site.yml puts it right' play apply site "${SET[@]}"
+check 'it is right' within 180 have_certificates
+echo '-- another image, certificates from Secrets'
+SET=("${BEFORE[@]}" -e self_hosted_certificates=secrets -e '{"api_extra_names": ["api.one.test"]}')
+changed 'another image, certificates from Secrets' have_own_image
+echo '-- certificates renewed, in Secrets'
+renewed 'Secrets' api.two.test
+check 'keys are for root alone' keys_are_private
 
 reboot_and_wait() {
     local title=$1 began=$SECONDS h; shift
@@ -69,15 +164,15 @@ echo '-- reboots'
 reboot_and_wait 'the only control-plane host' h1
 reboot_and_wait 'all hosts at once' h1 h2 h3
 check 'every node is Ready' within 60 all_ready
-quiet 'site.yml after it' site -e "$change"
+check 'the certificates are the new ones' within 60 have_certificates
+quiet 'site.yml after it' site "${SET[@]}"
 
 echo '-- back'
 count; polls_begin; began=$SECONDS
-check 'unpivot.yml goes through' play apply unpivot -e "$change"
-polls_end
-echo "  $((SECONDS - began)) s; $BAD of $POLLS polls failed, $AWAY s at most without a good answer"
+check 'unpivot.yml goes through' play apply unpivot "${SET[@]}"
+polls_end; answered 'unpivot.yml' $((SECONDS - began))
 check 'all is as before the pivot' within 60 back_again
 check 'the counter is the same' counted
-quiet 'unpivot.yml again' unpivot -e "$change"
-quiet 'site.yml after it' site -e "$change"
+quiet 'unpivot.yml again' unpivot "${SET[@]}"
+quiet 'site.yml after it' site "${SET[@]}"
 check 'every pod is settled' within 90 pods_settled
