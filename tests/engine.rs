@@ -157,6 +157,30 @@ fn handlers_that_notify_each_other_come_to_an_end() {
 }
 
 #[test]
+fn a_plan_goes_on_behind_an_end_that_it_cannot_decide_on() {
+    let place = tempfile::tempdir().unwrap();
+    let ending = "    - command: echo stop
+      register: said
+    - meta: end_play
+      when: said.stdout == ''
+    - copy: {content: x, dest: '{{ top }}/x'}
+";
+    let text = tasks(place.path(), ending, &["--check"]);
+    assert!(text.contains("TASK [copy]"), "{text}");
+}
+
+#[test]
+fn a_task_to_start_at_that_is_not_there_is_a_mistake() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - {name: first, command: 'true'}\n";
+    let start = |name: &str| apply(&Servers::start(), 1, place.path(), site, &["--start-at-task", name]);
+    let (code, text) = start("second");
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("no task is named `second`"), "{text}");
+    assert_eq!(start("first").0, 0);
+}
+
+#[test]
 fn a_command_that_fails_may_have_changed_something() {
     let place = tempfile::tempdir().unwrap();
     let failing = "    - command: 'false'
@@ -168,4 +192,67 @@ fn a_command_that_fails_may_have_changed_something() {
     - assert: {that: [ran is changed, missing is not changed]}
 ";
     tasks(place.path(), failing, &[]);
+}
+
+#[test]
+fn hosts_and_groups_that_appear_can_be_used() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - group_by: {key: 'kind {{ inventory_hostname }}', parents: [kinds]}
+    - assert: {that: [\"'kind-h1' in group_names\", \"groups['kind-h1'] == ['h1']\"]}
+      when: inventory_hostname == 'h1'
+    - add_host: {name: '{{ item }}', groups: [made], ansible_connection: local, colour: red}
+      loop: [m1, m2]
+      run_once: true
+    - assert:
+        that: hostvars['m2'].colour == 'red'
+- hosts: kind-h2:&kinds
+  gather_facts: false
+  tasks:
+    - debug: {msg: 'here is {{ inventory_hostname }}'}
+- hosts: made
+  gather_facts: false
+  tasks:
+    - debug: {msg: '{{ inventory_hostname }} is {{ colour }}'}
+";
+    let (code, text) = apply(&Servers::start(), 2, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
+    for said in ["here is h2", "m1 is red", "m2 is red"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(!text.contains("here is h1"), "{text}");
+}
+
+/// Variables win over keywords, as with Ansible.
+#[test]
+fn a_play_says_how_its_hosts_are_reached() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  connection: local
+  tasks:
+    - command: readlink /proc/self/ns/net
+      register: here
+    - assert:
+        that: hostvars['h1'].here is succeeded
+    - command: printenv SSH_CONNECTION
+      register: ssh
+      failed_when: ssh.rc == 0
+- hosts: all
+  gather_facts: false
+  tasks:
+    - command: printenv SSH_CONNECTION
+      failed_when: false
+      register: ssh
+    - assert: {that: [ssh.rc == 0]}
+- hosts: all
+  gather_facts: false
+  remote_user: nobody-of-this-name
+  tasks:
+    - ping:
+";
+    let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
 }

@@ -250,7 +250,7 @@ fn loops_retries_and_results_are_read() {
     let background = task(&all, "In the background");
     assert_eq!(
         (background.async_.as_ref().unwrap().key_text(), background.poll.as_ref().unwrap().key_text()),
-        ("60".into(), "0".into())
+        ("60".into(), "5".into())
     );
     let found = task(&all, "Files of the system");
     assert!(matches!(&found.action, Action::Include(i) if i.args[0].0.as_str() == Some("file")));

@@ -3,15 +3,39 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Options,
-    keyword::{truth, variable},
+    Options, Run,
+    keyword::{self, truth, variable},
     machine::explain,
     task::TaskError,
 };
 use crate::{
+    playbook::Scope,
     ssh::{HostKeyPolicy, Secret, Target},
     template::Context,
 };
+
+/// What the keywords `connection`, `remote_user` and `port` say, as the variables that would say it; left out is what such a
+/// variable says already, for variables win over keywords.
+///
+/// Source: <https://docs.ansible.com/ansible/latest/reference_appendices/general_precedence.html>
+pub fn keywords(run: &Run, scope: &Scope, vars: &Context) -> Result<Vec<(&'static str, String)>, TaskError> {
+    let mut said = Vec::new();
+    let mut add = |names: &[&'static str], value: Option<String>| {
+        if let Some(value) = value {
+            for name in names {
+                if variable(vars, name)?.is_some() {
+                    return Ok(());
+                }
+            }
+            said.push((names[0], value));
+        }
+        Ok::<(), TaskError>(())
+    };
+    add(&["ansible_connection"], keyword::text(run, scope, vars, |k| k.connection.as_ref())?)?;
+    add(&["ansible_user", "ansible_ssh_user"], keyword::text(run, scope, vars, |k| k.remote_user.as_ref())?)?;
+    add(&["ansible_port", "ansible_ssh_port"], keyword::text(run, scope, vars, |k| k.port.as_ref())?)?;
+    Ok(said)
+}
 
 /// Reads `ansible_host`, `ansible_port`, `ansible_user` and their kin.
 ///

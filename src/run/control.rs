@@ -28,6 +28,11 @@ impl HostRun {
         position: &Position,
         vars: &Context,
     ) -> Result<(), Stop> {
+        if let Some(on) = self.unsure(task, vars) {
+            // Whether the play ends here is not known: what comes behind is looked at all the same.
+            let outcome = self.depends(None, &on);
+            return self.conclude(task, position, vars, outcome).await;
+        }
         match task::conditions(&self.run, task, vars) {
             Ok(None) => {}
             Ok(Some(_)) => {
@@ -60,7 +65,7 @@ impl HostRun {
             }
             MetaAction::ResetConnection => {
                 self.flush().await?;
-                if let Ok((machine, _)) = self.run.machine(&self.host.name, vars) {
+                if let Ok((machine, _)) = self.run.reach(&self.host.name, &task.scope, vars) {
                     machine.reset().await;
                 }
                 self.advance();

@@ -87,6 +87,8 @@ pub struct Machine {
     traffic: (AtomicU64, AtomicU64),
     ssh: Arc<SshContext>,
     owing: SyncMutex<Vec<Actor>>,
+    /// Other logins on the same host, which are closed before this one opens.
+    before: SyncMutex<Vec<Arc<Machine>>>,
     /// Connections to Kubernetes API servers through this machine.
     pub api: crate::kube::Connections,
 }
@@ -110,8 +112,14 @@ impl Machine {
             traffic: (AtomicU64::new(0), AtomicU64::new(0)),
             ssh,
             owing: SyncMutex::default(),
+            before: SyncMutex::default(),
             api: crate::kube::Connections::default(),
         }
+    }
+
+    /// Lets these give the host back before this one is connected to.
+    pub fn after(self, others: Vec<Arc<Machine>>) -> Machine {
+        Machine { before: SyncMutex::new(others), ..self }
     }
 
     /// Whether it is this machine itself.
@@ -297,6 +305,8 @@ impl Machine {
     async fn open<'a>(&self, link: &'a mut Link, actor: &Actor) -> Result<&'a mut Opening, MachineError> {
         let key = key(actor);
         if !link.shells.contains_key(&key) {
+            let before = std::mem::take(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner));
+            futures::future::join_all(before.iter().map(|other| Box::pin(other.close()))).await;
             let session = self.session(link).await?;
             let shell = session.shell(actor.as_deref()).await.map_err(|e| refusal(&e))?;
             link.shells.insert(key.clone(), Opening { shell, opened: false, locked: false });

@@ -16,6 +16,7 @@ mod error;
 mod guard;
 mod handlers;
 mod host;
+mod hosts;
 mod item;
 mod keyword;
 mod lock;
@@ -33,7 +34,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -49,7 +50,7 @@ pub use task::TaskError;
 use variables::Host;
 
 use crate::{
-    inventory::{Inventory, Layers, Level, Variable, Vars, is_localhost},
+    inventory::{Inventory, Layers, Variable, Vars, is_localhost},
     module::StepOutput,
     playbook::{Loader, Playbook, Scope, Task, VarMap},
     report::{self, Counts, Event, Reporter, Status},
@@ -81,12 +82,15 @@ pub struct Run {
     pub engine: Engine,
     /// Reads what is included while running.
     pub loader: Loader,
-    inventory: Arc<Inventory>,
+    inventory: RwLock<Arc<Inventory>>,
     reporter: Arc<dyn Reporter>,
     ssh: Arc<SshContext>,
     permits: Semaphore,
     hosts: Mutex<IndexMap<String, Arc<Host>>>,
+    /// By host, and by the keywords that say how it is reached where a play or task has some.
     machines: Mutex<HashMap<String, Reached>>,
+    /// Which of its machines a host was reached by last.
+    last_reached: Mutex<HashMap<String, String>>,
     counts: Mutex<IndexMap<String, Counts>>,
     undecided: AtomicUsize,
     out: Mutex<HashSet<String>>,
@@ -121,12 +125,13 @@ impl Run {
         Arc::new(Run {
             engine: Engine::new(),
             loader,
-            inventory: Arc::new(inventory),
+            inventory: RwLock::new(Arc::new(inventory)),
             reporter,
             ssh,
             permits,
             hosts: Mutex::default(),
             machines: Mutex::default(),
+            last_reached: Mutex::default(),
             counts: Mutex::default(),
             undecided: AtomicUsize::new(0),
             out: Mutex::default(),
@@ -151,7 +156,7 @@ impl Run {
         self.tell(Event::RunStart {
             check: self.options.check,
             playbooks: playbooks.iter().map(|p| p.path.display().to_string()).collect(),
-            hosts: self.inventory.hosts().len(),
+            hosts: self.inventory().hosts().len(),
         });
         let mut number = 0;
         let mut result = Ok(true);
@@ -167,13 +172,22 @@ impl Run {
             }
         }
         let summary = self.close(began).await;
+        if let (Some(task), None, true) =
+            (&self.options.start_at_task, *lock(&self.started), matches!(result, Ok(true)))
+        {
+            let help =
+                "`--list-tasks` shows the names; tasks that an include brings in while running cannot be started at";
+            return Err(RunError::plain(format!("no task is named `{task}`: nothing was done"), help));
+        }
         result.map(|_| summary)
     }
 
     async fn close(&self, began: Instant) -> Summary {
         let machines: Vec<Arc<Machine>> = lock(&self.machines).values().map(|(m, _)| m.clone()).collect();
-        let round_trips: BTreeMap<String, u64> =
-            machines.iter().filter(|m| m.round_trips() > 0).map(|m| (m.name.clone(), m.round_trips())).collect();
+        let mut round_trips: BTreeMap<String, u64> = BTreeMap::new();
+        for machine in machines.iter().filter(|m| m.round_trips() > 0) {
+            *round_trips.entry(machine.name.clone()).or_default() += machine.round_trips();
+        }
         for machine in &machines {
             let left = machine.still_owed();
             if !left.is_empty() {
@@ -187,7 +201,7 @@ impl Run {
         }
         let closing = machines.iter().map(|m| tokio::time::timeout(Duration::from_secs(5), m.close()));
         futures::future::join_all(closing).await;
-        let order: Vec<String> = self.inventory.hosts().map(str::to_owned).collect();
+        let order: Vec<String> = self.inventory().hosts().map(str::to_owned).collect();
         let mut hosts: Vec<(String, Counts)> = lock(&self.counts).iter().map(|(h, c)| (h.clone(), *c)).collect();
         hosts.sort_by_key(|(host, _)| order.iter().position(|h| h == host).unwrap_or(usize::MAX));
         self.tell(Event::Recap {
@@ -204,9 +218,9 @@ impl Run {
         }
     }
 
-    /// The inventory.
-    pub fn inventory(&self) -> &Inventory {
-        &self.inventory
+    /// The inventory as it is now: hosts and groups can appear while a playbook runs.
+    pub fn inventory(&self) -> Arc<Inventory> {
+        self.inventory.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reports an event, counting results.
@@ -240,32 +254,6 @@ impl Run {
         lock(&self.faults).push(message);
     }
 
-    fn refresh_hosts(&self, directory: &Path) {
-        let mut hosts = lock(&self.hosts);
-        let names: Vec<String> = self.inventory.hosts().map(str::to_owned).chain([LOCALHOST.to_owned()]).collect();
-        for name in names {
-            let fresh = || {
-                let mut layers = Layers::new(self.inventory.host_vars(&name, Some(directory)));
-                layers.push(Level::ExtraVars, Arc::new(self.options.extra_vars.clone()));
-                layers
-            };
-            match hosts.get(&name) {
-                // What was found out about a host stays known; what the playbook's folder says of it may differ.
-                Some(host) => {
-                    let mut layers = fresh();
-                    let known = host.layers();
-                    let keep = [Level::Facts, Level::IncludeVars, Level::SetFacts];
-                    layers.extend(known.layers().iter().filter(|l| keep.contains(&l.level)).cloned());
-                    host.restore(layers);
-                }
-                None => {
-                    let host = Host::new(&name, fresh());
-                    hosts.insert(name.clone(), Arc::new(host));
-                }
-            }
-        }
-    }
-
     /// A host by name.
     pub fn host(&self, name: &str) -> Option<Arc<Host>> {
         let name = if is_localhost(name) && !lock(&self.hosts).contains_key(name) { LOCALHOST } else { name };
@@ -294,12 +282,35 @@ impl Run {
         lock(&self.gone).clear();
     }
 
+    /// The machine of a host as a task reaches it: `connection`, `remote_user` and `port` count where no variable says otherwise.
+    pub fn reach(
+        &self,
+        host: &str,
+        scope: &Scope,
+        vars: &Context,
+    ) -> Result<(Arc<Machine>, Option<String>), TaskError> {
+        let ways = connection::keywords(self, scope, vars)?;
+        if ways.is_empty() {
+            return self.machine(host, vars);
+        }
+        let key = ways.iter().fold(host.to_owned(), |key, (name, value)| format!("{key}\0{name}={value}"));
+        let vars = vars.with(
+            ways.iter().map(|(name, value)| ((*name).to_owned(), Var::data(&serde_json::json!(value)))).collect(),
+        );
+        self.machine_by(&key, host, &vars)
+    }
+
     /// The machine of a host, and its login user as far as that is configured.
     pub fn machine(&self, host: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
-        if let Some(known) = lock(&self.machines).get(host) {
+        self.machine_by(host, host, vars)
+    }
+
+    fn machine_by(&self, key: &str, host: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
+        lock(&self.last_reached).insert(host.to_owned(), key.to_owned());
+        if let Some(known) = lock(&self.machines).get(key) {
             return Ok(known.clone());
         }
-        let local = is_localhost(host) && !self.inventory.hosts().any(|h| h == host);
+        let local = is_localhost(host) && !self.inventory().hosts().any(|h| h == host);
         let target = connection::target(host, vars, &self.options, local)?;
         let login = if target.local { Some(login_name()) } else { target.user.clone() };
         let hold = match (local, !self.options.check && self.options.locks) {
@@ -307,14 +318,17 @@ impl Run {
             (false, true) => Hold::Lock(self.options.who.clone()),
             (false, false) => Hold::Look,
         };
-        let machine = Arc::new(Machine::new(host, target, hold, self.ssh.clone()));
         let mut machines = lock(&self.machines);
-        Ok(machines.entry(host.to_owned()).or_insert((machine, login)).clone())
+        // Another login takes the host over: of two, one would wait for the other's lock.
+        let before = machines.values().map(|(m, _)| m).filter(|m| m.name == host && !m.is_local() && !target.local);
+        let machine = Machine::new(host, target.clone(), hold, self.ssh.clone()).after(before.cloned().collect());
+        Ok(machines.entry(key.to_owned()).or_insert((Arc::new(machine), login)).clone())
     }
 
-    /// A host's machine, if it has been used.
+    /// A host's machine, if it has been used: the one it was reached by last.
     pub(crate) fn known_machine(&self, host: &str) -> Option<Arc<Machine>> {
-        lock(&self.machines).get(host).map(|(machine, _)| machine.clone())
+        let key = lock(&self.last_reached).get(host).cloned()?;
+        lock(&self.machines).get(&key).map(|(machine, _)| machine.clone())
     }
 
     /// The machine that `delegate_to` names: a host of the inventory with its own variables, this machine, or an address.
@@ -359,9 +373,11 @@ impl Run {
 
     /// Forgets what was read of a host, so that a retry reads it anew.
     pub(crate) fn forget_everywhere(&self, host: &str) {
-        if let Some((machine, _)) = lock(&self.machines).get(host) {
-            machine.forget_all();
-        }
+        lock(&self.machines)
+            .values()
+            .map(|(machine, _)| machine)
+            .filter(|m| m.name == host)
+            .for_each(|m| m.forget_all());
     }
 
     /// Forgets what was read of the Kubernetes API on all machines: a change of unknown effect ran somewhere.

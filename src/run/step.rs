@@ -453,6 +453,9 @@ impl HostRun {
         }
         let snapshot = self.snapshot();
         let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
+        if let Err(error) = self.run.regroup(&self.host.name, &outcome.result) {
+            outcome = Outcome::failed(&error.at(&task.span));
+        }
         self.learn(task, &outcome.result);
         let ignore = outcome.status == Status::Failed
             && keyword::flag(&self.run, &task.scope, vars, |k| k.ignore_errors.as_ref())

@@ -257,7 +257,7 @@ pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> 
     let (module, name) = module(task, parameters)?;
     let delegate = keyword::text(run, &task.scope, vars, |k| k.delegate_to.as_ref())?;
     let (machine, login) = match &delegate {
-        None => run.machine(host, vars)?,
+        None => run.reach(host, &task.scope, vars)?,
         Some(delegate) => run.delegate(delegate, vars)?,
     };
     let actor = keyword::actor(run, &task.scope, vars, login.as_deref())?;

@@ -198,6 +198,8 @@ impl TemplateVars for TaskVars {
             Some(Variable::Node(node)) => Some(Var::node(node)),
             Some(Variable::Json(json)) => Some(Var::data(json)),
             None if name == "ansible_facts" => Some(Var::data(&json!({}))),
+            // Ansible's default since 2.19; without a date, a template is the same every time.
+            None if name == "ansible_managed" => Some(Var::data(&json!("Ansible managed"))),
             None if name == "environment" => Some(Var::data(&json!([]))),
             None => None,
         }

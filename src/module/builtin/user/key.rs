@@ -35,7 +35,7 @@ impl User {
         let passphrase = self.ssh_key_passphrase.as_ref().map_or("", |p| &p.0);
         let (key, dir, name) = (quote(&file), quote(&directory), quote(&user.name));
         let script = format!(
-            "umask 077; [ -d {dir} ] || {{ mkdir -p -- {dir} && chown {name} {dir}; }} || exit\nrm -f -- {key} {key}.pub\n\
+            "umask 077; [ -d {dir} ] || {{ mkdir -p -- {dir} && chown \"$(id -u {name}):$(id -g {name})\" {dir}; }} || exit\nrm -f -- {key} {key}.pub\n\
              {} -N {} -C {comment} -f {key} </dev/null || exit\n\
              chown \"$(id -u {name}):$(id -g {name})\" {key} {key}.pub && chmod 0644 {key}.pub\n",
             words(make),
