@@ -26,6 +26,7 @@ mod pending;
 mod play;
 mod program;
 mod repeat;
+mod retry;
 mod step;
 mod task;
 mod variables;
