@@ -34,7 +34,9 @@ no_guard()      { on h1 'kill -9 $(pgrep -f "[b]ringup-standby run" | head -1); 
 fault() {
     local title=$1 began rc=0 by=itself; shift
     count; polls_begin; began=$SECONDS
-    "$@" >"$LAB_DIR/fault.out" 2>&1 || { check "$title: is done" cat "$LAB_DIR/fault.out"; return; }
+    "$@" >"$LAB_DIR/fault.out" 2>&1 || rc=1
+    check "$title: is done" test $rc = 0
+    if [ $rc != 0 ]; then cat "$LAB_DIR/fault.out"; polls_end; return; fi
     # What takes a moment to show.
     sleep 5
     case $title in
@@ -102,7 +104,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
     # Two faults and a reboot each round, so that all of them come by.
     case $((round % 5)) in
         1) fault 'kill -9 of the API server' kill_api; fault 'the only scheduler deleted' no_scheduler; fault 'power cut of the control-plane host' power_cut ;;
-        2) fault 'kill -9 of the kubelet' kill_kubelet; fault 'a Secret deleted by hand' no_secret; fault 'power cut of all hosts' all_cut ;;
+        2) fault 'kill -9 of the kubelet' kill_kubelet; [ ${#OPTIONS[@]} = 0 ] || fault 'a Secret deleted by hand' no_secret; fault 'power cut of all hosts' all_cut ;;
         3) fault "kill -9 of $RUNTIME" kill_runtime; fault 'a DaemonSet deleted by hand' no_daemonset "$(random_part)"; fault 'reboot of the control-plane host' reboot_inside ;;
         4) fault 'network of the control-plane host cut for a minute' no_network; fault "the API server's pod deleted" no_api_pod; fault 'power cut of the control-plane host' power_cut ;;
         0) fault 'kill -9 of the guard and the scheduler' no_guard; fault 'a DaemonSet deleted by hand' no_daemonset kube-apiserver; fault 'power cut of all hosts' all_cut ;;
