@@ -256,3 +256,21 @@ fn a_play_says_how_its_hosts_are_reached() {
     let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
     assert_eq!(code, 0, "{text}");
 }
+
+#[test]
+fn what_takes_a_links_place_has_the_mode_of_what_it_led_to() {
+    let place = tempfile::tempdir().unwrap();
+    let replacing = "    - copy: {content: a, dest: '{{ top }}/f', mode: '0755'}
+    - file: {src: f, dest: '{{ top }}/link', state: link}
+    - copy: {content: b, dest: '{{ top }}/link'}
+    - stat: {path: '{{ top }}/link'}
+      register: foretold
+    - command: stat -c '%F %04a' {{ top }}/link
+      register: real
+    - assert:
+        that:
+          - foretold.stat.mode == '0755'
+          - real.stdout == 'regular file 0755'
+";
+    tasks(place.path(), replacing, &[]);
+}
