@@ -148,6 +148,15 @@ changed 'another image, certificates from Secrets' have_own_image
 echo '-- certificates renewed, in Secrets'
 renewed 'Secrets' api.two.test
 check 'keys are for root alone' keys_are_private
+echo '-- certificates from the host again'
+SECRETS=("${SET[@]}"); SET+=(-e self_hosted_certificates=host)
+changed 'certificates from the host again' have_certificates
+equal 'no Secret is left' '' "$(kubectl -n kube-system get secrets -o name | grep self-hosted)"
+check 'nor a copy of the standby' within 60 kept 0
+echo '-- and from Secrets'
+SET=("${SECRETS[@]}")
+changed 'and from Secrets' have_certificates
+check "the standby keeps each part's again" within 60 kept 3
 
 reboot_and_wait() {
     local title=$1 began=$SECONDS h; shift
