@@ -428,6 +428,11 @@ fn secrets_are_kept_as_files() {
         assert!(said.contains("the Secret s is not there"), "{said}");
         assert_eq!(host.read("standby/secrets/s/sa.key"), "two\n");
         assert!(!host.has("run/secret"), "no key is left behind");
+        // A pod that has its files from the host: nobody needs the copies, and keys are not left lying about.
+        host.put("api/volumes", r#"{"name":"c","hostPath":{"path":"/etc/x","type":"File"}}"#);
+        let said = host.wait(60);
+        assert!(said.contains("the standby's copies of them are taken away"), "{said}");
+        assert!(!host.has("standby/secrets"));
     });
 }
 

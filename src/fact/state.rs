@@ -46,6 +46,10 @@ pub struct State {
     clouded: Option<String>,
     /// Paths predicted to be gone, with all below them: probes below are answered without asking.
     removed: HashSet<String>,
+    /// Something was predicted: it may be asked for under another name.
+    predicted: bool,
+    /// Where links were seen or predicted, so that other paths are not looked through for them.
+    links: HashSet<String>,
 }
 
 static NO_STAT: Answer = Answer::Stat(None);
@@ -66,17 +70,78 @@ impl State {
     pub fn learn(&mut self, probe: Probe, answer: Answer, at: Instant) {
         let known = match &self.clouded {
             Some(task) => Known::Depends(task.clone()),
-            None => Known::Read { answer, at },
+            None => {
+                self.note_link(&probe, &answer);
+                Known::Read { answer, at }
+            }
         };
         self.known.insert(probe, known);
     }
 
-    /// Records what a planned change will leave, so that later tasks are planned on it.
+    /// Records what a planned change will leave, so that later tasks are planned on it, whatever name they know it by.
     pub fn predict(&mut self, probe: Probe, answer: Answer) {
-        if let (Probe::Stat { path, follow: false }, Answer::Stat(None)) = (&probe, &answer) {
-            self.removed.insert(path.clone());
+        self.predicted = true;
+        let real = self.under_real_name(&probe);
+        // At the end of all links both ways to look at it see the same.
+        let plain = match &real {
+            Some(Probe::Stat { path, follow: true }) => Some(Probe::Stat { path: path.clone(), follow: false }),
+            _ => None,
+        };
+        for probe in [plain, real, Some(probe)].into_iter().flatten() {
+            if let (Probe::Stat { path, follow: false }, Answer::Stat(None)) = (&probe, &answer) {
+                self.removed.insert(path.clone());
+            }
+            self.note_link(&probe, &answer);
+            self.known.insert(probe, Known::Predicted(answer.clone()));
         }
-        self.known.insert(probe, Known::Predicted(answer));
+    }
+
+    fn note_link(&mut self, probe: &Probe, answer: &Answer) {
+        if let (Probe::Stat { path, follow: false }, Answer::Stat(Some(stat))) = (probe, answer)
+            && stat.kind == super::FileKind::Link
+        {
+            self.links.insert(path.clone());
+        }
+    }
+
+    /// Whether a path may lead elsewhere than it says.
+    fn may_lead(&self, path: &str) -> bool {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        path.contains("//") || path.contains("/.") || ends.skip(1).any(|end| self.links.contains(&path[..end]))
+    }
+
+    /// The probe under the name its object has behind the links that are known; `None` where that is the same one.
+    fn under_real_name(&self, probe: &Probe) -> Option<Probe> {
+        let real = |path: &str| self.may_lead(path).then(|| self.real(path))?;
+        match probe {
+            Probe::Stat { path, follow: false } => {
+                let (parent, name) = path.rsplit_once('/')?;
+                Some(Probe::Stat { path: format!("{}/{name}", real(parent)?), follow: false })
+            }
+            Probe::Stat { path, follow: true } => Some(Probe::Stat { path: real(path)?, follow: true }),
+            Probe::Checksum { path, algorithm } => Some(Probe::Checksum { path: real(path)?, algorithm: *algorithm }),
+            Probe::Content { path } => Some(Probe::Content { path: real(path)? }),
+            _ => None,
+        }
+    }
+
+    /// What is known of a probe. What is predicted under the real name comes before what was read under another one:
+    /// the host was asked before it was known to be the same.
+    fn what_is_known(&self, probe: &Probe) -> Option<&Known> {
+        let own = self.known.get(probe);
+        if !self.predicted || matches!(own, Some(Known::Predicted(_))) {
+            return own;
+        }
+        let real = self.under_real_name(probe).and_then(|real| self.known.get(&real));
+        real.filter(|known| matches!(known, Known::Predicted(_))).or(own)
+    }
+
+    /// What is predicted of a probe that was not asked, because all above it goes.
+    fn foretold(&self, probe: &Probe) -> Option<&'static Answer> {
+        if self.removed.is_empty() {
+            return None;
+        }
+        self.gone(probe).or_else(|| self.gone(&self.under_real_name(probe)?))
     }
 
     /// Forgets whatever `written` may have altered.
@@ -204,6 +269,8 @@ impl State {
     /// Forgets every answer.
     pub fn clear(&mut self) {
         self.removed.clear();
+        self.links.clear();
+        self.predicted = false;
         self.known.clear();
     }
 
@@ -224,6 +291,7 @@ impl State {
     /// Turns every prediction back into "unread": the change it came from did not happen.
     pub fn drop_predictions(&mut self) {
         self.removed.clear();
+        self.predicted = false;
         self.known.retain(|_, known| !matches!(known, Known::Predicted(_)));
     }
 
@@ -236,7 +304,7 @@ impl State {
             _ => return None,
         };
         let mut above = path.as_str();
-        while let Some((parent, _)) = above.rsplit_once('/').filter(|_| !self.removed.is_empty()) {
+        while let Some((parent, _)) = above.rsplit_once('/') {
             if self.removed.contains(parent) {
                 return Some(answer);
             }
@@ -247,8 +315,8 @@ impl State {
 
     /// Whether the probe needs to be asked before it can be relied on.
     pub fn wants(&self, probe: &Probe, now: Instant) -> bool {
-        match self.known.get(probe) {
-            None => self.gone(probe).is_none(),
+        match self.what_is_known(probe) {
+            None => self.foretold(probe).is_none(),
             Some(Known::Read { at, .. }) => *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH,
             Some(_) => false,
         }
@@ -256,12 +324,12 @@ impl State {
 
     /// Whether there is an answer, however old.
     pub fn knows(&self, probe: &Probe) -> bool {
-        self.known.contains_key(probe)
+        self.what_is_known(probe).is_some() || self.foretold(probe).is_some()
     }
 
     /// Whether the answer was read from the host, rather than predicted.
     pub fn was_read(&self, probe: &Probe) -> bool {
-        matches!(self.known.get(probe), Some(Known::Read { .. }))
+        matches!(self.what_is_known(probe), Some(Known::Read { .. }))
     }
 
     /// The answer to a probe.
@@ -269,8 +337,8 @@ impl State {
     /// # Errors
     /// [`Missing`] when it is not there to be used; a module hands that on from `plan`.
     pub fn get(&self, probe: &Probe) -> Result<&Answer, Missing> {
-        match self.known.get(probe) {
-            None => self.gone(probe).ok_or_else(|| Missing::Unread(Box::new(probe.clone()))),
+        match self.what_is_known(probe) {
+            None => self.foretold(probe).ok_or_else(|| Missing::Unread(Box::new(probe.clone()))),
             Some(Known::Depends(task)) => Err(Missing::Depends(task.clone())),
             Some(Known::Read { answer: Answer::Failed(why), .. }) => Err(Missing::Failed(why.clone())),
             Some(Known::Read { answer, .. } | Known::Predicted(answer) | Known::Coarse(answer)) => Ok(answer),
@@ -280,7 +348,7 @@ impl State {
     /// The [`Probe::Stat`] of a path with times and size as they are now, for tasks that return them.
     pub fn exact_stat(&self, path: &str, follow: bool) -> Result<Option<&FileStat>, Missing> {
         let probe = Probe::Stat { path: path.to_owned(), follow };
-        match self.known.get(&probe) {
+        match self.what_is_known(&probe) {
             Some(Known::Coarse(_)) => Err(Missing::Unread(Box::new(probe))),
             _ => self.stat(path, follow),
         }
@@ -396,6 +464,46 @@ mod tests {
         assert!(state.stat("/a/b", false).unwrap().is_some());
         state.forget(&[Resource::Anything]);
         assert!(state.wants(&stat("/a/b/c"), Instant::now()));
+    }
+
+    #[test]
+    fn what_is_predicted_holds_under_every_name() {
+        let stat = |path: &str, follow| Probe::Stat { path: path.to_owned(), follow };
+        let link = |target: &str| {
+            let mut stat = FileStat::new(FileKind::Link, 0o777, "root", "root");
+            target.clone_into(&mut stat.target);
+            Answer::Stat(Some(stat))
+        };
+        let file = || Answer::Stat(Some(FileStat::new(FileKind::File, 0o600, "root", "root")));
+        let fresh = || State::of([(stat("/l", false), link("d")), (stat("/x", false), link("/l/f"))]);
+        let content = |path: &str| Probe::Content { path: path.to_owned() };
+        let bytes = || Answer::Content(Some(b"new".to_vec()));
+        let (now, names) = (Instant::now(), ["/l/f", "/d/f"]);
+        for written in ["/l/f", "/d/f", "/x"] {
+            let mut state = fresh();
+            for (probe, answer) in [(stat(written, true), file()), (content(written), bytes())] {
+                state.predict(probe, answer);
+            }
+            for name in names {
+                let at = format!("{written} under {name}");
+                assert!(!state.wants(&stat(name, true), now) && state.knows(&stat(name, true)), "{at}");
+                assert_eq!(state.content(name), Ok(Some(&b"new"[..])), "{at}");
+            }
+            assert_eq!(state.content("/x"), Ok(Some(&b"new"[..])), "{written} under /x");
+            assert!(state.stat("/x", false).unwrap().is_some_and(|s| s.kind == FileKind::Link));
+            // The host was asked before the link was known.
+            state.learn(content("/l/./f"), Answer::Content(None), now);
+            assert_eq!(state.content("/l/./f"), Ok(Some(&b"new"[..])), "{written} under /l/./f");
+            state.drop_predictions();
+            assert!(names.iter().all(|name| state.wants(&stat(name, true), now)));
+        }
+        // What goes, goes under its other name; a link that goes leaves what it led to.
+        let mut state = fresh();
+        state.predict(stat("/d", false), Answer::Stat(None));
+        assert_eq!(state.stat("/l/f/deep", false), Ok(None));
+        let mut state = fresh();
+        state.predict(stat("/x", false), Answer::Stat(None));
+        assert!(state.wants(&stat("/d/f", false), now));
     }
 
     #[test]
