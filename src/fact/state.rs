@@ -81,7 +81,7 @@ impl State {
     /// Records what a planned change will leave, so that later tasks are planned on it, whatever name they know it by.
     pub fn predict(&mut self, probe: Probe, answer: Answer) {
         self.predicted = true;
-        let real = self.under_real_name(&probe);
+        let real = self.under_real_name(&probe).map(|(real, _)| real);
         // At the end of all links both ways to look at it see the same.
         let plain = match &real {
             Some(Probe::Stat { path, follow: true }) => Some(Probe::Stat { path: path.clone(), follow: false }),
@@ -110,30 +110,48 @@ impl State {
         path.contains("//") || path.contains("/.") || ends.skip(1).any(|end| self.links.contains(&path[..end]))
     }
 
-    /// The probe under the name its object has behind the links that are known; `None` where that is the same one.
-    fn under_real_name(&self, probe: &Probe) -> Option<Probe> {
+    /// The probe under the name its object has behind the links that are known, and whether one of these is only predicted; `None` where
+    /// that is the same name.
+    fn under_real_name(&self, probe: &Probe) -> Option<(Probe, bool)> {
         let real = |path: &str| self.may_lead(path).then(|| self.real(path))?;
-        match probe {
+        Some(match probe {
             Probe::Stat { path, follow: false } => {
                 let (parent, name) = path.rsplit_once('/')?;
-                Some(Probe::Stat { path: format!("{}/{name}", real(parent)?), follow: false })
+                let (parent, predicted) = real(parent)?;
+                (Probe::Stat { path: format!("{parent}/{name}"), follow: false }, predicted)
             }
-            Probe::Stat { path, follow: true } => Some(Probe::Stat { path: real(path)?, follow: true }),
-            Probe::Checksum { path, algorithm } => Some(Probe::Checksum { path: real(path)?, algorithm: *algorithm }),
-            Probe::Content { path } => Some(Probe::Content { path: real(path)? }),
-            _ => None,
-        }
+            Probe::Stat { path, follow: true } => {
+                let (path, predicted) = real(path)?;
+                (Probe::Stat { path, follow: true }, predicted)
+            }
+            Probe::Checksum { path, algorithm } => {
+                let (path, predicted) = real(path)?;
+                (Probe::Checksum { path, algorithm: *algorithm }, predicted)
+            }
+            Probe::Content { path } => {
+                let (path, predicted) = real(path)?;
+                (Probe::Content { path }, predicted)
+            }
+            _ => return None,
+        })
     }
 
-    /// What is known of a probe. What is predicted under the real name comes before what was read under another one:
-    /// the host was asked before it was known to be the same.
-    fn what_is_known(&self, probe: &Probe) -> Option<&Known> {
-        let own = self.known.get(probe);
-        if !self.predicted || matches!(own, Some(Known::Predicted(_))) {
-            return own;
+    /// The probe that tells what this one asks for: another one where a link is predicted that the host does not have yet.
+    fn telling(&self, probe: &Probe) -> Option<Probe> {
+        if !self.predicted || matches!(self.known.get(probe), Some(Known::Predicted(_))) {
+            return None;
         }
-        let real = self.under_real_name(probe).and_then(|real| self.known.get(&real));
-        real.filter(|known| matches!(known, Known::Predicted(_))).or(own)
+        // What is predicted under the real name comes before what was read under another one: the host was asked before it was known to
+        // be the same.
+        let (real, predicted) = self.under_real_name(probe)?;
+        (predicted || matches!(self.known.get(&real), Some(Known::Predicted(_)))).then_some(real)
+    }
+
+    fn what_is_known(&self, probe: &Probe) -> Option<&Known> {
+        match self.telling(probe) {
+            Some(real) => self.known.get(&real),
+            None => self.known.get(probe),
+        }
     }
 
     /// What is predicted of a probe that was not asked, because all above it goes.
@@ -141,7 +159,7 @@ impl State {
         if self.removed.is_empty() {
             return None;
         }
-        self.gone(probe).or_else(|| self.gone(&self.under_real_name(probe)?))
+        self.gone(probe).or_else(|| self.gone(&self.under_real_name(probe)?.0))
     }
 
     /// Forgets whatever `written` may have altered.
@@ -180,10 +198,11 @@ impl State {
         }
     }
 
-    /// Where a path leads through the links that are known; `None` where that is the path itself.
-    fn real(&self, path: &str) -> Option<String> {
+    /// Where a path leads through the links that are known, and whether one of these is only predicted; `None` where that is the path
+    /// itself.
+    fn real(&self, path: &str) -> Option<(String, bool)> {
         let mut left: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        let (mut done, mut links) = (String::new(), 0);
+        let (mut done, mut links, mut predicted) = (String::new(), 0, false);
         while let Some(part) = left.pop() {
             match part.as_str() {
                 "" | "." => continue,
@@ -194,6 +213,10 @@ impl State {
                         None => done = next,
                         Some(link) => {
                             links += 1;
+                            predicted |= matches!(
+                                self.known.get(&Probe::Stat { path: next.clone(), follow: false }),
+                                Some(Known::Predicted(_))
+                            );
                             if link.target.starts_with('/') {
                                 done.clear();
                             }
@@ -203,7 +226,7 @@ impl State {
                 }
             }
         }
-        (done != path).then_some(done)
+        (done != path).then_some((done, predicted))
     }
 
     /// What is written, under the real names too.
@@ -211,7 +234,7 @@ impl State {
         let mut all = written.to_vec();
         for resource in written {
             if let Resource::Path(path) = resource {
-                all.extend(self.real(path).map(Resource::Path));
+                all.extend(self.real(path).map(|(real, _)| Resource::Path(real)));
             }
         }
         all
@@ -239,7 +262,7 @@ impl State {
         };
         let other = |path: &str| {
             through(path)
-                && self.real(path).is_some_and(|real| {
+                && self.real(path).is_some_and(|(real, _)| {
                     let real = Resource::Path(real);
                     written.iter().any(|w| w.touches(&real))
                 })
@@ -248,7 +271,7 @@ impl State {
         let above = |path: &str| {
             let (parent, name) = path.rsplit_once('/').unwrap_or_default();
             through(parent)
-                && self.real(parent).is_some_and(|real| {
+                && self.real(parent).is_some_and(|(real, _)| {
                     let real = Resource::Path(format!("{real}/{name}"));
                     written.iter().any(|w| w.touches(&real))
                 })
@@ -316,6 +339,8 @@ impl State {
     /// Whether the probe needs to be asked before it can be relied on.
     pub fn wants(&self, probe: &Probe, now: Instant) -> bool {
         match self.what_is_known(probe) {
+            // Asked already: by which name to ask for it, `get` says.
+            None if self.known.contains_key(probe) => false,
             None => self.foretold(probe).is_none(),
             Some(Known::Read { at, .. }) => *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH,
             Some(_) => false,
@@ -338,7 +363,9 @@ impl State {
     /// [`Missing`] when it is not there to be used; a module hands that on from `plan`.
     pub fn get(&self, probe: &Probe) -> Result<&Answer, Missing> {
         match self.what_is_known(probe) {
-            None => self.foretold(probe).ok_or_else(|| Missing::Unread(Box::new(probe.clone()))),
+            None => self
+                .foretold(probe)
+                .ok_or_else(|| Missing::Unread(Box::new(self.telling(probe).unwrap_or_else(|| probe.clone())))),
             Some(Known::Depends(task)) => Err(Missing::Depends(task.clone())),
             Some(Known::Read { answer: Answer::Failed(why), .. }) => Err(Missing::Failed(why.clone())),
             Some(Known::Read { answer, .. } | Known::Predicted(answer) | Known::Coarse(answer)) => Ok(answer),
@@ -497,6 +524,13 @@ mod tests {
             state.drop_predictions();
             assert!(names.iter().all(|name| state.wants(&stat(name, true), now)));
         }
+        // Behind a link that is yet to be made the host is asked by the name it has already.
+        let mut state = State::default();
+        state.predict(stat("/new", false), link("/d"));
+        state.learn(stat("/new/f", false), Answer::Stat(None), now);
+        assert_eq!(state.stat("/new/f", false), Err(Missing::Unread(Box::new(stat("/d/f", false)))));
+        state.learn(stat("/d/f", false), file(), now);
+        assert!(state.stat("/new/f", false).unwrap().is_some());
         // What goes, goes under its other name; a link that goes leaves what it led to.
         let mut state = fresh();
         state.predict(stat("/d", false), Answer::Stat(None));

@@ -60,7 +60,7 @@ impl HostRun {
             MetaAction::EndRole => self.end_role(task),
             MetaAction::EndPlay | MetaAction::EndBatch => {
                 self.together(position).await?;
-                self.batch.end(action == MetaAction::EndPlay);
+                self.batch.end(action == MetaAction::EndPlay, position);
                 return Err(Stop::Ended);
             }
             MetaAction::ResetConnection => {

@@ -76,6 +76,8 @@ pub struct HostRun {
     pub(super) handlers: Arc<super::handlers::Handlers>,
     pub(super) outstanding: Outstanding,
     pub(super) careful: Option<Position>,
+    /// The task that is being done.
+    pub(super) at: Position,
     pub(super) roles_run: BTreeSet<String>,
     pub(super) failed: bool,
     /// Whether `meta: end_host` took it out before the play was over.
@@ -94,7 +96,7 @@ impl HostRun {
             handlers: false,
             last: true,
         };
-        let handlers = batch.handlers.clone();
+        let (handlers, at) = (batch.handlers.clone(), batch.base.clone());
         HostRun {
             run,
             batch,
@@ -104,6 +106,7 @@ impl HostRun {
             handlers,
             outstanding: Outstanding::default(),
             careful: None,
+            at,
             roles_run: BTreeSet::new(),
             failed: false,
             left_early: false,
@@ -277,7 +280,7 @@ impl HostRun {
             return;
         }
         self.failed = true;
-        self.batch.host_failed(&self.host.name);
+        self.batch.host_failed(&self.host.name, &self.at);
         if self.batch.force_handlers && !self.notified.is_empty() {
             let program = self.handlers.program.clone();
             let frame = Frame {
@@ -319,7 +322,7 @@ impl HostRun {
             diff: Vec::new(),
             result,
         });
-        self.batch.host_failed(&self.host.name);
+        self.batch.host_failed(&self.host.name, &self.at);
         self.run.host_gone(&self.host.name, status);
     }
 
@@ -368,7 +371,7 @@ impl HostRun {
         if began.elapsed() > Duration::from_millis(1) {
             self.run.tell(Event::Waited { host: self.host.name.clone(), duration: began.elapsed() });
         }
-        if self.batch.ended() { Err(Stop::Ended) } else { Ok(()) }
+        if self.batch.ended(position) { Err(Stop::Ended) } else { Ok(()) }
     }
 }
 

@@ -60,7 +60,8 @@ pub struct Batch {
     max_fail_percentage: Option<f64>,
     failed: Mutex<Vec<String>>,
     once: Mutex<HashMap<Position, Shared>>,
-    over: AtomicBool,
+    /// The task behind which no other is to be started, once there is one.
+    over: Mutex<Option<Position>>,
     play_over: AtomicBool,
 }
 
@@ -82,8 +83,8 @@ impl Batch {
         self.hosts.len() < 2 || self.play.strategy == Strategy::Free
     }
 
-    /// Notes that a host failed, and ends the play where that is asked for.
-    pub fn host_failed(&self, host: &str) {
+    /// Notes that a host failed in the task at `position`, and ends the play behind it where that is asked for.
+    pub fn host_failed(&self, host: &str, position: &Position) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if !failed.iter().any(|h| h == host) {
             failed.push(host.to_owned());
@@ -91,7 +92,7 @@ impl Batch {
         let count = failed.len();
         drop(failed);
         if self.too_many(count) {
-            self.end(true);
+            self.end(true, position);
         }
         self.barrier.wake();
     }
@@ -102,16 +103,21 @@ impl Batch {
         failed > 0 && (self.any_errors_fatal || self.max_fail_percentage.is_some_and(|most| share > most))
     }
 
-    /// Ends this batch, and the play's further batches too.
-    pub fn end(&self, play: bool) {
-        self.over.store(true, Ordering::SeqCst);
+    /// Ends this batch behind the task at `position`, and the play's further batches too. As with Ansible that task itself is done by all
+    /// hosts.
+    pub fn end(&self, play: bool, position: &Position) {
+        let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        if over.as_ref().is_none_or(|at| position < at) {
+            *over = Some(position.clone());
+        }
+        drop(over);
         self.play_over.fetch_or(play, Ordering::SeqCst);
         self.barrier.wake();
     }
 
-    /// Whether no further task is to be started.
-    pub fn ended(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+    /// Whether the task at `position` is not to be started any more.
+    pub fn ended(&self, position: &[u32]) -> bool {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|at| at.as_slice() < position)
     }
 
     /// Records the result of a `run_once` task for the other hosts.
@@ -199,7 +205,7 @@ impl Run {
         for (name, task) in running {
             if let Err(error) = task.await {
                 self.fault(format!("the run of {name} broke down: {error}"));
-                batch.host_failed(&name);
+                batch.host_failed(&name, &batch.base);
                 batch.barrier.leave(&name);
             }
         }
@@ -313,7 +319,7 @@ impl Run {
             max_fail_percentage: percentage,
             failed: Mutex::default(),
             once: Mutex::default(),
-            over: AtomicBool::new(false),
+            over: Mutex::new(None),
             play_over: AtomicBool::new(false),
         })
     }

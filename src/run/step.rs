@@ -38,7 +38,7 @@ pub struct Plain {
 impl HostRun {
     /// Does one task, wherever its machine is, and moves the cursor.
     pub async fn step(&mut self, task: Arc<Task>, position: Position) -> Result<(), Stop> {
-        if self.run.interrupted() || self.batch.ended() {
+        if self.run.interrupted() || self.batch.ended(&position) {
             return Err(Stop::Ended);
         }
         let seen = self.run.features(&task);
@@ -62,6 +62,7 @@ impl HostRun {
             }
             self.reach(&position);
         }
+        self.at.clone_from(&position);
         if once && !self.batch.first_active(&self.host.name) {
             return self.take_over(&task, &position).await;
         }
@@ -104,12 +105,12 @@ impl HostRun {
         let batch = self.batch.clone();
         let shared = batch.barrier.until(|| match batch.once(position) {
             Some(shared) => Some(Some(shared)),
-            None if batch.ended() || batch.first_active(&self.host.name) => Some(None),
+            None if batch.ended(position) || batch.first_active(&self.host.name) => Some(None),
             None => None,
         });
         let Some((status, result)) = shared.await else {
             // The host that was to do it is gone: it falls to this one, from the start.
-            return if batch.ended() { Err(Stop::Ended) } else { Ok(()) };
+            return if batch.ended(position) { Err(Stop::Ended) } else { Ok(()) };
         };
         self.learn(task, &result);
         if matches!(status, Status::Failed) {

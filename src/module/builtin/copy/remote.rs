@@ -17,6 +17,16 @@ use crate::{
 /// Up to this length check mode reads the source's bytes, so that later tasks are planned on them.
 const READ: u64 = 1 << 20;
 
+/// The path without links as far as it exists.
+fn real(state: &State, path: &str) -> Result<String, Missing> {
+    let (end, stat) = path::follow(state, path)?;
+    match stat {
+        Some(stat) => Ok(path::real(&end, stat).unwrap_or(end)),
+        None if end == "/" => Ok(end),
+        None => Ok(path::join(&real(state, path::parent(&end))?, path::name(&end))),
+    }
+}
+
 impl Copy {
     fn source_path(&self, context: &Context<'_>, state: &State) -> Result<String, Missing> {
         path::absolute(context, state, self.src.as_ref().map_or("", |s| s.0.as_str()))
@@ -27,7 +37,7 @@ impl Copy {
         let dest = path::absolute(context, state, &self.dest.0)?;
         let mut probes = self.attributes().probes(context);
         let stat = Probe::Stat { path: src.clone(), follow: true };
-        probes.extend([stat, path::stat(&dest)]);
+        probes.extend([stat, path::stat(&src), path::stat(&dest)]);
         let Ok(Some(stat)) = state.stat(&src, true) else { return Ok(probes) };
         if stat.kind != FileKind::Directory {
             let path = self.remote_target(state, &src, &dest)?;
@@ -95,6 +105,10 @@ impl Copy {
             FileKind::Directory => {
                 let top = self.remote_top(&src, &dest);
                 plan.result.insert("dest".into(), json!(dest));
+                // It would copy what it has just copied, on and on.
+                if real(state, &top)?.strip_prefix(&real(state, &src)?).is_some_and(|rest| rest.starts_with('/')) {
+                    return Err(Failure::new(format!("cannot copy the directory {src} into itself, to {top}")).into());
+                }
                 self.tree_directory(context, state, &top, false, &mut made, &mut plan)?;
                 for entry in tree::entries(state, &src, self.local_follow.0)? {
                     let to = rebase(&entry.path, &src, &top);
