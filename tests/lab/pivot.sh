@@ -109,7 +109,7 @@ have_certificates() {
 }
 far_from_end() { shown -checkend $((300 * 86400)); }
 named()        { shown -checkhost "$1" | grep -v NOT | grep 'does match'; }
-kept()         { [ "$(on h1 'cd /etc/kubernetes/standby/secrets 2>/dev/null && ls -A | grep -c ^self' || true)" = "$1" ]; }
+kept()         { [ "$(on h1 'ls -A /etc/kubernetes/standby/secrets 2>/dev/null | grep -c ^self' || true)" = "$1" ]; }
 
 # renewed FROM NAME: all certificates are near their end, and the API server shall answer to another name
 renewed() {
