@@ -111,6 +111,59 @@ fn a_plan_does_not_decide_on_what_a_command_would_have_returned() {
 }
 
 #[test]
+fn a_plan_does_not_decide_on_what_an_include_or_facts_would_have_set() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(
+        place.path().join("inner.yml"),
+        "- block:\n  - command: echo\n    register: ran\n- include_vars: more.yml\n",
+    )
+    .unwrap();
+    fs::write(place.path().join("more.yml"), "colour: red\n").unwrap();
+    let undecided = "    - command: echo yes
+      register: answer
+    - include_tasks: inner.yml
+      when: answer.stdout == 'yes'
+    - debug: {msg: told}
+      when: ran is changed
+    - debug: {msg: told}
+      when: colour == 'red'
+    - service_facts:
+    - debug: {msg: told}
+      when: ansible_facts.services is defined
+";
+    let text = tasks(place.path(), undecided, &["--check"]);
+    assert_eq!(text.matches("depends on `").count(), 5, "{text}");
+}
+
+/// As with Ansible, the task in which a host fails is still done by the others.
+#[test]
+fn any_errors_fatal_ends_the_play_behind_the_task_for_all() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - shell: '[ {{ inventory_hostname }} != h1 ] || exit 1; sleep 0.3; touch {{ top }}/{{ inventory_hostname }}'
+    - shell: touch {{ top }}/behind
+";
+    for _ in 0..5 {
+        let (code, text) = apply(&Servers::start(), 2, place.path(), site, &[]);
+        assert_eq!(code, 2, "{text}");
+        let done = ["h1", "h2", "behind"].map(|name| place.path().join(name).exists());
+        assert_eq!(done, [false, true, false], "{text}");
+    }
+}
+
+#[test]
+fn what_says_who_acts_is_true_or_false() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- {hosts: all, gather_facts: false, vars: {ansible_become: maybe}, tasks: [ping: ]}\n";
+    let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("`ansible_become`: `maybe` is neither true nor false"), "{text}");
+}
+
+#[test]
 fn a_task_that_waits_takes_as_long_as_it_waited() {
     let place = tempfile::tempdir().unwrap();
     let waiting = "    - name: wait

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, builder::FalseyValueParser};
-use miette::Report;
+use miette::{MietteDiagnostic, Report, Severity};
 
 use super::{Exit, common, listing::Lists};
 use crate::{
@@ -117,6 +117,9 @@ impl Plays {
             let (playbook, warnings) = loader.load(path)?;
             warnings.into_iter().for_each(|w| eprintln!("{:?}", Report::new(w)));
             playbooks.push(playbook);
+        }
+        for text in Playbook::unknown_tags(&playbooks, &options.tag_filter) {
+            eprintln!("{:?}", Report::new(MietteDiagnostic::new(text).with_severity(Severity::Warning)));
         }
         if self.lists.any() && !self.lists.hosts() {
             self.lists.print(&playbooks, &options.tag_filter, None)?;

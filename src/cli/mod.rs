@@ -24,8 +24,13 @@ pub use module_names::Modules;
 
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::{
+    FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use miette::Report;
+
+use crate::report;
 
 /// How the process ends; the gravest of several wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +118,7 @@ impl Command {
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
+    report::whole_words();
     let settings = match settings::find() {
         Ok(settings) => settings,
         Err(error) => {
@@ -123,7 +129,11 @@ pub fn main() -> ExitCode {
     let parsed = settings::with_defaults(&settings).try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
-        Err(error) => {
+        Err(mut error) => {
+            if error.kind() == ErrorKind::UnknownArgument && std::env::args().nth(1).as_deref() == Some("exec") {
+                let tip = "put `--` before the command: bringup exec PATTERN -- COMMAND".into();
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            }
             // Help that cannot be printed (a closed pipe) is nobody's error.
             let _ = error.print();
             let usage = error.use_stderr();

@@ -1,9 +1,9 @@
 //! `--list-tasks`, `--list-tags`, and where `--start-at-task` starts.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::tags::{TagFilter, as_written, names};
-use super::{Item, Play, Playbook, Task};
+use super::{Action, Item, Play, Playbook, Task};
 use crate::yaml::Node;
 
 /// What to list.
@@ -30,6 +30,43 @@ impl Playbook {
             play_lines(&mut out, at + 1, play, what, &filter);
         }
         out
+    }
+
+    /// The tags of `filter` that no task has, each with what to say of it. Tags that are templates, and those of files that are included
+    /// while the play runs, are not known yet: where there are such, less is said.
+    pub fn unknown_tags(playbooks: &[Playbook], filter: &TagFilter) -> Vec<String> {
+        let mut known: BTreeSet<String> =
+            ["all", "always", "never", "tagged", "untagged"].map(str::to_owned).into_iter().collect();
+        let mut includes = false;
+        for play in playbooks.iter().flat_map(|p| &p.plays) {
+            known.extend(names(&play.scope, as_written));
+            play.sections().into_iter().flatten().for_each(|item| all_tags(item, &mut known, &mut includes));
+        }
+        if known.iter().any(|tag| tag.contains("{{")) {
+            return Vec::new();
+        }
+        let wanted: BTreeSet<&String> = filter.only.iter().chain(&filter.skip).collect();
+        let unknown = wanted.into_iter().filter(|tag| !known.contains(*tag));
+        let say = |tag: &String| {
+            let near = crate::inventory::similar(tag, known.iter().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let beside = if includes { " (files that are included while it runs were not looked at)" } else { "" };
+            format!("no task has the tag `{tag}`{near}{beside}")
+        };
+        unknown.map(say).collect()
+    }
+}
+
+fn all_tags(item: &Item, known: &mut BTreeSet<String>, includes: &mut bool) {
+    match item {
+        Item::Block(block) => {
+            let parts = [&block.block, &block.rescue, &block.always];
+            parts.into_iter().flatten().for_each(|item| all_tags(item, known, includes));
+        }
+        Item::Task(task) => {
+            known.extend(names(&task.scope, as_written));
+            *includes |= matches!(task.action, Action::Include(_));
+        }
     }
 }
 

@@ -1,12 +1,24 @@
 //! A failed task: what was wrong, where it is written, what the command said.
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceSpan};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteHandlerOpts, NamedSource, Report,
+    SourceSpan,
+};
 use serde_json::Value as Json;
+use textwrap::WordSplitter;
 
 use super::{TaskLine, yamlish};
 
 /// So many lines of the end of an output are shown without `-v`.
 const TAIL: usize = 25;
+
+/// Lets messages be wrapped between words alone: a path or a name of two parts can be copied from the terminal.
+pub fn whole_words() {
+    // Only a second hook is refused, and it would be this one.
+    let _ = miette::set_hook(Box::new(|_| {
+        Box::new(MietteHandlerOpts::new().break_words(false).word_splitter(WordSplitter::NoHyphenation).build())
+    }));
+}
 
 /// The message with the lines of the playbook it is about, and what to do.
 pub fn excerpt(task: &TaskLine, result: &Json) -> String {
@@ -26,7 +38,12 @@ pub fn excerpt(task: &TaskLine, result: &Json) -> String {
         false => GraphicalTheme::unicode_nocolor(),
     };
     let width = usize::from(console::Term::stdout().size().1).clamp(60, 120);
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1).with_links(false);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(width)
+        .with_context_lines(1)
+        .with_links(false)
+        .with_break_words(false)
+        .with_word_splitter(WordSplitter::NoHyphenation);
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = handler.render_report(&mut out, report.as_ref());

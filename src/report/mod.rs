@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 pub use adhoc::AdHoc;
 pub use event::{Counts, Event, Reporter, Silent, Status, TaskLine};
+pub use failure::whole_words;
 pub use live::{aside, end};
 pub use profile::Profile;
 pub use timeline::Timeline;

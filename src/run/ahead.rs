@@ -77,6 +77,18 @@ impl Run {
                 | "ansible.builtin.package_facts"
                 | "ansible.builtin.getent" => {
                     features.sets_unknown = true;
+                    // What names there will be is not known, but most are asked for by these.
+                    let own = match name.as_str() {
+                        "ansible.builtin.service_facts" => Some("services".to_owned()),
+                        "ansible.builtin.package_facts" => Some("packages".to_owned()),
+                        "ansible.builtin.getent" => args
+                            .iter()
+                            .find(|(key, _)| key.as_str() == Some("database"))
+                            .map(|(_, database)| format!("getent_{}", database.key_text())),
+                        // What it gathers was gathered before, most of the time.
+                        _ => None,
+                    };
+                    sets.extend(own.into_iter().flat_map(|own| [own, "ansible_facts".to_owned()]));
                 }
                 _ => {}
             }

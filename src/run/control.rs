@@ -13,11 +13,14 @@ use super::{
 };
 use crate::{
     inventory::{Level, Variable, Vars},
-    playbook::{Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
+    playbook::{Action, Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
     report::Status,
     template::Context,
     yaml::Node,
 };
+
+/// So many includes within includes are looked through for what they would set.
+const NESTED: usize = 8;
 
 impl HostRun {
     /// Does a `meta` task.
@@ -113,6 +116,7 @@ impl HostRun {
         vars: &Context,
     ) -> Result<(), Stop> {
         if let Some(on) = self.unsure(task, vars) {
+            self.leave_open(task, vars, &task.title(), NESTED);
             let outcome = self.depends(self.run.known_machine(&self.host.name).as_deref(), &on);
             return self.conclude(task, position, vars, outcome).await;
         }
@@ -186,6 +190,45 @@ impl HostRun {
         Ok(())
     }
 
+    /// Check mode: what an include would set is not known while nobody knows whether it is done: `on`, its title, is what that depends on.
+    fn leave_open(&self, task: &Arc<Task>, vars: &Context, on: &str, depth: usize) {
+        let Action::Include(include) = &task.action else {
+            return self.host.set_unsure(self.run.features(task).sets.iter(), Some(on));
+        };
+        // What it names may depend on what is not known either; then there is nothing to look at.
+        let text = |node: &Node| {
+            let value = self.run.engine.render_tree(node, vars).ok();
+            value.as_ref().and_then(super::keyword::as_text).unwrap_or_default()
+        };
+        let brought = match &include.kind {
+            IncludeKind::Vars => {
+                let read = self.read_vars(include, task, vars).unwrap_or_default();
+                return self.host.set_unsure(read.0.keys(), Some(on));
+            }
+            _ if depth == 0 => return,
+            IncludeKind::Tasks { file } => self.run.loader.include_tasks(&text(file), task).unwrap_or_default(),
+            IncludeKind::Role(role) => {
+                let named = |node: &Node| Node {
+                    value: crate::yaml::Value::String { text: text(node), unsafe_text: true },
+                    span: node.span.clone(),
+                };
+                let role = IncludeRole {
+                    name: named(&role.name),
+                    tasks_from: role.tasks_from.as_ref().map(named),
+                    ..role.clone()
+                };
+                self.run.loader.include_role(&role, task).map(|included| included.items).unwrap_or_default()
+            }
+        };
+        let mut left: Vec<&Item> = brought.iter().collect();
+        while let Some(item) = left.pop() {
+            match item {
+                Item::Task(task) => self.leave_open(task, vars, on, depth - 1),
+                Item::Block(block) => left.extend(block.block.iter().chain(&block.rescue).chain(&block.always)),
+            }
+        }
+    }
+
     fn bring_in(&mut self, include: &Include, task: &Arc<Task>, vars: &Context) -> Result<Brought, TaskError> {
         let render = |node: &Node| -> Result<Node, TaskError> {
             let value = self.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
@@ -220,6 +263,18 @@ impl HostRun {
     }
 
     fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
+        let (all, shown) = self.read_vars(include, task, vars)?;
+        self.host.push(Level::IncludeVars, Arc::new(all));
+        Ok(shown)
+    }
+
+    /// The variables that `include_vars` brings, and those of the files as reports show them.
+    fn read_vars(
+        &self,
+        include: &Include,
+        task: &Task,
+        vars: &Context,
+    ) -> Result<(Vars, Map<String, Json>), TaskError> {
         let mut parameters = Map::new();
         for (key, node) in &include.args {
             let value = self.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
@@ -243,8 +298,7 @@ impl HostRun {
                 Vars::from_iter([(name, mapping(entries, &task.span))])
             }
         };
-        self.host.push(Level::IncludeVars, Arc::new(all));
-        Ok(shown)
+        Ok((all, shown))
     }
 
     fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {

@@ -32,7 +32,30 @@ pub fn flag(
     vars: &Context,
     pick: impl for<'a> Fn(&'a Keywords) -> Option<&'a Node>,
 ) -> Result<Option<bool>, TaskError> {
-    Ok(value(run, scope, vars, pick)?.map(|v| truth(&v)))
+    let written = scope.inherited(&pick).map(|node| node.span.clone());
+    match value(run, scope, vars, pick)? {
+        Some(value) => decided(&value).map(Some).map_err(|error| match &written {
+            Some(span) => error.at(span),
+            None => error,
+        }),
+        None => Ok(None),
+    }
+}
+
+/// Whether a value means true or false.
+///
+/// # Errors
+/// Any other text: what was meant must not be guessed where it says who acts, or what is run.
+fn decided(value: &Json) -> Result<bool, TaskError> {
+    match value {
+        Json::String(text)
+            if !matches!(text.to_ascii_lowercase().as_str(), "" | "no" | "false" | "off" | "0" | "n" | "f")
+                && !truth(value) =>
+        {
+            Err(TaskError::new(format!("`{text}` is neither true nor false")).help("write `true` or `false`"))
+        }
+        value => Ok(truth(value)),
+    }
 }
 
 /// A keyword that is a text.
@@ -94,7 +117,10 @@ pub fn variable(vars: &Context, name: &str) -> Result<Option<String>, TaskError>
 /// Who acts: the login user, or the user that `become` names. `login` is the login user where it is known.
 pub fn actor(run: &Run, scope: &Scope, vars: &Context, login: Option<&str>) -> Result<Actor, TaskError> {
     let wanted = match vars.variable("ansible_become").map_err(TaskError::from)? {
-        Some(v) => truth(&v),
+        Some(v) => decided(&v).map_err(|mut error| {
+            error.message = format!("`ansible_become`: {}", error.message);
+            error
+        })?,
         None => flag(run, scope, vars, |k| k.become_.as_ref())?.unwrap_or(run.options.become_),
     };
     if !wanted {

@@ -174,6 +174,22 @@ fn lists_run_nothing() {
 }
 
 #[test]
+fn a_tag_that_no_task_has_is_told() {
+    let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - {ping: , tags: blue}\n    - block:\n        - ping:\n      rescue:\n        - {ping: , tags: red}\n";
+    let place = Place::new(&[("site.yml", site)]);
+    let told = |flags: &[&str]| place.play("h1,", flags).stderr;
+    assert_eq!(told(&["--tags", "blue,red,untagged", "--skip-tags", "always"]), "");
+    assert!(told(&["--tags", "bleu"]).contains("⚠ no task has the tag `bleu`; did you mean `blue`?\n"));
+    assert!(told(&["--skip-tags", "quite-other"]).contains("⚠ no task has the tag `quite-other`\n"));
+    place.write("blue.yml", "- {ping: , tags: blue}\n");
+    place.write("site.yml", &site.replace("- {ping: , tags: blue}", "- include_tasks: blue.yml"));
+    assert!(
+        told(&["--list-tasks", "--tags", "blue"])
+            .contains("(files that are included")
+    );
+}
+
+#[test]
 fn step_asks_before_each_task() {
     let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: one\n      shell: echo > one\n      args: {chdir: '{{ playbook_dir }}'}\n    - name: two\n      shell: echo > two\n      args: {chdir: '{{ playbook_dir }}'}\n";
     let place = Place::new(&[("site.yml", site)]);
