@@ -73,6 +73,8 @@ fn group(
 fn run(path: &Path, arguments: &[&str]) -> Result<Node, InventoryError> {
     let error = |message: String, help: String| InventoryError::Script { path: path.to_owned(), message, help };
     let asked = arguments.join(" ");
+    // A name without a folder would be looked for in the PATH.
+    let path = if path.parent() == Some(Path::new("")) { &Path::new(".").join(path) } else { path };
     let output = Command::new(path).args(arguments).stdin(Stdio::null()).output().map_err(|reason| {
         error(format!("cannot be run: {reason}"), "check its first line (`#!/…`) and that it is executable".into())
     })?;

@@ -27,6 +27,7 @@ pub mod tree;
 pub(crate) mod whole_file;
 mod write;
 
+pub use crate::template::FileOptions as TemplateOptions;
 pub use parameter::{Flag, List, Mode, Text, Whole};
 pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Failure, Ownership, Plan, PlanError, Step, StepOutput};
@@ -87,17 +88,6 @@ pub enum Folder {
     Templates,
     /// `vars/`
     Vars,
-}
-
-/// How a template file is to be rendered: the options of Ansible's `template` module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TemplateOptions {
-    /// Drop the newline behind a block.
-    pub trim_blocks: bool,
-    /// Drop the white space before a block.
-    pub lstrip_blocks: bool,
-    /// What ends a line of the result.
-    pub newline_sequence: String,
 }
 
 /// The workstation's side, as far as modules may see it. It reads only.

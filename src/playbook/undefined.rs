@@ -12,7 +12,7 @@ use super::load::{Loader, SearchKind};
 use super::{Action, Args, Diagnostic, Include, IncludeKind, Item, Play, Playbook, Role, Scope, Task, VarMap};
 use super::{TagFilter, as_written};
 use crate::template::Needed;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, Source, Value};
 
 /// Names that a run itself gives values, besides all that begin with `ansible_`.
 ///
@@ -262,8 +262,24 @@ impl Certain<'_> {
                 self.tree(value);
             }
             free_form.iter().for_each(|text| self.text(text));
+            if name == "ansible.builtin.template" {
+                self.template(args, &task.scope);
+            }
         }
         true
+    }
+
+    /// What the file of a `template` task needs.
+    fn template(&mut self, args: &Args, scope: &Scope) {
+        let get = |wanted: &str| args.iter().find(|(key, _)| key.as_str() == Some(wanted)).map(|(_, value)| value);
+        let own = args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
+        let Some(name) = get("src").map(Node::key_text).filter(|name| !own && !name.contains("{{")) else { return };
+        let path = self.loader.search(SearchKind::Templates, &name, scope).ok();
+        let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        if let (Some(path), Some(text)) = (path, text) {
+            let source = Source::new(path.display().to_string(), text);
+            self.needed.extend(self.loader.engine.file_needs(&source));
+        }
     }
 
     fn text(&mut self, node: &Node) {

@@ -137,6 +137,8 @@ impl Run {
         if name != "ansible.builtin.template" {
             return;
         }
+        // With delimiters of its own it cannot be read as others are.
+        all.any |= args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
         let source = args.iter().find(|(key, _)| key.as_str() == Some("src")).and_then(|(_, node)| node.as_str());
         let path = source.and_then(|s| self.loader.search(SearchKind::Templates, s, &task.scope).ok());
         match path.and_then(|p| std::fs::read_to_string(p).ok()) {

@@ -11,7 +11,7 @@ use super::Run;
 use crate::{
     module::{Controller, Failure, Folder, TemplateOptions},
     playbook::{Scope, SearchKind},
-    template::{Context, FileOptions, Loader, TemplateError},
+    template::{Context, Loader, TemplateError},
     yaml::Source,
 };
 
@@ -66,12 +66,6 @@ impl Controller for TaskController {
 
     fn render(&self, path: &Path, options: &TemplateOptions) -> Result<String, Failure> {
         let file = source(path)?;
-        let options = FileOptions {
-            trim_blocks: options.trim_blocks,
-            lstrip_blocks: options.lstrip_blocks,
-            newline_sequence: options.newline_sequence.clone(),
-            ..FileOptions::default()
-        };
         let (run, scope) = (self.run.clone(), self.scope.clone());
         let beside = path.parent().map(Path::to_owned);
         let loader: Loader = Arc::new(move |name: &str| {
@@ -82,7 +76,7 @@ impl Controller for TaskController {
             };
             source(&found).ok()
         });
-        self.run.engine.render_file(&file, &options, &loader, &self.vars).map_err(failure)
+        self.run.engine.render_file(&file, options, &loader, &self.vars).map_err(failure)
     }
 
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {

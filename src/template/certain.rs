@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use minijinja::machinery::{self, ast};
 
@@ -14,7 +15,7 @@ use super::function;
 use super::raw::is_template;
 use super::references::SPECIAL;
 use super::rewrite::{Mode, range};
-use crate::yaml::Span;
+use crate::yaml::{Source, Span};
 
 /// Tests and filters that take a name without a value.
 const FORGIVING_TESTS: &[&str] = &["defined", "undefined"];
@@ -59,6 +60,35 @@ impl Engine {
         self.with_errors(inner, span, needed)
     }
 
+    /// Lists what a template file needs, up to the first part that may change what names mean: an `include`, a `macro`, a block.
+    pub fn file_needs(&self, source: &Arc<Source>) -> Vec<Needed> {
+        let text = &source.text;
+        // A file with delimiters of its own is read another way.
+        if super::file::preamble(text).0 > 0 {
+            return Vec::new();
+        }
+        let Ok(ast::Stmt::Template(template)) = machinery::parse(text, "", self.syntax.clone()) else {
+            return Vec::new();
+        };
+        let mut needed = Vec::new();
+        for stmt in &template.children {
+            match stmt {
+                ast::Stmt::EmitRaw(_) => {}
+                ast::Stmt::EmitExpr(emit) => read(&emit.expr, &mut needed),
+                ast::Stmt::IfCond(branch) => read(&branch.expr, &mut needed),
+                ast::Stmt::ForLoop(each) => read(&each.iter, &mut needed),
+                ast::Stmt::Set(set) => read(&set.expr, &mut needed),
+                _ => break,
+            }
+        }
+        // What the template sets somewhere is its own; `template_path` and kin come from the module.
+        let free = self.file_references(text).names;
+        let mut own = BTreeSet::new();
+        sets(&template.children, &mut own);
+        needed.retain(|(name, _)| free.contains(*name) && !own.contains(name) && !name.starts_with("template_"));
+        self.with_errors(text, Some(&Span::whole(source)), needed)
+    }
+
     fn with_errors(&self, text: &str, span: Option<&Span>, needed: Vec<(&str, Range<usize>)>) -> Vec<Needed> {
         let unit = Unit::plain(text, span);
         if unit.guard(text, Mode::Inline, &self.syntax).is_err() {
@@ -74,6 +104,30 @@ impl Engine {
                 error: TemplateError::new(Kind::Undefined { name: name.to_owned() }, Some(unit.locate(place))),
             })
             .collect()
+    }
+}
+
+/// Collects what statements may give a value that holds behind them: a branch may be taken, a loop keeps its own to itself.
+fn sets<'a>(stmts: &[ast::Stmt<'a>], own: &mut BTreeSet<&'a str>) {
+    for stmt in stmts {
+        match stmt {
+            ast::Stmt::Set(set) => targets(&set.target, own),
+            ast::Stmt::SetBlock(set) => targets(&set.target, own),
+            ast::Stmt::IfCond(branch) => {
+                sets(&branch.true_body, own);
+                sets(&branch.false_body, own);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn targets<'a>(target: &ast::Expr<'a>, own: &mut BTreeSet<&'a str>) {
+    match target {
+        ast::Expr::Var(var) => drop(own.insert(var.id)),
+        ast::Expr::List(list) => list.items.iter().for_each(|item| targets(item, own)),
+        ast::Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| targets(item, own)),
+        _ => {}
     }
 }
 

@@ -193,3 +193,16 @@ fn what_a_slow_host_has_answered_is_not_asked_again_for_the_same_task() {
     };
     assert_eq!(round_trips("slow"), round_trips("none"));
 }
+
+#[test]
+fn an_inventory_script_is_found_where_it_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new(&[(
+        "hosts.sh",
+        "#!/bin/sh\necho '{\"web\": {\"hosts\": [\"h1\"]}, \"_meta\": {\"hostvars\": {}}}'\n",
+    )]);
+    fs::set_permissions(place.path().join("hosts.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    let run = place.run(&["inventory", "-i", "hosts.sh", "--graph"]);
+    assert_eq!(run.code, 0, "{}", run.shown());
+    assert!(run.stdout.contains("@web") && run.stdout.contains("h1"), "{}", run.shown());
+}

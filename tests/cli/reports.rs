@@ -183,10 +183,7 @@ fn a_tag_that_no_task_has_is_told() {
     assert!(told(&["--skip-tags", "quite-other"]).contains("⚠ no task has the tag `quite-other`\n"));
     place.write("blue.yml", "- {ping: , tags: blue}\n");
     place.write("site.yml", &site.replace("- {ping: , tags: blue}", "- include_tasks: blue.yml"));
-    assert!(
-        told(&["--list-tasks", "--tags", "blue"])
-            .contains("(files that are included")
-    );
+    assert!(told(&["--list-tasks", "--tags", "blue"]).contains("(files that are included"));
 }
 
 #[test]

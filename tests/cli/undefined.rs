@@ -13,6 +13,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("- debug: msg={{ item }}\n  loop: '{{ foo }}'", &["foo"]),
     ("- block:\n  - debug: msg={{ foo }}\n  always:\n  - debug: msg={{ bar }}", &["bar", "foo"]),
     ("- debug: msg={{ sen }}", &["sen"]),
+    ("- template: {src: needs.j2, dest: /nowhere/x}", &["foo"]),
     // Nothing is known to be missing here.
     ("- debug: msg={{ seen }}{{ inventory_hostname }}{{ groups }}{{ playbook_dir }}{{ omit }}", &[]),
     ("- debug: msg={{ foo | default('') }}{{ bar is defined }}{{ (foo.x.y | d(1)) + 1 }}", &[]),
@@ -33,6 +34,9 @@ const CASES: &[(&str, &[&str])] = &[
     ("- include_vars: '{{ seen }}.yml'\n- debug: msg={{ color }}", &[]),
     ("- include_tasks: inner.yml\n- debug: msg={{ inner }}", &[]),
     ("- debug: msg={% set foo = 1 %}{{ foo }}", &[]),
+    ("- template: {src: header.j2, dest: /nowhere/x}", &[]),
+    ("- template: {src: needs.j2, dest: /nowhere/x, variable_start_string: '<<'}", &[]),
+    ("- template: {src: needs.j2, dest: /nowhere/x}\n  vars: {foo: 1}", &[]),
     ("- debug: msg={{ range(3) | list }}{{ lookup('env', 'HOME') }}", &[]),
 ];
 
@@ -42,6 +46,12 @@ fn place() -> Place {
         ("more.yml", "more: 1\n"),
         ("red.yml", "color: 1\n"),
         ("inner.yml", "- command: echo\n  register: inner\n"),
+        (
+            "needs.j2",
+            "{% if seen %}{% set own = 1 %}{% endif %}{{ own }}{% if bar is defined %}{{ bar }}{% endif %}\n\
+             {% for i in [] %}{{ i }}{{ baz }}{% endfor %}{{ template_path }}{{ foo }}\n{% include 'header.j2' %}{{ after }}\n",
+        ),
+        ("header.j2", "#jinja2: variable_start_string:'<<'\n{{ foo }}\n"),
     ])
 }
 

@@ -57,6 +57,10 @@ impl Controller for Workstation {
         let mut environment = Environment::new();
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(options.trim_blocks).lstrip_blocks(options.lstrip_blocks).keep_trailing_newline(true);
+        let own = |text: &String| text.clone();
+        syntax.variable_delimiters(own(&options.variable_start_string), own(&options.variable_end_string));
+        syntax.block_delimiters(own(&options.block_start_string), own(&options.block_end_string));
+        syntax.comment_delimiters(own(&options.comment_start_string), own(&options.comment_end_string));
         environment.set_syntax(syntax.build().map_err(failed)?);
         let text = std::fs::read_to_string(path).map_err(|e| Failure::new(e.to_string()))?;
         environment.render_str(&text, self.values()).map(|t| t.replace('\n', &options.newline_sequence)).map_err(failed)

@@ -48,6 +48,18 @@ pub struct Template {
     /// Whether the white space before a block is dropped.
     #[serde(default)]
     lstrip_blocks: Flag,
+    /// What begins a value in the template; `{{` if nothing is said.
+    variable_start_string: Option<Text>,
+    /// What ends a value.
+    variable_end_string: Option<Text>,
+    /// What begins a statement; `{%` if nothing is said.
+    block_start_string: Option<Text>,
+    /// What ends a statement.
+    block_end_string: Option<Text>,
+    /// What begins a comment; `{#` if nothing is said.
+    comment_start_string: Option<Text>,
+    /// What ends a comment.
+    comment_end_string: Option<Text>,
     /// The encoding of the file; `utf-8` is the one there is.
     #[serde(default = "utf8")]
     output_encoding: Text,
@@ -90,6 +102,19 @@ impl Described for Template {
         if self.dest.0.is_empty() || self.src.0.is_empty() {
             return Err(ParameterError::task("src and dest are required"));
         }
+        let delimiters = [
+            (&self.variable_start_string, "variable_start_string"),
+            (&self.variable_end_string, "variable_end_string"),
+            (&self.block_start_string, "block_start_string"),
+            (&self.block_end_string, "block_end_string"),
+            (&self.comment_start_string, "comment_start_string"),
+            (&self.comment_end_string, "comment_end_string"),
+        ];
+        for (given, name) in delimiters {
+            if given.as_ref().is_some_and(|text| text.0.is_empty()) {
+                return Err(ParameterError::new(name, "it is empty"));
+            }
+        }
         put::check_validate(self.validate.as_ref().map(|v| v.0.as_str()))
     }
 }
@@ -107,10 +132,19 @@ impl Template {
     fn render(&self, context: &Context<'_>) -> Result<Source, Failure> {
         use std::os::unix::fs::PermissionsExt as _;
         let found = context.controller.find(Folder::Templates, &self.src.0)?;
+        let plain = TemplateOptions::default();
+        let named = |given: &Option<Text>, otherwise: String| given.as_ref().map_or(otherwise, |text| text.0.clone());
         let options = TemplateOptions {
             trim_blocks: self.trim_blocks.0,
             lstrip_blocks: self.lstrip_blocks.0,
             newline_sequence: self.newline().unwrap_or("\n").to_owned(),
+            variable_start_string: named(&self.variable_start_string, plain.variable_start_string),
+            variable_end_string: named(&self.variable_end_string, plain.variable_end_string),
+            block_start_string: named(&self.block_start_string, plain.block_start_string),
+            block_end_string: named(&self.block_end_string, plain.block_end_string),
+            comment_start_string: named(&self.comment_start_string, plain.comment_start_string),
+            comment_end_string: named(&self.comment_end_string, plain.comment_end_string),
+            ..plain
         };
         let text = context.controller.render(&found, &options)?;
         let mut source = Source::bytes(text.into_bytes(), Some(path::name(&self.src.0)));

@@ -42,7 +42,7 @@ pub(super) fn from_template(context: &Context<'_>, template: &Json) -> Result<Ve
         other => other.get("path").and_then(Json::as_str).ok_or_else(|| Failure::new("template needs a path"))?,
     };
     let path = context.controller.find(Folder::Templates, name)?;
-    let options = TemplateOptions { trim_blocks: true, lstrip_blocks: false, newline_sequence: "\n".to_owned() };
+    let options = TemplateOptions::default();
     let text = context.controller.render(&path, &options)?;
     parse(&path.display().to_string(), &text)
 }
