@@ -103,12 +103,19 @@ impl Session {
         let script = download_script(path, &mark);
         let (mut process, rest) = self.inner.start(wish, &script, Reading::Paced).await?;
         Counters::add(&self.inner.counters.round_trips, 1);
-        let mut head = BytesMut::from(&rest[..]);
+        // A small file has come whole by the time that who reads it is known.
+        let mut early = Some(Event::Out(Bytes::copy_from_slice(&rest))).filter(|_| !rest.is_empty());
+        let mut head = BytesMut::new();
         let mut said = Tail::default();
         let mut length = None;
         let mut received = 0u64;
         let mut problem = None;
-        while let Some(event) = process.events.next().await {
+        loop {
+            let event = match early.take() {
+                Some(event) => Some(event),
+                None => process.events.next().await,
+            };
+            let Some(event) = event else { break };
             let bytes = match event {
                 Event::Err(bytes) => {
                     said.push(&bytes);

@@ -91,6 +91,20 @@ async fn transfers_become_too() {
     assert_eq!(back, contents);
 }
 
+/// Everything comes in one piece: the word that the change of user went through, and a file behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_file_that_came_early_is_read() {
+    let dir = tempfile::tempdir().expect("folder");
+    let held = STAND_IN.replace("exec \"$@\"", "\"$@\" | { sleep 0.3; cat; }; exit");
+    let wish = wish(&stand_in(dir.path(), &held), Some("right 'one'"));
+    let path = dir.path().join("small");
+    fs::write(&path, "small").expect("file");
+    let mut back = Vec::new();
+    let session = local().await;
+    session.download(Some(&wish), &path.display().to_string(), &mut back, |_, _| {}).await.expect("read");
+    assert_eq!(back, b"small");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_refusal_has_its_own_name() {
     let dir = tempfile::tempdir().expect("folder");
