@@ -155,6 +155,12 @@ fn any_errors_fatal_ends_the_play_behind_the_task_for_all() {
 }
 
 #[test]
+fn the_user_of_the_inventory_comes_before_that_of_the_command_line() {
+    let place = tempfile::tempdir().unwrap();
+    tasks(place.path(), "    - ping:\n", &["-u", "nobody-of-that-name"]);
+}
+
+#[test]
 fn what_says_who_acts_is_true_or_false() {
     let place = tempfile::tempdir().unwrap();
     let site = "- {hosts: all, gather_facts: false, vars: {ansible_become: maybe}, tasks: [ping: ]}\n";

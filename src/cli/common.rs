@@ -37,7 +37,7 @@ pub struct Hosts {
     #[arg(short, long, default_value_t = 100, value_name = "N", env = "BRINGUP_FORKS", hide_env_values = true,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub forks: usize,
-    /// Log in as this user
+    /// Log in as this user, where no variable says otherwise
     #[arg(short, long, value_name = "USER", env = "BRINGUP_USER", hide_env_values = true)]
     pub user: Option<String>,
     /// Become another user (root unless --become-user says otherwise)

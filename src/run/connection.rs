@@ -96,7 +96,8 @@ pub fn target(name: &str, vars: &Context, options: &Options, local: bool) -> Res
     target.private_key_files = keys;
     target.address = get(&["ansible_host", "ansible_ssh_host"])?;
     target.port = port.or(target.port);
-    target.user = options.user.clone().or(get(&["ansible_user", "ansible_ssh_user"])?).or(target.user);
+    // As with Ansible `-u` is for hosts of which nothing is said.
+    target.user = get(&["ansible_user", "ansible_ssh_user"])?.or_else(|| options.user.clone()).or(target.user);
     let password = get(&["ansible_password", "ansible_ssh_password", "ansible_ssh_pass"])?.map(Secret::new);
     target.password = password.or_else(|| options.password.clone());
     target.connect_timeout = timeout;
