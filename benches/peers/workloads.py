@@ -159,7 +159,7 @@ class Cluster(Workload):
     cases, tools = ["converged"], ["bringup"]
 
     def __init__(self):
-        self.name, self.title = "cluster", "site.yml on the three hosts of a cluster"
+        self.name, self.title = "cluster", "the playbooks of a cluster, site.yml on its three hosts"
 
     def prepare(self, lab):
         self.inventory = os.environ.get("BENCH_CLUSTER", "/var/lib/bringup-lab/inventory.yml")

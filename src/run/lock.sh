@@ -20,8 +20,16 @@ done
 [ -n "$linked" ] || { link=$PPID; look "$link" && linked=$started; }
 look $$ || { started=0; }
 read -r boot </proc/sys/kernel/random/boot_id || boot=none
-since=$(date '+%Y-%m-%d %H.%M.%S')
-mine="$$:$started:$link:$linked:$boot:$since:$who"
+# Seconds since the boot, which cost no process; a date is made of them for who asks.
+read -r since _ 2>/dev/null </proc/uptime || since=0
+mine="$$:$started:$link:$linked:$boot:${since%.*}:$who"
+
+# When a lock was taken, from the seconds in it.
+taken() {
+    case $1 in *[!0-9]*) echo "$1"; return ;; esac
+    read -r now _ 2>/dev/null </proc/uptime || now=$1
+    date -d "@$(($(date +%s) - ${now%.*} + $1))" '+%Y-%m-%d %H.%M.%S' 2>/dev/null || echo "$((${now%.*} - $1)) seconds ago"
+}
 
 tries=0 said=
 until ln -s "$mine" "$d/lock" 2>/dev/null; do
@@ -36,7 +44,7 @@ until ln -s "$mine" "$d/lock" 2>/dev/null; do
         if look "$3" && [ "$started" = "$4" ]; then
             # A connection that has just been closed needs a moment to be gone.
             tries=$((tries + 1))
-            [ $tries -lt 8 ] || { printf '%s since %s\n' "$7" "$6"; exit 75; }
+            [ $tries -lt 8 ] || { printf '%s since %s\n' "$7" "$(taken "$6")"; exit 75; }
             sleep 0.1 2>/dev/null || sleep 1
             continue
         fi

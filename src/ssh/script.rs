@@ -55,7 +55,8 @@ pub(crate) fn exec_request(shell: &str, script: &str) -> String {
 ///   neither hold the answer back nor write into a later one. Nothing is forked for a segment without output.
 /// - `__q ID SCRIPT` runs one segment the same way and keeps its answer; `__bg` gives all that were kept as one: `TOKEN
 ///   kept`, then ID STATUS OUT ERR of each, a line end, all bytes and `TOKEN end`.
-/// - `__bf` ends a frame: it gives what was kept, answers `TOKEN done`, forgets a stop and removes the frame's files.
+/// - `__bf` ends a frame: it gives what was kept, answers `TOKEN done`, forgets a stop and, once they are many or large, removes
+///   the files. `__bz` counts files and kilobytes since then: a process for each frame would cost more than they do.
 pub(crate) fn bootstrap(token: &str, scratch: &str, orphans: &[String], becomes: bool) -> String {
     let mut text = String::with_capacity(2048);
     if becomes {
@@ -75,6 +76,7 @@ done
 export PATH
 __bd=
 __bx=
+__bz=0
 for __bp in /run "${XDG_RUNTIME_DIR-}" /dev/shm "${TMPDIR-}" /tmp /var/tmp "${HOME-}"; do
 case $__bp in ''|*[!A-Za-z0-9/._-]*) continue ;; esac
 [ -d "$__bp" ] && [ -w "$__bp" ] || continue
@@ -99,9 +101,11 @@ printf '@TOKEN@ %s noscratch\n' "$1"
 __bx=1
 return 0
 fi
+__bz=$((__bz + 1))
 if [ -s "$__bd/$1o" ] || [ -s "$__bd/$1e" ]; then
 set -- "$1" "$2" $(wc -c "$__bd/$1o" "$__bd/$1e")
 printf '@TOKEN@ %s %s %s %s\n' "$1" "$__br" "$3" "$5"
+__bz=$((__bz + ($3 + $5) / 1024))
 [ "$3" = 0 ] || head -c "$3" "$__bd/$1o"
 [ "$5" = 0 ] || head -c "$5" "$__bd/$1e"
 printf '@TOKEN@ end\n'
@@ -117,6 +121,7 @@ __q() {
 __br=$?
 if [ -f "$__bd/$1e" ]; then
 __bk="$__bk $1 $__br"
+__bz=$((__bz + 1))
 else
 printf '@TOKEN@ %s noscratch\n' "$1"
 __bx=1
@@ -136,6 +141,7 @@ if [ -z "$__bi" ]; then
 __bi=$__bp
 else
 printf ' %s %s %s %s' "$__bi" "$__bp" "$1" "$3"
+__bz=$((__bz + ($1 + $3) / 1024))
 __bi=
 shift 4
 fi
@@ -149,7 +155,9 @@ __bf() {
 __bg
 printf '@TOKEN@ done\n'
 __bx=
+[ "$__bz" -gt 200 ] || return 0
 rm -f "$__bd"/*
+__bz=0
 }
 printf '@TOKEN@ hello %s\n' "$__bd"
 "#;

@@ -68,6 +68,10 @@ impl Stamps {
     pub(super) fn script(&self, state: &State, path: &str, stat: &FileStat, new: bool) -> Result<String, PlanError> {
         let mut script = String::new();
         let word = quote(path);
+        // As most touch: both in one process.
+        if let (Stamp::Now, Stamp::Now, false) = (&self.modification, &self.access, new) {
+            return Ok(format!("touch -c -- {word} || exit 1\n"));
+        }
         for (flag, stamp, present) in [("-m", &self.modification, stat.mtime), ("-a", &self.access, stat.atime)] {
             match (stamp, stamp.seconds(state)?) {
                 (Stamp::Now, _) if !new => script.push_str(&format!("touch -c {flag} -- {word} || exit 1\n")),
