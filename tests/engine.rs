@@ -316,20 +316,60 @@ fn a_play_says_how_its_hosts_are_reached() {
     assert_eq!(code, 0, "{text}");
 }
 
+/// As with Ansible: what the link led to says nothing of it.
 #[test]
-fn what_takes_a_links_place_has_the_mode_of_what_it_led_to() {
+fn what_takes_a_links_place_is_a_new_file() {
     let place = tempfile::tempdir().unwrap();
-    let replacing = "    - copy: {content: a, dest: '{{ top }}/f', mode: '0755'}
+    let replacing = "    - copy: {content: a, dest: '{{ top }}/f', mode: '0755', owner: daemon}
     - file: {src: f, dest: '{{ top }}/link', state: link}
     - copy: {content: '{{ item }}', dest: '{{ top }}/link'}
       loop: [b, b]
       register: copied
-    - command: stat -c '%F %04a' {{ top }}/link
+    - command: stat -c '%F %04a %U' {{ top }}/link
       register: real
     - assert:
         that:
-          - copied.results | map(attribute='mode') | unique == ['0755']
-          - real.stdout == 'regular file 0755'
+          - copied.results | map(attribute='mode') | unique == ['0644']
+          - copied.results | map(attribute='owner') | unique == ['root']
+          - real.stdout == 'regular file 0644 root'
 ";
     tasks(place.path(), replacing, &[]);
+}
+
+#[test]
+fn items_see_what_those_before_them_set_and_registered() {
+    let place = tempfile::tempdir().unwrap();
+    let items = "    - set_fact:
+        all: '{{ (all | default([])) + [item] }}'
+      loop: [a, b, c]
+    - set_fact:
+        most: '{{ (most | default([])) + [item] }}'
+      loop: [a, b, c]
+      when: \"'b' not in (most | default([]))\"
+    - command: echo {{ item }}{{ said.stdout | default('') }}
+      loop: [1, 2, 3]
+      register: said
+    - assert:
+        that:
+          - all == ['a', 'b', 'c']
+          - most == ['a', 'b']
+          - said.results | map(attribute='stdout') | list == ['1', '21', '321']
+";
+    tasks(place.path(), items, &[]);
+}
+
+#[test]
+fn a_failure_that_is_ignored_is_so_for_all_hosts_of_a_task_done_once() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - command: 'false'
+      run_once: true
+      ignore_errors: true
+    - shell: touch {{ top }}/{{ inventory_hostname }}
+";
+    let (code, text) = apply(&Servers::start(), 2, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(place.path().join("h1").exists() && place.path().join("h2").exists(), "{text}");
 }

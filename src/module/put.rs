@@ -115,21 +115,12 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
     if let Some(FileKind::Directory) = stat.map(|s| s.kind) {
         return Err(Failure::new(format!("`{path}` is a directory, it cannot become a file")).into());
     }
-    // It has owner and mode of what the link led to, as with Ansible.
-    let led_to = match stat.map(|s| s.kind) {
-        Some(FileKind::Link) => state.stat(path, true)?,
-        _ => None,
-    };
-    let mut after = match replaced.or(led_to) {
-        Some(base) => FileStat {
-            kind: FileKind::File,
-            target: String::new(),
-            real_parent: stat.map(|s| s.real_parent.clone()).unwrap_or_default(),
-            ..attributes.applied(state, base)
-        },
+    // It is a new one, as with Ansible: what the link led to says nothing of it.
+    let mut after = match replaced {
+        Some(stat) => attributes.applied(state, stat),
         None => attributes.created(context, state, FileKind::File, NEW_MODE, parent),
     };
-    if let (Some(before), None) = (replaced.or(led_to), attributes.mode) {
+    if let (Some(before), None) = (replaced, attributes.mode) {
         // The new file has the old one's mode, set-id bits included.
         after.raw_mode = before.raw_mode;
     }
@@ -137,7 +128,7 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
     after.links = 1;
     (after.inode, after.mtime, after.ctime) = (0, 0, 0);
     let kept = stat.filter(|_| backup).map(|_| backup_path(path));
-    let present = replaced.or(led_to).map_or(NEW_MODE, FileStat::permissions);
+    let present = replaced.map_or(NEW_MODE, FileStat::permissions);
     let write = FileWrite {
         path: path.to_owned(),
         content: content.clone(),

@@ -5,7 +5,7 @@ use super::{Content, Ownership, quote, quote_bytes};
 /// A file to be written.
 ///
 /// The content goes into a temporary file beside the target, gets owner and mode there, and is renamed: nobody ever
-/// sees half a file. An existing target's owner, group and mode are kept where [`Ownership`] does not name them.
+/// sees half a file. An existing file's owner, group and mode are kept where [`Ownership`] does not name them.
 #[derive(Clone, Debug)]
 pub struct FileWrite {
     /// The absolute path; a link there is followed by the module that plans, not by the script.
@@ -59,7 +59,9 @@ impl FileWrite {
         let mut script = String::new();
         if owner.is_none() || group.is_none() {
             // busybox's chown and chmod know no --reference.
-            script.push_str("[ ! -e \"$p\" ] || chown -- \"$(stat -L -c %u:%g -- \"$p\")\" \"$t\" || fail\n");
+            script.push_str(
+                "[ ! -e \"$p\" ] || [ -L \"$p\" ] || chown -- \"$(stat -L -c %u:%g -- \"$p\")\" \"$t\" || fail\n",
+            );
         }
         match (owner, group) {
             (Some(owner), Some(group)) => {
@@ -72,7 +74,7 @@ impl FileWrite {
         match mode {
             Some(mode) => script.push_str(&format!("chmod {mode:04o} -- \"$t\" || fail\n")),
             None => script.push_str(&format!(
-                "if [ -e \"$p\" ]; then chmod \"$(stat -L -c %a -- \"$p\")\" -- \"$t\"; else chmod {:04o} -- \"$t\"; fi || fail\n",
+                "if [ -e \"$p\" ] && [ ! -L \"$p\" ]; then chmod \"$(stat -L -c %a -- \"$p\")\" -- \"$t\"; else chmod {:04o} -- \"$t\"; fi || fail\n",
                 self.new_mode
             )),
         }

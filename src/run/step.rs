@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -113,7 +114,9 @@ impl HostRun {
             return if batch.ended(position) { Err(Stop::Ended) } else { Ok(()) };
         };
         self.learn(task, &result);
-        if matches!(status, Status::Failed) {
+        let vars = self.vars(task);
+        let ignored = keyword::flag(&self.run, &task.scope, &vars, |k| k.ignore_errors.as_ref()).ok().flatten();
+        if matches!(status, Status::Failed) && !ignored.unwrap_or(false) {
             self.fail(task, &Json::Object(result));
         } else {
             self.advance();
@@ -203,6 +206,18 @@ impl HostRun {
         })
     }
 
+    /// Adds what an item set and registered to what the next ones see.
+    fn seen_by_items(&self, task: &Task, result: &Map<String, Json>, earlier: &mut IndexMap<String, Var>) {
+        if let (true, Some(Json::Object(facts))) =
+            (task.action.written().ends_with("set_fact"), result.get("ansible_facts"))
+        {
+            earlier.extend(facts.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+        }
+        if let Some(name) = task.register.as_ref().and_then(Node::as_str) {
+            earlier.insert(name.to_owned(), Var::data(&Json::Object(result.clone())));
+        }
+    }
+
     async fn each(
         &mut self,
         task: &Arc<Task>,
@@ -218,8 +233,14 @@ impl HostRun {
         let (mut failed, mut changed, mut ran, mut would_run) = (false, false, false, false);
         let mut facts = Map::new();
         let control = task.loop_.as_ref().map(|l| &l.control);
+        // What earlier items set and registered, as the later ones see it.
+        let mut earlier = IndexMap::new();
         for (index, item) in items.iter().enumerate() {
-            let with = vars.with(task::item_vars(task, items, index));
+            let beside = |earlier: &IndexMap<String, Var>| {
+                let own = task::item_vars(task, items, index);
+                vars.with(earlier.iter().map(|(name, value)| (name.clone(), value.clone())).chain(own).collect())
+            };
+            let with = beside(&earlier);
             let known = done.get(index).cloned();
             if let (true, None, Some(seconds)) = (index > 0, &known, control.and_then(|c| c.pause.as_ref())) {
                 let seconds =
@@ -245,6 +266,8 @@ impl HostRun {
             if let Some(Json::Object(more)) = one.result.get("ansible_facts") {
                 facts.extend(more.clone());
             }
+            self.seen_by_items(task, &one.result, &mut earlier);
+            let with = beside(&earlier);
             let label = match control.and_then(|c| c.label.as_ref()) {
                 Some(label) => self.run.engine.render_tree(label, &with).unwrap_or_else(|_| item.clone()),
                 None => item.clone(),

@@ -132,7 +132,9 @@ impl Stat {
         stat: &FileStat,
     ) -> Result<Map<String, Json>, PlanError> {
         let mut found = fields(path, stat);
-        let (readable, writeable, executable) = access(context, state, stat);
+        // Who may use a link is what it leads to's affair.
+        let used = if stat.kind == FileKind::Link { state.stat(path, true)? } else { Some(stat) };
+        let (readable, writeable, executable) = used.map_or((false, false, false), |stat| access(context, state, stat));
         found.insert("readable".into(), json!(readable));
         found.insert("writeable".into(), json!(writeable));
         found.insert("executable".into(), json!(executable));
