@@ -373,3 +373,84 @@ fn a_failure_that_is_ignored_is_so_for_all_hosts_of_a_task_done_once() {
     assert_eq!(code, 0, "{text}");
     assert!(place.path().join("h1").exists() && place.path().join("h2").exists(), "{text}");
 }
+
+#[test]
+fn who_left_does_not_keep_the_others_waiting() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - meta: end_host
+      when: inventory_hostname == 'h1'
+    - shell: echo {{ inventory_hostname }} >> {{ top }}/once
+      run_once: true
+    - shell: touch {{ top }}/{{ inventory_hostname }}
+";
+    let (code, text) = apply(&Servers::start(), 2, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(fs::read_to_string(place.path().join("once")).unwrap(), "h2\n");
+    assert!(place.path().join("h2").exists() && !place.path().join("h1").exists(), "{text}");
+}
+
+#[test]
+fn a_play_that_one_host_ends_ends_there_for_all() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - shell: '[ {{ inventory_hostname }} = h2 ] || sleep 0.5'
+    - meta: end_play
+      when: inventory_hostname == 'h1'
+    - copy: {content: x, dest: '{{ top }}/{{ inventory_hostname }}'}
+";
+    let (code, text) = apply(&Servers::start(), 2, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(!place.path().join("h1").exists() && !place.path().join("h2").exists(), "{text}");
+}
+
+#[test]
+fn forced_handlers_run_though_an_error_was_fatal_for_all() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  any_errors_fatal: true
+  force_handlers: true
+  tasks:
+    - command: 'true'
+      notify: after
+    - command: 'false'
+  handlers:
+    - name: after
+      shell: touch {{ top }}/{{ inventory_hostname }}
+";
+    let (code, text) = apply(&Servers::start(), 2, place.path(), site, &[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(place.path().join("h1").exists() && place.path().join("h2").exists(), "{text}");
+}
+
+#[test]
+fn what_stands_behind_a_link_that_is_made_on_the_way_is_changed_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("app-1.2")).unwrap();
+    fs::write(place.path().join("app-1.2/conf"), "one\n").unwrap();
+    let linking = "    - file: {src: app-1.2, dest: '{{ top }}/app', state: link}
+    - copy: {content: \"one\\n\", dest: '{{ top }}/app-1.2/conf', mode: '0644'}
+    - lineinfile: {path: '{{ top }}/app/conf', line: two}
+    - file: {path: '{{ top }}/app', state: absent}
+    - file: {src: app-1.2, dest: '{{ top }}/app', state: link}
+    - stat: {path: '{{ top }}/app/conf'}
+      register: conf
+    - assert: {that: conf.stat.exists}
+";
+    let planned = tasks(place.path(), linking, &["--check"]);
+    assert!(planned.contains("changed=4"), "{planned}");
+    let done = tasks(place.path(), linking, &[]);
+    assert!(done.contains("changed=4"), "{done}");
+    assert_eq!(fs::read_to_string(place.path().join("app-1.2/conf")).unwrap(), "one\ntwo\n");
+}
+
+#[test]
+fn a_keyword_that_is_left_out_is_as_if_it_were_not_written() {
+    let place = tempfile::tempdir().unwrap();
+    tasks(place.path(), "    - ping:\n      become: '{{ nothing | default(omit) }}'\n", &[]);
+}

@@ -81,7 +81,9 @@ impl State {
     /// Records what a planned change will leave, so that later tasks are planned on it, whatever name they know it by.
     pub fn predict(&mut self, probe: Probe, answer: Answer) {
         self.predicted = true;
-        let real = self.under_real_name(&probe).map(|(real, _)| real);
+        // A link that leads to nothing takes nothing away from where it leads.
+        let nothing = matches!((&probe, &answer), (Probe::Stat { follow: true, .. }, Answer::Stat(None)));
+        let real = self.under_real_name(&probe).filter(|_| !nothing).map(|(real, _)| real);
         // At the end of all links both ways to look at it see the same.
         let plain = match &real {
             Some(Probe::Stat { path, follow: true }) => Some(Probe::Stat { path: path.clone(), follow: false }),
@@ -147,6 +149,11 @@ impl State {
         (predicted || matches!(self.known.get(&real), Some(Known::Predicted(_)))).then_some(real)
     }
 
+    /// The probe to ask the host in the place of this one.
+    pub fn asked_as(&self, probe: Probe) -> Probe {
+        self.telling(&probe).unwrap_or(probe)
+    }
+
     fn what_is_known(&self, probe: &Probe) -> Option<&Known> {
         match self.telling(probe) {
             Some(real) => self.known.get(&real),
@@ -159,7 +166,10 @@ impl State {
         if self.removed.is_empty() {
             return None;
         }
-        self.gone(probe).or_else(|| self.gone(&self.under_real_name(probe)?.0))
+        match self.telling(probe) {
+            Some(real) => self.gone(&real),
+            None => self.gone(probe).or_else(|| self.gone(&self.under_real_name(probe)?.0)),
+        }
     }
 
     /// Forgets whatever `written` may have altered.
@@ -339,8 +349,6 @@ impl State {
     /// Whether the probe needs to be asked before it can be relied on.
     pub fn wants(&self, probe: &Probe, now: Instant) -> bool {
         match self.what_is_known(probe) {
-            // Asked already: by which name to ask for it, `get` says.
-            None if self.known.contains_key(probe) => false,
             None => self.foretold(probe).is_none(),
             Some(Known::Read { at, .. }) => *probe != Probe::Facts && now.saturating_duration_since(*at) > FRESH,
             Some(_) => false,

@@ -71,8 +71,10 @@ impl Loader {
             return Vec::new();
         }
         let mut found: BTreeMap<String, Diagnostic> = BTreeMap::new();
+        let mut written = false;
         for play in plays().filter(|play| runs(play)) {
-            let mut certain = Certain { loader: self, filter, needed: Vec::new() };
+            written |= written_here(play);
+            let mut certain = Certain { loader: self, filter, needed: Vec::new(), written };
             play.sections().into_iter().all(|items| items.iter().all(|item| certain.item(item)));
             for need in certain.needed {
                 if !need.name.starts_with("ansible_") && !defined.names.contains(&need.name) {
@@ -142,12 +144,19 @@ impl Defined {
 
     fn module(&mut self, name: &str, args: &Args, computed: bool) {
         match name {
+            // The variables of a group that a host comes into while it runs.
+            "ansible.builtin.group_by" => self.open = true,
             "ansible.builtin.set_fact" | "ansible.builtin.add_host" => {
+                let grouped = |key: &Node| {
+                    name.ends_with("add_host") && matches!(key.as_str(), Some("groups" | "group" | "groupname"))
+                };
+                self.open |= args.iter().any(|(key, _)| grouped(key));
                 self.open |= computed || args.iter().any(|(key, _)| key.key_text().contains("{{"));
                 self.names.extend(args.iter().map(|(key, _)| key.key_text()));
             }
             "ansible.builtin.getent" => {
                 let database = args.iter().find(|(key, _)| key.as_str() == Some("database")).map(|(_, v)| v.key_text());
+                self.open |= database.as_ref().is_none_or(|database| database.contains("{{"));
                 self.names.extend(database.map(|d| format!("getent_{d}")));
             }
             _ => {
@@ -219,6 +228,20 @@ struct Certain<'a> {
     loader: &'a Loader,
     filter: &'a TagFilter,
     needed: Vec<Needed>,
+    /// Something may be written on this machine before: template files may be others by then.
+    written: bool,
+}
+
+/// Whether a play may write on the workstation.
+fn written_here(play: &Play) -> bool {
+    let local = |scope: &Scope| {
+        scope.chain().any(|level| level.keywords.delegate_to.is_some() || level.keywords.connection.is_some())
+    };
+    let mut written = local(&play.scope) || play.hosts.key_text().contains("localhost");
+    for items in play.sections() {
+        items.iter().for_each(|item| item.each_task(&mut |task| written |= local(&task.scope)));
+    }
+    written
 }
 
 impl Certain<'_> {
@@ -236,7 +259,8 @@ impl Certain<'_> {
         if let Action::Meta { action, .. } = &task.action {
             return !action.name().starts_with("end_");
         }
-        let ignored = task.scope.chain().any(|level| level.keywords.ignore_errors.is_some());
+        let ignored =
+            task.failed_when.is_some() || task.scope.chain().any(|level| level.keywords.ignore_errors.is_some());
         if ignored || !self.filter.selects_scope(&task.scope, as_written) {
             return true;
         }
@@ -272,7 +296,9 @@ impl Certain<'_> {
     /// What the file of a `template` task needs.
     fn template(&mut self, args: &Args, scope: &Scope) {
         let get = |wanted: &str| args.iter().find(|(key, _)| key.as_str() == Some(wanted)).map(|(_, value)| value);
-        let own = args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
+        let own = self.written
+            || !scope.module_defaults().is_empty()
+            || args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
         let Some(name) = get("src").map(Node::key_text).filter(|name| !own && !name.contains("{{")) else { return };
         let path = self.loader.search(SearchKind::Templates, &name, scope).ok();
         let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());

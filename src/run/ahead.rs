@@ -139,6 +139,7 @@ impl Run {
         }
         // With delimiters of its own it cannot be read as others are.
         all.any |= args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
+        all.any |= !task.scope.module_defaults().is_empty();
         let source = args.iter().find(|(key, _)| key.as_str() == Some("src")).and_then(|(_, node)| node.as_str());
         let path = source.and_then(|s| self.loader.search(SearchKind::Templates, s, &task.scope).ok());
         match path.and_then(|p| std::fs::read_to_string(p).ok()) {
@@ -261,7 +262,8 @@ impl HostRun {
             let wanted: Vec<Probe> = prepared.machine.with_state(&prepared.actor, |state| {
                 let now = Instant::now();
                 let probes = prepared.module.probe(&context, state).into_iter();
-                let mut wanted: Vec<Probe> = probes.filter(|p| state.wants(p, now)).collect();
+                let wanted = probes.filter(|p| state.wants(p, now));
+                let mut wanted: Vec<Probe> = wanted.map(|p| state.asked_as(p)).collect();
                 // Everything is known, and still it may need something better known: a directory's times, for one.
                 if wanted.is_empty()
                     && let Err(PlanError::Missing(Missing::Unread(probe))) = prepared.module.plan(&context, state)

@@ -19,8 +19,8 @@ use crate::{
     yaml::Node,
 };
 
-/// So many includes within includes are looked through for what they would set.
-const NESTED: usize = 8;
+/// So many files are looked through for what an include would set.
+const INCLUDED: usize = 200;
 
 impl HostRun {
     /// Does a `meta` task.
@@ -59,6 +59,7 @@ impl HostRun {
                 self.flush().await?;
                 self.frames.clear();
                 self.left_early = true;
+                self.batch.host_left(&self.host.name);
             }
             MetaAction::EndRole => self.end_role(task),
             MetaAction::EndPlay | MetaAction::EndBatch => {
@@ -116,7 +117,7 @@ impl HostRun {
         vars: &Context,
     ) -> Result<(), Stop> {
         if let Some(on) = self.unsure(task, vars) {
-            self.leave_open(task, vars, &task.title(), NESTED);
+            self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
             let outcome = self.depends(self.run.known_machine(&self.host.name).as_deref(), &on);
             return self.conclude(task, position, vars, outcome).await;
         }
@@ -191,22 +192,54 @@ impl HostRun {
     }
 
     /// Check mode: what an include would set is not known while nobody knows whether it is done: `on`, its title, is what that depends on.
-    fn leave_open(&self, task: &Arc<Task>, vars: &Context, on: &str, depth: usize) {
+    fn leave_open(&self, task: &Arc<Task>, vars: &Context, on: &str, seen: &mut BTreeSet<String>) {
         let Action::Include(include) = &task.action else {
             return self.host.set_unsure(self.run.features(task).sets.iter(), Some(on));
         };
+        let contexts: Vec<Context> = match task::items(&self.run, task, vars) {
+            Ok(Some(items)) => (0..items.len()).map(|i| vars.with(task::item_vars(task, &items, i))).collect(),
+            _ => vec![vars.clone()],
+        };
+        for vars in contexts {
+            let mut left = self.left_open(include, task, &vars, on, seen);
+            while let Some(item) = left.pop() {
+                match item {
+                    Item::Task(task) => self.leave_open(&task, &vars, on, seen),
+                    Item::Block(block) => {
+                        let parts = [&block.block, &block.rescue, &block.always];
+                        left.extend(parts.into_iter().flatten().cloned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The tasks that such an include would bring; the variables that it would bring are left open here.
+    fn left_open(
+        &self,
+        include: &Include,
+        task: &Arc<Task>,
+        vars: &Context,
+        on: &str,
+        seen: &mut BTreeSet<String>,
+    ) -> Vec<Item> {
         // What it names may depend on what is not known either; then there is nothing to look at.
         let text = |node: &Node| {
             let value = self.run.engine.render_tree(node, vars).ok();
             value.as_ref().and_then(super::keyword::as_text).unwrap_or_default()
         };
-        let brought = match &include.kind {
+        match &include.kind {
             IncludeKind::Vars => {
                 let read = self.read_vars(include, task, vars).unwrap_or_default();
-                return self.host.set_unsure(read.0.keys(), Some(on));
+                self.host.set_unsure(read.0.keys(), Some(on));
+                Vec::new()
             }
-            _ if depth == 0 => return,
-            IncludeKind::Tasks { file } => self.run.loader.include_tasks(&text(file), task).unwrap_or_default(),
+            IncludeKind::Tasks { file } => {
+                let name = text(file);
+                // Files may include themselves, and each other.
+                let new = seen.len() < INCLUDED && seen.insert(format!("{} {name}", task.scope.directory.display()));
+                if new { self.run.loader.include_tasks(&name, task).unwrap_or_default() } else { Vec::new() }
+            }
             IncludeKind::Role(role) => {
                 let named = |node: &Node| Node {
                     value: crate::yaml::Value::String { text: text(node), unsafe_text: true },
@@ -215,16 +248,21 @@ impl HostRun {
                 let role = IncludeRole {
                     name: named(&role.name),
                     tasks_from: role.tasks_from.as_ref().map(named),
+                    vars_from: role.vars_from.as_ref().map(named),
+                    defaults_from: role.defaults_from.as_ref().map(named),
+                    handlers_from: role.handlers_from.as_ref().map(named),
                     ..role.clone()
                 };
-                self.run.loader.include_role(&role, task).map(|included| included.items).unwrap_or_default()
-            }
-        };
-        let mut left: Vec<&Item> = brought.iter().collect();
-        while let Some(item) = left.pop() {
-            match item {
-                Item::Task(task) => self.leave_open(task, vars, on, depth - 1),
-                Item::Block(block) => left.extend(block.block.iter().chain(&block.rescue).chain(&block.always)),
+                let key = format!("role {} {:?}", role.name.key_text(), role.tasks_from.as_ref().map(Node::key_text));
+                if seen.len() >= INCLUDED || !seen.insert(key) {
+                    return Vec::new();
+                }
+                let Ok(included) = self.run.loader.include_role(&role, task) else { return Vec::new() };
+                if role.public {
+                    let names = included.role.defaults.keys().chain(included.role.vars.keys());
+                    self.host.set_unsure(names, Some(on));
+                }
+                included.items
             }
         }
     }

@@ -50,7 +50,8 @@ impl Guard {
     pub fn of(state: &State, probes: &[Probe]) -> Guard {
         let mut guard = Guard::default();
         for probe in probes {
-            let Probe::Stat { path, follow } = probe else { continue };
+            // A link that a change in front of this one makes is not there yet: what it leads to is.
+            let Probe::Stat { path, follow } = &state.asked_as(probe.clone()) else { continue };
             if !state.was_read(probe) {
                 continue;
             }

@@ -94,7 +94,8 @@ impl HostRun {
                 let context = context(prepared, &self.host.name);
                 prepared.machine.with_state(&prepared.actor, |state| {
                     let probes = prepared.module.probe(&context, state);
-                    let wanted: Vec<Probe> = probes.into_iter().filter(|p| state.wants(p, now)).collect();
+                    let wanted = probes.into_iter().filter(|p| state.wants(p, now));
+                    let wanted: Vec<Probe> = wanted.map(|p| state.asked_as(p)).collect();
                     if !wanted.is_empty() {
                         return Err(wanted);
                     }

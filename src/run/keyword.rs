@@ -33,7 +33,7 @@ pub fn flag(
     pick: impl for<'a> Fn(&'a Keywords) -> Option<&'a Node>,
 ) -> Result<Option<bool>, TaskError> {
     let written = scope.inherited(&pick).map(|node| node.span.clone());
-    match value(run, scope, vars, pick)? {
+    match value(run, scope, vars, pick)?.filter(|value| !crate::template::is_omit(value)) {
         Some(value) => decided(&value).map(Some).map_err(|error| match &written {
             Some(span) => error.at(span),
             None => error,
@@ -49,7 +49,7 @@ pub fn flag(
 fn decided(value: &Json) -> Result<bool, TaskError> {
     match value {
         Json::String(text)
-            if !matches!(text.to_ascii_lowercase().as_str(), "" | "no" | "false" | "off" | "0" | "n" | "f")
+            if !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "no" | "false" | "off" | "0" | "n" | "f")
                 && !truth(value) =>
         {
             Err(TaskError::new(format!("`{text}` is neither true nor false")).help("write `true` or `false`"))
@@ -84,7 +84,7 @@ pub fn truth(value: &Json) -> bool {
         Json::Bool(b) => *b,
         Json::Null => false,
         Json::Number(n) => n.as_f64() != Some(0.0),
-        Json::String(s) => matches!(s.to_ascii_lowercase().as_str(), "yes" | "true" | "on" | "1" | "y" | "t"),
+        Json::String(s) => matches!(s.trim().to_ascii_lowercase().as_str(), "yes" | "true" | "on" | "1" | "y" | "t"),
         Json::Array(a) => !a.is_empty(),
         Json::Object(o) => !o.is_empty(),
     }

@@ -59,6 +59,8 @@ pub struct Batch {
     any_errors_fatal: bool,
     max_fail_percentage: Option<f64>,
     failed: Mutex<Vec<String>>,
+    /// Those that `meta: end_host` took out.
+    left: Mutex<Vec<String>>,
     once: Mutex<HashMap<Position, Shared>>,
     /// The task behind which no other is to be started, once there is one.
     over: Mutex<Option<Position>>,
@@ -75,7 +77,14 @@ impl Batch {
     /// Whether this is the host that does `run_once` tasks.
     pub fn first_active(&self, host: &str) -> bool {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hosts.iter().find(|h| !failed.contains(h)).is_some_and(|first| first == host)
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hosts.iter().find(|h| !failed.contains(h) && !left.contains(h)).is_some_and(|first| first == host)
+    }
+
+    /// Notes that a host takes no further part, though nothing is wrong with it.
+    pub fn host_left(&self, host: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
+        self.barrier.wake();
     }
 
     /// Whether there is no other host to wait for.
@@ -117,7 +126,10 @@ impl Batch {
 
     /// Whether the task at `position` is not to be started any more.
     pub fn ended(&self, position: &[u32]) -> bool {
-        self.over.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|at| at.as_slice() < position)
+        // Handlers that are forced run when all is over.
+        let forced = position.first() == Some(&u32::MAX);
+        let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        !forced && over.as_ref().is_some_and(|at| at.as_slice() < position)
     }
 
     /// Records the result of a `run_once` task for the other hosts.
@@ -319,6 +331,7 @@ impl Run {
             max_fail_percentage: percentage,
             failed: Mutex::default(),
             once: Mutex::default(),
+            left: Mutex::default(),
             over: Mutex::new(None),
             play_over: AtomicBool::new(false),
         })

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     inventory::Level,
-    playbook::{Action, Task},
+    playbook::{Action, MetaAction, Task},
     report::{Event, Status},
     template::{Context, Var},
     yaml::Node,
@@ -49,8 +49,11 @@ impl HostRun {
             Ok(once) => once.unwrap_or(false),
             Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error)).await,
         };
+        // As with Ansible it ends at this task for all, however far ahead some of them could be.
+        let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });
         let together = delegated
             || once
+            || ends
             || self.run.reads_others(&seen, &vars)
             || self.batch.strict
             || self.careful.as_ref() == Some(&position);
@@ -89,7 +92,7 @@ impl HostRun {
             self.careful = None;
         }
         result?;
-        if delegated || once {
+        if delegated || once || ends {
             // Nobody may look past a delegated task before everybody's is done.
             let behind: Position = position.iter().copied().chain([u32::MAX]).collect();
             self.together(&behind).await?;
@@ -104,14 +107,16 @@ impl HostRun {
     /// Another host of the batch does this `run_once` task: its result is ours too.
     async fn take_over(&mut self, task: &Arc<Task>, position: &Position) -> Result<(), Stop> {
         let batch = self.batch.clone();
+        // Once the play ends with this very task, nobody else is to do it.
+        let behind: Position = position.iter().copied().chain([u32::MAX]).collect();
         let shared = batch.barrier.until(|| match batch.once(position) {
             Some(shared) => Some(Some(shared)),
-            None if batch.ended(position) || batch.first_active(&self.host.name) => Some(None),
+            None if batch.ended(&behind) || batch.first_active(&self.host.name) => Some(None),
             None => None,
         });
         let Some((status, result)) = shared.await else {
             // The host that was to do it is gone: it falls to this one, from the start.
-            return if batch.ended(position) { Err(Stop::Ended) } else { Ok(()) };
+            return if batch.ended(&behind) { Err(Stop::Ended) } else { Ok(()) };
         };
         self.learn(task, &result);
         let vars = self.vars(task);
@@ -121,7 +126,6 @@ impl HostRun {
         } else {
             self.advance();
         }
-        let behind: Position = position.iter().copied().chain([u32::MAX]).collect();
         self.together(&behind).await
     }
 

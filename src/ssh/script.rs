@@ -55,8 +55,9 @@ pub(crate) fn exec_request(shell: &str, script: &str) -> String {
 ///   neither hold the answer back nor write into a later one. Nothing is forked for a segment without output.
 /// - `__q ID SCRIPT` runs one segment the same way and keeps its answer; `__bg` gives all that were kept as one: `TOKEN
 ///   kept`, then ID STATUS OUT ERR of each, a line end, all bytes and `TOKEN end`.
-/// - `__bf` ends a frame: it gives what was kept, answers `TOKEN done`, forgets a stop and, once they are many or large, removes
-///   the files. `__bz` counts files and kilobytes since then: a process for each frame would cost more than they do.
+/// - `__bf` ends a frame: it gives what was kept, answers `TOKEN done`, forgets a stop and, once they are many, removes the
+///   files. `__bz` counts files and kilobytes since then: a process for each frame would cost more than they do. What they held
+///   is gone as soon as it was given.
 pub(crate) fn bootstrap(token: &str, scratch: &str, orphans: &[String], becomes: bool) -> String {
     let mut text = String::with_capacity(2048);
     if becomes {
@@ -106,8 +107,8 @@ if [ -s "$__bd/$1o" ] || [ -s "$__bd/$1e" ]; then
 set -- "$1" "$2" $(wc -c "$__bd/$1o" "$__bd/$1e")
 printf '@TOKEN@ %s %s %s %s\n' "$1" "$__br" "$3" "$5"
 __bz=$((__bz + ($3 + $5) / 1024))
-[ "$3" = 0 ] || head -c "$3" "$__bd/$1o"
-[ "$5" = 0 ] || head -c "$5" "$__bd/$1e"
+[ "$3" = 0 ] || { head -c "$3" "$__bd/$1o"; : >"$__bd/$1o"; }
+[ "$5" = 0 ] || { head -c "$5" "$__bd/$1e"; : >"$__bd/$1e"; }
 printf '@TOKEN@ end\n'
 else
 printf '@TOKEN@ %s %s 0 0\n@TOKEN@ end\n' "$1" "$__br"
@@ -148,6 +149,7 @@ fi
 done
 echo
 cat $__bn
+for __bp in $__bn; do [ ! -s "$__bp" ] || : >"$__bp"; done
 printf '@TOKEN@ end\n'
 __bk=
 }
@@ -155,7 +157,8 @@ __bf() {
 __bg
 printf '@TOKEN@ done\n'
 __bx=
-[ "$__bz" -gt 200 ] || return 0
+set -- "$__bd"/*s
+[ "$__bz" -gt 200 ] || [ -e "$1" ] || return 0
 rm -f "$__bd"/*
 __bz=0
 }

@@ -73,11 +73,13 @@ impl Engine {
         let mut needed = Vec::new();
         for stmt in &template.children {
             match stmt {
-                ast::Stmt::EmitRaw(_) => {}
+                ast::Stmt::EmitRaw(_) | ast::Stmt::Set(_) => {}
                 ast::Stmt::EmitExpr(emit) => read(&emit.expr, &mut needed),
-                ast::Stmt::IfCond(branch) => read(&branch.expr, &mut needed),
+                // What is imported, extended or defined in a branch may hold behind it.
+                ast::Stmt::IfCond(branch) if plain(&branch.true_body) && plain(&branch.false_body) => {
+                    read(&branch.expr, &mut needed);
+                }
                 ast::Stmt::ForLoop(each) => read(&each.iter, &mut needed),
-                ast::Stmt::Set(set) => read(&set.expr, &mut needed),
                 _ => break,
             }
         }
@@ -105,6 +107,16 @@ impl Engine {
             })
             .collect()
     }
+}
+
+/// Whether statements only print, set and branch.
+fn plain(stmts: &[ast::Stmt<'_>]) -> bool {
+    stmts.iter().all(|stmt| match stmt {
+        ast::Stmt::EmitRaw(_) | ast::Stmt::EmitExpr(_) | ast::Stmt::Set(_) | ast::Stmt::SetBlock(_) => true,
+        ast::Stmt::IfCond(branch) => plain(&branch.true_body) && plain(&branch.false_body),
+        ast::Stmt::ForLoop(each) => plain(&each.body) && plain(&each.else_body),
+        _ => false,
+    })
 }
 
 /// Collects what statements may give a value that holds behind them: a branch may be taken, a loop keeps its own to itself.
@@ -166,10 +178,7 @@ fn read<'a>(expr: &ast::Expr<'a>, needed: &mut Vec<(&'a str, Range<usize>)>) {
             read(&e.subscript_expr, needed);
         }
         ast::Expr::Slice(e) => read(&e.expr, needed),
-        ast::Expr::List(e) => e.items.iter().for_each(|item| read(item, needed)),
-        ast::Expr::Tuple(e) => e.items.iter().for_each(|item| read(item, needed)),
-        ast::Expr::Map(e) => e.values.iter().for_each(|item| read(item, needed)),
-        // What a function does with its arguments is its own affair.
-        ast::Expr::Call(_) => {}
+        // What a function does with its arguments is its own affair, and so is what becomes of the parts of a list: `select('defined')`.
+        ast::Expr::List(_) | ast::Expr::Tuple(_) | ast::Expr::Map(_) | ast::Expr::Call(_) => {}
     }
 }

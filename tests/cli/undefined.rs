@@ -35,6 +35,15 @@ const CASES: &[(&str, &[&str])] = &[
     ("- include_tasks: inner.yml\n- debug: msg={{ inner }}", &[]),
     ("- debug: msg={% set foo = 1 %}{{ foo }}", &[]),
     ("- template: {src: header.j2, dest: /nowhere/x}", &[]),
+    ("- template: {src: careful.j2, dest: /nowhere/x}", &[]),
+    ("- template: {src: needs.j2, dest: /nowhere/x}\n  failed_when: false", &[]),
+    (
+        "- copy: {content: x, dest: /nowhere/y}\n  delegate_to: localhost\n- template: {src: needs.j2, dest: /nowhere/x}",
+        &[],
+    ),
+    ("- debug: msg={{ [foo, bar] | select('defined') | list }}", &[]),
+    ("- group_by: {key: os}\n- debug: msg={{ foo }}", &[]),
+    ("- getent: {database: '{{ item }}'}\n  loop: [passwd]\n- debug: msg={{ getent_passwd }}", &[]),
     ("- template: {src: needs.j2, dest: /nowhere/x, variable_start_string: '<<'}", &[]),
     ("- template: {src: needs.j2, dest: /nowhere/x}\n  vars: {foo: 1}", &[]),
     ("- debug: msg={{ range(3) | list }}{{ lookup('env', 'HOME') }}", &[]),
@@ -50,6 +59,12 @@ fn place() -> Place {
             "needs.j2",
             "{% if seen %}{% set own = 1 %}{% endif %}{{ own }}{% if bar is defined %}{{ bar }}{% endif %}\n\
              {% for i in [] %}{{ i }}{{ baz }}{% endfor %}{{ template_path }}{{ foo }}\n{% include 'header.j2' %}{{ after }}\n",
+        ),
+        (
+            "careful.j2",
+            "{% set z = foo %}{{ z | default('q') }}{% for i in [foo, bar] if i is defined %}{{ i }}{% endfor %}\n\
+             {{ [foo, bar] | select('defined') | join(',') }}{% if foo is defined and foo.x %}{{ foo.y }}{% endif %}\n\
+             {% if seen %}{% import 'header.j2' as m %}{% else %}{% from 'header.j2' import n %}{% endif %}{{ m }}{{ n }}{{ foo }}\n",
         ),
         ("header.j2", "#jinja2: variable_start_string:'<<'\n{{ foo }}\n"),
     ])

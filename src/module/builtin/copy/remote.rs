@@ -106,7 +106,9 @@ impl Copy {
                 let top = self.remote_top(&src, &dest);
                 plan.result.insert("dest".into(), json!(dest));
                 // It would copy what it has just copied, on and on.
-                if real(state, &top)?.strip_prefix(&real(state, &src)?).is_some_and(|rest| rest.starts_with('/')) {
+                let from = real(state, &src)?;
+                let inside = |rest: &str| rest.starts_with('/') || (from == "/" && !rest.is_empty());
+                if real(state, &top)?.strip_prefix(&from).is_some_and(inside) {
                     return Err(Failure::new(format!("cannot copy the directory {src} into itself, to {top}")).into());
                 }
                 self.tree_directory(context, state, &top, false, &mut made, &mut plan)?;
