@@ -454,3 +454,88 @@ fn a_keyword_that_is_left_out_is_as_if_it_were_not_written() {
     let place = tempfile::tempdir().unwrap();
     tasks(place.path(), "    - ping:\n      become: '{{ nothing | default(omit) }}'\n", &[]);
 }
+
+#[test]
+fn a_plan_tells_of_loops_that_depend_and_gathers_facts_all_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - command: 'true'
+      changed_when: false
+    - copy: {dest: '{{ top }}/m{{ item }}', content: x}
+      loop: [a, b]
+- hosts: all
+  tasks:
+    - debug: {msg: 'this is {{ ansible_hostname }}'}
+    - pause: {seconds: 1}
+";
+    let text = apply(&Servers::start(), 1, place.path(), site, &["--check"]);
+    assert_eq!(text.0, 0, "{}", text.1);
+    assert!(text.1.contains("depends on `command`") && text.1.contains("this is "), "{}", text.1);
+}
+
+#[test]
+fn a_pause_leaves_everything_as_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let pausing = "    - pause: {seconds: 1}\n    - copy: {dest: '{{ top }}/m', content: x}\n";
+    let text = tasks(place.path(), pausing, &["--check"]);
+    assert!(text.contains("changed=1") && !text.contains("depends on"), "{text}");
+}
+
+#[test]
+fn who_still_takes_part_is_known_where_it_is_asked() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - shell: 'sleep 0.5; exit 1'
+      when: inventory_hostname == 'h1'
+    - set_fact: {leader: '{{ ansible_play_hosts[0] }}'}
+    - shell: touch {{ top }}/{{ leader }}
+      when: inventory_hostname == leader
+";
+    let (_, text) = apply(&Servers::start(), 2, place.path(), site, &[]);
+    assert!(place.path().join("h2").exists(), "{text}");
+}
+
+#[test]
+fn names_of_facts_may_be_templates() {
+    let place = tempfile::tempdir().unwrap();
+    let naming = "    - set_fact: {'k_{{ item }}': '{{ item }}'}
+      loop: [a, b]
+    - assert: {that: [k_a == 'a', k_b == 'b']}
+";
+    tasks(place.path(), naming, &[]);
+}
+
+#[test]
+fn two_names_of_one_machine_do_not_lock_each_other_out() {
+    let place = tempfile::tempdir().unwrap();
+    let servers = Servers::start();
+    let hosts = servers.inventory(1);
+    let twice = format!("{hosts}{}", hosts.replace("h1 ", "other "));
+    fs::write(place.path().join("twice"), twice).unwrap();
+    fs::write(place.path().join("site.yml"), "- {hosts: all, gather_facts: false, tasks: [command: sleep 0.3]}\n")
+        .unwrap();
+    let mut command = apart(std::path::Path::new(env!("CARGO_BIN_EXE_bringup")));
+    let output = command
+        .args(["apply", "-i", "twice", "site.yml"])
+        .current_dir(place.path())
+        .env("HOME", servers.home())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn templates_know_where_they_come_from() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(
+        place.path().join("t.j2"),
+        "{{ template_path | basename }} {{ template_host | length > 0 }} {{ template_mtime[:2] }}",
+    )
+    .unwrap();
+    tasks(place.path(), "    - template: {src: t.j2, dest: '{{ top }}/t'}\n", &[]);
+    assert_eq!(fs::read_to_string(place.path().join("t")).unwrap(), "t.j2 True 20");
+}

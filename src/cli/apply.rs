@@ -33,6 +33,10 @@ pub struct Apply {
 /// What is as it should be is only counted; `-v` shows it.
 #[derive(Args, Debug)]
 pub struct Plan {
+    /// Differences are always shown: the flag is taken for habit's sake
+    #[arg(short = 'D', long, hide = true)]
+    #[allow(dead_code)] // nothing depends on it
+    diff: bool,
     /// Exit with 3 when something would change
     #[arg(long)]
     exit_code: bool,
@@ -128,6 +132,14 @@ impl Plays {
         let folders: Vec<PathBuf> =
             playbooks.iter().flat_map(|p| p.plays.iter().map(|play| play.directory.clone())).collect();
         let inventory = self.hosts.load(&folders)?;
+        if let Some(limit) = &options.limit
+            && inventory.resolve(&["all"], Some(limit))?.hosts.is_empty()
+        {
+            return Err(miette::miette!(
+                help = "`bringup inventory --graph` shows the hosts and groups there are",
+                "`--limit {limit}` leaves no host"
+            ));
+        }
         if self.lists.any() {
             let filter = options.tag_filter.clone();
             let run = common::new_run(options, inventory, loader, Arc::new(report::Silent));

@@ -68,9 +68,10 @@ impl State {
 
     /// Records an answer read at `at`.
     pub fn learn(&mut self, probe: Probe, answer: Answer, at: Instant) {
+        // Facts are as they are: what a command that did not run would make of them, Ansible does not know either.
         let known = match &self.clouded {
-            Some(task) => Known::Depends(task.clone()),
-            None => {
+            Some(task) if !gathers(&probe) => Known::Depends(task.clone()),
+            _ => {
                 self.note_link(&probe, &answer);
                 Known::Read { answer, at }
             }
@@ -312,7 +313,8 @@ impl State {
         let written = &self.by_every_name(written);
         let aliases = self.aliases(written);
         for (probe, known) in &mut self.known {
-            if (touched(written, probe) || aliases.contains(probe)) && !matches!(known, Known::Depends(_)) {
+            let depends = matches!(known, Known::Depends(_)) || gathers(probe);
+            if !depends && (touched(written, probe) || aliases.contains(probe)) {
                 *known = Known::Depends(task.to_owned());
             }
         }
@@ -459,6 +461,15 @@ impl State {
             Answer::Script(output) => Ok(output),
             other => Err(mismatch(other)),
         }
+    }
+}
+
+/// Whether a probe gathers facts.
+fn gathers(probe: &Probe) -> bool {
+    match probe {
+        Probe::Facts => true,
+        Probe::Script { script, reads } => reads == &[Resource::Anything] && *script == super::setup::script(),
+        _ => false,
     }
 }
 

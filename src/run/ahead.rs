@@ -304,7 +304,9 @@ impl Unknown {
         let all = run.engine.all_references(&features.references, vars);
         let some = !self.names.is_empty() || self.facts;
         // What is looked up by doing something is done once, when its task's turn has come.
+        // A name that is a template itself may be any.
         all.hostvars
+            || self.names.iter().any(|name| name.contains("{{"))
             || all.acts
             || (some && (all.any || all.names.iter().any(|n| self.names.contains(n) || (self.facts && is_fact(n)))))
     }

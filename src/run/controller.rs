@@ -5,13 +5,14 @@ use std::{
     sync::Arc,
 };
 
+use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::Run;
 use crate::{
     module::{Controller, Failure, Folder, TemplateOptions},
     playbook::{Scope, SearchKind},
-    template::{Context, Loader, TemplateError},
+    template::{Context, Loader, TemplateError, Var},
     yaml::Source,
 };
 
@@ -76,7 +77,8 @@ impl Controller for TaskController {
             };
             source(&found).ok()
         });
-        self.run.engine.render_file(&file, options, &loader, &self.vars).map_err(failure)
+        let vars = self.vars.with(of_template(path));
+        self.run.engine.render_file(&file, options, &loader, &vars).map_err(failure)
     }
 
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {
@@ -93,4 +95,25 @@ impl Controller for TaskController {
             Err(error) => Err(failure(error)),
         }
     }
+}
+
+/// What `template` tells a template of itself; `template_destpath` is not among it.
+///
+/// Source: <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/template_module.html>
+fn of_template(path: &Path) -> IndexMap<String, Var> {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let time = |at: jiff::Zoned| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let changed = std::fs::metadata(path).and_then(|found| found.modified()).ok();
+    let changed = changed.and_then(|at| jiff::Zoned::try_from(at).ok()).map(time).unwrap_or_default();
+    [
+        ("template_path", path.display().to_string()),
+        ("template_fullpath", whole),
+        ("template_host", host.trim().to_owned()),
+        ("template_mtime", changed),
+        ("template_run_date", time(jiff::Zoned::now())),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), Var::data(&Json::String(value))))
+    .collect()
 }

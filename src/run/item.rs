@@ -204,7 +204,8 @@ impl HostRun {
     /// Check mode: tells what would be done and lets later tasks see it.
     fn pretend(&self, task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
         let title = task.title();
-        for change in &plan.changes {
+        // A pause changes nothing, though nobody can foretell how it ends.
+        for change in plan.changes.iter().filter(|_| plan.changed != Some(false)) {
             // What such a change leaves behind is predicted below where it can be; nobody knows the rest.
             let open: &[Resource] = if change.closed { &[] } else { &change.writes };
             prepared.machine.cloud(open, &title);

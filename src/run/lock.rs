@@ -9,8 +9,10 @@ use crate::module::quote;
 /// Marks the end of what the opening script prints for people; pending handlers follow.
 const PENDING: &str = "pending:";
 
-/// Sets `$d` to the folder that stays behind on the host: `/var/lib/bringup`, or `.bringup` in a plain user's home.
-pub const FOLDER: &str = "d=/var/lib/bringup; [ -w \"$d\" ] || d=$HOME/.bringup\n";
+/// Sets `$d` to the folder that stays behind on the host: `/var/lib/bringup`, or `.bringup` in a plain user's home, or where that
+/// is none of the user's (`www-data`, `nobody`) one in `/tmp`.
+pub const FOLDER: &str = "d=/var/lib/bringup; [ -w \"$d\" ] || d=$HOME/.bringup\n\
+                          [ -w \"$d\" ] || [ -w \"$HOME\" ] || d=/tmp/.bringup-$(id -u)\n";
 
 /// Takes the lock in the name of `who`, removes what a cut-off run left, and prints the handlers it still owed.
 ///

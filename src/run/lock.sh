@@ -1,6 +1,10 @@
 umask 077
 if [ -w /var/lib ]; then d=/var/lib/bringup; else d=$HOME/.bringup; fi
+[ -w "$d" ] || [ -w /var/lib ] || [ -w "$HOME" ] || d=/tmp/.bringup-$(id -u)
 [ -d "$d" ] || mkdir -p "$d" || exit 70
+# In /tmp somebody else may have made it, to read or to lead astray.
+# shellcheck disable=SC3067  # dash and busybox know -O too
+case $d in /tmp/*) [ -O "$d" ] && [ ! -L "$d" ] || { echo "$d is not ours" >&2; exit 70; } ;; esac
 
 # Sets parent, started and command of a process; fails when there is none.
 look() {
@@ -42,6 +46,8 @@ until ln -s "$mine" "$d/lock" 2>/dev/null; do
 '
     if [ "$5" = "$boot" ] && look "$1" && [ "$started" = "$2" ]; then
         if look "$3" && [ "$started" = "$4" ]; then
+            # The same run, which knows this machine by another name too: it holds the lock already.
+            [ "$7" != "$who" ] || break
             # A connection that has just been closed needs a moment to be gone.
             tries=$((tries + 1))
             [ $tries -lt 8 ] || { printf '%s since %s\n' "$7" "$(taken "$6")"; exit 75; }

@@ -235,7 +235,7 @@ impl HostRun {
         let mut all = Outcome::new(Status::Skipped, Map::new());
         let mut results = Vec::with_capacity(items.len());
         let (mut failed, mut changed, mut ran, mut would_run) = (false, false, false, false);
-        let mut facts = Map::new();
+        let (mut facts, mut depends) = (Map::new(), None);
         let control = task.loop_.as_ref().map(|l| &l.control);
         // What earlier items set and registered, as the later ones see it.
         let mut earlier = IndexMap::new();
@@ -267,6 +267,9 @@ impl HostRun {
             changed |= truth(one.result.get("changed").unwrap_or(&Json::Null));
             ran |= one.status != Status::Skipped;
             would_run |= one.result.contains_key(WOULD_RUN);
+            if depends.is_none() {
+                depends = one.result.get("depends_on").cloned();
+            }
             if let Some(Json::Object(more)) = one.result.get("ansible_facts") {
                 facts.extend(more.clone());
             }
@@ -318,6 +321,9 @@ impl HostRun {
         }
         if would_run {
             all.result.insert(WOULD_RUN.into(), json!(true));
+        }
+        if let Some(on) = depends {
+            all.result.insert("depends_on".into(), on);
         }
         if !facts.is_empty() {
             all.result.insert("ansible_facts".into(), Json::Object(facts));

@@ -178,8 +178,13 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
     }
     for (key, node) in args {
         let value = run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
+        let mut name = key.key_text();
+        if name.contains("{{") {
+            let named = run.engine.render_tree(key, vars).map_err(|e| TaskError::from(e).at(&key.span))?;
+            name = super::keyword::as_text(&named).unwrap_or_default();
+        }
         if !is_omit(&value) {
-            rendered.insert(key.key_text(), value);
+            rendered.insert(name, value);
         }
     }
     if let Some(text) = free_form {

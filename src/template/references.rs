@@ -23,7 +23,7 @@ use super::{filter, function, test};
 pub struct References {
     /// Names it reads that it does not define itself.
     pub names: BTreeSet<String>,
-    /// Whether it reads other hosts' variables.
+    /// Whether it reads other hosts' variables, or which of them still take part.
     pub hostvars: bool,
     /// Whether its value can differ from one rendering to the next with the same variables: lookups, times, chance.
     pub impure: bool,
@@ -313,7 +313,9 @@ impl Engine {
         let outside = found.read.keys().filter(|name| !found.defined.contains(*name)).map(|name| (*name).to_owned());
         refs.names = names.into_iter().chain(outside).filter(|name| found.is_variable(name)).collect();
         refs.names.extend(found.literal_names);
-        refs.hostvars = refs.names.contains("hostvars");
+        // Who takes part is known once the others have come as far, too.
+        const OTHERS: &[&str] = &["hostvars", "ansible_play_hosts", "ansible_play_batch", "play_hosts"];
+        refs.hostvars = OTHERS.iter().any(|name| refs.names.contains(*name));
         refs
     }
 

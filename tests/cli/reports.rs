@@ -187,6 +187,14 @@ fn a_tag_that_no_task_has_is_told() {
 }
 
 #[test]
+fn a_limit_that_leaves_no_host_is_a_mistake() {
+    let place = Place::new(&[("site.yml", "- {hosts: all, gather_facts: false, tasks: [ping: ]}\n")]);
+    let ran = place.play("h1,", &["--limit", "h2"]);
+    assert_eq!(ran.code, 1, "{}", ran.shown());
+    assert!(ran.stderr.contains("`--limit h2` leaves no host"), "{}", ran.shown());
+}
+
+#[test]
 fn step_asks_before_each_task() {
     let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: one\n      shell: echo > one\n      args: {chdir: '{{ playbook_dir }}'}\n    - name: two\n      shell: echo > two\n      args: {chdir: '{{ playbook_dir }}'}\n";
     let place = Place::new(&[("site.yml", site)]);
