@@ -539,3 +539,35 @@ fn templates_know_where_they_come_from() {
     tasks(place.path(), "    - template: {src: t.j2, dest: '{{ top }}/t'}\n", &[]);
     assert_eq!(fs::read_to_string(place.path().join("t")).unwrap(), "t.j2 True 20");
 }
+
+#[test]
+fn a_role_runs_once_in_a_play_unless_it_may_run_again() {
+    let place = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = place.path().join("roles").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let noting = |name: &str| {
+        format!("- shell: echo {name}{{{{ with | default('') }}}} >> {{{{ top }}}}/ran\n  notify: after {name}\n")
+    };
+    write("c/tasks/main.yml", &noting("c"));
+    write("c/handlers/main.yml", "- name: after c\n  shell: echo after c >> {{ top }}/ran\n");
+    for name in ["d", "e"] {
+        write(
+            &format!("{name}/tasks/main.yml"),
+            &noting(name).replace(&format!("notify: after {name}"), "changed_when: true"),
+        );
+        write(&format!("{name}/meta/main.yml"), "dependencies: [c]\n");
+    }
+    write("again/tasks/main.yml", &noting("again").replace("notify: after again", "changed_when: true"));
+    write("again/meta/main.yml", "allow_duplicates: true\n");
+    let site = "- hosts: all
+  gather_facts: false
+  roles: [d, e, c, {role: c, with: 2}, again, again]
+";
+    let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
+    let ran = fs::read_to_string(place.path().join("ran")).unwrap();
+    assert_eq!(ran, "c\nd\ne\nc2\nagain\nagain\nafter c\n", "{text}");
+}

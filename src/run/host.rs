@@ -1,7 +1,7 @@
 //! One host's way through a play: a cursor, what is not yet confirmed, and what happens when something fails.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -78,7 +78,8 @@ pub struct HostRun {
     pub(super) careful: Option<Position>,
     /// The task that is being done.
     pub(super) at: Position,
-    pub(super) roles_run: BTreeSet<String>,
+    /// The roles of which a task ran, by what tells their uses apart, with the use that it was.
+    pub(super) roles_run: HashMap<String, usize>,
     pub(super) failed: bool,
     /// Whether `meta: end_host` took it out before the play was over.
     pub(super) left_early: bool,
@@ -107,7 +108,7 @@ impl HostRun {
             outstanding: Outstanding::default(),
             careful: None,
             at,
-            roles_run: BTreeSet::new(),
+            roles_run: HashMap::new(),
             failed: false,
             left_early: false,
         }

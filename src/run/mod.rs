@@ -193,7 +193,8 @@ impl Run {
             let left = machine.still_owed();
             if !left.is_empty() {
                 let message = format!(
-                    "{}: an earlier run was cut off before these handlers ran, and no play here has them: {}",
+                    "{}: an earlier run was cut off before these handlers ran, and no play here has them: {}. They wait in the file \
+                     `pending` of /var/lib/bringup there; remove it to forget them",
                     machine.name,
                     left.join(", ")
                 );

@@ -51,6 +51,11 @@ impl HostRun {
         };
         // As with Ansible it ends at this task for all, however far ahead some of them could be.
         let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });
+        // A task done once waits for the host that does it: that one must not pass it by.
+        if !once && self.ran_already(&task) {
+            self.advance();
+            return Ok(());
+        }
         let together = delegated
             || once
             || ends
@@ -98,6 +103,15 @@ impl HostRun {
             self.together(&behind).await?;
         }
         Ok(())
+    }
+
+    /// Whether the task belongs to a role that another use of it has brought to this host already, as with Ansible.
+    ///
+    /// Source: <https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_reuse_roles.html#running-a-role-multiple-times-in-one-play>
+    fn ran_already(&self, task: &Task) -> bool {
+        let handler = self.frames.last().is_some_and(|frame| frame.handlers);
+        let Some(role) = task.scope.role().filter(|role| !handler && !role.allow_duplicates) else { return false };
+        self.roles_run.get(&role.key).is_some_and(|used| *used != Arc::as_ptr(role) as usize)
     }
 
     async fn flush_if_needed(&mut self, _: &Task) -> Result<(), Stop> {
@@ -434,9 +448,9 @@ impl HostRun {
         };
         let line = self.line(task, position, Some(vars));
         if outcome.status != Status::Skipped
-            && let Some(role) = task.scope.role()
+            && let Some(role) = task.scope.role().filter(|role| !role.allow_duplicates)
         {
-            self.roles_run.insert(role.key.clone());
+            self.roles_run.entry(role.key.clone()).or_insert(Arc::as_ptr(role) as usize);
         }
         let handler = line.handler;
         if outcome.status == Status::Failed && !ignore {
