@@ -571,3 +571,27 @@ fn a_role_runs_once_in_a_play_unless_it_may_run_again() {
     let ran = fs::read_to_string(place.path().join("ran")).unwrap();
     assert_eq!(ran, "c\nd\ne\nc2\nagain\nagain\nafter c\n", "{text}");
 }
+
+/// What the host chooses is there when it is registered. The account is this machine's, and taken away again.
+#[test]
+fn a_new_user_tells_its_number_and_its_key() {
+    let place = tempfile::tempdir().unwrap();
+    let users = "    - group: {name: bringup-test-group}
+      register: g
+    - user: {name: bringup-test-user, home: '{{ top }}/home', generate_ssh_key: true, ssh_key_type: ed25519}
+      register: u
+    - user: {name: bringup-test-user, home: '{{ top }}/home', generate_ssh_key: true, ssh_key_type: ed25519}
+      register: again
+    - user: {name: bringup-test-user, state: absent}
+    - group: {name: bringup-test-group, state: absent}
+    - assert:
+        that:
+          - g.gid | int > 0
+          - u.uid | int > 0
+          - u.ssh_public_key is match('ssh-ed25519 ')
+          - again is not changed
+          - again.ssh_public_key == u.ssh_public_key
+          - again.ssh_key_file == u.ssh_key_file
+";
+    tasks(place.path(), users, &[]);
+}

@@ -18,6 +18,8 @@ pub struct Plan {
     pub diff: Vec<Diff>,
     /// The returned fields known already, as Ansible's module returns them. `ansible_facts` in it become facts.
     pub result: Map<String, Json>,
+    /// Whether what the changes print belongs into the result: where that is registered, it is waited for.
+    pub told: bool,
     /// What later tasks will find when the changes are done: the answers to probes, as far as they can be told.
     pub leaves: Vec<(Probe, Answer)>,
     /// What check mode makes of it.

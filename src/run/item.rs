@@ -64,7 +64,8 @@ impl HostRun {
                     return Ok(Outcome::failed(&restless(what).at(&task.span)));
                 }
                 // What is on this machine itself can be read by lookups and modules past all shells.
-                let deferrable = plain.deferrable && closed(&plan) && !prepared.machine.is_local();
+                let awaited = plan.told && plain.register.is_some();
+                let deferrable = plain.deferrable && closed(&plan) && !awaited && !prepared.machine.is_local();
                 match deferrable {
                     true => self.foresee(task, vars, &prepared, &plan, guard).await?,
                     false => match self.carry_out(task, position, vars, &prepared, &plan, &guard).await? {

@@ -202,6 +202,7 @@ impl Group {
         let mut plan = Plan {
             changes: vec![Change::closed(what, Step::Script(script), writes)],
             result: self.result(gid),
+            told: gid.is_none() && self.state == Presence::Present,
             diff: vec![diff],
             ..Plan::default()
         };

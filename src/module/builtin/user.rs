@@ -339,6 +339,9 @@ impl Module for User {
         for output in outputs {
             let told = String::from_utf8_lossy(&output.stdout).into_owned();
             for line in told.lines() {
+                if self.generate_ssh_key.0 && (line.starts_with("ssh-") || line.starts_with("ecdsa-")) {
+                    result.insert("ssh_public_key".into(), json!(line));
+                }
                 let fields: Vec<_> = line.split(':').collect();
                 if let ([name, _, uid, gid, comment, home, shell], true) =
                     (&fields[..], self.state == Presence::Present)

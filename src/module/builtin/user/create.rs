@@ -42,7 +42,9 @@ impl User {
         if self.generate_ssh_key.0 {
             changes.push(self.key_change(&user, &mut result));
         }
-        Ok(Plan { changes, diff: vec![self.diff(None, Some(&user))], leaves, result, ..Plan::default() })
+        // The number is the host's choice.
+        let told = user.uid == u32::MAX || user.gid == u32::MAX;
+        Ok(Plan { changes, told, diff: vec![self.diff(None, Some(&user))], leaves, result, ..Plan::default() })
     }
 
     fn create_writes(&self, user: &UserEntry) -> Vec<Resource> {

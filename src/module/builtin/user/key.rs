@@ -37,7 +37,7 @@ impl User {
         let script = format!(
             "umask 077; [ -d {dir} ] || {{ mkdir -p -- {dir} && chown \"$(id -u {name}):$(id -g {name})\" {dir}; }} || exit\nrm -f -- {key} {key}.pub\n\
              {} -N {} -C {comment} -f {key} </dev/null || exit\n\
-             chown \"$(id -u {name}):$(id -g {name})\" {key} {key}.pub && chmod 0644 {key}.pub\n",
+             chown \"$(id -u {name}):$(id -g {name})\" {key} {key}.pub && chmod 0644 {key}.pub && cat {key}.pub\n",
             words(make),
             quote(passphrase),
         );

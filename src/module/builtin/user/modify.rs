@@ -49,8 +49,17 @@ impl User {
                     .push((Probe::Stat { path: after.home.clone(), follow }, Answer::Stat(Some(home_stat(&after)))));
             }
         }
-        if self.generate_ssh_key.0 && (self.force.0 || state.stat(&self.key_file(&after.home), true)?.is_none()) {
-            plan.changes.push(self.key_change(&after, &mut result));
+        if self.generate_ssh_key.0 {
+            let file = self.key_file(&after.home);
+            if self.force.0 || state.stat(&file, true)?.is_none() {
+                plan.changes.push(self.key_change(&after, &mut result));
+                plan.told = true;
+            } else {
+                let public =
+                    state.content(&format!("{file}.pub"))?.map(|text| String::from_utf8_lossy(text).trim().to_owned());
+                result.extend(public.map(|public| ("ssh_public_key".to_owned(), public.into())));
+                result.insert("ssh_key_file".into(), file.into());
+            }
         }
         let _ = context;
         plan.result = result;
