@@ -8,12 +8,10 @@ LAB_PACKAGES=${LAB_PACKAGES:-systemd-sysv dbus openssh-server sudo iproute2 iput
 LAB_DEBS=${LAB_DEBS:-docker.io conntrack ethtool socat ebtables iptables nftables ipset xz-utils curl busybox-static unzip
     cron logrotate unattended-upgrades fish}
 
-# Debian's mirror as this machine uses it, or the public one.
+# Debian's mirror as this machine uses it; nothing where it uses none: mmdebstrap knows the public one.
 mirror() {
-    local uri
     # shellcheck disable=SC2016  # apt's own variable
-    uri=${LAB_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Codename: $LAB_SUITE" 2>/dev/null | head -1)} || true
-    echo "${uri:-http://deb.debian.org/debian}"
+    echo "${LAB_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Codename: $LAB_SUITE" 2>/dev/null | head -1)}"
 }
 
 # The image's name says what is in it and how it was made.
@@ -44,12 +42,14 @@ image() {
 }
 
 bootstrap() {
+    local from
+    from=$(mirror)
     mmdebstrap --variant=minbase --include="$(tr -s ' \n' , <<<"$LAB_PACKAGES")" --skip=cleanup/apt \
         --aptopt='Apt::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --customize-hook="chroot \"\$1\" sh -c 'apt-get clean; apt-get install -y --download-only $(tr -s ' \n' ' ' <<<"$LAB_DEBS"); apt-cache gencaches'" \
-        "$LAB_SUITE" "$1" "$(mirror)"
+        "$LAB_SUITE" "$1" ${from:+"$from"}
 }
 
 adapt() {

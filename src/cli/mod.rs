@@ -130,7 +130,10 @@ pub fn main() -> ExitCode {
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(mut error) => {
-            if error.kind() == ErrorKind::UnknownArgument && std::env::args().nth(1).as_deref() == Some("exec") {
+            let word =
+                matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if !arg.starts_with('-'));
+            if word && error.kind() == ErrorKind::UnknownArgument && std::env::args().nth(1).as_deref() == Some("exec")
+            {
                 let tip = "put `--` before the command: bringup exec PATTERN -- COMMAND".into();
                 error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
             }

@@ -36,9 +36,7 @@ impl Engine {
         if !is_template(text) {
             return Vec::new();
         }
-        let Ok(ast::Stmt::Template(template)) = machinery::parse(text, "", self.syntax.clone()) else {
-            return Vec::new();
-        };
+        let Some(template) = self.parsed(text) else { return Vec::new() };
         let mut needed = Vec::new();
         for stmt in &template.children {
             match stmt {
@@ -67,9 +65,7 @@ impl Engine {
         if super::file::preamble(text).0 > 0 {
             return Vec::new();
         }
-        let Ok(ast::Stmt::Template(template)) = machinery::parse(text, "", self.syntax.clone()) else {
-            return Vec::new();
-        };
+        let Some(template) = self.parsed(text) else { return Vec::new() };
         let mut needed = Vec::new();
         for stmt in &template.children {
             match stmt {
@@ -89,6 +85,14 @@ impl Engine {
         sets(&template.children, &mut own);
         needed.retain(|(name, _)| free.contains(*name) && !own.contains(name) && !name.starts_with("template_"));
         self.with_errors(text, Some(&Span::whole(source)), needed)
+    }
+
+    /// A template as the engine reads it; nothing where it is not understood.
+    fn parsed<'t>(&self, text: &'t str) -> Option<ast::Spanned<ast::Template<'t>>> {
+        match machinery::parse(text, "", self.syntax.clone()) {
+            Ok(ast::Stmt::Template(template)) => Some(template),
+            _ => None,
+        }
     }
 
     fn with_errors(&self, text: &str, span: Option<&Span>, needed: Vec<(&str, Range<usize>)>) -> Vec<Needed> {

@@ -26,6 +26,7 @@ fn usage_errors_exit_with_one() {
         (&["apply", "-f", "0", "x.yml"], "0 is not in 1..="),
         (&["apply", "-f", "many", "x.yml"], "invalid digit"),
         (&["exec", "all"], "<COMMAND>"),
+        (&["exec", "all", "uptime"], "put `--` before the command"),
         (&["exec", "all", "-m", "ping", "--", "ls"], "cannot be used with"),
     ] {
         let ran = place.run(arguments);

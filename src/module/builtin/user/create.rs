@@ -42,8 +42,8 @@ impl User {
         if self.generate_ssh_key.0 {
             changes.push(self.key_change(&user, &mut result));
         }
-        // The number is the host's choice.
-        let told = user.uid == u32::MAX || user.gid == u32::MAX;
+        // The numbers may be the host's choice, and the key is made there.
+        let told = self.generate_ssh_key.0 || user.uid == u32::MAX || user.gid == u32::MAX;
         Ok(Plan { changes, told, diff: vec![self.diff(None, Some(&user))], leaves, result, ..Plan::default() })
     }
 
