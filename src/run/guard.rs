@@ -200,4 +200,18 @@ mod tests {
         state.predict(probe.clone(), crate::fact::Answer::Stat(None));
         assert_eq!(Guard::of(&state, &[probe]).script(), "");
     }
+
+    #[test]
+    fn behind_a_link_that_is_yet_to_be_made_the_real_file_is_checked() {
+        let answer = |kind, target: &str| {
+            let mut stat = FileStat::new(kind, 0o644, "root", "root");
+            target.clone_into(&mut stat.target);
+            crate::fact::Answer::Stat(Some(stat))
+        };
+        let probe = |path: &str| Probe::Stat { path: path.into(), follow: false };
+        let mut state = State::of([(probe("/d/f"), answer(FileKind::File, ""))]);
+        state.predict(probe("/new"), answer(FileKind::Link, "/d"));
+        let script = Guard::of(&state, &[probe("/new/f")]).script();
+        assert!(script.contains("/d/f") && !script.contains("/new/f"), "{script}");
+    }
 }
