@@ -295,6 +295,11 @@ fn head(text: &str) -> Response {
     Response { status, reason, headers, ..Response::default() }
 }
 
+/// Fields by which a result says how its task ended, or what became of the run: a server's header of that name is no such word.
+const RESERVED: &[&str] = &[
+    "changed", "failed", "skipped", "unreachable", "depends_on", "would_run", "ansible_facts", "add_host", "add_group",
+];
+
 impl Response {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -314,6 +319,9 @@ impl Response {
                 }
             }
             let key = name.replace('-', "_");
+            if RESERVED.contains(&key.as_str()) || key.starts_with("_ansible") {
+                continue;
+            }
             let joined = match fields.get(&key).and_then(Json::as_str) {
                 Some(before) => format!("{before}, {value}"),
                 None => value.clone(),

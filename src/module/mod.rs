@@ -30,7 +30,7 @@ mod write;
 pub use crate::template::FileOptions as TemplateOptions;
 pub use parameter::{Flag, List, Mode, Text, Whole};
 pub(crate) use plan::finish as default_finish;
-pub use plan::{Change, CheckMode, Content, Diff, Failure, Ownership, Plan, PlanError, Step, StepOutput};
+pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
 pub use quote::{quote, quote_bytes, words};
 pub use registry::{Entry, Registry};
 pub use write::FileWrite;
@@ -62,6 +62,12 @@ pub trait Module: Debug + Send + Sync {
     fn finish(&self, context: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
         let _ = context;
         default_finish(plan, outputs)
+    }
+
+    /// Whether what was carried out counts as a change, for modules that only its outputs tell.
+    fn changed(&self, plan: &Plan, outputs: &[StepOutput]) -> bool {
+        let _ = outputs;
+        plan.would_change()
     }
 }
 

@@ -27,6 +27,42 @@ pub enum Status {
     Rescued,
 }
 
+/// How far a result is what a run returns. Anything but [`Certainty::Known`] comes from check mode alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// It is what was returned, or what surely would be.
+    #[default]
+    Known,
+    /// What a run would return is not known, though it is known what it would do.
+    Open,
+    /// Check mode did not run this, and a run would.
+    WouldRun,
+    /// What it comes to depends on a task that was not carried out: its title.
+    DependsOn(String),
+}
+
+impl Certainty {
+    /// Whether check mode leaves open what a run would come to: the task or one it depends on was not carried out.
+    pub fn undecided(&self) -> bool {
+        matches!(self, Certainty::WouldRun | Certainty::DependsOn(_))
+    }
+}
+
+/// What the run itself knows of a result. The result's own fields are data: a host may have chosen their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Whether something was changed, or in check mode would be.
+    pub changed: bool,
+    /// How far it is what a run returns.
+    pub certainty: Certainty,
+    /// Whether it is shown without `-v`, as that of `debug` is.
+    pub shown: bool,
+    /// Where the failure is, if not at the task as a whole: `file:line:column`.
+    pub place: Option<String>,
+    /// What to do about the failure.
+    pub help: Option<String>,
+}
+
 /// A task or handler as reports name it.
 #[derive(Clone, Debug)]
 pub struct TaskLine {
@@ -86,6 +122,8 @@ pub enum Event {
         diff: Vec<Diff>,
         /// The returned fields, censored under `no_log`.
         result: Json,
+        /// What the run knows of it.
+        marks: Marks,
     },
     /// A task ended on a host.
     TaskResult {
@@ -103,6 +141,8 @@ pub enum Event {
         diff: Vec<Diff>,
         /// The returned fields, censored under `no_log`.
         result: Json,
+        /// What the run knows of it.
+        marks: Marks,
     },
     /// A transfer goes on.
     Transfer {

@@ -7,7 +7,7 @@ use miette::{
 use serde_json::Value as Json;
 use textwrap::WordSplitter;
 
-use super::{TaskLine, yamlish};
+use super::{Marks, TaskLine, yamlish};
 
 /// So many lines of the end of an output are shown without `-v`.
 const TAIL: usize = 25;
@@ -21,14 +21,13 @@ pub fn whole_words() {
 }
 
 /// The message with the lines of the playbook it is about, and what to do.
-pub fn excerpt(task: &TaskLine, result: &Json) -> String {
+pub fn excerpt(task: &TaskLine, result: &Json, marks: &Marks) -> String {
     let message = result.get("msg").map_or_else(|| "the task failed".to_owned(), text);
-    let help = result.get("help").and_then(Json::as_str);
     let mut diagnostic = MietteDiagnostic::new(message);
-    if let Some(help) = help {
+    if let Some(help) = &marks.help {
         diagnostic = diagnostic.with_help(help);
     }
-    let report = match place(task, result) {
+    let report = match place(task, marks) {
         Some((name, source, at)) => Report::new(diagnostic.with_label(LabeledSpan::new_with_span(None, at)))
             .with_source_code(NamedSource::new(name, source)),
         None => Report::new(diagnostic),
@@ -51,10 +50,10 @@ pub fn excerpt(task: &TaskLine, result: &Json) -> String {
     format!("{}\n", lines.join("\n").trim_matches('\n'))
 }
 
-/// The text and the place the failure is about: the parameter or template named in the result, else the task.
-fn place(task: &TaskLine, result: &Json) -> Option<(String, String, SourceSpan)> {
+/// The text and the place the failure is about: the parameter or template it names, else the task.
+fn place(task: &TaskLine, marks: &Marks) -> Option<(String, String, SourceSpan)> {
     let own = task.span.as_ref();
-    let named = result.get("place").and_then(Json::as_str).and_then(|place| {
+    let named = marks.place.as_ref().and_then(|place| {
         let mut parts = place.rsplitn(3, ':');
         let (column, line, name) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
         let text = match own.filter(|span| span.source.name == name) {

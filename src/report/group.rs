@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-use super::{Event, Status, TaskLine};
+use super::{Event, Marks, Status, TaskLine};
 use crate::module::Diff;
 
 /// One item of a loop.
@@ -21,6 +21,8 @@ pub struct ItemEnd {
     pub diff: Vec<Diff>,
     /// The returned fields.
     pub result: Json,
+    /// What the run knows of them.
+    pub marks: Marks,
 }
 
 /// One host's end of a task.
@@ -38,6 +40,8 @@ pub struct HostEnd {
     pub diff: Vec<Diff>,
     /// The returned fields.
     pub result: Json,
+    /// What the run knows of them.
+    pub marks: Marks,
     /// The loop's items.
     pub items: Vec<ItemEnd>,
 }
@@ -79,12 +83,13 @@ impl Groups {
                 self.active.remove(host);
                 self.complete()
             }
-            Event::ItemResult { task, host, status, item, diff, result } => {
-                let end = ItemEnd { status: *status, label: item.clone(), diff: diff.clone(), result: result.clone() };
+            Event::ItemResult { task, host, status, item, diff, result, marks } => {
+                let (label, diff, result) = (item.clone(), diff.clone(), result.clone());
+                let end = ItemEnd { status: *status, label, diff, result, marks: marks.clone() };
                 self.items.entry((task.position.clone(), host.clone())).or_default().push(end);
                 Vec::new()
             }
-            Event::TaskResult { task, host, delegate, status, duration, diff, result } => {
+            Event::TaskResult { task, host, delegate, status, duration, diff, result, marks } => {
                 let end = HostEnd {
                     host: host.clone(),
                     delegate: delegate.clone(),
@@ -92,6 +97,7 @@ impl Groups {
                     duration: *duration,
                     diff: diff.clone(),
                     result: result.clone(),
+                    marks: marks.clone(),
                     items: self.items.remove(&(task.position.clone(), host.clone())).unwrap_or_default(),
                 };
                 let group = self.waiting.entry(task.position.clone());
@@ -152,6 +158,7 @@ mod tests {
             duration: Duration::ZERO,
             diff: Vec::new(),
             result: Json::Null,
+            marks: Marks::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use console::style;
 use serde_json::{Map, Serializer, Value as Json, ser::PrettyFormatter};
 
 use super::{
-    Event, Reporter, Status, TaskLine, diff, failure,
+    Certainty, Event, Marks, Reporter, Status, TaskLine, diff, failure,
     group::{Group, Groups, HostEnd, ItemEnd},
     live::Live,
     recap, yamlish,
@@ -105,24 +105,19 @@ impl Reporter for Human {
 fn terse(end: &HostEnd) -> bool {
     matches!(end.status, Status::Ok | Status::Skipped | Status::Changed)
         && end.diff.is_empty()
-        && end.items.iter().all(|i| matches!(i.status, Status::Ok | Status::Skipped) && !always(&i.result))
-        && !always(&end.result)
+        && end.items.iter().all(|i| matches!(i.status, Status::Ok | Status::Skipped) && !i.marks.shown)
+        && !end.marks.shown
         && end.delegate.is_none()
-        && !super::open(&end.result)
+        && !end.marks.certainty.undecided()
 }
 
 /// Whether there is more to say than that all is as it should be.
 fn worth(end: &HostEnd) -> bool {
     !matches!(end.status, Status::Ok | Status::Skipped)
         || !end.diff.is_empty()
-        || super::open(&end.result)
-        || (end.status == Status::Ok && always(&end.result))
-        || end.items.iter().any(|item| item.status != Status::Skipped && always(&item.result))
-}
-
-/// Whether the result is to be shown in any case, as that of `debug` is.
-fn always(result: &Json) -> bool {
-    result.get("_ansible_verbose_always").and_then(Json::as_bool).unwrap_or(false)
+        || end.marks.certainty.undecided()
+        || (end.status == Status::Ok && end.marks.shown)
+        || end.items.iter().any(|item| item.status != Status::Skipped && item.marks.shown)
 }
 
 fn word(status: Status) -> console::StyledObject<&'static str> {
@@ -158,10 +153,10 @@ impl Human {
         };
         let mut told: Vec<(String, String)> = Vec::new();
         for end in &ends {
-            if end.result.get("depends_on").is_some() {
-                state.depending += 1;
-            } else if super::open(&end.result) {
-                state.would_run += 1;
+            match end.marks.certainty {
+                Certainty::DependsOn(_) => state.depending += 1,
+                Certainty::WouldRun => state.would_run += 1,
+                Certainty::Known | Certainty::Open => {}
             }
             match fold(end.status).filter(|_| terse(end)) {
                 Some(_) if folded.contains(&end.status) => {}
@@ -182,7 +177,7 @@ impl Human {
         let shown: Vec<&ItemEnd> = end.items.iter().filter(|item| self.shows(item)).collect();
         for item in &shown {
             let label = format!(" => (item={})", failure::text(&item.label));
-            self.line(out, task, &name, item.status, &label, &item.result, told);
+            self.line(out, task, &name, item.status, &label, (&item.result, &item.marks), told);
             self.diff(out, &end.host, &diff::unified(&item.diff), told);
         }
         let whole = match end.status {
@@ -192,14 +187,14 @@ impl Human {
             _ => true,
         };
         if whole {
-            let note = match end.result.get("depends_on").map(failure::text) {
-                Some(other) => format!(" (depends on `{other}`)"),
-                None if super::open(&end.result) => " (would run)".to_owned(),
-                None if self.verbosity > 0 => format!(" ({:.2} s)", end.duration.as_secs_f64()),
-                None if end.items.len() > 1 => format!(" ({} items)", end.items.len()),
-                None => String::new(),
+            let note = match &end.marks.certainty {
+                Certainty::DependsOn(other) => format!(" (depends on `{other}`)"),
+                Certainty::WouldRun => " (would run)".to_owned(),
+                _ if self.verbosity > 0 => format!(" ({:.2} s)", end.duration.as_secs_f64()),
+                _ if end.items.len() > 1 => format!(" ({} items)", end.items.len()),
+                _ => String::new(),
             };
-            self.line(out, task, &name, end.status, &note, &end.result, told);
+            self.line(out, task, &name, end.status, &note, (&end.result, &end.marks), told);
             self.diff(out, &end.host, &diff::unified(&end.diff), told);
         }
         match end.status {
@@ -210,7 +205,7 @@ impl Human {
     }
 
     fn shows(&self, item: &ItemEnd) -> bool {
-        self.verbosity > 0 || !matches!(item.status, Status::Ok | Status::Skipped) || always(&item.result)
+        self.verbosity > 0 || !matches!(item.status, Status::Ok | Status::Skipped) || item.marks.shown
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -221,14 +216,14 @@ impl Human {
         host: &str,
         status: Status,
         note: &str,
-        result: &Json,
+        (result, marks): (&Json, &Marks),
         told: &mut Vec<(String, String)>,
     ) {
         let word = word(status);
         match status {
             Status::Ok | Status::Changed | Status::Skipped => {
                 out.push_str(&format!("{word}: [{host}]{note}"));
-                if always(result) && status != Status::Skipped {
+                if marks.shown && status != Status::Skipped {
                     out.push_str(&format!(" => {}\n", json(result)));
                 } else {
                     out.push('\n');
@@ -243,7 +238,7 @@ impl Human {
             }
             Status::Failed | Status::Ignored | Status::Rescued => {
                 out.push_str(&format!("{word}: [{host}]: FAILED!{note}\n"));
-                let mut text = failure::excerpt(task, result);
+                let mut text = failure::excerpt(task, result, marks);
                 text.push_str(&match self.verbosity {
                     0 => failure::details(result),
                     _ => yamlish::fields(result, 2),

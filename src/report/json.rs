@@ -33,11 +33,11 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
         Event::PlayStart { play, hosts, tasks } => {
             json!({"event": "play_start", "play": play, "hosts": hosts, "tasks": tasks})
         }
-        Event::ItemResult { task, host, status, item, diff, result } => json!({
+        Event::ItemResult { task, host, status, item, diff, result, .. } => json!({
             "event": "item_result", "play": task.play, "task": task.name, "host": host, "status": status, "item": item,
             "diff": diffs(diff), "result": result,
         }),
-        Event::TaskResult { task, host, delegate, status, duration, diff, result } => json!({
+        Event::TaskResult { task, host, delegate, status, duration, diff, result, .. } => json!({
             "event": if task.handler { "handler_result" } else { "task_result" }, "play": task.play, "task": task.name,
             "action": task.action, "host": host, "delegate": delegate, "status": status, "item": null,
             "place": task.span.as_ref().map(|s| s.place()), "duration_ms": duration.as_millis() as u64,

@@ -17,7 +17,7 @@ mod yamlish;
 use std::sync::Arc;
 
 pub use adhoc::AdHoc;
-pub use event::{Counts, Event, Reporter, Silent, Status, TaskLine};
+pub use event::{Certainty, Counts, Event, Marks, Reporter, Silent, Status, TaskLine};
 pub use failure::whole_words;
 pub use live::{aside, end};
 pub use profile::Profile;
@@ -43,9 +43,4 @@ pub fn reporter(output: Output, verbosity: u8, only_changes: bool, live: bool) -
         Output::Json => Arc::new(json::JsonLines),
         Output::Junit => Arc::new(junit::Junit::default()),
     }
-}
-
-/// Whether check mode leaves open what a run would come to: the task or one it depends on was not carried out.
-pub fn open(result: &serde_json::Value) -> bool {
-    result.get("depends_on").is_some() || result.get("would_run").is_some()
 }

@@ -8,16 +8,17 @@ use std::{
 use super::{
     barrier::Position,
     guard::{Guard, Moved},
-    host::{HostRun, Outcome, Stop},
-    item::{add_links, context, script, temporary},
+    host::{HostRun, Stop},
+    item::{add_links, script, temporary},
     machine::{MachineError, Work},
-    task::{Prepared, TaskError},
+    outcome::Outcome,
+    task::Prepared,
 };
 use crate::{
     fact::{Probe, Resource},
     module::{Change, Content, FileWrite, Plan, Step, StepOutput, quote},
     playbook::Task,
-    report::{Event, Status},
+    report::Event,
     ssh::{Output, UploadSource},
     template::Context,
 };
@@ -96,29 +97,7 @@ impl HostRun {
             prepared.machine.forget_all();
             return Ok(None);
         }
-        Ok(Some(self.judge(task, prepared, plan, &outputs)))
-    }
-
-    fn judge(&self, task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
-        let context = context(prepared, &self.host.name);
-        match prepared.module.finish(&context, plan, outputs) {
-            Ok(mut result) => {
-                let changed =
-                    result.get("changed").and_then(serde_json::Value::as_bool).unwrap_or_else(|| plan.would_change());
-                let failed = result.get("failed").and_then(serde_json::Value::as_bool).unwrap_or(false);
-                result.insert("changed".into(), changed.into());
-                result.insert("failed".into(), failed.into());
-                let status = match (failed, changed) {
-                    (true, _) => Status::Failed,
-                    (false, true) => Status::Changed,
-                    (false, false) => Status::Ok,
-                };
-                let mut outcome = Outcome::new(status, result);
-                outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
-                outcome
-            }
-            Err(failure) => Outcome::failed(&TaskError::from(failure).at(&task.span)),
-        }
+        Ok(Some(self.finish(task, prepared, plan, &outputs)))
     }
 
     /// `timeout`, `async` and `--task-timeout` bound a step.

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     barrier::Position,
-    host::{Frame, HostRun, Outcome, Stop},
+    host::{Frame, HostRun, Stop},
+    outcome::Outcome,
     program::{Op, Program},
     step::skipped,
     task::{self, TaskError},

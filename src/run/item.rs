@@ -2,22 +2,23 @@
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use super::{
     barrier::Position,
     guard::Guard,
-    host::{HostRun, Outcome, Stop},
+    host::{HostRun, Stop},
     lock,
     machine::{Actor, Machine, Work},
-    step::{Plain, UNDECIDED, WOULD_RUN, skipped},
+    outcome::Outcome,
+    step::{Plain, skipped},
     task::{self, Prepared, Readiness, TaskError},
 };
 use crate::{
     fact::{Missing, Probe, Resource, State},
     module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step},
     playbook::Task,
-    report::{Event, Status},
+    report::{Certainty, Event, Status},
     template::Context,
     yaml::{Node, Value},
 };
@@ -131,12 +132,9 @@ impl HostRun {
         if let Some(machine) = machine {
             machine.cloud(&[Resource::Anything], on);
         }
-        let mut result = Map::new();
-        result.insert("changed".into(), json!(false));
-        result.insert("skipped".into(), json!(true));
-        result.insert("depends_on".into(), json!(on));
-        result.insert("skip_reason".into(), json!(format!("depends on {on}")));
-        Outcome::new(Status::Skipped, result)
+        let mut outcome = Outcome::skipped(&format!("depends on {on}"));
+        outcome.doubt(Certainty::DependsOn(on.to_owned()));
+        outcome
     }
 
     /// Asks the questions of this task and of those ahead in one frame.
@@ -184,20 +182,12 @@ impl HostRun {
         sent.map(|_| ())
     }
 
-    fn finish(&self, task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[crate::module::StepOutput]) -> Outcome {
+    pub(super) fn finish(
+        &self,
+        task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[crate::module::StepOutput]) -> Outcome {
         let context = context(prepared, &self.host.name);
         match prepared.module.finish(&context, plan, outputs) {
-            Ok(mut result) => {
-                let changed = result.get("changed").and_then(Json::as_bool).unwrap_or_else(|| plan.would_change());
-                result.insert("changed".into(), json!(changed));
-                result.entry("failed").or_insert(json!(false));
-                let mut outcome = Outcome::new(if changed { Status::Changed } else { Status::Ok }, result);
-                if outcome.result.get("skipped").and_then(Json::as_bool) == Some(true) {
-                    outcome.status = Status::Skipped;
-                }
-                outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
-                outcome
-            }
+            Ok(result) => Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff),
             Err(failure) => Outcome::failed(&TaskError::from(failure).at(&task.span)),
         }
     }
@@ -215,27 +205,18 @@ impl HostRun {
         prepared.machine.with_state(&prepared.actor, |state| {
             plan.leaves.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
         });
-        let mut result = plan.result.clone();
         let skip = plan.check_mode == CheckMode::Skip;
-        result.insert("changed".into(), json!(!skip && plan.would_change()));
-        result.insert("failed".into(), json!(false));
-        if skip || (result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {
-            result.insert(UNDECIDED.into(), json!(true));
+        let mut outcome = Outcome::of_plan(plan, !skip && plan.would_change(), plan.result.clone(), prepared.diff);
+        if skip || (plan.result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {
+            outcome.doubt(Certainty::Open);
         }
         if skip {
-            result.insert("skipped".into(), json!(true));
-            result.entry("msg").or_insert(json!("not carried out in check mode"));
+            outcome.skip();
+            outcome.result.entry("msg").or_insert(json!("not carried out in check mode"));
             if plan.would_change() && !never_changes(task) {
-                result.insert(WOULD_RUN.into(), json!(true));
+                outcome.doubt(Certainty::WouldRun);
             }
         }
-        let status = match (skip, plan.would_change()) {
-            (true, _) => Status::Skipped,
-            (_, true) => Status::Changed,
-            _ => Status::Ok,
-        };
-        let mut outcome = Outcome::new(status, result);
-        outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
         outcome
     }
 

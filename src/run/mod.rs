@@ -22,6 +22,7 @@ mod keyword;
 mod lock;
 mod machine;
 mod options;
+mod outcome;
 mod pending;
 mod play;
 mod program;
@@ -54,7 +55,7 @@ use crate::{
     inventory::{Inventory, Layers, Variable, Vars, is_localhost},
     module::StepOutput,
     playbook::{Loader, Playbook, Scope, Task, VarMap},
-    report::{self, Counts, Event, Reporter, Status},
+    report::{Counts, Event, Reporter, Status},
     ssh::{Context as SshContext, SharedFile},
     template::{Context, Engine, Local, System, Var, Vars as TemplateVars},
 };
@@ -227,10 +228,9 @@ impl Run {
 
     /// Reports an event, counting results.
     pub fn tell(&self, event: Event) {
-        if let Event::TaskResult { host, status, result, .. } = &event {
-            let changed = result.get("changed").is_some_and(keyword::truth);
-            lock(&self.counts).entry(host.clone()).or_default().add(*status, changed);
-            if report::open(result) {
+        if let Event::TaskResult { host, status, marks, .. } = &event {
+            lock(&self.counts).entry(host.clone()).or_default().add(*status, marks.changed);
+            if marks.certainty.undecided() {
                 self.undecided.fetch_add(1, Ordering::SeqCst);
             }
         }
@@ -399,7 +399,7 @@ impl Run {
     fn vars_file(&self, path: &Path) -> Result<Vars, TaskError> {
         crate::inventory::file_vars(path).map_err(|error| {
             let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-            TaskError { message: error.to_string(), help, span: None, result: serde_json::Map::new() }
+            TaskError { help, ..TaskError::new(error.to_string()) }
         })
     }
 

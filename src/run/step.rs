@@ -11,17 +11,19 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     barrier::Position,
     guard::Guard,
-    host::{HostRun, Outcome, Stop},
-    keyword::{self, truth},
+    host::{HostRun, Stop},
+    keyword,
     lock,
     machine::Work,
+    outcome::{Due, Outcome},
     pending::Item,
     task::{self, TaskError},
 };
 use crate::{
     inventory::Level,
+    module::Effect,
     playbook::{Action, MetaAction, Task},
-    report::{Event, Status},
+    report::{Certainty, Event, Status},
     template::{Context, Var},
     yaml::Node,
 };
@@ -128,44 +130,45 @@ impl HostRun {
             None if batch.ended(&behind) || batch.first_active(&self.host.name) => Some(None),
             None => None,
         });
-        let Some((status, result)) = shared.await else {
+        let Some(shared) = shared.await else {
             // The host that was to do it is gone: it falls to this one, from the start.
             return if batch.ended(&behind) { Err(Stop::Ended) } else { Ok(()) };
         };
-        self.learn(task, &result);
+        self.learn(task, &shared);
         let vars = self.vars(task);
         let ignored = keyword::flag(&self.run, &task.scope, &vars, |k| k.ignore_errors.as_ref()).ok().flatten();
-        if matches!(status, Status::Failed) && !ignored.unwrap_or(false) {
-            self.fail(task, &Json::Object(result));
+        if shared.status == Status::Failed && !ignored.unwrap_or(false) {
+            self.fail(task, &Json::Object(shared.result.clone()));
         } else {
             self.advance();
         }
         self.together(&behind).await
     }
 
-    /// Takes over the registered variable and the facts of a result.
-    fn learn(&self, task: &Arc<Task>, result: &Map<String, Json>) {
-        if let Some(Json::Object(facts)) = result.get("ansible_facts") {
-            let written = task.action.written();
-            if written.ends_with("set_fact") {
-                let cacheable = result.get("_ansible_facts_cacheable").is_some_and(truth);
-                for (name, value) in facts {
-                    self.host.set(Level::SetFacts, name, value.clone());
-                    if cacheable {
-                        self.host.set(Level::Facts, name, value.clone());
+    /// Takes over the registered variable, and what the task found out or set.
+    fn learn(&self, task: &Arc<Task>, outcome: &Outcome) {
+        for Due { effect, about } in &outcome.effects {
+            let other = about.as_ref().map(|name| self.run.host(name));
+            // Of a host that nobody names nothing can be asked.
+            let Some(host) = other.unwrap_or_else(|| Some(self.host.clone())) else { continue };
+            match effect {
+                Effect::Facts(facts) => host.learn_facts(facts),
+                Effect::Variables { values, cacheable } => {
+                    values.iter().for_each(|(name, value)| host.set(Level::SetFacts, name, value.clone()));
+                    if *cacheable {
+                        host.learn_facts(values);
                     }
                 }
-            } else {
-                self.host.learn_facts(facts);
+                Effect::Host { .. } | Effect::Group { .. } => {}
             }
         }
         if let Some(name) = task.register.as_ref().and_then(Node::as_str) {
-            self.host.set(Level::SetFacts, name, Json::Object(result.clone()));
+            self.host.set(Level::SetFacts, name, Json::Object(outcome.result.clone()));
         }
         if self.run.options.check && matches!(task.action, Action::Module { .. }) {
             let title = task.title();
             let sets = self.run.features(task).sets;
-            self.host.set_unsure(sets.iter(), undecided(result).then_some(title.as_str()));
+            self.host.set_unsure(sets.iter(), (outcome.certainty != Certainty::Known).then_some(title.as_str()));
         }
     }
 
@@ -206,7 +209,7 @@ impl HostRun {
         match items {
             None => {
                 let mut outcome = self.item(task, position, vars, &plain).await?;
-                censor(&mut outcome, plain.no_log);
+                outcome.censor(plain.no_log);
                 Ok(outcome)
             }
             Some(items) => self.each(task, position, vars, &plain, &items, done).await,
@@ -225,14 +228,14 @@ impl HostRun {
     }
 
     /// Adds what an item set and registered to what the next ones see.
-    fn seen_by_items(&self, task: &Task, result: &Map<String, Json>, earlier: &mut IndexMap<String, Var>) {
-        if let (true, Some(Json::Object(facts))) =
-            (task.action.written().ends_with("set_fact"), result.get("ansible_facts"))
-        {
-            earlier.extend(facts.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+    fn seen_by_items(&self, task: &Task, outcome: &Outcome, earlier: &mut IndexMap<String, Var>) {
+        for due in outcome.effects.iter().filter(|due| due.about.is_none()) {
+            if let Effect::Variables { values, .. } = &due.effect {
+                earlier.extend(values.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+            }
         }
         if let Some(name) = task.register.as_ref().and_then(Node::as_str) {
-            earlier.insert(name.to_owned(), Var::data(&Json::Object(result.clone())));
+            earlier.insert(name.to_owned(), Var::data(&Json::Object(outcome.result.clone())));
         }
     }
 
@@ -246,10 +249,8 @@ impl HostRun {
         done: Vec<Item>,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();
-        let mut all = Outcome::new(Status::Skipped, Map::new());
-        let mut results = Vec::with_capacity(items.len());
-        let (mut failed, mut changed, mut ran, mut would_run) = (false, false, false, false);
-        let (mut facts, mut depends) = (Map::new(), None);
+        let mut ended = Vec::with_capacity(items.len());
+        let mut events = Vec::with_capacity(items.len());
         let control = task.loop_.as_ref().map(|l| &l.control);
         // What earlier items set and registered, as the later ones see it.
         let mut earlier = IndexMap::new();
@@ -277,32 +278,23 @@ impl HostRun {
             let name = control.map_or("item", |c| c.item_name());
             one.result.insert(name.to_owned(), item.clone());
             one.result.insert("ansible_loop_var".to_owned(), json!(name));
-            failed |= one.status == Status::Failed;
-            changed |= truth(one.result.get("changed").unwrap_or(&Json::Null));
-            ran |= one.status != Status::Skipped;
-            would_run |= one.result.contains_key(WOULD_RUN);
-            if depends.is_none() {
-                depends = one.result.get("depends_on").cloned();
-            }
-            if let Some(Json::Object(more)) = one.result.get("ansible_facts") {
-                facts.extend(more.clone());
-            }
-            self.seen_by_items(task, &one.result, &mut earlier);
+            self.seen_by_items(task, &one, &mut earlier);
             let with = beside(&earlier);
             let label = match control.and_then(|c| c.label.as_ref()) {
                 Some(label) => self.run.engine.render_tree(label, &with).unwrap_or_else(|_| item.clone()),
                 None => item.clone(),
             };
-            results.push(Json::Object(one.result.clone()));
-            censor(&mut one, plain.no_log);
-            all.events.push(Event::ItemResult {
+            one.censor(plain.no_log);
+            events.push(Event::ItemResult {
                 task: self.line(task, position, Some(vars)),
                 host: self.host.name.clone(),
                 status: one.status,
                 item: if plain.no_log { json!("censored") } else { label },
-                diff: one.diff,
-                result: shown(&one.result),
+                diff: std::mem::take(&mut one.diff),
+                result: one.visible(),
+                marks: one.marks(),
             });
+            ended.push(one);
             let done = control.is_some_and(|c| {
                 !c.break_when.is_empty()
                     && c.break_when.iter().all(|n| self.run.engine.condition(n, &with).unwrap_or(false))
@@ -311,41 +303,9 @@ impl HostRun {
                 break;
             }
         }
-        all.began = began;
-        all.status = match (failed, changed, ran) {
-            (true, ..) => Status::Failed,
-            (_, true, _) => Status::Changed,
-            (_, _, true) => Status::Ok,
-            _ => Status::Skipped,
-        };
-        all.result.insert("results".into(), Json::Array(results));
-        all.result.insert("changed".into(), json!(changed));
-        let message = match all.status {
-            Status::Failed => "One or more items failed",
-            Status::Skipped if items.is_empty() => "No items in the list",
-            Status::Skipped => "All items skipped",
-            _ => "All items completed",
-        };
-        all.result.insert("msg".into(), json!(message));
-        if failed {
-            all.result.insert("failed".into(), json!(true));
-        }
-        if all.status == Status::Skipped {
-            all.result.insert("skipped".into(), json!(true));
-        }
-        if would_run {
-            all.result.insert(WOULD_RUN.into(), json!(true));
-        }
-        if let Some(on) = depends {
-            all.result.insert("depends_on".into(), on);
-        }
-        if !facts.is_empty() {
-            all.result.insert("ansible_facts".into(), Json::Object(facts));
-        }
-        if plain.no_log {
-            all.result.insert("_ansible_no_log".into(), json!(true));
-        }
-        Ok(all)
+        let mut all = together(ended, items.is_empty());
+        all.censor(plain.no_log);
+        Ok(Outcome { began, events, ..all })
     }
 
     /// Whether all conditions hold, the result so far visible under its registered name.
@@ -383,26 +343,15 @@ impl HostRun {
         }
         if let Some(conditions) = &task.changed_when {
             match self.holds(conditions, vars, plain, &outcome) {
-                Ok(changed) => {
-                    outcome.result.insert("changed".into(), json!(changed));
-                    if outcome.status != Status::Failed {
-                        outcome.status = if changed { Status::Changed } else { Status::Ok };
-                    }
-                }
+                Ok(changed) => outcome.set_changed(changed),
                 Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
             }
         }
         if let Some(conditions) = &task.failed_when {
             match self.holds(conditions, vars, plain, &outcome) {
                 Ok(failed) => {
-                    outcome.result.insert("failed".into(), json!(failed));
+                    outcome.set_failed(failed);
                     outcome.result.insert("failed_when_result".into(), json!(failed));
-                    let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
-                    outcome.status = match (failed, changed) {
-                        (true, _) => Status::Failed,
-                        (false, true) => Status::Changed,
-                        (false, false) => Status::Ok,
-                    };
                 }
                 Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
             }
@@ -423,11 +372,11 @@ impl HostRun {
             self.flush().await?;
         }
         let snapshot = self.snapshot();
-        let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
-        if let Err(error) = self.run.regroup(&self.host.name, &outcome.result) {
+        let changed = outcome.changed;
+        if let Err(error) = self.run.regroup(&self.host.name, &outcome.effects) {
             outcome = Outcome::failed(&error.at(&task.span));
         }
-        self.learn(task, &outcome.result);
+        self.learn(task, &outcome);
         let ignore = outcome.status == Status::Failed
             && keyword::flag(&self.run, &task.scope, vars, |k| k.ignore_errors.as_ref())
                 .ok()
@@ -465,7 +414,6 @@ impl HostRun {
             self.advance();
         }
         self.notified.extend(again);
-        let shown = shown(&outcome.result);
         let delegate = self.delegate_name(task, vars);
         let mut events = std::mem::take(&mut outcome.events);
         events.push(Event::TaskResult {
@@ -475,7 +423,8 @@ impl HostRun {
             status: outcome.status,
             duration: outcome.began.elapsed(),
             diff: std::mem::take(&mut outcome.diff),
-            result: shown,
+            result: outcome.visible(),
+            marks: outcome.marks(),
         });
         self.decide(snapshot, position, events);
         if handler {
@@ -549,47 +498,53 @@ fn only_tells(task: &Task) -> bool {
     name.strip_prefix("ansible.builtin.").is_some_and(|short| TELL.contains(&short))
 }
 
-/// Check mode: whether a result, or one of its items', is not what a run would return.
-fn undecided(result: &Map<String, Json>) -> bool {
-    let open = |result: &Map<String, Json>| result.contains_key("depends_on") || result.contains_key(UNDECIDED);
-    let items = result.get("results").and_then(Json::as_array);
-    open(result) || items.is_some_and(|items| items.iter().filter_map(Json::as_object).any(open))
+/// What the items of a loop came to as a whole.
+fn together(ended: Vec<Outcome>, none: bool) -> Outcome {
+    let any = |holds: fn(&Outcome) -> bool| ended.iter().any(holds);
+    let (failed, changed) = (any(|one| one.status == Status::Failed), any(|one| one.changed));
+    let status = match (failed, changed, any(|one| one.status != Status::Skipped)) {
+        (true, ..) => Status::Failed,
+        (_, true, _) => Status::Changed,
+        (_, _, true) => Status::Ok,
+        _ => Status::Skipped,
+    };
+    let message = match status {
+        Status::Failed => "One or more items failed",
+        Status::Skipped if none => "No items in the list",
+        Status::Skipped => "All items skipped",
+        _ => "All items completed",
+    };
+    let mut all = Outcome { changed, ..Outcome::new(status, Map::new()) };
+    let (mut results, mut facts) = (Vec::with_capacity(ended.len()), Map::new());
+    for one in ended {
+        for Due { effect, .. } in &one.effects {
+            if matches!(effect, Effect::Facts(_) | Effect::Variables { .. }) {
+                effect.show(&mut facts);
+            }
+        }
+        // Of several tasks that items depend on the first is named.
+        if !matches!(all.certainty, Certainty::DependsOn(_)) {
+            all.doubt(one.certainty);
+        }
+        all.effects.extend(one.effects);
+        results.push(Json::Object(one.result));
+    }
+    all.result.insert("results".into(), Json::Array(results));
+    all.result.insert("changed".into(), json!(changed));
+    all.result.insert("msg".into(), json!(message));
+    if failed {
+        all.result.insert("failed".into(), json!(true));
+    }
+    if status == Status::Skipped {
+        all.skip();
+    }
+    all.result.extend(facts);
+    all
 }
-
-/// The field that marks the result of a command that check mode did not run.
-pub const UNDECIDED: &str = "_ansible_undecided";
-
-/// The field of a result that says: check mode did not run this, and a run would.
-pub const WOULD_RUN: &str = "would_run";
 
 /// The outcome of a task whose condition did not hold.
 pub fn skipped(condition: &str) -> Outcome {
-    let mut result = Map::new();
-    result.insert("changed".into(), json!(false));
-    result.insert("skipped".into(), json!(true));
-    result.insert("skip_reason".into(), json!("Conditional result was False"));
-    result.insert("false_condition".into(), json!(condition));
-    Outcome::new(Status::Skipped, result)
-}
-
-fn censor(outcome: &mut Outcome, no_log: bool) {
-    if no_log {
-        outcome.result.insert("_ansible_no_log".into(), json!(true));
-        outcome.diff.clear();
-    }
-}
-
-/// The result as reports may show it.
-fn shown(result: &Map<String, Json>) -> Json {
-    if !result.get("_ansible_no_log").is_some_and(truth) {
-        return Json::Object(result.clone());
-    }
-    let mut shown = Map::new();
-    for field in ["changed", "failed", "skipped", "rc"] {
-        if let Some(value) = result.get(field) {
-            shown.insert(field.to_owned(), value.clone());
-        }
-    }
-    shown.insert("censored".into(), json!("the output is hidden, as no_log asks"));
-    Json::Object(shown)
+    let mut outcome = Outcome::skipped("Conditional result was False");
+    outcome.result.insert("false_condition".into(), json!(condition));
+    outcome
 }

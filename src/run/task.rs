@@ -30,12 +30,14 @@ pub struct TaskError {
     pub span: Option<Span>,
     /// Further returned fields.
     pub result: Map<String, Json>,
+    /// Whether something was changed all the same.
+    pub changed: bool,
 }
 
 impl TaskError {
     /// Returns an error with a message alone.
     pub fn new(message: impl Into<String>) -> TaskError {
-        TaskError { message: message.into(), help: None, span: None, result: Map::new() }
+        TaskError { message: message.into(), help: None, span: None, result: Map::new(), changed: false }
     }
 
     /// Adds what to do.
@@ -56,13 +58,14 @@ impl TaskError {
 impl From<TemplateError> for TaskError {
     fn from(error: TemplateError) -> TaskError {
         let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-        TaskError { message: error.to_string(), help, span: error.span().cloned(), result: Map::new() }
+        TaskError { help, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
     }
 }
 
 impl From<Failure> for TaskError {
     fn from(failure: Failure) -> TaskError {
-        TaskError { message: failure.message, help: failure.help, span: None, result: failure.result }
+        let Failure { message, help, result, changed } = failure;
+        TaskError { message, help, span: None, result, changed }
     }
 }
 
@@ -214,7 +217,7 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
             Some(parameter) => format!("{written}: {parameter}: {}", error.message),
             None => format!("{written}: {}", error.message),
         };
-        TaskError { message, help: error.help, span: Some(place.unwrap_or(name_span).clone()), result: Map::new() }
+        TaskError { help: error.help, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
     });
     Ok((parsed?, entry.name.to_owned()))
 }

@@ -144,8 +144,13 @@ fn carry_out(trial: &Trial<'_>, plan: &Plan) {
     let outputs = trial.apply(plan);
     match trial.module.finish(&trial.context(false), plan, &outputs) {
         Err(failure) => return check_failure(case, &failure),
-        Ok(result) => {
+        Ok(mut result) => {
             assert_eq!(case.fails, None, "the task succeeds with {result:?}");
+            plan.effects.iter().for_each(|effect| effect.show(&mut result));
+            result.insert("changed".into(), trial.module.changed(plan, &outputs).into());
+            if plan.skipped {
+                result.insert("skipped".into(), true.into());
+            }
             check_result(&case.result, &result);
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Module, ParameterError, Plan, PlanError},
+    module::{Context, Described, Effect, Module, ParameterError, Plan, PlanError},
 };
 
 /// Parameters of `add_host`: a name, groups, and variables of any names.
@@ -124,7 +124,7 @@ impl Module for AddHost {
             vars.insert("ansible_ssh_port".into(), json!(port));
         }
         let name = if port.is_some() { name } else { written };
-        let host = json!({ "host_name": name, "groups": self.groups().unwrap_or_default(), "host_vars": vars });
-        Ok(Plan::ok(Map::from_iter([("add_host".to_owned(), host)])))
+        let host = Effect::Host { name, groups: self.groups().unwrap_or_default(), vars };
+        Ok(Plan { effects: vec![host], ..Plan::default() })
     }
 }

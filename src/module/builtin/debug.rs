@@ -58,9 +58,8 @@ impl Module for Debug {
         };
         let mut result = Map::new();
         if verbosity < self.verbosity.0 {
-            result.insert("skipped".into(), json!(true));
             result.insert("skipped_reason".into(), json!("Verbosity threshold not met."));
-            return Ok(Plan::ok(result));
+            return Ok(Plan { skipped: true, ..Plan::ok(result) });
         }
         match &self.var {
             Some(var) => {
@@ -71,7 +70,6 @@ impl Module for Debug {
                 result.insert("msg".into(), self.msg.clone().unwrap_or_else(|| json!("Hello world!")));
             }
         }
-        result.insert("_ansible_verbose_always".into(), json!(true));
-        Ok(Plan::ok(result))
+        Ok(Plan { shown: true, ..Plan::ok(result) })
     }
 }

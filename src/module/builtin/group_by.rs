@@ -4,11 +4,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, List, Module, Plan, PlanError, Text},
+    module::{Context, Described, Effect, List, Module, Plan, PlanError, Text},
 };
 
 /// Parameters of `group_by`.
@@ -44,9 +43,6 @@ impl Module for GroupBy {
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
         let dashed = |t: &Text| t.0.replace(' ', "-");
         let parents: Vec<String> = self.parents.0.iter().map(dashed).collect();
-        Ok(Plan::ok(Map::from_iter([
-            ("add_group".to_owned(), json!(dashed(&self.key))),
-            ("parent_groups".to_owned(), json!(parents)),
-        ])))
+        Ok(Plan { effects: vec![Effect::Group { name: dashed(&self.key), parents }], ..Plan::default() })
     }
 }
