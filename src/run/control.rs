@@ -70,7 +70,7 @@ impl HostRun {
             }
             MetaAction::ResetConnection => {
                 self.flush().await?;
-                if let Ok((machine, _)) = self.run.reach(&self.host.name, &task.scope, vars) {
+                if let Ok((machine, _)) = self.run.reach(&self.host.name, &task.scope, vars, vars) {
                     machine.reset().await;
                 }
                 self.advance();
@@ -119,7 +119,7 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let outcome = self.depends(self.run.known_machine(&self.host.name).as_deref(), &on);
+            let outcome = self.depends(self.run.machines_of(&self.host.name).first().map(AsRef::as_ref), &on);
             return self.conclude(task, position, vars, outcome).await;
         }
         let items = match task::items(&self.run, task, vars) {

@@ -189,10 +189,11 @@ impl HostRun {
 
     /// Handlers that an earlier run was cut off before: they are due as if notified now.
     pub(super) fn take_owed(&mut self) {
-        let Some(machine) = self.run.known_machine(&self.host.name) else { return };
         let handlers = self.handlers.clone();
-        for name in machine.take_owed(|name| !handlers.find(name).is_empty()) {
-            self.notified.extend(handlers.find(&name));
+        for machine in self.run.machines_of(&self.host.name) {
+            for name in machine.take_owed(|name| !handlers.find(name).is_empty()) {
+                self.notified.extend(handlers.find(&name));
+            }
         }
     }
 

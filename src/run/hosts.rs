@@ -41,6 +41,16 @@ impl Run {
         Ok(())
     }
 
+    /// The host of the inventory whose address this is.
+    pub(super) fn host_at(&self, address: &str) -> Option<Arc<Host>> {
+        let inventory = self.inventory();
+        let is_there = |host: &Arc<Host>| {
+            let given = inventory.host(&host.name).and_then(|host| host.vars.get("ansible_host").map(Variable::to_json));
+            given.is_some_and(|given| given.as_str() == Some(address))
+        };
+        lock(&self.hosts).values().find(|host| is_there(host)).cloned()
+    }
+
     fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
         change(Arc::make_mut(&mut self.inventory.write().unwrap_or_else(PoisonError::into_inner)))
     }

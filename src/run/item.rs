@@ -39,7 +39,7 @@ impl HostRun {
         plain: &Plain,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();
-        let prepared = match task::prepare(&self.run, task, vars, &self.host.name) {
+        let prepared = match task::prepare(self, &self.frames, task, vars) {
             Ok(Readiness::Skip(condition)) => return Ok(skipped(&condition)),
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
@@ -77,6 +77,9 @@ impl HostRun {
                 }
             };
             outcome.began = began;
+            for due in &mut outcome.effects {
+                due.about.clone_from(&prepared.about);
+            }
             return Ok(outcome);
         }
     }
@@ -148,10 +151,12 @@ impl HostRun {
     ) -> Result<(), Stop> {
         self.run.tell(Event::TaskRunning { task: self.line(task, position, None), host: self.host.name.clone() });
         let mut ahead = self.ahead(task);
-        // What waits to be sent is not there yet for those who ask past it.
+        // What waits to be sent is not there yet for those who ask past it. Nobody is logged in for a question that may wait: the
+        // tasks before it may be what makes the host, the user or the key.
         let waiting = self.waiting_on();
         ahead.retain(|(m, a, _)| {
-            (Arc::ptr_eq(m, machine) && a == actor) || waiting.as_ref().is_none_or(|w| !Arc::ptr_eq(m, w))
+            let past = waiting.as_ref().is_some_and(|w| m.is_kin(w));
+            (Arc::ptr_eq(m, machine) && a == actor) || (!past && (Arc::ptr_eq(m, machine) || m.is_ready()))
         });
         let mine = ahead.iter().position(|(m, a, _)| Arc::ptr_eq(m, machine) && a == actor);
         let needed = probes.clone();

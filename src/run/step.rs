@@ -182,6 +182,9 @@ impl HostRun {
         // Its own result, which those conditions read, is the one that it is about to have.
         names.retain(|name| !features.sets.contains(name));
         names.extend(self.run.engine.all_references(&features.references, vars).names);
+        if !only_tells(task) {
+            names.extend(self.run.connection_references(vars).names);
+        }
         self.host.unsure(&names)
     }
 
@@ -189,8 +192,8 @@ impl HostRun {
     async fn items(&mut self, task: &Arc<Task>, position: &Position, vars: &Context) -> Result<Outcome, Stop> {
         let done = self.outstanding.begin(position);
         if let Some(on) = self.unsure(task, vars) {
-            let machine = (!only_tells(task)).then(|| self.run.known_machine(&self.host.name)).flatten();
-            return Ok(self.depends(machine.as_deref(), &on));
+            let machines = if only_tells(task) { Vec::new() } else { self.run.machines_of(&self.host.name) };
+            return Ok(self.depends(machines.first().map(AsRef::as_ref), &on));
         }
         let plain = match self.plain(task, vars) {
             Ok(plain) => plain,
@@ -468,7 +471,7 @@ impl HostRun {
         if self.run.options.check {
             return Ok(());
         }
-        let Some(machine) = self.run.known_machine(&self.host.name) else { return Ok(()) };
+        let machines = self.run.machines_of(&self.host.name);
         let mut left: Vec<String> = self
             .notified
             .iter()
@@ -476,14 +479,20 @@ impl HostRun {
             .filter_map(|t| t.name.as_ref()?.as_str().map(str::to_owned))
             .collect();
         // Those of other plays too.
-        left.extend(machine.still_owed());
-        for actor in machine.owing() {
-            let snapshot = self.snapshot();
-            let note = vec![Work::new(lock::settle(&left))];
-            self.put_off(&machine, &actor, note, Guard::default()).await?;
-            self.decide(snapshot, &Vec::new(), Vec::new());
-            if left.is_empty() {
-                machine.set_owes(&actor, false);
+        for owed in machines.iter().flat_map(|machine| machine.still_owed()) {
+            if !left.contains(&owed) {
+                left.push(owed);
+            }
+        }
+        for machine in machines {
+            for actor in machine.owing() {
+                let snapshot = self.snapshot();
+                let note = vec![Work::new(lock::settle(&left))];
+                self.put_off(&machine, &actor, note, Guard::default()).await?;
+                self.decide(snapshot, &Vec::new(), Vec::new());
+                if left.is_empty() {
+                    machine.set_owes(&actor, false);
+                }
             }
         }
         Ok(())

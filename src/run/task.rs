@@ -8,11 +8,13 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Run,
     controller::TaskController,
+    host::{Frame, HostRun},
     keyword::{self, truth},
     machine::{Actor, Machine},
+    variables::{Host, TaskVars},
 };
 use crate::{
-    inventory::Vars,
+    inventory::{Layer, Layers, Level, Vars, name::host as host_name},
     module::{Failure, Module, Registry},
     playbook::{Action, Task},
     template::{Context, TemplateError, Var, is_omit},
@@ -81,6 +83,8 @@ pub struct Prepared {
     pub actor: Actor,
     /// The user it acts as, by name.
     pub user: String,
+    /// The host that facts it finds are about, where `delegate_facts` says that it is another one.
+    pub about: Option<String>,
     /// Check mode, after the task's own `check_mode`.
     pub check: bool,
     /// Whether differences are wanted.
@@ -256,23 +260,26 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
     Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
 }
 
-/// Makes one item of a task ready on a machine.
-pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> Result<Readiness, TaskError> {
+/// Makes one item of a task ready on a machine; `frames` are the includes that it stands in.
+pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
+    let (run, scope) = (&of.run, &task.scope);
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
     }
     let parameters = parameters(run, task, vars)?;
     let (module, name) = module(task, parameters)?;
-    let delegate = keyword::text(run, &task.scope, vars, |k| k.delegate_to.as_ref())?;
-    let (machine, login) = match &delegate {
-        None => run.reach(host, &task.scope, vars)?,
-        Some(delegate) => run.delegate(delegate, vars)?,
+    let delegate = keyword::text(run, scope, vars, |k| k.delegate_to.as_ref())?;
+    let (on, reached) = match &delegate {
+        None => (of.host.name.clone(), vars.clone()),
+        Some(name) => of.delegate(name, task, frames, vars)?,
     };
-    let actor = keyword::actor(run, &task.scope, vars, login.as_deref())?;
+    let (machine, login) = run.reach(&on, scope, vars, &reached)?;
+    let actor = keyword::actor(run, scope, (vars, &on, &reached), login.as_deref())?;
     let user = actor.as_ref().map(|b| b.user.clone()).or(login).unwrap_or_default();
-    let check = keyword::flag(run, &task.scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
-    let diff = keyword::flag(run, &task.scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
-    let controller = TaskController::new(run.clone(), task.scope.clone(), vars.clone());
+    let check = keyword::flag(run, scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
+    let diff = keyword::flag(run, scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
+    let facts_too = keyword::flag(run, scope, vars, |k| k.delegate_facts.as_ref())?.unwrap_or(false);
+    let controller = TaskController::new(run.clone(), scope.clone(), vars.clone());
     let environment = environment(run, task, vars)?;
     Ok(Readiness::Ready(Box::new(Prepared {
         module,
@@ -280,9 +287,48 @@ pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> 
         machine,
         actor,
         user,
+        about: delegate.filter(|_| facts_too),
         check,
         diff,
         environment,
         controller,
     })))
+}
+
+impl HostRun {
+    /// The host that `delegate_to` names, and the variables by which it is reached: its own and those of the task's place. What is
+    /// known of this host alone does not count.
+    fn delegate(
+        &self,
+        name: &str,
+        task: &Arc<Task>,
+        frames: &[Frame],
+        vars: &Context,
+    ) -> Result<(String, Context), TaskError> {
+        let host = match self.run.host(name).or_else(|| self.run.host_at(name)) {
+            Some(host) => host,
+            None => {
+                host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;
+                let extra = Layer { level: Level::ExtraVars, vars: Arc::new(self.run.options.extra_vars.clone()) };
+                Arc::new(Host::new(name, Layers::new([extra])))
+            }
+        };
+        let more: Vec<_> = frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
+        let own = TaskVars::of_delegate(&self.run, &self.batch, &host, &task.scope, &more, &self.host.name);
+        let mut item = IndexMap::new();
+        for name in item_names(task) {
+            if let Some(value) = vars.variable(&name).map_err(TaskError::from)? {
+                item.insert(name, Var::data(&value));
+            }
+        }
+        Ok((host.name.clone(), if item.is_empty() { own } else { own.with(item) }))
+    }
+}
+
+/// The names of the variables that a loop sets for each item.
+fn item_names(task: &Task) -> Vec<String> {
+    let Some(over) = &task.loop_ else { return Vec::new() };
+    let index = over.control.index_var.as_ref().and_then(Node::as_str).map(str::to_owned);
+    let fixed = [over.control.item_name(), "ansible_loop", "ansible_loop_var", "ansible_index_var"];
+    fixed.into_iter().map(str::to_owned).chain(index).collect()
 }

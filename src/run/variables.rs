@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, play::Batch};
+use super::{Run, facts::may_be_variable, play::Batch};
 use crate::{
     inventory::{Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
@@ -72,7 +72,7 @@ impl Host {
         self.lock().push(level, vars);
     }
 
-    /// Takes over facts: `ansible_…` names by themselves, and all of them under `ansible_facts`.
+    /// Takes over facts: by themselves where that is harmless, and all of them under `ansible_facts`.
     pub fn learn_facts(&self, facts: &serde_json::Map<String, Json>) {
         let mut layers = self.lock();
         let mut all = match layers.get_at(Level::Facts, "ansible_facts").map(Variable::to_json) {
@@ -82,7 +82,9 @@ impl Host {
         for (name, value) in facts {
             let short = name.strip_prefix("ansible_").unwrap_or(name);
             all.insert(short.to_owned(), value.clone());
-            layers.set(Level::Facts, name.as_str(), value.clone());
+            if may_be_variable(name) {
+                layers.set(Level::Facts, name.as_str(), value.clone());
+            }
         }
         layers.set(Level::Facts, "ansible_facts", Json::Object(all));
     }
@@ -119,6 +121,9 @@ pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
     for level_vars in scope.vars() {
         layers.push(Level::TaskVars, vars(level_vars));
     }
+    for include in scope.include_params() {
+        layers.push(Level::IncludeParams, vars(include));
+    }
     layers
 }
 
@@ -129,6 +134,8 @@ pub struct TaskVars {
     host: Arc<Host>,
     layers: Layers,
     scope: Arc<Scope>,
+    /// The host that the task is for, where it is another one that it is delegated to.
+    called: Option<String>,
 }
 
 impl TaskVars {
@@ -140,21 +147,47 @@ impl TaskVars {
         scope: &Arc<Scope>,
         more: &[(Level, Arc<Vars>)],
     ) -> Context {
+        let vars = TaskVars::new(run, batch, host, scope, more);
+        Context::new(&run.engine, Arc::new(vars), run.local(scope, &batch.play.directory))
+    }
+
+    fn new(
+        run: &Arc<Run>,
+        batch: &Arc<Batch>,
+        host: &Arc<Host>,
+        scope: &Arc<Scope>,
+        more: &[(Level, Arc<Vars>)],
+    ) -> TaskVars {
         let mut layers = place(&host.layers(), batch, scope);
         for (level, vars) in more {
             layers.push(*level, vars.clone());
         }
-        let local = run.local(scope, &batch.play.directory);
-        let vars =
-            TaskVars { run: run.clone(), batch: batch.clone(), host: host.clone(), layers, scope: scope.clone() };
-        Context::new(&run.engine, Arc::new(vars), local)
+        let (run, batch, host, scope) = (run.clone(), batch.clone(), host.clone(), scope.clone());
+        TaskVars { run, batch, host, layers, scope, called: None }
+    }
+
+    /// The variables by which a host is reached that a task of another host, `called`, is delegated to.
+    pub fn of_delegate(
+        run: &Arc<Run>,
+        batch: &Arc<Batch>,
+        host: &Arc<Host>,
+        scope: &Arc<Scope>,
+        more: &[(Level, Arc<Vars>)],
+        called: &str,
+    ) -> Context {
+        let vars = TaskVars { called: Some(called.to_owned()), ..TaskVars::new(run, batch, host, scope, more) };
+        Context::new(&run.engine, Arc::new(vars), run.local(scope, &batch.play.directory))
+    }
+
+    fn called(&self) -> &str {
+        self.called.as_deref().unwrap_or(&self.host.name)
     }
 
     fn magic(&self, name: &str) -> Option<Json> {
         let role = self.scope.role();
         Some(match name {
-            "inventory_hostname" => json!(self.host.name),
-            "inventory_hostname_short" => json!(self.host.name.split('.').next().unwrap_or_default()),
+            "inventory_hostname" => json!(self.called()),
+            "inventory_hostname_short" => json!(self.called().split('.').next().unwrap_or_default()),
             "group_names" => json!(self.run.inventory().group_names(&self.host.name)),
             "groups" => json!(*self.run.inventory().groups_map()),
             "play_hosts" | "ansible_play_batch" => json!(self.batch.active_hosts()),

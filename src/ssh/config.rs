@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Says how to reach one host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The inventory's name: for messages, and the address if there is no other.
     pub name: String,

@@ -139,6 +139,11 @@ impl Context {
         Value::from_object(All(self.inner.clone()))
     }
 
+    /// Whether there is a variable of this name, whatever its value.
+    pub fn defines(&self, name: &str) -> bool {
+        self.inner.vars.get(name).is_some()
+    }
+
     /// The rendered value of one variable, or none if there is no such variable.
     pub fn variable(&self, name: &str) -> Result<Option<serde_json::Value>, TemplateError> {
         let Some(value) = self.inner.lookup(name) else {
