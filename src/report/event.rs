@@ -57,6 +57,8 @@ pub struct Marks {
     pub certainty: Certainty,
     /// Whether it is shown without `-v`, as that of `debug` is.
     pub shown: bool,
+    /// Whether the host could not be reached, which the task puts up with.
+    pub unreachable: bool,
     /// Where the failure is, if not at the task as a whole: `file:line:column`.
     pub place: Option<String>,
     /// What to do about the failure.

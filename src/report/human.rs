@@ -236,6 +236,10 @@ impl Human {
                 let message = result.get("msg").map(failure::text).unwrap_or_default();
                 out.push_str(&format!("{word}: [{host}]: UNREACHABLE! {message}\n"));
             }
+            Status::Ignored if marks.unreachable => {
+                let message = result.get("msg").map(failure::text).unwrap_or_default();
+                out.push_str(&format!("{word}: [{host}]: UNREACHABLE! {message}\n"));
+            }
             Status::Failed | Status::Ignored | Status::Rescued => {
                 out.push_str(&format!("{word}: [{host}]: FAILED!{note}\n"));
                 let mut text = failure::excerpt(task, result, marks);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     fact::{Missing, Probe},
     module::PlanError,
-    playbook::{Action, LoopKind, MetaAction, SearchKind, Task, expression_parameter},
+    playbook::{Action, LoopKind, MetaAction, SearchKind, Task, VarMap, expression_parameter},
     template::{Context, References},
     yaml::{Node, Value},
 };
@@ -42,6 +42,8 @@ pub struct Features {
     pub regroups: Option<Regroups>,
     /// It acts on another host.
     pub delegated: bool,
+    /// Its variables, or those of its play or role, say at which address.
+    pub leads_elsewhere: bool,
 }
 
 /// What `add_host` and `group_by` leave unknown for the tasks behind them.
@@ -133,6 +135,10 @@ impl Run {
         features.judged = Arc::new(self.expressions(judging));
         all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
         self.template_names(task, &mut all);
+        let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
+        let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.params, &role.defaults]);
+        let leads = |vars: &VarMap| connection::HOST.iter().any(|name| vars.contains_key(*name));
+        features.leads_elsewhere = maps.chain(roles).any(leads);
         features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
         features.references = Arc::new(all);
         features.sets = Arc::new(sets);

@@ -47,7 +47,7 @@ pub const NAMES: &[&str] = &[
 
 // Of several names for one setting the first that is given counts.
 const CONNECTION: &[&str] = &["ansible_connection"];
-const HOST: &[&str] = &["ansible_host", "ansible_ssh_host"];
+pub(super) const HOST: &[&str] = &["ansible_host", "ansible_ssh_host"];
 const PORT: &[&str] = &["ansible_port", "ansible_ssh_port"];
 const USER: &[&str] = &["ansible_user", "ansible_ssh_user"];
 const PASSWORD: &[&str] = &["ansible_password", "ansible_ssh_password", "ansible_ssh_pass"];

@@ -21,10 +21,8 @@ impl Run {
                     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
                     let vars: Vars =
                         vars.iter().map(|(name, value)| (name.clone(), Variable::from(value.clone()))).collect();
-                    let is_new = lock(&self.hosts).get(name).is_none();
                     self.change_inventory(|inventory| inventory.add_host(name, &groups, vars)).map_err(wrong)?;
-                    // Another host that is at work has its variables in use: it sees its new ones from the next play on.
-                    is_new.then_some(name.as_str())
+                    Some(name.as_str())
                 }
                 Effect::Group { name, parents } => {
                     let parents: Vec<&str> = parents.iter().map(String::as_str).filter(|p| *p != "all").collect();
@@ -66,12 +64,7 @@ impl Run {
         layers.push(Level::ExtraVars, Arc::new(self.options.extra_vars.clone()));
         let mut hosts = lock(&self.hosts);
         match hosts.get(name) {
-            Some(host) => {
-                let known = host.layers();
-                let keep = [Level::Facts, Level::IncludeVars, Level::SetFacts];
-                layers.extend(known.layers().iter().filter(|l| keep.contains(&l.level)).cloned());
-                host.restore(layers);
-            }
+            Some(host) => host.refresh(&layers),
             None => {
                 hosts.insert(name.to_owned(), Arc::new(Host::new(name, layers)));
             }

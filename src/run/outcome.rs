@@ -30,6 +30,8 @@ pub struct Outcome {
     pub shown: bool,
     /// Whether it is kept out of every output.
     pub no_log: bool,
+    /// Whether its host cannot be reached.
+    pub unreachable: bool,
     /// Where the failure is.
     pub place: Option<String>,
     /// What to do about the failure.
@@ -62,6 +64,7 @@ impl Outcome {
             result,
             shown: false,
             no_log: false,
+            unreachable: false,
             place: None,
             help: None,
             diff: Vec::new(),
@@ -113,6 +116,16 @@ impl Outcome {
         outcome
     }
 
+    /// Returns what a task came to whose host cannot be reached, which it puts up with.
+    pub fn unreachable(message: &str) -> Outcome {
+        let mut result = Map::new();
+        result.insert("changed".into(), json!(false));
+        result.insert("failed".into(), json!(false));
+        result.insert("unreachable".into(), json!(true));
+        result.insert("msg".into(), json!(message));
+        Outcome { unreachable: true, ..Outcome::new(Status::Ignored, result) }
+    }
+
     /// Makes it one of a task that did nothing.
     pub fn skip(&mut self) {
         self.status = Status::Skipped;
@@ -162,6 +175,7 @@ impl Outcome {
             changed: self.changed,
             certainty: self.certainty.clone(),
             shown: self.shown,
+            unreachable: self.unreachable,
             place: self.place.clone().filter(|_| !self.no_log),
             help: self.help.clone().filter(|_| !self.no_log),
         }

@@ -246,7 +246,7 @@ impl HostRun {
             if done < task.scripts.len() {
                 self.frames = task.snapshot.frames;
                 self.notified = task.snapshot.notified;
-                self.host.restore(task.snapshot.layers);
+                self.host.restore(&task.snapshot.layers);
                 let items = confirmed(&task.items, done);
                 return Err(self.back(task.position, items, on, moved));
             }

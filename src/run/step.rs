@@ -9,12 +9,14 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
+    ahead::Features,
     barrier::Position,
+    connection,
     guard::Guard,
     host::{HostRun, Stop},
     keyword,
     lock,
-    machine::Work,
+    machine::{MachineError, Work},
     outcome::{Due, Outcome},
     pending::Item,
     task::{self, TaskError},
@@ -36,6 +38,8 @@ pub struct Plain {
     pub register: Option<String>,
     /// Whether its changes may be sent together with later ones.
     pub deferrable: bool,
+    /// Whether the play goes on where the host cannot be reached for it.
+    pub ignore_unreachable: bool,
 }
 
 impl HostRun {
@@ -46,7 +50,7 @@ impl HostRun {
         }
         let seen = self.run.features(&task);
         let vars = self.vars(&task);
-        let delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
+        let delegated = seen.delegated || self.elsewhere(&seen, &vars);
         let once = match keyword::flag(&self.run, &task.scope, &vars, |k| k.run_once.as_ref()) {
             Ok(once) => once.unwrap_or(false),
             Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error)).await,
@@ -114,6 +118,22 @@ impl HostRun {
         let handler = self.frames.last().is_some_and(|frame| frame.handlers);
         let Some(role) = task.scope.role().filter(|role| !handler && !role.allow_duplicates) else { return false };
         self.roles_run.get(&role.key).is_some_and(|used| *used != Arc::as_ptr(role) as usize)
+    }
+
+    /// Whether variables of the play or of the task lead to what is another host of the inventory: the others wait, as for a task that is
+    /// delegated to it.
+    fn elsewhere(&self, seen: &Features, vars: &Context) -> bool {
+        let layers = self.host.layers();
+        let set = |name: &&str| {
+            [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
+        };
+        if !seen.leads_elsewhere && !connection::HOST.iter().any(|name| set(&name)) {
+            return false;
+        }
+        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
+        let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
+        let there = self.run.host(&address).or_else(|| self.run.host_at(&address));
+        there.is_some_and(|host| host.name != self.host.name)
     }
 
     async fn flush_if_needed(&mut self, _: &Task) -> Result<(), Stop> {
@@ -211,7 +231,7 @@ impl HostRun {
         };
         match items {
             None => {
-                let mut outcome = self.item(task, position, vars, &plain).await?;
+                let mut outcome = self.reachable(task, position, vars, &plain).await?;
                 outcome.censor(plain.no_log);
                 Ok(outcome)
             }
@@ -219,14 +239,36 @@ impl HostRun {
         }
     }
 
+    /// One item; `ignore_unreachable` makes a result of a host that cannot be reached.
+    async fn reachable(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        plain: &Plain,
+    ) -> Result<Outcome, Stop> {
+        if !plain.ignore_unreachable {
+            return self.item(task, position, vars, plain).await;
+        }
+        // What waits to be sent belongs to tasks that may not put up with it.
+        self.flush().await?;
+        match self.item(task, position, vars, plain).await {
+            Err(Stop::Lost(MachineError::Unreachable(message))) => Ok(Outcome::unreachable(&message)),
+            other => other,
+        }
+    }
+
     fn plain(&self, task: &Task, vars: &Context) -> Result<Plain, TaskError> {
         let no_log = keyword::flag(&self.run, &task.scope, vars, |k| k.no_log.as_ref())?.unwrap_or(false);
         self.waited_for(task, vars)?;
-        let simple = task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
+        let ignore_unreachable =
+            keyword::flag(&self.run, &task.scope, vars, |k| k.ignore_unreachable.as_ref())?.unwrap_or(false);
+        let simple = !ignore_unreachable && task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
         Ok(Plain {
             no_log,
             register: task.register.as_ref().and_then(Node::as_str).map(str::to_owned),
             deferrable: simple && self.careful.is_none() && self.run.options.lookahead,
+            ignore_unreachable,
         })
     }
 
@@ -273,7 +315,7 @@ impl HostRun {
             let mut one = match known {
                 Some(known) => self.outstanding.draft.again(known),
                 None => {
-                    let one = self.item(task, position, &with, plain).await?;
+                    let one = self.reachable(task, position, &with, plain).await?;
                     self.outstanding.draft.note(&one);
                     one
                 }

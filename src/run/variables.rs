@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Run, facts::may_be_variable, play::Batch};
 use crate::{
-    inventory::{Layers, Level, Variable, Vars},
+    inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
 };
@@ -57,9 +57,16 @@ impl Host {
         self.lock().clone()
     }
 
-    /// Goes back to variables as they were.
-    pub fn restore(&self, layers: Layers) {
-        *self.lock() = layers;
+    /// Goes back to what had been found out and set; what the inventory says stays as it is now.
+    pub fn restore(&self, before: &Layers) {
+        let mut layers = self.lock();
+        *layers = joined(&layers, before);
+    }
+
+    /// Takes over what the inventory says now; what was found out and set stays.
+    pub fn refresh(&self, inventory: &Layers) {
+        let mut layers = self.lock();
+        *layers = joined(inventory, &layers);
     }
 
     /// Sets a variable.
@@ -93,6 +100,13 @@ impl Host {
     pub fn clear_facts(&self) {
         self.lock().clear(Level::Facts);
     }
+}
+
+/// What the inventory says by one, and what was found out and set by the other.
+fn joined(inventory: &Layers, found: &Layers) -> Layers {
+    let is_found = |layer: &&Layer| matches!(layer.level, Level::Facts | Level::IncludeVars | Level::SetFacts);
+    let said = inventory.layers().iter().filter(|layer| !is_found(layer));
+    Layers::new(said.chain(found.layers().iter().filter(is_found)).cloned())
 }
 
 /// Turns a mapping of a playbook into variables.

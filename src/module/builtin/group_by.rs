@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Effect, List, Module, Plan, PlanError, Text},
+    inventory::name,
+    module::{Context, Described, Effect, List, Module, ParameterError, Plan, PlanError, Text},
 };
 
 /// Parameters of `group_by`.
@@ -33,6 +34,12 @@ impl Described for GroupBy {
   ansible.builtin.group_by:
     key: arch_{{ ansible_facts.architecture }}
 ";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        let wrong = |parameter: &str, fault: name::Fault| ParameterError::new(parameter, fault.to_string());
+        name::group(&self.key.0).map_err(|fault| wrong("key", fault))?;
+        self.parents.0.iter().try_for_each(|parent| name::group(&parent.0).map_err(|fault| wrong("parents", fault)))
+    }
 }
 
 impl Module for GroupBy {
