@@ -4,12 +4,14 @@
 
 mod bad;
 mod cli;
+mod connection;
 mod engine;
 mod inventory;
 mod listed;
 mod module;
 mod module_properties;
 mod moved;
+mod outcome;
 mod playbook;
 mod random_plays;
 mod round_trips;

@@ -112,10 +112,14 @@ mod tests {
 
     #[test]
     fn what_openssh_refuses_is_refused() {
-        for name in ["web-1.example.org", "web_1", "10.0.0.1", "fe80::1%eth0", "[::1]", "bücher.example", "a@b", "~x", "a=b"] {
+        for name in
+            ["web-1.example.org", "web_1", "10.0.0.1", "fe80::1%eth0", "[::1]", "bücher.example", "a@b", "~x", "a=b"]
+        {
             assert!(address(name).is_ok() && host(name).is_ok(), "{name}");
         }
-        for name in ["", "-oProxyCommand=x", "a\nb", "a b", "a$(id)", "`id`", "a;b", "a|b", "a'b", "a\\b", "{a}", "\u{1b}[2J"] {
+        for name in
+            ["", "-oProxyCommand=x", "a\nb", "a b", "a$(id)", "`id`", "a;b", "a|b", "a'b", "a\\b", "{a}", "\u{1b}[2J"]
+        {
             assert!(address(name).is_err(), "{name:?}");
             assert!(host(name).is_err() || name == "a b", "{name:?}");
         }

@@ -297,7 +297,15 @@ fn head(text: &str) -> Response {
 
 /// Fields by which a result says how its task ended, or what became of the run: a server's header of that name is no such word.
 const RESERVED: &[&str] = &[
-    "changed", "failed", "skipped", "unreachable", "depends_on", "would_run", "ansible_facts", "add_host", "add_group",
+    "changed",
+    "failed",
+    "skipped",
+    "unreachable",
+    "depends_on",
+    "would_run",
+    "ansible_facts",
+    "add_host",
+    "add_group",
 ];
 
 impl Response {

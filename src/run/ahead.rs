@@ -218,7 +218,8 @@ impl HostRun {
             let features = self.run.features(&task);
             let vars = self.vars_in(&task, &frames);
             let reached = unknown.reaches(&self.run, &features, &vars)
-                || (unknown.some() && unknown.names_any(self.connection_reads(&mut connections, &task, &frames, &vars)));
+                || (unknown.some()
+                    && unknown.names_any(self.connection_reads(&mut connections, &task, &frames, &vars)));
             if reached {
                 unknown.add(&features);
                 if features.sets_unknown || unknown.own_groups {

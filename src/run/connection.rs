@@ -66,13 +66,7 @@ impl Settings {
     /// win. `own` are the variables of the host that the task is for, by which keywords are rendered.
     ///
     /// Source: <https://docs.ansible.com/ansible/latest/reference_appendices/general_precedence.html>
-    pub fn read(
-        run: &Run,
-        host: &str,
-        scope: &Scope,
-        own: &Context,
-        reached: &Context,
-    ) -> Result<Settings, TaskError> {
+    pub fn read(run: &Run, host: &str, scope: &Scope, own: &Context, reached: &Context) -> Result<Settings, TaskError> {
         let mut settings = Settings(Vec::new());
         for name in NAMES {
             if let Some(value) = run.setting(host, name, reached)? {

@@ -124,7 +124,8 @@ mod tests {
         for name in settings {
             assert!(!may_be_variable(name), "{name}");
         }
-        for name in ["ansible_ssh_host_key_checking", "ansible_python_interpreter", "ansible_become_x_bridge", "groups"] {
+        for name in ["ansible_ssh_host_key_checking", "ansible_python_interpreter", "ansible_become_x_bridge", "groups"]
+        {
             assert!(!may_be_variable(name), "{name}");
         }
         for name in ["ansible_eth0", "ansible_ssh_host_key_rsa_public", "ansible_docker_gwbridge", "ansible_hostname"] {

@@ -43,7 +43,8 @@ impl Run {
     pub(super) fn host_at(&self, address: &str) -> Option<Arc<Host>> {
         let inventory = self.inventory();
         let is_there = |host: &Arc<Host>| {
-            let given = inventory.host(&host.name).and_then(|host| host.vars.get("ansible_host").map(Variable::to_json));
+            let given =
+                inventory.host(&host.name).and_then(|host| host.vars.get("ansible_host").map(Variable::to_json));
             given.is_some_and(|given| given.as_str() == Some(address))
         };
         lock(&self.hosts).values().find(|host| is_there(host)).cloned()

@@ -189,7 +189,11 @@ impl HostRun {
 
     pub(super) fn finish(
         &self,
-        task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[crate::module::StepOutput]) -> Outcome {
+        task: &Task,
+        prepared: &Prepared,
+        plan: &Plan,
+        outputs: &[crate::module::StepOutput],
+    ) -> Outcome {
         let context = context(prepared, &self.host.name);
         match prepared.module.finish(&context, plan, outputs) {
             Ok(result) => Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff),

@@ -217,11 +217,22 @@ fn honoured(method: BecomeMethod, flags: &str) -> Result<(), TaskError> {
         BecomeMethod::Sudo => (
             "uUeKlvVbAT",
             &[
-                "--user", "--other-user", "--edit", "--remove-timestamp", "--list", "--validate", "--version", "--background",
-                "--askpass", "--command-timeout", "--help",
+                "--user",
+                "--other-user",
+                "--edit",
+                "--remove-timestamp",
+                "--list",
+                "--validate",
+                "--version",
+                "--background",
+                "--askpass",
+                "--command-timeout",
+                "--help",
             ],
         ),
-        BecomeMethod::Su | BecomeMethod::Doas => ("cCsV", &["--command", "--session-command", "--shell", "--version", "--help"]),
+        BecomeMethod::Su | BecomeMethod::Doas => {
+            ("cCsV", &["--command", "--session-command", "--shell", "--version", "--help"])
+        }
     };
     let unfit = |word: &str| match word.strip_prefix('-') {
         Some(long) if long.starts_with('-') => {

@@ -9,11 +9,7 @@ use super::{
     machine::{Actor, Machine, Work},
     outcome::Outcome,
 };
-use crate::{
-    fact::Probe,
-    report::Event,
-    ssh::Output,
-};
+use crate::{fact::Probe, report::Event, ssh::Output};
 
 /// What an item of a loop came to, kept in case a later one makes the host do the task again.
 #[derive(Clone)]

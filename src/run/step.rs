@@ -14,8 +14,7 @@ use super::{
     connection,
     guard::Guard,
     host::{HostRun, Stop},
-    keyword,
-    lock,
+    keyword, lock,
     machine::{MachineError, Work},
     outcome::{Due, Outcome},
     pending::Item,
@@ -263,7 +262,8 @@ impl HostRun {
         self.waited_for(task, vars)?;
         let ignore_unreachable =
             keyword::flag(&self.run, &task.scope, vars, |k| k.ignore_unreachable.as_ref())?.unwrap_or(false);
-        let simple = !ignore_unreachable && task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
+        let simple =
+            !ignore_unreachable && task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
         Ok(Plain {
             no_log,
             register: task.register.as_ref().and_then(Node::as_str).map(str::to_owned),

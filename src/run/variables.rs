@@ -297,3 +297,26 @@ fn absolute(path: &std::path::Path) -> String {
     // Without the `.` that a playbook of the current folder leaves behind.
     whole.components().collect::<std::path::PathBuf>().display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_replace_neither_connection_nor_magic_variables() {
+        let said = Vars::from_iter([("ansible_host".to_owned(), Variable::from(json!("10.0.0.1")))]);
+        let host = Host::new("h", Layers::new([Layer { level: Level::InventoryHost, vars: Arc::new(said) }]));
+        let interface = json!({"device": "x", "ipv4": {"address": "192.0.2.1"}});
+        let names =
+            ["ansible_host", "ansible_user", "ansible_become_user", "ansible_eth0", "ansible_ssh_args", "groups"];
+        host.learn_facts(&names.iter().map(|name| ((*name).to_owned(), interface.clone())).collect());
+        let layers = host.layers();
+        assert_eq!(layers.get("ansible_host").unwrap().value.to_json(), json!("10.0.0.1"));
+        for name in ["ansible_user", "ansible_become_user", "ansible_ssh_args", "groups"] {
+            assert!(layers.get(name).is_none(), "{name}");
+        }
+        assert_eq!(layers.get("ansible_eth0").unwrap().value.to_json(), interface);
+        let all = layers.get("ansible_facts").unwrap().value.to_json();
+        assert_eq!((&all["host"], &all["user"], &all["eth0"]), (&interface, &interface, &interface));
+    }
+}

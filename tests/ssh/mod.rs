@@ -8,7 +8,7 @@ mod jump;
 mod login_shell;
 mod quoting;
 mod shell;
-mod sshd;
+pub mod sshd;
 mod transfer;
 mod unreachable;
 

@@ -68,7 +68,8 @@ impl Described for AddHost {
             return Err(ParameterError::task("name, host or hostname needs to be provided"));
         }
         let wrong = |parameter: &str, fault: name::Fault| ParameterError::new(parameter, fault.to_string());
-        let given = ["name", "hostname", "host"].into_iter().find(|n| self.parameters.contains_key(*n)).unwrap_or("name");
+        let given =
+            ["name", "hostname", "host"].into_iter().find(|n| self.parameters.contains_key(*n)).unwrap_or("name");
         name::host(&self.address().0).map_err(|fault| wrong(given, fault))?;
         for group in self.groups()? {
             name::group(&group).map_err(|fault| wrong("groups", fault))?;
@@ -76,7 +77,9 @@ impl Described for AddHost {
         for (parameter, value) in &self.parameters {
             let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             match parameter.as_str() {
-                "ansible_host" | "ansible_ssh_host" => name::address(&text()).map_err(|fault| wrong(parameter, fault))?,
+                "ansible_host" | "ansible_ssh_host" => {
+                    name::address(&text()).map_err(|fault| wrong(parameter, fault))?
+                }
                 "ansible_user" | "ansible_ssh_user" | "ansible_become_user" => {
                     name::login(&text()).map_err(|fault| wrong(parameter, fault))?;
                 }
