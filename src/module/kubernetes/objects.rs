@@ -63,8 +63,10 @@ pub(super) fn complete(
             object[field] = json!(value.0);
         }
     }
-    if object.get("metadata").is_none() {
-        object["metadata"] = json!({});
+    match object.get("metadata") {
+        None | Some(Json::Null) => object["metadata"] = json!({}),
+        Some(Json::Object(_)) => {}
+        Some(other) => return Err(Failure::new(format!("metadata of an object is a mapping, this is {other}"))),
     }
     for (field, value) in [("name", name), ("namespace", namespace)] {
         if let (None, Some(value)) = (object["metadata"].get(field), value) {
