@@ -85,10 +85,10 @@ impl Entries {
         for (list, entry) in entries {
             let Some(map) = all.as_object_mut() else { continue };
             let entries = map.entry(list).or_insert_with(|| json!([]));
-            if !entries.is_array() {
+            if entries.is_null() {
                 *entries = json!([]);
             }
-            let Some(entries) = entries.as_array_mut() else { continue };
+            let Some(entries) = entries.as_array_mut() else { return Err(format!("its `{list}` are no list")) };
             match entries.iter_mut().find(|e| e.get("name") == entry.get("name")) {
                 Some(same) => *same = entry,
                 None => entries.push(entry),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    fact::{Probe, State},
+    fact::{Missing, Probe, State},
     kube::{Entries, remove},
     module::{
         Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text, ownership::Attributes,
@@ -64,6 +64,28 @@ impl Described for KubeconfigMerge {
 }
 
 impl KubeconfigMerge {
+    /// The file that is written: where `path` leads. A link of somebody who does not own what it leads to is not followed.
+    fn target(&self, context: &Context<'_>, state: &State) -> Result<String, PlanError> {
+        let path = path::absolute(context, state, &self.path.0)?;
+        let link = state.stat(&path, false)?;
+        let (real, stat) = path::follow(state, &path)?;
+        if real == path {
+            return Ok(path);
+        }
+        let owner = match stat {
+            Some(stat) => Some(stat.uid),
+            None => state.stat(path::parent(&real), false)?.map(|s| s.uid),
+        };
+        match link {
+            Some(link) if link.uid != 0 && Some(link.uid) != owner => Err(Failure::new(format!(
+                "{path} is a link of {} to {real}, which belongs to somebody else: it is not followed",
+                link.owner
+            ))
+            .into()),
+            _ => Ok(real),
+        }
+    }
+
     fn file<'a>(&'a self, path: &'a str) -> WholeFile<'a> {
         const SECRET: Mode = Mode::Bits(0o600);
         let mode = self.mode.as_ref().or(Some(&SECRET));
@@ -77,7 +99,10 @@ impl KubeconfigMerge {
                 crate::yaml::load_str(name, text).map_err(|e| Failure::new(format!("{name} is no kubeconfig: {e}")))?;
             Ok::<Json, Failure>(tree.to_json())
         };
-        let old = present.filter(|t| !t.trim().is_empty()).map(|t| read(path, t)).transpose()?;
+        let old = present.filter(|t| !t.trim().is_empty()).map(|t| read(path, t)).transpose()?.filter(|o| !o.is_null());
+        if old.as_ref().is_some_and(|o| !o.is_object()) {
+            return Err(Failure::new(format!("{path} is no kubeconfig, and is left as it is")));
+        }
         let name = &self.cluster_name.0;
         let (all, changed) = match (self.state, &self.content, old) {
             (Presence::Present, Some(content), old) => {
@@ -100,15 +125,15 @@ impl KubeconfigMerge {
 
 impl Module for KubeconfigMerge {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
-        match path::absolute(context, state, &self.path.0) {
+        match self.target(context, state) {
             Ok(path) => self.file(&path).probes(context),
-            Err(crate::fact::Missing::Unread(probe)) => vec![*probe],
+            Err(PlanError::Missing(Missing::Unread(probe))) => vec![*probe],
             Err(_) => Vec::new(),
         }
     }
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
-        let path = path::absolute(context, state, &self.path.0)?;
+        let path = self.target(context, state)?;
         let file = self.file(&path);
         let present = file.text(state)?;
         let wanted = self.wanted(&path, present.as_deref())?;
