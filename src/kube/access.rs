@@ -34,7 +34,8 @@ pub(super) async fn configuration(
     let wrong = |why: String| format!("the kubeconfig {path} is not understood: {why}");
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is no UTF-8 text".to_owned()))?;
     let parsed = crate::yaml::load_str(path, &text).map_err(|e| wrong(e.to_string()))?.to_json();
-    Source { transport, path }.configuration(&parsed, context).await.map_err(wrong)
+    let made = Source { transport, path }.configuration(&parsed, context).await;
+    made.map_err(|why| format!("the kubeconfig {path} cannot be used: {why}"))
 }
 
 /// Where a kubeconfig lies.
@@ -47,9 +48,9 @@ impl Source<'_> {
     async fn configuration(&self, parsed: &Json, context: Option<&str>) -> Result<Config, String> {
         let current = match context {
             Some(name) => name.to_owned(),
-            None => text(parsed.as_object(), "current-context")?.filter(|n| !n.is_empty()).ok_or(
-                "it has no `current-context`: name one with the parameter `context`",
-            )?,
+            None => text(parsed.as_object(), "current-context")?
+                .filter(|n| !n.is_empty())
+                .ok_or("it has no `current-context`: name one with the parameter `context`")?,
         };
         let chosen = entry(parsed, "contexts", "context", &current)?;
         let cluster = text(Some(chosen), "cluster")?.ok_or(format!("the context `{current}` names no cluster"))?;
@@ -109,7 +110,9 @@ impl Source<'_> {
             }
         }
         if known.contains_key("client-certificate-data") != known.contains_key("client-key-data") {
-            return Err(format!("the user `{name}` has one of `client-certificate` and `client-key` without the other"));
+            return Err(format!(
+                "the user `{name}` has one of `client-certificate` and `client-key` without the other"
+            ));
         }
         // As for kubectl: the file counts before the text.
         if let Some(file) = text(Some(fields), "tokenFile")?.filter(|f| !f.is_empty()) {
@@ -267,7 +270,9 @@ mod tests {
             ),
             format!("auth-provider: {{name: gcp, config: {{cmd-path: touch, cmd-args: '{touch}'}}}}"),
             // Beside a certificate or token it is refused as well.
-            format!("token: t, exec: {{apiVersion: client.authentication.k8s.io/v1, command: touch, args: ['{touch}']}}"),
+            format!(
+                "token: t, exec: {{apiVersion: client.authentication.k8s.io/v1, command: touch, args: ['{touch}']}}"
+            ),
         ];
         for plugin in &plugins {
             let refused = config(false, CLUSTER, plugin, &[]).await.unwrap_err();

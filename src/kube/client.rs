@@ -88,7 +88,8 @@ impl Connections {
             return Ok((client.clone(), false));
         }
         let client = tokio::time::timeout(CONNECT, connect(transport, query));
-        let client = client.await.unwrap_or_else(|_| Err(format!("no API server answered within {} s", CONNECT.as_secs())))?;
+        let client =
+            client.await.unwrap_or_else(|_| Err(format!("no API server answered within {} s", CONNECT.as_secs())))?;
         clients.insert(key, client.clone());
         Ok((client, true))
     }
@@ -196,7 +197,11 @@ where
     let (head, body) = answer.into_parts();
     let body = Limited::new(body, limit).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            format!("the API server's answer is larger than {} MiB: ask for less, with `namespace` or selectors", limit >> 20).into()
+            format!(
+                "the API server's answer is larger than {} MiB: ask for less, with `namespace` or selectors",
+                limit >> 20
+            )
+            .into()
         } else {
             error
         }

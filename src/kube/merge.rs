@@ -31,7 +31,11 @@ impl Entries {
     /// # Errors
     /// What it says beyond that, by name.
     pub fn of(read: &Json, cluster: &str) -> Result<Entries, String> {
-        known(read, "the kubeconfig", &["apiVersion", "kind", "preferences", "current-context", "clusters", "contexts", "users"])?;
+        known(
+            read,
+            "the kubeconfig",
+            &["apiVersion", "kind", "preferences", "current-context", "clusters", "contexts", "users"],
+        )?;
         if read.get("preferences").is_some_and(|p| !p.is_null() && p.as_object().is_none_or(|p| !p.is_empty())) {
             return Err("the kubeconfig has `preferences`, which are not taken over".to_owned());
         }
@@ -108,7 +112,9 @@ impl Entries {
         if let Some(present) = named(old, "clusters", name).and_then(|c| c.get("cluster")) {
             let (theirs, ours) = (keys(present), keys(&self.cluster));
             if theirs.is_disjoint(&ours) && !replace {
-                return Err(format!("there is a cluster `{name}` already, and it has another authority: another cluster has this name"));
+                return Err(format!(
+                    "there is a cluster `{name}` already, and it has another authority: another cluster has this name"
+                ));
             }
         }
         let leads = |context: &Json| context.pointer("/context/cluster").and_then(Json::as_str) == Some(name);
@@ -117,8 +123,10 @@ impl Entries {
         }
         if named(old, "users", &self.user).is_some() {
             let contexts = list(old, "contexts");
-            let mut of_user =
-                contexts.iter().filter(|c| c.pointer("/context/user").and_then(Json::as_str) == Some(&self.user)).peekable();
+            let mut of_user = contexts
+                .iter()
+                .filter(|c| c.pointer("/context/user").and_then(Json::as_str) == Some(&self.user))
+                .peekable();
             if of_user.peek().is_none() || !of_user.all(leads) {
                 return Err(format!("there is a user `{}` already, who is not this cluster's", self.user));
             }

@@ -73,7 +73,8 @@ impl Request {
     /// Whether something of it must not stand in a command line, which everybody on the host can read: a body, most headers,
     /// a password or a query in the URL.
     fn hidden(&self) -> bool {
-        let authority = self.url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+        let authority =
+            self.url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
         self.body.is_some()
             || self.url.contains('?')
             || authority.contains('@')
@@ -214,10 +215,7 @@ impl Request {
             quote_bytes(format!("{}\n", self.url).as_bytes()),
         );
         if let Some(body) = &self.body {
-            files.push_str(&format!(
-                "{} >\"$w/body\"\nset -- --body-file=\"$w/body\" \"$@\"\n",
-                quote_bytes(body)
-            ));
+            files.push_str(&format!("{} >\"$w/body\"\nset -- --body-file=\"$w/body\" \"$@\"\n", quote_bytes(body)));
         }
         let refusal = "echo 'this `wget` takes headers, a body and queries on its command line alone, where everybody could read them: \
                        install the package `curl`' >&2; exit 90\n";
@@ -461,7 +459,8 @@ mod tests {
         let wget = ["/usr/bin/wget", "/bin/wget"].into_iter().find(|p| std::path::Path::new(p).exists())?;
         let folder = tempfile::tempdir().unwrap();
         for tool in ["sh", "grep", "timeout", "mktemp", "rm", "base64"] {
-            let found = ["/usr/bin", "/bin"].map(|d| format!("{d}/{tool}")).into_iter().find(|p| std::fs::exists(p).unwrap());
+            let found =
+                ["/usr/bin", "/bin"].map(|d| format!("{d}/{tool}")).into_iter().find(|p| std::fs::exists(p).unwrap());
             std::os::unix::fs::symlink(found.unwrap(), folder.path().join(tool)).unwrap();
         }
         let lines = folder.path().join("lines");

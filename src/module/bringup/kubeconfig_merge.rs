@@ -111,8 +111,9 @@ impl KubeconfigMerge {
                         .help(format!("it may hold the access to `{name}` and nothing else"))
                 })?;
                 entries.into(old, self.set_current.0, self.replace.0).map_err(|why| {
-                    Failure::new(format!("{path} is left as it is: {why}"))
-                        .help(format!("take the old one out with `state: absent`, or set `replace: true` if `{name}` was made anew"))
+                    Failure::new(format!("{path} is left as it is: {why}")).help(format!(
+                        "take the old one out with `state: absent`, or set `replace: true` if `{name}` was made anew"
+                    ))
                 })?
             }
             (Presence::Absent, _, Some(old)) => remove(&old, name),

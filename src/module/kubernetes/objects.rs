@@ -108,7 +108,9 @@ pub(super) fn shown(object: &Json) -> String {
             }
         }
         // kubectl keeps a copy of the whole object there.
-        if let Some(copy) = object.pointer_mut("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration") {
+        if let Some(copy) =
+            object.pointer_mut("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration")
+        {
             *copy = json!("hidden");
         }
     }
