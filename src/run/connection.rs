@@ -82,6 +82,7 @@ pub fn target(name: &str, vars: &Context, options: &Options, local: bool) -> Res
     }
     if options.host_keys.is_some() {
         target.host_key_checking = options.host_keys;
+        target.jump_host_key_checking = options.host_keys;
     }
     let timeout = match get(&["ansible_ssh_timeout", "ansible_timeout"])? {
         Some(text) => Duration::from_secs(
