@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 ///
 /// A result is kept in memory, once for each host, and is put into templates and reports: what is larger than this belongs
 /// into a file.
-pub const MOST_OUTPUT: usize = 64 << 20;
+pub const MOST_OUTPUT: usize = 128 << 20;
 
 /// What all answers to one frame may hold together.
-pub(crate) const MOST_FRAME: usize = 4 * MOST_OUTPUT;
+pub(crate) const MOST_FRAME: usize = 2 * MOST_OUTPUT;
 
 /// What may be said beside the protocol: by a login shell's profile, by `sudo`, on a shell's own standard error.
 pub(crate) const MOST_NOISE: usize = 1 << 20;
@@ -28,7 +28,10 @@ pub(crate) const MOST_NOISE: usize = 1 << 20;
 pub(crate) const MOST_UNREAD: usize = 4 << 20;
 
 /// How long a host that is not read any further is waited with before its channel is closed.
-pub(crate) const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const UNREAD_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What may lie about unread in a tunnel before it is not read any further.
+pub(crate) const MOST_TUNNELLED: usize = 16 << 20;
 
 /// What a server may send until it has let us in: keys, lists of algorithms, banners, questions.
 pub(crate) const MOST_BEFORE_LOGIN: u64 = 4 << 20;

@@ -140,6 +140,9 @@ impl State {
 /// How long a step that was limited on the host may be late before we give up on it.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// How long a login shell may take to start ours: a profile that waits for somebody would keep the host for ever.
+const GREETING: Duration = Duration::from_secs(120);
+
 impl Shell {
     pub(crate) async fn open(session: Arc<Inner>, wish: Option<Become>) -> Result<Shell, SshError> {
         let state = Arc::new(Mutex::new(State { wish: wish.clone(), ..State::default() }));
@@ -301,7 +304,7 @@ impl Exchange<'_> {
                     return Ok(end);
                 }
             }
-            let limit = self.limit();
+            let limit = if parser.greeted() { self.limit() } else { Some((self.since + GREETING, GREETING)) };
             // Answers are read while the frame is still being written: a large one must not wait for itself.
             tokio::select! {
                 outcome = &mut writing, if !written => {
@@ -326,7 +329,10 @@ impl Exchange<'_> {
                         return Err(self.ended(end, parser, said));
                     }
                 },
-                () = sleep_until(limit.map(|(at, _)| at)) => {
+                () = sleep_until(limit.map(|(at, _)| at)), if !parser.greeted() => {
+                    return Err(self.ended(End::Silent, parser, said));
+                }
+                () = sleep_until(limit.map(|(at, _)| at)), if parser.greeted() => {
                     let allowed = limit.map(|(_, allowed)| allowed).unwrap_or_default();
                     return Err(SshError::StepTimeout {
                         host: self.session.name.clone(),

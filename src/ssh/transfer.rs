@@ -2,7 +2,7 @@
 
 use super::{
     error::SshError,
-    limit::{MOST_NOISE, MOST_UNREAD, Search, UNREAD_PATIENCE, find, size},
+    limit::{MOST_NOISE, MOST_TUNNELLED, Search, UNREAD_PATIENCE, find, size},
     process::{End, Event, Process, Reading, Tail},
     script::quote_str,
     session::{Counters, Reach, Session},
@@ -335,51 +335,70 @@ async fn collect(process: &mut Process, rest: Bytes) -> (End, Vec<u8>, String) {
 /// Puts a queue between a tunnel and its reader: a reader that stops must not stop all other channels. The tunnel ends where
 /// much lies unread for a while.
 fn unhurried(stream: impl Stream) -> impl Stream {
-    let (mut read, write) = tokio::io::split(stream);
+    let (mut read, mut write) = tokio::io::split(stream);
     let (tx, rx) = mpsc::unbounded_channel();
-    let room = Arc::new(Semaphore::new(MOST_UNREAD));
-    let taken = Arc::clone(&room);
+    let room = Arc::new(Semaphore::new(MOST_TUNNELLED));
+    let taken = Taken(Arc::clone(&room));
+    // The stream is one task's alone: both its halves must go for its channel to be closed.
+    let (ours, mut theirs) = tokio::io::duplex(64 << 10);
     tokio::spawn(async move {
-        let mut buffer = BytesMut::new();
-        loop {
-            // Small pieces share one block, or each of them would keep a whole one.
-            if buffer.capacity() < 4 << 10 {
-                buffer.reserve(64 << 10);
-            }
-            let piece = match read.read_buf(&mut buffer).await {
-                Ok(0) => return,
-                Ok(_) => Ok(buffer.split().freeze()),
-                Err(error) => Err(error),
-            };
-            let weight = u32::try_from(weight(&piece)).unwrap_or(u32::MAX);
-            let piece = match tokio::time::timeout(UNREAD_PATIENCE, room.acquire_many(weight)).await {
-                Ok(Ok(permit)) => {
-                    permit.forget();
-                    piece
-                }
-                Ok(Err(_)) => return, // nobody reads any more
-                Err(_) => Err(io::Error::other(format!(
-                    "more than {} came through the tunnel and were not read",
-                    size(MOST_UNREAD as u64)
-                ))),
-            };
-            let ended = piece.is_err();
-            if tx.send(piece).is_err() || ended {
-                return;
-            }
+        let writing = async {
+            let _ = tokio::io::copy(&mut theirs, &mut write).await;
+            let _ = write.shutdown().await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = fill(&mut read, &tx, &room) => {}
+            () = writing => {}
         }
     });
-    let pieces = futures::stream::unfold((rx, Taken(taken)), |(mut rx, taken)| async move {
+    let pieces = futures::stream::unfold((rx, taken), |(mut rx, taken)| async move {
         let piece = rx.recv().await?;
         taken.0.add_permits(weight(&piece));
         Some((piece, (rx, taken)))
     });
-    tokio::io::join(queued(Box::pin(pieces)), write)
+    tokio::io::join(queued(Box::pin(pieces)), ours)
+}
+
+/// Fills a tunnel's queue until its end, or until nobody reads any more.
+async fn fill(read: &mut (impl AsyncRead + Unpin), tx: &mpsc::UnboundedSender<io::Result<Bytes>>, room: &Semaphore) {
+    let mut buffer = BytesMut::new();
+    loop {
+        // Small pieces share one block, or each of them would keep a whole one.
+        if buffer.capacity() < 4 << 10 {
+            buffer.reserve(64 << 10);
+        }
+        let count = tokio::select! {
+            count = read.read_buf(&mut buffer) => count,
+            () = tx.closed() => return,
+        };
+        let piece = match count {
+            Ok(0) => return,
+            Ok(_) => Ok(buffer.split().freeze()),
+            Err(error) => Err(error),
+        };
+        let weight = u32::try_from(weight(&piece)).unwrap_or(u32::MAX);
+        let piece = match tokio::time::timeout(UNREAD_PATIENCE, room.acquire_many(weight)).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                piece
+            }
+            Ok(Err(_)) => return, // nobody reads any more
+            Err(_) => Err(io::Error::other(format!(
+                "more than {} came through the tunnel and were not read",
+                size(MOST_TUNNELLED as u64)
+            ))),
+        };
+        let ended = piece.is_err();
+        if tx.send(piece).is_err() || ended {
+            return;
+        }
+    }
 }
 
 /// How much room a piece takes in the queue.
 fn weight(piece: &io::Result<Bytes>) -> usize {
-    (piece.as_ref().map_or(0, Bytes::len) + 64).min(MOST_UNREAD)
+    (piece.as_ref().map_or(0, Bytes::len) + 64).min(MOST_TUNNELLED)
 }
 
 /// The reader's end of a queue: once it is gone, nobody waits for room.
