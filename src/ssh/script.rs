@@ -63,6 +63,10 @@ pub(crate) fn exec_request(shell: &str, script: &str) -> String {
 ///   cut without a word, so the answer says `full` instead of giving it. An output beyond the limit is named by its size,
 ///   `x123`, and not given. Either ends the frame where a failure would, for it is one. Both looks cost no process.
 ///
+/// - Where the machine has little memory, which such a folder mostly takes from, a loop beside the shell empties a file of output
+///   that grows beyond a sixteenth of it, and marks its segment (`x`): that is answered as `full`. It costs two processes a
+///   second there, and none elsewhere.
+///
 /// The folder lies where nobody else can put another one in its place: in one of ours, or in one where only owners rename
 /// (the sticky bit).
 pub(crate) fn bootstrap(token: &str, scratch: &str, orphans: &[String], becomes: bool) -> String {
@@ -75,10 +79,17 @@ pub(crate) fn bootstrap(token: &str, scratch: &str, orphans: &[String], becomes:
         let _ = writeln!(text, "rm -rf {}", quote_str(orphan)); // writing to a String cannot fail
     }
     text.push_str(
-        &BOOTSTRAP.replace("@TOKEN@", token).replace("@SCRATCH@", scratch).replace("@MOST@", &MOST_OUTPUT.to_string()),
+        &BOOTSTRAP
+            .replace("@TOKEN@", token)
+            .replace("@SCRATCH@", scratch)
+            .replace("@MOST@", &MOST_OUTPUT.to_string())
+            .replace("@LITTLE@", &LITTLE_MEMORY.to_string()),
     );
     text
 }
+
+/// Kibibytes of memory below which output in a folder that lives in memory is watched: the limit of an output is a sixteenth.
+const LITTLE_MEMORY: usize = 16 * (MOST_OUTPUT >> 10);
 
 const BOOTSTRAP: &str = r#"for __bp in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
 case ":$PATH:" in *":$__bp:"*) ;; *) PATH=$PATH:$__bp ;; esac
@@ -97,7 +108,8 @@ if [ -s "$__bp/@SCRATCH@/room" ]; then __bd=$__bp/@SCRATCH@; break; fi
 rm -rf "$__bp/@SCRATCH@"
 done
 if [ -z "$__bd" ]; then printf '@TOKEN@ noscratch\n'; exit 1; fi
-trap 'rm -rf "$__bd"' EXIT
+__bw=
+trap 'rm -rf "$__bd"; [ -z "$__bw" ] || kill "$__bw"' EXIT
 trap 'exit 129' HUP INT TERM PIPE
 __bg() {
 [ -z "$__bk" ] || __ba $__bk
@@ -121,7 +133,7 @@ set -- "$1" "$2" $(wc -c "$__bd/$1o" "$__bd/$1e")
 else
 set -- "$1" "$2" 0 - 0
 fi
-if ! __bm "$1"; then
+if [ -e "$__bd/$1x" ] || ! __bm "$1"; then
 printf '@TOKEN@ %s %s full full\n' "$1" "$__br"
 __br=full
 __bz=999
@@ -140,10 +152,12 @@ printf '@TOKEN@ end\n'
 if [ "$2" = 1 ] && [ "$__br" != 0 ]; then __bx=1; fi
 }
 __bk=
+__bv=
 __q() {
 [ -z "$__bx" ] || return 0
 ( __bs=$2; shift 2; eval "$__bs" ) </dev/null >>"$__bd/$1o" 2>>"$__bd/$1e"
 __br=$?
+[ ! -e "$__bd/$1x" ] || __bv=full
 if [ -f "$__bd/$1e" ]; then
 __bk="$__bk $1 $__br"
 __bz=$((__bz + 1))
@@ -154,7 +168,8 @@ fi
 }
 __ba() {
 __bn=
-__bo=
+__bo=$__bv
+__bv=
 __bm "$1" || { __bo=full; __bz=999; }
 while [ $# -gt 0 ]; do
 __bn="$__bn $__bd/$1o $__bd/$1e"
@@ -196,6 +211,18 @@ set -- "$__bd"/*s
 rm -f "$__bd"/*
 __bz=0
 }
+if read -r __bp __bi __bn 2>/dev/null </proc/meminfo && [ "$__bp" = MemTotal: ] && [ "$__bi" -lt @LITTLE@ ]; then
+(
+trap - EXIT HUP INT TERM PIPE
+while { sleep 0.5 || sleep 1; } && kill -0 $$ && [ -d "$__bd" ]; do
+for __bp in $(find "$__bd" -type f -name '*[oe]' -size +$((__bi / 16))k); do
+: >"${__bp%?}x"
+: >"$__bp"
+done
+done
+) </dev/null >/dev/null 2>&1 &
+__bw=$!
+fi
 printf '@TOKEN@ hello %s\n' "$__bd"
 "#;
 

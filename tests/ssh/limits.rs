@@ -215,28 +215,32 @@ async fn a_result_holds_so_much_and_says_when_there_is_more() {
     assert!(!outputs[0].success() && outputs[1].stdout == b"fine\n");
 }
 
-/// A shell for which `/run` and its like have a megabyte of room. Only root can make one.
-fn cramped(dir: &Path) -> Option<String> {
+/// A shell in a small world, made by a script. Only root can make one.
+fn small_world(dir: &Path, prepare: &str) -> Option<String> {
     if !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success()) {
         eprintln!("no mount namespace here: not tested");
         return None;
     }
-    let script = "#!/bin/sh\nexec unshare -m sh -c 'for f in /run /dev/shm /tmp /var/tmp; do mount -t tmpfs -o size=1m t $f; done; \
-                  exec ${BRINGUP_TEST_SH:-sh} \"$@\"' sh \"$@\"\n";
-    Some(executable(&dir.join("cramped"), script))
+    let script =
+        format!("#!/bin/sh\nexec unshare -m sh -c '{prepare}; exec ${{BRINGUP_TEST_SH:-sh}} \"$@\"' sh \"$@\"\n");
+    Some(executable(&dir.join("small"), &script))
+}
+
+/// The same shell, as one of several programs.
+fn as_shell(dir: &Path, world: &str, shell: &str) -> Target {
+    let script = format!("#!/bin/sh\nBRINGUP_TEST_SH='{shell}'; export BRINGUP_TEST_SH; exec {world} \"$@\"\n");
+    let mut target = Target::local("localhost");
+    target.shell = executable(&dir.join(shell.replace(' ', "-")), &script);
+    target
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_output_without_room_is_never_cut_in_silence() {
     let dir = tempfile::tempdir_in("/var/lib").expect("folder");
-    let Some(cramped) = cramped(dir.path()) else { return };
+    let prepare = "for f in /run /dev/shm /tmp /var/tmp; do mount -t tmpfs -o size=1m t $f; done";
+    let Some(world) = small_world(dir.path(), prepare) else { return };
     for shell in ["dash", "bash", "busybox sh"] {
-        let wrapper = executable(
-            &dir.path().join(shell.replace(' ', "-")),
-            &format!("#!/bin/sh\nBRINGUP_TEST_SH='{shell}'; export BRINGUP_TEST_SH; exec {cramped} \"$@\"\n"),
-        );
-        let mut target = Target::local("localhost");
-        target.shell = wrapper;
+        let target = as_shell(dir.path(), &world, shell);
         let session = Session::connect(&target, &Context::new(Arc::new(NoPrompter))).await.expect("here");
         let mut first = session.shell(None).await.expect("a shell");
         // It does not look whether what it writes gets anywhere.
@@ -255,5 +259,43 @@ async fn an_output_without_room_is_never_cut_in_silence() {
         let full = "head -c 3000000 /dev/zero >/run/other 2>/dev/null; echo said";
         assert!(!one(&mut first, full).await.success(), "{shell}");
         assert_eq!(text(&mut first, "echo fine").await, "fine\n", "{shell}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_memory_is_not_filled_with_output() {
+    let dir = tempfile::tempdir_in("/var/lib").expect("folder");
+    let meminfo = dir.path().join("meminfo");
+    fs::write(&meminfo, "MemTotal:          65536 kB\n").expect("written");
+    let prepare = format!("mount -t tmpfs -o size=64m t /run; mount --bind {} /proc/meminfo", meminfo.display());
+    let Some(world) = small_world(dir.path(), &prepare) else { return };
+    for shell in ["dash", "bash", "busybox sh"] {
+        let target = as_shell(dir.path(), &world, shell);
+        let session = Session::connect(&target, &Context::new(Arc::new(NoPrompter))).await.expect("here");
+        let mut first = session.shell(None).await.expect("a shell");
+        // Forty megabytes in five seconds; what is there at the end goes to a file, for it cannot be printed.
+        let chatty = "i=0; while [ $i -lt 40 ]; do head -c 1000000 /dev/zero; sleep 0.12; i=$((i+1)); done; \
+                      du -sk /run >/dev/shm/bringup-test-$$";
+        for segment in [Segment::new(chatty), Segment::reading(chatty)] {
+            let pid = text(&mut first, "echo $$").await.trim().to_owned();
+            let (outputs, end) = run(&mut first, &[segment]).await;
+            end.expect("answered");
+            let told = String::from_utf8_lossy(&outputs[0].stderr).into_owned();
+            assert!(
+                !outputs[0].success() && told.contains("no room"),
+                "{shell}: {} bytes, {told}",
+                outputs[0].stdout.len()
+            );
+            let left = format!("/dev/shm/bringup-test-{pid}");
+            let used = fs::read_to_string(&left).expect("measured");
+            fs::remove_file(left).expect("removed");
+            let used: u64 = used.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
+            assert!(used < 16 << 10, "{shell}: {used} KiB");
+            assert_eq!(text(&mut first, "head -c 3000000 /dev/zero | wc -c").await, "3000000\n", "{shell}");
+        }
+        let pid = text(&mut first, "echo $$").await;
+        session.close().await;
+        let left = Command::new("pgrep").args(["-P", pid.trim()]).output().expect("pgrep");
+        assert_eq!(String::from_utf8_lossy(&left.stdout), "", "{shell}: the watch ends with its shell");
     }
 }
