@@ -59,7 +59,7 @@ pub(crate) fn exec_request(shell: &str, script: &str) -> String {
 /// - `__bf` ends a frame: it gives what was kept, answers `TOKEN done`, forgets a stop and, once they are many, removes the
 ///   files. `__bz` counts files and kilobytes since then: a process for each frame would cost more than they do. What they held
 ///   is gone as soon as it was given.
-/// - `__bm` looks whether there is room for one more page in the folder. Where there is none, what was printed may have been
+/// - `__bm` looks whether there is room for one more page in the folder (in a file that is there: making one is slow). Where there is none, what was printed may have been
 ///   cut without a word, so the answer says `full` instead of giving it. An output beyond the limit is named by its size,
 ///   `x123`, and not given. Either ends the frame where a failure would, for it is one. Both looks cost no process.
 ///
@@ -115,7 +115,7 @@ __bg() {
 [ -z "$__bk" ] || __ba $__bk
 }
 __bm() {
-{ echo >"$__bd/$1r"; } 2>/dev/null
+{ printf %4096s x >>"$__bd/room"; } 2>/dev/null
 }
 __b() {
 [ -z "$__bx" ] || return 0
@@ -133,7 +133,7 @@ set -- "$1" "$2" $(wc -c "$__bd/$1o" "$__bd/$1e")
 else
 set -- "$1" "$2" 0 - 0
 fi
-if [ -e "$__bd/$1x" ] || ! __bm "$1"; then
+if [ -e "$__bd/$1x" ] || ! __bm; then
 printf '@TOKEN@ %s %s full full\n' "$1" "$__br"
 __br=full
 __bz=999
@@ -170,7 +170,7 @@ __ba() {
 __bn=
 __bo=$__bv
 __bv=
-__bm "$1" || { __bo=full; __bz=999; }
+__bm || { __bo=full; __bz=999; }
 while [ $# -gt 0 ]; do
 __bn="$__bn $__bd/$1o $__bd/$1e"
 shift 2
