@@ -59,10 +59,10 @@ pub(crate) fn exec_request(shell: &str, script: &str) -> String {
 /// - `__bf` ends a frame: it gives what was kept, answers `TOKEN done`, forgets a stop and, once they are many, removes the
 ///   files. `__bz` counts files and kilobytes since then: a process for each frame would cost more than they do. What they held
 ///   is gone as soon as it was given.
-/// - `__bm` looks whether there is room for one more page in the folder (in a file that is there: making one is slow). Where there is none, what was printed may have been
-///   cut without a word, so the answer says `full` instead of giving it. An output beyond the limit is named by its size,
-///   `x123`, and not given. Either ends the frame where a failure would, for it is one. Both looks cost no process.
-///
+/// - `__bm` looks whether there is room for one more page in the folder, at the end of a file that is there: making one is slow.
+///   Where there is none, what was printed may have been cut without a word, so the answer says `full` instead of giving it. An
+///   output beyond the limit is named by its size, `x123`, and not given. Either ends the frame where a failure would, for it
+///   is one. Both looks cost no process.
 /// - Where the machine has little memory, which such a folder mostly takes from, a loop beside the shell empties a file of output
 ///   that grows beyond a sixteenth of it, and marks its segment (`x`): that is answered as `full`. It costs two processes a
 ///   second there, and none elsewhere.
