@@ -128,6 +128,10 @@ impl HostRun {
                     .await?;
                 let folder =
                     folder.first().map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+                if folder.is_empty() {
+                    let error = Some("there is no folder for it on the host".to_owned());
+                    return Ok(StepOutput { status: 1, error, ..StepOutput::default() });
+                }
                 let path = format!("{folder}/{name}");
                 if let Some(failed) = self.upload(prepared, content, &path, &change.what).await? {
                     return Ok(failed);

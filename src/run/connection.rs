@@ -123,6 +123,7 @@ impl Settings {
         };
         if options.host_keys.is_some() {
             target.host_key_checking = options.host_keys;
+            target.jump_host_key_checking = options.host_keys;
         }
         target.connect_timeout = self.timeout()?.unwrap_or(options.connect_timeout);
         let mut keys: Vec<PathBuf> = options.private_key.iter().cloned().collect();

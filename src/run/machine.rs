@@ -270,7 +270,7 @@ impl Machine {
             let script = match &self.hold {
                 Hold::Lock(who) => lock::open(who),
                 Hold::Look => lock::peek(),
-                Hold::Share => ":\n".to_owned(),
+                Hold::Share => lock::share(),
             };
             segments.push(Segment::new(script).stop_on_failure(true));
         }

@@ -3,8 +3,10 @@
 mod auth;
 mod r#become;
 mod channels;
+mod hostile;
 mod hostkey;
 mod jump;
+mod limits;
 mod login_shell;
 mod quoting;
 mod shell;
