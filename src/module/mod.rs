@@ -15,6 +15,7 @@ pub mod local;
 pub mod ownership;
 mod parameter;
 pub mod path;
+pub mod place;
 mod plan;
 pub mod posix;
 pub mod process;
@@ -29,11 +30,12 @@ mod write;
 
 pub use crate::template::FileOptions as TemplateOptions;
 pub use parameter::{Flag, List, Mode, Text, Whole};
+pub use place::Place;
 pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
 pub use quote::{quote, quote_bytes, words};
 pub use registry::{Entry, Registry};
-pub use write::FileWrite;
+pub use write::{FileWrite, Parts};
 
 use std::{fmt::Debug, path::PathBuf, sync::Arc};
 

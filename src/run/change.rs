@@ -9,14 +9,14 @@ use super::{
     barrier::Position,
     guard::{Guard, Moved},
     host::{HostRun, Stop},
-    item::{add_links, script, temporary},
+    item::{add_links, script},
     machine::{MachineError, Work},
     outcome::Outcome,
     task::Prepared,
 };
 use crate::{
     fact::{Probe, Resource},
-    module::{Change, Content, FileWrite, Plan, Step, StepOutput, quote},
+    module::{Change, Content, FileWrite, Plan, Step, StepOutput, place, quote},
     playbook::Task,
     report::Event,
     ssh::{Output, UploadSource},
@@ -115,9 +115,7 @@ impl HostRun {
         match &change.step {
             Step::Write(write) => self.write(prepared, write, before).await,
             Step::Upload { content, then } => {
-                // The same work has the same name; its slashes are no folders.
-                let name =
-                    temporary(&format!("upload/{}", then.replace('/', " "))).replace("upload/.bringup-", "upload-");
+                let name = format!("upload-{}", place::key());
                 let folder = self
                     .send(
                         &prepared.machine,
@@ -137,9 +135,10 @@ impl HostRun {
                     return Ok(failed);
                 }
                 let script = format!(
-                    "upload={}\n( {before}{}{then}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
+                    "upload={}\n( {before}{}{}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
                     quote(&path),
-                    prepared.environment
+                    prepared.environment,
+                    place::keyed(then.clone())
                 );
                 self.one(prepared, script).await
             }
@@ -176,7 +175,7 @@ impl HostRun {
                 prepared.machine.reset().await;
                 self.reconnect(prepared, *timeout, *sleep, ":").await
             }
-            Step::Script(script) => self.one(prepared, format!("{before}{script}")).await,
+            Step::Script(script) => self.one(prepared, format!("{before}{}", place::keyed(script.clone()))).await,
         }
     }
 
@@ -236,23 +235,24 @@ impl HostRun {
         }
     }
 
-    /// Sends a large file beside its target, its name noted on the host first, and moves it into place.
+    /// Sends a large file into a folder beside its target, whose name is noted on the host first, and moves it into place.
     async fn write(&mut self, prepared: &Prepared, write: &FileWrite, before: &str) -> Result<StepOutput, Stop> {
-        let tmp = temporary(&write.path);
-        let note = format!("\"$d/sending/{}\"", tmp.rsplit('/').next().unwrap_or_default());
+        let key = place::key();
         let folder = super::lock::FOLDER;
-        let prepare = format!("{folder}umask 077; mkdir -p \"$d/sending\" && printf %s {} >{note}", quote(&tmp));
-        let noted = self.one(prepared, prepare).await?;
-        if noted.status != 0 || noted.error.is_some() {
-            return Ok(noted);
+        let prepare = format!("__k={key}\n{}{}", super::lock::sending(&key, &write.place), write.folder());
+        let made = self.one(prepared, prepare).await?;
+        if made.status != 0 || made.error.is_some() {
+            return Ok(made);
         }
+        let made = String::from_utf8_lossy(&made.stdout).into_owned();
         let what = write.path.rsplit('/').next().unwrap_or_default().to_owned();
-        if let Some(failed) = self.upload(prepared, &write.content, &tmp, &what).await? {
+        let path = format!("{made}/{}", write.place.name);
+        if let Some(failed) = self.upload(prepared, &write.content, &path, &what).await? {
             return Ok(failed);
         }
-        let script = write.script(&tmp, true);
-        let behind = format!("r=$?\n{folder}rm -f -- {note} {}\nexit $r", quote(&tmp));
-        self.one(prepared, format!("( {before}{}{script}\n)\n{behind}", prepared.environment)).await
+        let script = write.received();
+        let behind = format!("r=$?\n{folder}rm -f -- \"$d/sending/{key}\"\nexit $r");
+        self.one(prepared, format!("( {before}{}__k={key}\n{script}\n)\n{behind}", prepared.environment)).await
     }
 
     async fn until(

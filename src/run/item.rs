@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     fact::{Missing, Probe, Resource, State},
-    module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step},
+    module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step, place},
     playbook::Task,
     report::{Certainty, Event, Status},
     template::Context,
@@ -309,22 +309,12 @@ fn closed(plan: &Plan) -> bool {
 /// The script of a change, where it is nothing but a script.
 pub fn script(change: &Change) -> Option<String> {
     match &change.step {
-        Step::Script(script) => Some(script.clone()),
+        Step::Script(script) => Some(place::keyed(script.clone())),
         Step::Write(write) if write.content.size() <= INLINE && matches!(write.content, Content::Bytes(_)) => {
-            Some(write.script(&temporary(&write.path), false))
+            Some(place::keyed(write.script()))
         }
         _ => None,
     }
-}
-
-/// The name of the file that is written before it takes the place of `path`: always the same, so that a cut-off
-/// write is overwritten by the next one.
-pub fn temporary(path: &str) -> String {
-    use sha2::{Digest, Sha256};
-    let directory = path.rsplit_once('/').map_or("", |(d, _)| d);
-    let digest = Sha256::digest(path.as_bytes());
-    let short: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
-    format!("{directory}/.bringup-{short}")
 }
 
 /// Whether `changed_when` says that a task never counts as a change, whatever it does.

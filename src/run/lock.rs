@@ -4,7 +4,7 @@
 //! Its holder is the remote shell and the connection it hangs on. A shell whose connection is gone still finishes
 //! the step it is in (dpkg is never killed); the next run waits for that and then takes over.
 
-use crate::module::quote;
+use crate::module::{Place, quote};
 
 /// Marks the end of what the opening script prints for people; pending handlers follow.
 const PENDING: &str = "pending:";
@@ -75,6 +75,17 @@ pub fn owe(handler: &str) -> String {
     let handler = handler.replace('\n', " ");
     // In a shell of its own: what follows keeps its umask and its variables.
     format!("( {FOLDER}umask 077; mkdir -p \"$d\"; printf '%s\\n' {} >>\"$d/pending\" ) || exit 1\n", quote(&handler))
+}
+
+/// Notes what is made for a file that is on its way, in front of making it: who comes next removes what is left.
+///
+/// The first line is the directory, the second the file's own name. Like the rest of the folder nobody else can write it.
+pub fn sending(key: &str, place: &Place) -> String {
+    format!(
+        "( {FOLDER}umask 077; mkdir -p \"$d/sending\" && printf '%s\\n%s' {} {} >\"$d/sending/{key}\" ) || exit 1\n",
+        quote(place.real.as_ref().unwrap_or(&place.directory)),
+        quote(&place.name)
+    )
 }
 
 /// Notes which handlers are still owed once some have run.

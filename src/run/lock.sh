@@ -79,11 +79,25 @@ while :; do
 done
 [ -z "$said" ] || echo "$said"
 
-# What a cut-off run was still sending.
+# What a cut-off run was still sending: a folder of ours beside its target. Its name is that of the note; the directory
+# may be another user's, so nothing but this folder is entered, and only where it is ours.
 for f in "$d"/sending/*; do
-    [ -f "$f" ] || continue
+    [ -f "$f" ] && [ ! -L "$f" ] || continue
+    k=${f##*/}
+    case $k in *[!0-9a-f]*) rm -f -- "$f"; continue ;; esac
     t=$(cat "$f"; echo x)
-    rm -f -- "${t%x}" "$f"
+    t=${t%x} n=
+    case $t in *"
+"*) n=${t##*"
+"} t=${t%"
+"*} ;; esac
+    [ -z "$n" ] || (
+        cd -P -- "$t" 2>/dev/null && w=${PWD%/} && cd -P "./.bringup-$k" 2>/dev/null || exit 0
+        [ -O . ] && [ "$PWD" = "$w/.bringup-$k" ] || exit 0
+        rm -f -- "./$n"
+        cd -P .. && rmdir "./.bringup-$k"
+    )
+    rm -f -- "$f"
 done
 rm_uploads=
 for f in "$d"/upload-*; do [ ! -e "$f" ] || rm_uploads=1; done

@@ -246,13 +246,19 @@ impl Source {
     }
 }
 
-/// Writes standard input to a new file; one that is not whole is removed, however it came about.
+/// Writes standard input to a new file in a folder of our own; one that is not whole is removed, however it came about.
+///
+/// The folder is entered once, so nobody who can write above it leads the rest astray.
 fn upload_script(path: &str, mode: u32, length: u64, mark: &str) -> String {
-    let path = quote_str(path);
+    let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let (folder, name) = (quote_str(if folder.is_empty() { "/" } else { folder }), quote_str(&format!("./{name}")));
     format!(
-        "LC_ALL=C; export LC_ALL; umask 077; __p={path}\n\
-         trap 'rm -f -- \"$__p\"' EXIT; trap 'exit 129' HUP INT TERM PIPE\n\
-         rm -f -- \"$__p\" && set -C && cat >\"$__p\" || exit 74\n\
+        "LC_ALL=C; export LC_ALL; umask 077; __p={name}\n\
+         cd -P -- {folder} || exit 73\n\
+         [ -O . ] || {{ echo \"$PWD belongs to somebody else\" >&2; exit 73; }}\n\
+         set -C; : >\"$__p\" || exit 74\n\
+         set +C; trap 'rm -f -- \"$__p\"' EXIT; trap 'exit 129' HUP INT TERM PIPE\n\
+         cat >\"$__p\" || exit 74\n\
          set -- $(wc -c <\"$__p\")\n\
          [ \"$1\" = {length} ] || {{ echo \"$1 of {length} bytes arrived\" >&2; exit 75; }}\n\
          chmod {mode:04o} \"$__p\" || exit 76\n\
