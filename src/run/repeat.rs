@@ -5,20 +5,44 @@ use serde_json::{Value as Json, json};
 use super::{Run, task::TaskError};
 use crate::{
     playbook::{Loop, LoopKind},
-    template::{Context, Var},
+    template::{Context, Trust, Var},
 };
 
+/// What a task is repeated over.
+#[derive(Debug, Default)]
+pub struct Items {
+    list: Vec<Json>,
+    /// Whose words their texts are.
+    pub trust: Trust,
+}
+
+impl std::ops::Deref for Items {
+    type Target = [Json];
+
+    fn deref(&self) -> &[Json] {
+        &self.list
+    }
+}
+
 /// The items a task is repeated over.
-pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Vec<Json>, TaskError> {
-    let value = run.engine.render_tree(&over.over, vars).map_err(TaskError::from)?;
-    let lookup = |plugin: &str| -> Result<Vec<Json>, TaskError> {
+pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Items, TaskError> {
+    let mut trust = Trust::default();
+    let list = listed(run, over, vars, &mut trust)?;
+    Ok(Items { list, trust })
+}
+
+fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<Vec<Json>, TaskError> {
+    let value = run.engine.render_tree_noting(&over.over, vars, trust).map_err(TaskError::from)?;
+    let mut lookup = |plugin: &str| -> Result<Vec<Json>, TaskError> {
         let arguments = match &value {
             Json::Array(items) if plugin != "sequence" => items.clone(),
             other => vec![other.clone()],
         };
-        let with = vars.with([("__terms".to_owned(), Var::data(&Json::Array(arguments)))].into_iter().collect());
+        let terms = Var::rendered(&Json::Array(arguments), &std::mem::take(trust));
+        let with = vars.with([("__terms".to_owned(), terms)].into_iter().collect());
         let expression = format!("query('{plugin}', *__terms)");
-        list(run.engine.expression(&expression, Some(&over.over.span), &with).map_err(TaskError::from)?, over)
+        let found = run.engine.expression_noting(&expression, Some(&over.over.span), &with, trust);
+        list(found.map_err(TaskError::from)?, over)
     };
     match over.kind {
         LoopKind::Loop | LoopKind::WithList => match value {

@@ -16,6 +16,7 @@ use super::{
     lock,
     machine::Work,
     pending::Item,
+    repeat::Items,
     task::{self, TaskError},
 };
 use crate::{
@@ -242,7 +243,7 @@ impl HostRun {
         position: &Position,
         vars: &Context,
         plain: &Plain,
-        items: &[Json],
+        items: &Items,
         done: Vec<Item>,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();

@@ -10,13 +10,14 @@ use super::{
     controller::TaskController,
     keyword::{self, truth},
     machine::{Actor, Machine},
+    repeat::Items,
 };
 use crate::{
-    inventory::Vars,
+    inventory::{Variable, Vars},
     module::{Failure, Module, Registry},
     playbook::{Action, Task},
-    template::{Context, TemplateError, Var, is_omit},
-    yaml::{Node, Span},
+    template::{Context, TemplateError, Trust, Var, is_omit},
+    yaml::{self, Node, Span},
 };
 
 /// Why a task fails before or while it is planned.
@@ -107,7 +108,7 @@ pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Strin
 }
 
 /// The items a task is repeated over; `None` when it is not.
-pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Vec<Json>>, TaskError> {
+pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Items>, TaskError> {
     match &task.loop_ {
         None => Ok(None),
         Some(over) => super::repeat::items(run, over, vars).map(Some),
@@ -115,13 +116,37 @@ pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Vec<Json>>
 }
 
 /// The variables of one item: `item`, its index, `ansible_loop`.
-pub fn item_vars(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Var> {
-    item_values(task, items, index).iter().map(|(name, value)| (name.clone(), Var::data(value))).collect()
+pub fn item_vars(task: &Task, items: &Items, index: usize) -> IndexMap<String, Var> {
+    let values = item_values(task, items, index);
+    values.iter().map(|(name, value)| (name.clone(), Var::rendered(value, &items.trust))).collect()
 }
 
 /// The same as a layer, for what an include brings in.
-pub fn item_layer(task: &Task, items: &[Json], index: usize) -> Vars {
-    item_values(task, items, index).into_iter().map(|(name, value)| (name, value.into())).collect()
+pub fn item_layer(task: &Task, items: &Items, index: usize) -> Vars {
+    let Some(over) = &task.loop_ else { return Vars::new() };
+    let values = item_values(task, items, index);
+    values.into_iter().map(|(name, value)| (name, Variable::from(node(&value, &over.over.span, &items.trust)))).collect()
+}
+
+/// A rendered value as if it were written where the loop stands: nothing but the user's own words is a template.
+fn node(value: &Json, span: &Span, trust: &Trust) -> Node {
+    let own = |text: &str| trust.holds(text) && !text.contains(['{', '}']);
+    let text = |text: &str| yaml::Value::String { text: text.to_owned(), unsafe_text: !own(text) };
+    let value = match value {
+        Json::Null => yaml::Value::Null,
+        Json::Bool(flag) => yaml::Value::Bool(*flag),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => yaml::Value::Int(whole),
+            None => yaml::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(found) => text(found),
+        Json::Array(items) => yaml::Value::Seq(items.iter().map(|item| node(item, span, trust)).collect()),
+        Json::Object(map) => {
+            let key = |name: &str| Node { value: text(name), span: span.clone() };
+            yaml::Value::Map(map.iter().map(|(name, item)| (key(name), node(item, span, trust))).collect())
+        }
+    };
+    Node { value, span: span.clone() }
 }
 
 fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Json> {
@@ -151,14 +176,24 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
     vars
 }
 
-/// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them.
-pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
+/// The parameters that are evaluated once more after they are rendered.
+const EVALUATED: &[(&str, &str)] = &[("ansible.builtin.assert", "that"), ("ansible.builtin.debug", "var")];
+
+/// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them; and whose words
+/// those are that are evaluated again.
+pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
-        return Ok(Map::new());
+        return Ok((Map::new(), Trust::default()));
     };
+    let mut trust = Trust::default();
+    let evaluated = EVALUATED.iter().find(|(module, _)| module == name).map(|(_, parameter)| *parameter);
     let mut rendered = Map::new();
     for defaults in task.scope.module_defaults() {
-        let all = run.engine.render_tree(defaults, vars).map_err(TaskError::from)?;
+        let all = match evaluated {
+            Some(_) => run.engine.render_tree_noting(defaults, vars, &mut trust),
+            None => run.engine.render_tree(defaults, vars),
+        };
+        let all = all.map_err(TaskError::from)?;
         let short = name.rsplit('.').next().unwrap_or(name);
         for key in [short, name.as_str()] {
             if let Some(Json::Object(defaults)) = all.get(key) {
@@ -167,7 +202,7 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         }
     }
     if let Some(template) = template {
-        match run.engine.render_tree(template, vars).map_err(TaskError::from)? {
+        match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
             Json::Object(given) => rendered.extend(given),
             other => {
                 return Err(
@@ -177,8 +212,12 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         }
     }
     for (key, node) in args {
-        let value = run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
         let mut name = key.key_text();
+        let value = match evaluated.filter(|parameter| *parameter == name) {
+            Some(_) => run.engine.render_tree_noting(node, vars, &mut trust),
+            None => run.engine.render_tree(node, vars),
+        };
+        let value = value.map_err(|e| TaskError::from(e).at(&node.span))?;
         if name.contains("{{") {
             let named = run.engine.render_tree(key, vars).map_err(|e| TaskError::from(e).at(&key.span))?;
             name = super::keyword::as_text(&named).unwrap_or_default();
@@ -192,7 +231,7 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         let value = run.engine.render_tree(text, vars).map_err(TaskError::from)?;
         rendered.insert(parameter.to_owned(), value);
     }
-    Ok(rendered)
+    Ok((rendered, trust))
 }
 
 /// Reads a module's rendered parameters; errors point at the parameter.
@@ -258,7 +297,7 @@ pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> 
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
     }
-    let parameters = parameters(run, task, vars)?;
+    let (parameters, trust) = parameters(run, task, vars)?;
     let (module, name) = module(task, parameters)?;
     let delegate = keyword::text(run, &task.scope, vars, |k| k.delegate_to.as_ref())?;
     let (machine, login) = match &delegate {
@@ -269,7 +308,7 @@ pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> 
     let user = actor.as_ref().map(|b| b.user.clone()).or(login).unwrap_or_default();
     let check = keyword::flag(run, &task.scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
     let diff = keyword::flag(run, &task.scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
-    let controller = TaskController::new(run.clone(), task.scope.clone(), vars.clone());
+    let controller = TaskController::new(run.clone(), task.scope.clone(), vars.clone(), trust);
     let environment = environment(run, task, vars)?;
     Ok(Readiness::Ready(Box::new(Prepared {
         module,

@@ -191,7 +191,7 @@ impl TaskVars {
 impl TemplateVars for TaskVars {
     fn get(&self, name: &str) -> Option<Var> {
         if let Some(value) = self.magic(name) {
-            return Some(Var::data(&value));
+            return Some(Var::names(&value));
         }
         let found = self.layers.get(name);
         match found.map(|f| f.value) {

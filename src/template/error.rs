@@ -59,6 +59,9 @@ pub enum Kind {
     /// A condition whose result is neither true nor false.
     #[error("{0}")]
     NotBoolean(String),
+    /// A text that is data where an expression is needed.
+    #[error("`{0}` is data, not an expression")]
+    Untrusted(String),
     /// An encrypted value that nobody decrypted.
     #[error("the value of `{0}` is encrypted")]
     Encrypted(String),
@@ -153,6 +156,7 @@ impl Diagnostic for TemplateError {
             Kind::MissingFile(_) => "template::missing_file",
             Kind::Omit => "template::omit",
             Kind::NotBoolean(_) => "template::not_boolean",
+            Kind::Untrusted(_) => "template::untrusted",
             Kind::Encrypted(_) => "template::encrypted",
         };
         Some(Box::new(code))

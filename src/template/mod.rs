@@ -20,6 +20,7 @@ mod raw;
 mod references;
 mod rewrite;
 mod test;
+mod trust;
 mod value;
 mod walk;
 
@@ -31,6 +32,7 @@ pub use file::{FileOptions, Loader, no_loader};
 pub use function::local::{FileKind, Local, NoLocal, System};
 pub use raw::Var;
 pub use references::References;
+pub use trust::Trust;
 pub use value::is_omit;
 
 /// Engine values, for objects a `Vars` hands out (`hostvars`, `groups`).

@@ -128,6 +128,22 @@ pub(crate) fn too_long(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Option<
     None
 }
 
+/// Whether a template has an `autoescape` block: it would give texts the mark that means trust here.
+pub(crate) fn escapes_output(text: &str, mode: Mode, syntax: &SyntaxConfig) -> bool {
+    struct Found(bool);
+    impl<'a> Visitor<'a> for Found {
+        fn expr(&mut self, _: &ast::Expr<'a>) {}
+        fn stmt(&mut self, stmt: &ast::Stmt<'a>) {
+            self.0 |= matches!(stmt, ast::Stmt::AutoEscape(_));
+        }
+    }
+    let mut found = Found(false);
+    if let (true, Ok(stmt)) = (mode != Mode::Expression, machinery::parse(text, "", syntax.clone())) {
+        walk::stmt(&stmt, &mut found);
+    }
+    found.0
+}
+
 fn mutates(text: &str) -> bool {
     [".append(", ".extend(", ".update(", ".insert(", ".pop(", ".remove(", ".setdefault(", ".clear(", ".sort(", ".add("]
         .iter()

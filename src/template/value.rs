@@ -1,19 +1,21 @@
 //! Between JSON, the engine's values and text, in Python's ways where playbooks show them.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
 use super::error::{Kind, TemplateError, carry};
+use super::trust::{Trust, trusted};
 
-/// How `omit` looks in JSON: no text of a file can be this.
-const OMIT: &str = "\u{0}omit\u{0}";
+/// How `omit` looks in JSON: no text of a file or of a host can be this, for it is another in every run.
+static OMIT: LazyLock<String> = LazyLock::new(|| format!("\u{0}omit {:032x}\u{0}", rand::random::<u128>()));
 
 /// Whether a rendered value is `omit`: the parameter is to be left out.
 pub fn is_omit(value: &Json) -> bool {
-    value.as_str() == Some(OMIT)
+    value.as_str() == Some(OMIT.as_str())
 }
 
 /// `omit` as an engine value.
@@ -34,16 +36,22 @@ pub(crate) fn is_omit_value(value: &Value) -> bool {
     value.downcast_object_ref::<Omit>().is_some()
 }
 
-/// Turns JSON into an engine value, templates left as they are.
+/// Turns JSON into an engine value, templates left as they are: all of it is data.
 pub(crate) fn from_json(json: &Json) -> Value {
+    from_json_as(json, &|_| false)
+}
+
+/// The same, with the texts trusted that `trusts` says.
+pub(crate) fn from_json_as(json: &Json, trusts: &dyn Fn(&str) -> bool) -> Value {
+    let text = |s: &str| if trusts(s) { trusted(s) } else { Value::from(s) };
     match json {
         Json::Null => Value::from(()),
         Json::Bool(b) => Value::from(*b),
         Json::Number(n) => number(n),
-        Json::String(s) if s == OMIT => Value::from_object(Omit),
-        Json::String(s) => Value::from(s.as_str()),
-        Json::Array(items) => Value::from(items.iter().map(from_json).collect::<Vec<_>>()),
-        Json::Object(map) => Value::from_pairs(map.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v)))),
+        Json::String(s) if *s == *OMIT => Value::from_object(Omit),
+        Json::String(s) => text(s),
+        Json::Array(items) => Value::from(items.iter().map(|i| from_json_as(i, trusts)).collect::<Vec<_>>()),
+        Json::Object(map) => Value::from_pairs(map.iter().map(|(k, v)| (text(k), from_json_as(v, trusts)))),
     }
 }
 
@@ -64,10 +72,15 @@ fn too_deep() -> Error {
 
 /// Turns an engine value into JSON. `omit` inside lists and mappings is dropped.
 pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
-    json_at(value, 0)
+    json_at(value, 0, &mut None)
 }
 
-fn json_at(value: &Value, depth: usize) -> Result<Json, Error> {
+/// The same; notes whose words the texts are.
+pub(crate) fn to_json_noting(value: &Value, trust: &mut Option<&mut Trust>) -> Result<Json, Error> {
+    json_at(value, 0, trust)
+}
+
+fn json_at(value: &Value, depth: usize, trust: &mut Option<&mut Trust>) -> Result<Json, Error> {
     if depth > MAX_NESTING {
         return Err(too_deep());
     }
@@ -76,13 +89,17 @@ fn json_at(value: &Value, depth: usize) -> Result<Json, Error> {
         ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
         ValueKind::Number => number_to_json(value)?,
-        ValueKind::String | ValueKind::Bytes => Json::String(value.to_string()),
+        ValueKind::String | ValueKind::Bytes => {
+            let text = value.to_string();
+            note(trust, &text, value.is_safe());
+            Json::String(text)
+        }
         ValueKind::Seq | ValueKind::Iterable => {
             let mut items = Vec::new();
             for item in value.try_iter()?.checked() {
                 let item = item?;
                 if !is_omit_value(&item) {
-                    items.push(json_at(&item, depth + 1)?);
+                    items.push(json_at(&item, depth + 1, trust)?);
                 }
             }
             Json::Array(items)
@@ -91,15 +108,27 @@ fn json_at(value: &Value, depth: usize) -> Result<Json, Error> {
             let mut map = serde_json::Map::new();
             for (key, item) in pairs(value)? {
                 if !is_omit_value(&item) {
-                    map.insert(key_text(&key), json_at(&item, depth + 1)?);
+                    let name = key_text(&key);
+                    note(trust, &name, key.is_safe());
+                    map.insert(name, json_at(&item, depth + 1, trust)?);
                 }
             }
             Json::Object(map)
         }
         ValueKind::Invalid => return Err(invalid(value)),
-        _ if is_omit_value(value) => Json::String(OMIT.to_owned()),
-        _ => Json::String(value.to_string()),
+        _ if is_omit_value(value) => Json::String(OMIT.clone()),
+        _ => {
+            let text = value.to_string();
+            note(trust, &text, false);
+            Json::String(text)
+        }
     })
+}
+
+fn note(trust: &mut Option<&mut Trust>, text: &str, trusted: bool) {
+    if let Some(trust) = trust {
+        trust.note(text, trusted);
+    }
 }
 
 fn number_to_json(value: &Value) -> Result<Json, Error> {
