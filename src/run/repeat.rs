@@ -8,6 +8,9 @@ use crate::{
     template::{Context, Trust, Var},
 };
 
+/// How many values the rows of `with_nested` may hold.
+const MAX_CELLS: usize = 1_000_000;
+
 /// What a task is repeated over.
 #[derive(Debug, Default)]
 pub struct Items {
@@ -76,8 +79,12 @@ fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<V
         }
         LoopKind::WithNested => {
             let mut rows: Vec<Vec<Json>> = vec![Vec::new()];
-            for part in list(value, over)? {
-                let part = one_level(part);
+            let parts: Vec<Vec<Json>> = list(value, over)?.into_iter().map(one_level).collect();
+            let size = parts.iter().try_fold(parts.len(), |size, part| size.checked_mul(part.len().max(1)));
+            if size.is_none_or(|size| size > MAX_CELLS) {
+                return Err(TaskError::new("these lists have too many combinations").at(&over.over.span));
+            }
+            for part in parts {
                 rows = rows
                     .iter()
                     .flat_map(|row| part.iter().map(move |item| [row.as_slice(), std::slice::from_ref(item)].concat()))
@@ -104,6 +111,8 @@ fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<V
 fn list(value: Json, over: &Loop) -> Result<Vec<Json>, TaskError> {
     match value {
         Json::Array(items) => Ok(items),
+        // As `with_items` of Ansible goes through a mapping: by its keys.
+        Json::Object(map) => Ok(map.into_iter().map(|(key, _)| Json::String(key)).collect()),
         Json::Null => Err(TaskError::new("the loop has nothing to go through").at(&over.over.span)),
         one => Ok(vec![one]),
     }

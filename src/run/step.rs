@@ -278,6 +278,10 @@ impl HostRun {
             let name = control.map_or("item", |c| c.item_name());
             one.result.insert(name.to_owned(), item.clone());
             one.result.insert("ansible_loop_var".to_owned(), json!(name));
+            if let Some(name) = control.and_then(|c| c.index_var.as_ref()).and_then(Node::as_str) {
+                one.result.insert(name.to_owned(), json!(index));
+                one.result.insert("ansible_index_var".to_owned(), json!(name));
+            }
             failed |= one.status == Status::Failed;
             changed |= truth(one.result.get("changed").unwrap_or(&Json::Null));
             ran |= one.status != Status::Skipped;

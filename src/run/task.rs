@@ -262,7 +262,11 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
 pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, TaskError> {
     let mut all: IndexMap<String, String> = IndexMap::new();
     for node in task.scope.environments() {
-        let rendered = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+        let rendered = match run.engine.render_tree(node, vars) {
+            Ok(rendered) => rendered,
+            Err(error) if of_facts_to_come(task, &error) => known_environment(run, node, vars),
+            Err(error) => return Err(TaskError::from(error)),
+        };
         let parts = match rendered {
             Json::Array(parts) => parts,
             other => vec![other],
@@ -276,7 +280,12 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
                             return Err(TaskError::new(format!("environment: `{name}` is no name of a variable"))
                                 .at(&node.span));
                         }
-                        all.insert(name, keyword::as_text(&value).unwrap_or_default());
+                        let text = match value {
+                            Json::Bool(true) => "True".to_owned(),
+                            Json::Bool(false) => "False".to_owned(),
+                            value => keyword::as_text(&value).unwrap_or_default(),
+                        };
+                        all.insert(name, text);
                     }
                 }
                 Json::Null => {}
@@ -290,6 +299,23 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
         }
     }
     Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
+}
+
+/// Whether an environment is made of the facts that this very task is to gather.
+fn of_facts_to_come(task: &Task, error: &TemplateError) -> bool {
+    let gathers = matches!(task.action.written().rsplit('.').next(), Some("setup" | "gather_facts"));
+    gathers && error.is_undefined() && ["ansible_env", "ansible_facts"].iter().any(|name| error.to_string().contains(name))
+}
+
+/// The part of an environment that is known without facts.
+fn known_environment(run: &Run, node: &Node, vars: &Context) -> Json {
+    let mut known = Map::new();
+    for (key, value) in node.as_map().unwrap_or_default() {
+        if let Ok(value) = run.engine.render_tree(value, vars) {
+            known.insert(key.key_text(), value);
+        }
+    }
+    Json::Object(known)
 }
 
 /// Makes one item of a task ready on a machine.

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use crate::yaml::{self, Node, Span};
 
+use super::bound;
 use super::context::{Context, Inner, Root};
 use super::error::{Kind, TemplateError};
 use super::explain::explain;
@@ -84,6 +85,33 @@ struct Emitted {
     value: Value,
     /// Whether anything in it is data.
     data: bool,
+    /// How long all of it is, what blocks kept for themselves included.
+    bytes: usize,
+}
+
+/// What a template puts out, up to the bound.
+#[derive(Default)]
+pub(crate) struct Sheet(Vec<u8>);
+
+impl Sheet {
+    /// The text, which the engine writes in whole characters.
+    pub(crate) fn text(self) -> String {
+        String::from_utf8(self.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+impl std::io::Write for Sheet {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + more.len() > bound::MAX_BYTES {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes values as Ansible does and notes them.
@@ -95,6 +123,7 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
     }
     let emitted = state.get_or_insert_extension(Emitted::default());
     emitted.data = emitted.data || !is_trusted(value);
+    emitted.bytes = bound::bytes("the text", emitted.bytes.checked_add(shown.len()))?;
     // What prints nothing does not hide the one value beside it.
     if !value.is_none() || emitted.count == 0 {
         emitted.count += usize::from(!value.is_none());
@@ -151,7 +180,7 @@ impl Engine {
         match &node.value {
             yaml::Value::String { text, unsafe_text: false } => {
                 let value = self.render_value(text, Some(&node.span), &vars.inner)?;
-                to_json_noting(&value, trust)
+                to_json_noting(&value, trust.as_deref_mut())
                     .map_err(|error| explain(&error, &Unit::plain(text, Some(&node.span)), &vars.inner))
             }
             yaml::Value::String { text, unsafe_text: true } => {
@@ -268,7 +297,7 @@ impl Engine {
     ) -> Result<Json, TemplateError> {
         let mut unit = Unit::plain(super::bare(expr), span);
         let value = self.evaluate(&mut unit, Mode::Expression, &vars.inner)?;
-        to_json_noting(&value, &mut Some(trust)).map_err(|e| explain(&e, &unit, &vars.inner))
+        to_json_noting(&value, Some(trust)).map_err(|e| explain(&e, &unit, &vars.inner))
     }
 
     /// Evaluates an expression that was rendered: only the user's own words are.
@@ -360,12 +389,12 @@ impl Engine {
     /// Renders a text with statements or several parts.
     fn produce(&self, changed: &str, unit: &Unit<'_>, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
         let root = Value::from_object(Root(inner.clone()));
-        let captured = self
-            .env
+        let mut sheet = Sheet::default();
+        self.env
             .template_from_named_str("<template>", changed)
-            .and_then(|template| template.render_captured(root).map(|c| sole_value(&c, changed.contains("{%"))))
-            .map_err(|error| explain(&error, unit, inner))?;
-        captured.map_err(|error| explain(&error, unit, inner))
+            .and_then(|template| template.render_captured_to(root, &mut sheet))
+            .and_then(|captured| sole_value(&captured, sheet.text(), changed.contains("{%")))
+            .map_err(|error| explain(&error, unit, inner))
     }
 }
 
@@ -383,17 +412,17 @@ fn verdict(value: &Value, unit: &Unit<'_>) -> Result<bool, TemplateError> {
 /// The value of a template that put out nothing but one value, else its text.
 ///
 /// Where all it put out was the user's own words, so is the text; what blocks do is not followed.
-fn sole_value(captured: &minijinja::Captured<'_>, blocks: bool) -> Result<Value, Error> {
+fn sole_value(captured: &minijinja::Captured<'_>, output: String, blocks: bool) -> Result<Value, Error> {
     if let Some(emitted) = captured.state().get_extension::<Emitted>()
         && emitted.count <= 1
         && !emitted.value.is_undefined()
         && !is_omit_value(&emitted.value)
-        && text(&emitted.value)? == captured.output()
+        && text(&emitted.value)? == output
     {
         return Ok(emitted.value.clone());
     }
     let data = blocks || captured.state().get_extension::<Emitted>().is_none_or(|emitted| emitted.data);
-    Ok(if data { Value::from(captured.output()) } else { trusted(captured.output()) })
+    Ok(if data { Value::from(output) } else { trusted(&output) })
 }
 
 /// The engine drops one newline at the end of a text; Ansible brings back as many as there were.

@@ -5,6 +5,7 @@
 //! Undefined names are errors with a place and a suggestion, except where `default` or `is defined` asks for them.
 
 mod args;
+mod bound;
 mod certain;
 mod context;
 mod emit;

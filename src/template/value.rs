@@ -7,6 +7,7 @@ use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
+use super::bound::{self, MAX_BYTES, MAX_ITEMS};
 use super::error::{Kind, TemplateError, carry};
 use super::trust::{Trust, trusted};
 
@@ -72,26 +73,48 @@ fn too_deep() -> Error {
 
 /// Turns an engine value into JSON. `omit` inside lists and mappings is dropped.
 pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
-    json_at(value, 0, &mut None)
+    json_at(value, 0, &mut Writing { trust: None, left: MAX_BYTES })
 }
 
 /// The same; notes whose words the texts are.
-pub(crate) fn to_json_noting(value: &Value, trust: &mut Option<&mut Trust>) -> Result<Json, Error> {
-    json_at(value, 0, trust)
+pub(crate) fn to_json_noting(value: &Value, trust: Option<&mut Trust>) -> Result<Json, Error> {
+    json_at(value, 0, &mut Writing { trust, left: MAX_BYTES })
 }
 
-fn json_at(value: &Value, depth: usize, trust: &mut Option<&mut Trust>) -> Result<Json, Error> {
+/// A value being turned into JSON.
+struct Writing<'a> {
+    trust: Option<&'a mut Trust>,
+    /// How many bytes it may yet take.
+    left: usize,
+}
+
+impl Writing<'_> {
+    fn note(&mut self, text: &str, trusted: bool) {
+        if let Some(trust) = &mut self.trust {
+            trust.note(text, trusted);
+        }
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), Error> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| bound::too_large("the value"))?;
+        Ok(())
+    }
+}
+
+fn json_at(value: &Value, depth: usize, out: &mut Writing<'_>) -> Result<Json, Error> {
     if depth > MAX_NESTING {
         return Err(too_deep());
     }
+    out.take(32)?;
     Ok(match value.kind() {
         ValueKind::Undefined => return Err(undefined(value)),
         ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
         ValueKind::Number => number_to_json(value)?,
         ValueKind::String | ValueKind::Bytes => {
+            out.take(value.as_str().map_or(0, str::len))?;
             let text = value.to_string();
-            note(trust, &text, value.is_safe());
+            out.note(&text, value.is_safe());
             Json::String(text)
         }
         ValueKind::Seq | ValueKind::Iterable => {
@@ -99,7 +122,7 @@ fn json_at(value: &Value, depth: usize, trust: &mut Option<&mut Trust>) -> Resul
             for item in value.try_iter()?.checked() {
                 let item = item?;
                 if !is_omit_value(&item) {
-                    items.push(json_at(&item, depth + 1, trust)?);
+                    items.push(json_at(&item, depth + 1, out)?);
                 }
             }
             Json::Array(items)
@@ -109,8 +132,9 @@ fn json_at(value: &Value, depth: usize, trust: &mut Option<&mut Trust>) -> Resul
             for (key, item) in pairs(value)? {
                 if !is_omit_value(&item) {
                     let name = key_text(&key);
-                    note(trust, &name, key.is_safe());
-                    map.insert(name, json_at(&item, depth + 1, trust)?);
+                    out.take(name.len())?;
+                    out.note(&name, key.is_safe());
+                    map.insert(name, json_at(&item, depth + 1, out)?);
                 }
             }
             Json::Object(map)
@@ -119,16 +143,10 @@ fn json_at(value: &Value, depth: usize, trust: &mut Option<&mut Trust>) -> Resul
         _ if is_omit_value(value) => Json::String(OMIT.clone()),
         _ => {
             let text = value.to_string();
-            note(trust, &text, false);
+            out.note(&text, false);
             Json::String(text)
         }
     })
-}
-
-fn note(trust: &mut Option<&mut Trust>, text: &str, trusted: bool) {
-    if let Some(trust) = trust {
-        trust.note(text, trusted);
-    }
 }
 
 fn number_to_json(value: &Value) -> Result<Json, Error> {
@@ -199,7 +217,10 @@ pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
     check(value)?;
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String => {
-            value.try_iter()?.checked().collect()
+            bound::items("the list", Some(value.len().unwrap_or(0)))?;
+            let all: Vec<Value> = value.try_iter()?.checked().take(MAX_ITEMS + 1).collect::<Result<_, _>>()?;
+            bound::items("the list", Some(all.len()))?;
+            Ok(all)
         }
         _ => Err(super::error::failed(format!("{} is not a list", describe(value)))),
     }
@@ -267,6 +288,7 @@ fn repr_at(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
     if depth > MAX_NESTING {
         return Err(too_deep());
     }
+    bound::bytes("the text", Some(out.len()))?;
     match value.kind() {
         ValueKind::Undefined => return Err(undefined(value)),
         ValueKind::Invalid => return Err(invalid(value)),
