@@ -124,6 +124,11 @@ pub trait Controller: Send + Sync {
     /// What is wrong with the expression.
     fn condition(&self, expression: &Json) -> Result<bool, Failure>;
 
+    /// How many `-v` there are.
+    fn verbosity(&self) -> i64 {
+        0
+    }
+
     /// The value of a variable or expression, for `debug: var=`; `None` where it is undefined.
     ///
     /// # Errors

@@ -126,7 +126,7 @@ impl HostRun {
             Ok(items) => items,
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         };
-        let count = items.as_ref().map_or(1, Vec::len);
+        let count = items.as_ref().map_or(1, |items| items.len());
         let mut frames = Vec::new();
         let mut result = Map::new();
         let mut skipped_by = None;

@@ -18,6 +18,7 @@ use super::{
     machine::{MachineError, Work},
     outcome::{Due, Outcome},
     pending::Item,
+    repeat::Items,
     task::{self, TaskError},
 };
 use crate::{
@@ -290,7 +291,7 @@ impl HostRun {
         position: &Position,
         vars: &Context,
         plain: &Plain,
-        items: &[Json],
+        items: &Items,
         done: Vec<Item>,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();
@@ -323,6 +324,10 @@ impl HostRun {
             let name = control.map_or("item", |c| c.item_name());
             one.result.insert(name.to_owned(), item.clone());
             one.result.insert("ansible_loop_var".to_owned(), json!(name));
+            if let Some(name) = control.and_then(|c| c.index_var.as_ref()).and_then(Node::as_str) {
+                one.result.insert(name.to_owned(), json!(index));
+                one.result.insert("ansible_index_var".to_owned(), json!(name));
+            }
             self.seen_by_items(task, &one, &mut earlier);
             let with = beside(&earlier);
             let label = match control.and_then(|c| c.label.as_ref()) {

@@ -11,14 +11,15 @@ use super::{
     host::{Frame, HostRun},
     keyword::{self, truth},
     machine::{Actor, Machine},
+    repeat::Items,
     variables::{Host, TaskVars},
 };
 use crate::{
-    inventory::{Layer, Layers, Level, Vars, name::host as host_name},
+    inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Failure, Module, Registry},
     playbook::{Action, Task},
-    template::{Context, TemplateError, Var, is_omit},
-    yaml::{Node, Span},
+    template::{Context, TemplateError, Trust, Var, is_omit},
+    yaml::{self, Node, Span},
 };
 
 /// Why a task fails before or while it is planned.
@@ -114,7 +115,7 @@ pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Strin
 }
 
 /// The items a task is repeated over; `None` when it is not.
-pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Vec<Json>>, TaskError> {
+pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Items>, TaskError> {
     match &task.loop_ {
         None => Ok(None),
         Some(over) => super::repeat::items(run, over, vars).map(Some),
@@ -122,13 +123,37 @@ pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Vec<Json>>
 }
 
 /// The variables of one item: `item`, its index, `ansible_loop`.
-pub fn item_vars(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Var> {
-    item_values(task, items, index).iter().map(|(name, value)| (name.clone(), Var::data(value))).collect()
+pub fn item_vars(task: &Task, items: &Items, index: usize) -> IndexMap<String, Var> {
+    let values = item_values(task, items, index);
+    values.iter().map(|(name, value)| (name.clone(), Var::rendered(value, &items.trust))).collect()
 }
 
 /// The same as a layer, for what an include brings in.
-pub fn item_layer(task: &Task, items: &[Json], index: usize) -> Vars {
-    item_values(task, items, index).into_iter().map(|(name, value)| (name, value.into())).collect()
+pub fn item_layer(task: &Task, items: &Items, index: usize) -> Vars {
+    let Some(over) = &task.loop_ else { return Vars::new() };
+    let values = item_values(task, items, index);
+    values.into_iter().map(|(name, value)| (name, Variable::from(node(&value, &over.over.span, &items.trust)))).collect()
+}
+
+/// A rendered value as if it were written where the loop stands: nothing but the user's own words is a template.
+fn node(value: &Json, span: &Span, trust: &Trust) -> Node {
+    let own = |text: &str| trust.holds(text) && !text.contains(['{', '}']);
+    let text = |text: &str| yaml::Value::String { text: text.to_owned(), unsafe_text: !own(text) };
+    let value = match value {
+        Json::Null => yaml::Value::Null,
+        Json::Bool(flag) => yaml::Value::Bool(*flag),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => yaml::Value::Int(whole),
+            None => yaml::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(found) => text(found),
+        Json::Array(items) => yaml::Value::Seq(items.iter().map(|item| node(item, span, trust)).collect()),
+        Json::Object(map) => {
+            let key = |name: &str| Node { value: text(name), span: span.clone() };
+            yaml::Value::Map(map.iter().map(|(name, item)| (key(name), node(item, span, trust))).collect())
+        }
+    };
+    Node { value, span: span.clone() }
 }
 
 fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Json> {
@@ -158,14 +183,24 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
     vars
 }
 
-/// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them.
-pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
+/// The parameters that are evaluated once more after they are rendered.
+const EVALUATED: &[(&str, &str)] = &[("ansible.builtin.assert", "that"), ("ansible.builtin.debug", "var")];
+
+/// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them; and whose words
+/// those are that are evaluated again.
+pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
-        return Ok(Map::new());
+        return Ok((Map::new(), Trust::default()));
     };
+    let mut trust = Trust::default();
+    let evaluated = EVALUATED.iter().find(|(module, _)| module == name).map(|(_, parameter)| *parameter);
     let mut rendered = Map::new();
     for defaults in task.scope.module_defaults() {
-        let all = run.engine.render_tree(defaults, vars).map_err(TaskError::from)?;
+        let all = match evaluated {
+            Some(_) => run.engine.render_tree_noting(defaults, vars, &mut trust),
+            None => run.engine.render_tree(defaults, vars),
+        };
+        let all = all.map_err(TaskError::from)?;
         let short = name.rsplit('.').next().unwrap_or(name);
         for key in [short, name.as_str()] {
             if let Some(Json::Object(defaults)) = all.get(key) {
@@ -174,7 +209,7 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         }
     }
     if let Some(template) = template {
-        match run.engine.render_tree(template, vars).map_err(TaskError::from)? {
+        match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
             Json::Object(given) => rendered.extend(given),
             other => {
                 return Err(
@@ -184,8 +219,12 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         }
     }
     for (key, node) in args {
-        let value = run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
         let mut name = key.key_text();
+        let value = match evaluated.filter(|parameter| *parameter == name) {
+            Some(_) => run.engine.render_tree_noting(node, vars, &mut trust),
+            None => run.engine.render_tree(node, vars),
+        };
+        let value = value.map_err(|e| TaskError::from(e).at(&node.span))?;
         if name.contains("{{") {
             let named = run.engine.render_tree(key, vars).map_err(|e| TaskError::from(e).at(&key.span))?;
             name = super::keyword::as_text(&named).unwrap_or_default();
@@ -199,7 +238,7 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         let value = run.engine.render_tree(text, vars).map_err(TaskError::from)?;
         rendered.insert(parameter.to_owned(), value);
     }
-    Ok(rendered)
+    Ok((rendered, trust))
 }
 
 /// Reads a module's rendered parameters; errors point at the parameter.
@@ -230,7 +269,11 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
 pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, TaskError> {
     let mut all: IndexMap<String, String> = IndexMap::new();
     for node in task.scope.environments() {
-        let rendered = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+        let rendered = match run.engine.render_tree(node, vars) {
+            Ok(rendered) => rendered,
+            Err(error) if of_facts_to_come(task, &error) => known_environment(run, node, vars),
+            Err(error) => return Err(TaskError::from(error)),
+        };
         let parts = match rendered {
             Json::Array(parts) => parts,
             other => vec![other],
@@ -244,7 +287,12 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
                             return Err(TaskError::new(format!("environment: `{name}` is no name of a variable"))
                                 .at(&node.span));
                         }
-                        all.insert(name, keyword::as_text(&value).unwrap_or_default());
+                        let text = match value {
+                            Json::Bool(true) => "True".to_owned(),
+                            Json::Bool(false) => "False".to_owned(),
+                            value => keyword::as_text(&value).unwrap_or_default(),
+                        };
+                        all.insert(name, text);
                     }
                 }
                 Json::Null => {}
@@ -260,13 +308,30 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
     Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
 }
 
+/// Whether an environment is made of the facts that this very task is to gather.
+fn of_facts_to_come(task: &Task, error: &TemplateError) -> bool {
+    let gathers = matches!(task.action.written().rsplit('.').next(), Some("setup" | "gather_facts"));
+    gathers && error.is_undefined() && ["ansible_env", "ansible_facts"].iter().any(|name| error.to_string().contains(name))
+}
+
+/// The part of an environment that is known without facts.
+fn known_environment(run: &Run, node: &Node, vars: &Context) -> Json {
+    let mut known = Map::new();
+    for (key, value) in node.as_map().unwrap_or_default() {
+        if let Ok(value) = run.engine.render_tree(value, vars) {
+            known.insert(key.key_text(), value);
+        }
+    }
+    Json::Object(known)
+}
+
 /// Makes one item of a task ready on a machine; `frames` are the includes that it stands in.
 pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
     let (run, scope) = (&of.run, &task.scope);
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
     }
-    let parameters = parameters(run, task, vars)?;
+    let (parameters, trust) = parameters(run, task, vars)?;
     let (module, name) = module(task, parameters)?;
     let delegate = keyword::text(run, scope, vars, |k| k.delegate_to.as_ref())?;
     let (on, reached) = match &delegate {
@@ -279,7 +344,7 @@ pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context)
     let check = keyword::flag(run, scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
     let diff = keyword::flag(run, scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
     let facts_too = keyword::flag(run, scope, vars, |k| k.delegate_facts.as_ref())?.unwrap_or(false);
-    let controller = TaskController::new(run.clone(), scope.clone(), vars.clone());
+    let controller = TaskController::new(run.clone(), scope.clone(), vars.clone(), trust);
     let environment = environment(run, task, vars)?;
     Ok(Readiness::Ready(Box::new(Prepared {
         module,

@@ -225,6 +225,7 @@ impl TaskVars {
             "ansible_verbosity" => json!(self.run.options.verbosity),
             "ansible_forks" => json!(self.run.options.forks),
             "ansible_limit" => json!(self.run.options.limit.clone()?),
+            "ansible_run_tags" if self.run.options.tags.is_empty() => json!(["all"]),
             "ansible_run_tags" => json!(self.run.options.tags),
             "ansible_skip_tags" => json!(self.run.options.skip_tags),
             // The language level that playbooks may test for; the product's own version is `bringup_version`.
@@ -238,7 +239,7 @@ impl TaskVars {
 impl TemplateVars for TaskVars {
     fn get(&self, name: &str) -> Option<Var> {
         if let Some(value) = self.magic(name) {
-            return Some(Var::data(&value));
+            return Some(Var::names(&value));
         }
         let found = self.layers.get(name);
         match found.map(|f| f.value) {

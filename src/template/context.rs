@@ -18,6 +18,9 @@ use super::raw::{Piece, Raw, Var};
 /// How many variables may lead to one another before it is called a mistake.
 const MAX_DEPTH: usize = 40;
 
+/// How many template files may lead to one another by lookups: each takes much of the stack.
+const MAX_FILES: usize = 12;
+
 /// The name under which functions find the context again; no template can spell it.
 pub(crate) const SELF: &str = "\u{0}context";
 
@@ -263,6 +266,28 @@ fn enter(key: usize, name: &str) -> Result<(), TemplateError> {
         }
         stack.push((key, name.to_owned()));
         Ok(())
+    })
+}
+
+/// A template file being rendered by this thread, until it is dropped.
+pub(crate) struct InsideFile;
+
+impl Drop for InsideFile {
+    fn drop(&mut self) {
+        RENDERING.with_borrow_mut(|stack| stack.pop());
+    }
+}
+
+/// Notes that a template file is being rendered. A file may lead to itself, but not for ever.
+pub(crate) fn inside_file(name: &str) -> Result<InsideFile, TemplateError> {
+    RENDERING.with_borrow_mut(|stack| {
+        let files = stack.iter().filter(|(key, _)| *key == 0).count();
+        if files >= MAX_FILES || stack.len() >= MAX_DEPTH {
+            let message = format!("template files lead through more than {MAX_FILES} others, `{name}` the last of them");
+            return Err(TemplateError::new(Kind::Failed(message), None).with_help("a template that looks itself up must end"));
+        }
+        stack.push((0, name.to_owned()));
+        Ok(InsideFile)
     })
 }
 

@@ -4,6 +4,7 @@ mod commands;
 mod help;
 mod output;
 mod reports;
+mod trust;
 mod undefined;
 
 use std::{

@@ -52,10 +52,7 @@ impl Module for Debug {
     }
 
     fn plan(&self, context: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let verbosity = match self.verbosity.0 {
-            0 => 0,
-            _ => context.controller.value("ansible_verbosity")?.and_then(|v| v.as_i64()).unwrap_or(0),
-        };
+        let verbosity = context.controller.verbosity();
         let mut result = Map::new();
         if verbosity < self.verbosity.0 {
             result.insert("skipped_reason".into(), json!("Verbosity threshold not met."));
