@@ -70,11 +70,11 @@ impl Run {
     /// The value of a variable that says how a host is reached. One that is looked up by doing something (`lookup('pipe', …)`) is
     /// looked up once for what it is made of, however many tasks there are.
     pub(super) fn setting(&self, host: &str, name: &str, vars: &Context) -> Result<Option<Json>, TaskError> {
-        if !vars.defines(name) {
-            return Ok(None);
+        let read = || vars.variable(name).map_err(TaskError::from).map(|value| value.filter(|v| !v.is_null()));
+        if self.engine.templates(name, vars).is_empty() {
+            return read();
         }
         let made_of = self.reads(name, vars);
-        let read = || vars.variable(name).map_err(TaskError::from).map(|value| value.filter(|v| !v.is_null()));
         if !made_of.acts {
             return read();
         }

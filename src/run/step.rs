@@ -170,7 +170,7 @@ impl HostRun {
             let other = about.as_ref().map(|name| self.run.host(name));
             // Of a host that nobody names nothing can be asked.
             let Some(host) = other.unwrap_or_else(|| Some(self.host.clone())) else { continue };
-            match effect {
+            match effect.as_ref() {
                 Effect::Facts(facts) => host.learn_facts(facts),
                 Effect::Variables { values, cacheable } => {
                     values.iter().for_each(|(name, value)| host.set(Level::SetFacts, name, value.clone()));
@@ -275,7 +275,7 @@ impl HostRun {
     /// Adds what an item set and registered to what the next ones see.
     fn seen_by_items(&self, task: &Task, outcome: &Outcome, earlier: &mut IndexMap<String, Var>) {
         for due in outcome.effects.iter().filter(|due| due.about.is_none()) {
-            if let Effect::Variables { values, .. } = &due.effect {
+            if let Effect::Variables { values, .. } = due.effect.as_ref() {
                 earlier.extend(values.iter().map(|(name, value)| (name.clone(), Var::data(value))));
             }
         }
@@ -569,7 +569,7 @@ fn together(ended: Vec<Outcome>, none: bool) -> Outcome {
     let (mut results, mut facts) = (Vec::with_capacity(ended.len()), Map::new());
     for one in ended {
         for Due { effect, .. } in &one.effects {
-            if matches!(effect, Effect::Facts(_) | Effect::Variables { .. }) {
+            if matches!(effect.as_ref(), Effect::Facts(_) | Effect::Variables { .. }) {
                 effect.show(&mut facts);
             }
         }
