@@ -6,13 +6,15 @@ use serde_json::Value as Json;
 
 use super::{
     Run,
-    connection::Settings,
-    lock,
+    ahead::Features,
+    connection::{self, Settings},
+    host::HostRun,
+    keyword, lock,
     machine::{Hold, Machine},
     task::TaskError,
 };
 use crate::{
-    inventory::is_localhost,
+    inventory::{Level, is_localhost},
     playbook::Scope,
     template::{Context, References},
 };
@@ -119,6 +121,24 @@ impl Run {
         for reached in lock(&self.machines).values().flatten() {
             reached.machine.forget(&[crate::fact::Resource::Api]);
         }
+    }
+}
+
+impl HostRun {
+    /// Whether variables of the play or of the task lead to what is another host of the inventory: the others wait, as for a task that is
+    /// delegated to it.
+    pub(super) fn elsewhere(&self, seen: &Features, vars: &Context) -> bool {
+        let layers = self.host.layers();
+        let set = |name: &&str| {
+            [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
+        };
+        if !seen.leads_elsewhere && !connection::HOST.iter().any(set) {
+            return false;
+        }
+        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
+        let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
+        let there = self.run.host(&address).or_else(|| self.run.host_at(&address));
+        there.is_some_and(|host| host.name != self.host.name)
     }
 }
 

@@ -9,9 +9,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    ahead::Features,
     barrier::Position,
-    connection,
     guard::Guard,
     host::{HostRun, Stop},
     keyword, lock,
@@ -117,22 +115,6 @@ impl HostRun {
         let handler = self.frames.last().is_some_and(|frame| frame.handlers);
         let Some(role) = task.scope.role().filter(|role| !handler && !role.allow_duplicates) else { return false };
         self.roles_run.get(&role.key).is_some_and(|used| *used != Arc::as_ptr(role) as usize)
-    }
-
-    /// Whether variables of the play or of the task lead to what is another host of the inventory: the others wait, as for a task that is
-    /// delegated to it.
-    fn elsewhere(&self, seen: &Features, vars: &Context) -> bool {
-        let layers = self.host.layers();
-        let set = |name: &&str| {
-            [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
-        };
-        if !seen.leads_elsewhere && !connection::HOST.iter().any(|name| set(&name)) {
-            return false;
-        }
-        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
-        let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
-        let there = self.run.host(&address).or_else(|| self.run.host_at(&address));
-        there.is_some_and(|host| host.name != self.host.name)
     }
 
     async fn flush_if_needed(&mut self, _: &Task) -> Result<(), Stop> {
