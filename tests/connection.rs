@@ -321,7 +321,16 @@ fn nobody_logs_in_ahead_of_the_task_that_needs_it() {
       become: true
       become_user: daemon
       vars: {{ansible_port: {port}}}
+    - stat: {{path: /etc}}
+      delegate_to: later
 "
+    );
+    let site = format!(
+        "- hosts: h1
+  gather_facts: false
+  tasks:
+    - add_host: {{name: later, ansible_host: 127.0.0.1, ansible_port: {port}}}
+{site}"
     );
     let (code, text) = apply(&servers, 2, place.path(), &site, &[]);
     assert!(code == 2 && text.contains("here it ends"), "{text}");

@@ -19,7 +19,7 @@ pub struct Plan {
     /// The returned fields known already, as Ansible's module returns them: data for those who register them.
     pub result: Map<String, Json>,
     /// What the run itself is to take over once the task has succeeded. It never stands in `result`, for data may look like it.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<Arc<Effect>>,
     /// The module decided to do nothing, as `debug` does where it is not verbose enough.
     pub skipped: bool,
     /// The result is for people to read: it is shown without `-v`.
@@ -345,7 +345,7 @@ impl Plan {
 
     /// Returns a plan that changes nothing and tells facts.
     pub fn facts(facts: Map<String, Json>) -> Plan {
-        Plan { effects: vec![Effect::Facts(facts)], ..Plan::default() }
+        Plan { effects: vec![Arc::new(Effect::Facts(facts))], ..Plan::default() }
     }
 
     /// Whether the task counts as changed once the changes are carried out.

@@ -182,7 +182,8 @@ impl Run {
 
     /// What the variables that say how a host is reached, and who acts, are made of.
     pub fn connection_references(&self, vars: &Context) -> References {
-        let names = connection::NAMES.iter().chain(keyword::NAMES).map(|name| (*name).to_owned()).collect();
+        let given = [connection::NAMES, keyword::NAMES].map(|names| vars.among(names)).concat();
+        let names = given.into_iter().map(str::to_owned).collect();
         self.engine.all_references(&References { names, ..References::default() }, vars)
     }
 
@@ -218,6 +219,7 @@ impl HostRun {
             let features = self.run.features(&task);
             let vars = self.vars_in(&task, &frames);
             let reached = unknown.reaches(&self.run, &features, &vars)
+                || unknown.settings
                 || (unknown.some()
                     && unknown.names_any(self.connection_reads(&mut connections, &task, &frames, &vars)));
             if reached {
@@ -354,10 +356,13 @@ struct Unknown {
     hosts: bool,
     /// This host's groups may change, and with them any of its variables.
     own_groups: bool,
+    /// Among the names is one that says how a host is reached, or who acts.
+    settings: bool,
 }
 
 impl Unknown {
     fn add(&mut self, features: &Features) {
+        self.settings |= features.sets.iter().any(|name| facts::is_setting(name));
         self.names.extend(features.sets.iter().cloned());
         self.facts |= features.sets_unknown;
         self.hosts |= features.regroups.is_some();

@@ -68,7 +68,7 @@ impl Settings {
     /// Source: <https://docs.ansible.com/ansible/latest/reference_appendices/general_precedence.html>
     pub fn read(run: &Run, host: &str, scope: &Scope, own: &Context, reached: &Context) -> Result<Settings, TaskError> {
         let mut settings = Settings(Vec::new());
-        for name in NAMES {
+        for name in reached.among(NAMES) {
             if let Some(value) = run.setting(host, name, reached)? {
                 settings.0.push((name, value));
             }

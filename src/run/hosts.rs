@@ -16,7 +16,7 @@ impl Run {
     pub(crate) fn regroup(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
         let wrong = |error: InventoryError| TaskError::new(error.to_string());
         for Due { effect, .. } in effects {
-            let touched = match effect {
+            let touched = match effect.as_ref() {
                 Effect::Host { name, groups, vars } => {
                     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
                     let vars: Vars =

@@ -140,12 +140,14 @@ struct Asked<'a> {
     own: &'a Context,
     host: &'a str,
     reached: &'a Context,
+    /// Which of [`NAMES`] are given.
+    given: Vec<&'static str>,
 }
 
 impl Asked<'_> {
     /// The last of these variables that is given, as Ansible decides it.
     fn variable(&self, names: &[&str]) -> Result<Option<String>, TaskError> {
-        for name in names.iter().rev() {
+        for name in names.iter().rev().filter(|name| self.given.contains(name)) {
             if let Some(value) = self.run.setting(self.host, name, self.reached)?.as_ref().and_then(as_text) {
                 return Ok(Some(value));
             }
@@ -174,8 +176,9 @@ pub fn actor(
     (own, host, reached): (&Context, &str, &Context),
     login: Option<&str>,
 ) -> Result<Actor, TaskError> {
-    let asked = Asked { run, scope, own, host, reached };
-    let wanted = match run.setting(host, "ansible_become", reached)? {
+    let asked = Asked { run, scope, own, host, reached, given: reached.among(NAMES) };
+    let become_ = asked.given.contains(&"ansible_become").then(|| run.setting(host, "ansible_become", reached));
+    let wanted = match become_.transpose()?.flatten() {
         Some(v) => decided(&v).map_err(|mut error| {
             error.message = format!("`ansible_become`: {}", error.message);
             error

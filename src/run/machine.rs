@@ -421,12 +421,18 @@ impl Machine {
         part.persist(to).map(|_| ()).map_err(|e| unwritable(e.error))
     }
 
-    /// Drops the connection and everything known; the next use connects anew.
+    /// Drops the connection, other logins on the same host too, and everything known; the next use connects anew.
     pub async fn reset(&self) {
-        let mut link = self.link.lock().await;
-        self.drop_link(&mut link);
-        drop(link);
-        self.api.clear().await;
+        let kin: Vec<Arc<Machine>> = {
+            let kin = self.kin.lock().unwrap_or_else(PoisonError::into_inner);
+            kin.iter().filter_map(Weak::upgrade).filter(|other| other.name == self.name).collect()
+        };
+        for machine in std::iter::once(self).chain(kin.iter().map(AsRef::as_ref)) {
+            let mut link = machine.link.lock().await;
+            machine.drop_link(&mut link);
+            drop(link);
+            machine.api.clear().await;
+        }
         self.forget_all();
     }
 

@@ -3,7 +3,7 @@
 //! A result's fields may be chosen by a host, a web server or a variable. Nothing here or behind reads them back to learn how a task
 //! ended or what the run is to do.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -48,7 +48,7 @@ pub struct Outcome {
 #[derive(Clone, Debug)]
 pub struct Due {
     /// What is to be taken over.
-    pub effect: Effect,
+    pub effect: Arc<Effect>,
     /// The host that facts are about, where `delegate_facts` says that it is another one.
     pub about: Option<String>,
 }
@@ -110,9 +110,9 @@ impl Outcome {
     pub fn skipped(reason: &str) -> Outcome {
         let mut result = Map::new();
         result.insert("changed".into(), json!(false));
-        result.insert("skip_reason".into(), json!(reason));
         let mut outcome = Outcome::new(Status::Skipped, result);
         outcome.skip();
+        outcome.result.insert("skip_reason".into(), json!(reason));
         outcome
     }
 

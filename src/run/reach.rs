@@ -6,13 +6,15 @@ use serde_json::Value as Json;
 
 use super::{
     Run,
-    connection::Settings,
-    lock,
+    ahead::Features,
+    connection::{self, Settings},
+    host::HostRun,
+    keyword, lock,
     machine::{Hold, Machine},
     task::TaskError,
 };
 use crate::{
-    inventory::is_localhost,
+    inventory::{Level, is_localhost},
     playbook::Scope,
     template::{Context, References},
 };
@@ -70,11 +72,11 @@ impl Run {
     /// The value of a variable that says how a host is reached. One that is looked up by doing something (`lookup('pipe', …)`) is
     /// looked up once for what it is made of, however many tasks there are.
     pub(super) fn setting(&self, host: &str, name: &str, vars: &Context) -> Result<Option<Json>, TaskError> {
-        if !vars.defines(name) {
-            return Ok(None);
+        let read = || vars.variable(name).map_err(TaskError::from).map(|value| value.filter(|v| !v.is_null()));
+        if self.engine.templates(name, vars).is_empty() {
+            return read();
         }
         let made_of = self.reads(name, vars);
-        let read = || vars.variable(name).map_err(TaskError::from).map(|value| value.filter(|v| !v.is_null()));
         if !made_of.acts {
             return read();
         }
@@ -119,6 +121,24 @@ impl Run {
         for reached in lock(&self.machines).values().flatten() {
             reached.machine.forget(&[crate::fact::Resource::Api]);
         }
+    }
+}
+
+impl HostRun {
+    /// Whether variables of the play or of the task lead to what is another host of the inventory: the others wait, as for a task that is
+    /// delegated to it.
+    pub(super) fn elsewhere(&self, seen: &Features, vars: &Context) -> bool {
+        let layers = self.host.layers();
+        let set = |name: &&str| {
+            [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
+        };
+        if !seen.leads_elsewhere && !connection::HOST.iter().any(set) {
+            return false;
+        }
+        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
+        let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
+        let there = self.run.host(&address).or_else(|| self.run.host_at(&address));
+        there.is_some_and(|host| host.name != self.host.name)
     }
 }
 

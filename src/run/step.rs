@@ -9,9 +9,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    ahead::Features,
     barrier::Position,
-    connection,
     guard::Guard,
     host::{HostRun, Stop},
     keyword, lock,
@@ -120,22 +118,6 @@ impl HostRun {
         self.roles_run.get(&role.key).is_some_and(|used| *used != Arc::as_ptr(role) as usize)
     }
 
-    /// Whether variables of the play or of the task lead to what is another host of the inventory: the others wait, as for a task that is
-    /// delegated to it.
-    fn elsewhere(&self, seen: &Features, vars: &Context) -> bool {
-        let layers = self.host.layers();
-        let set = |name: &&str| {
-            [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
-        };
-        if !seen.leads_elsewhere && !connection::HOST.iter().any(|name| set(&name)) {
-            return false;
-        }
-        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
-        let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
-        let there = self.run.host(&address).or_else(|| self.run.host_at(&address));
-        there.is_some_and(|host| host.name != self.host.name)
-    }
-
     async fn flush_if_needed(&mut self, _: &Task) -> Result<(), Stop> {
         self.flush().await
     }
@@ -171,7 +153,7 @@ impl HostRun {
             let other = about.as_ref().map(|name| self.run.host(name));
             // Of a host that nobody names nothing can be asked.
             let Some(host) = other.unwrap_or_else(|| Some(self.host.clone())) else { continue };
-            match effect {
+            match effect.as_ref() {
                 Effect::Facts(facts) => host.learn_facts(facts),
                 Effect::Variables { values, cacheable } => {
                     values.iter().for_each(|(name, value)| host.set(Level::SetFacts, name, value.clone()));
@@ -276,7 +258,7 @@ impl HostRun {
     /// Adds what an item set and registered to what the next ones see.
     fn seen_by_items(&self, task: &Task, outcome: &Outcome, earlier: &mut IndexMap<String, Var>) {
         for due in outcome.effects.iter().filter(|due| due.about.is_none()) {
-            if let Effect::Variables { values, .. } = &due.effect {
+            if let Effect::Variables { values, .. } = due.effect.as_ref() {
                 earlier.extend(values.iter().map(|(name, value)| (name.clone(), Var::data(value))));
             }
         }
@@ -574,7 +556,7 @@ fn together(ended: Vec<Outcome>, none: bool) -> Outcome {
     let (mut results, mut facts) = (Vec::with_capacity(ended.len()), Map::new());
     for one in ended {
         for Due { effect, .. } in &one.effects {
-            if matches!(effect, Effect::Facts(_) | Effect::Variables { .. }) {
+            if matches!(effect.as_ref(), Effect::Facts(_) | Effect::Variables { .. }) {
                 effect.show(&mut facts);
             }
         }

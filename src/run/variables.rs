@@ -266,6 +266,21 @@ impl TemplateVars for TaskVars {
         magic.iter().map(|n| (*n).to_owned()).chain(self.layers.names().map(str::to_owned)).collect()
     }
 
+    fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let mut found = vec![false; names.len()];
+        for layer in self.layers.layers() {
+            // Few of many names are given, and most layers are small: a look at what is there is cheaper than one for each name.
+            if layer.vars.len() <= 2 * names.len() {
+                let at = layer.vars.keys().filter_map(|key| names.iter().position(|name| name == key));
+                at.for_each(|at| found[at] = true);
+            } else {
+                let at = names.iter().enumerate().filter(|(_, name)| layer.vars.contains_key(**name));
+                at.for_each(|(at, _)| found[at] = true);
+            }
+        }
+        names.iter().zip(found).filter(|(_, found)| *found).map(|(name, _)| *name).collect()
+    }
+
     fn object(&self, name: &str) -> Option<crate::template::Value> {
         if name == "hostvars" {
             let (run, batch) = (self.run.clone(), self.batch.clone());

@@ -32,6 +32,11 @@ pub trait Vars: Send + Sync {
     /// All names, for suggestions and for `varnames`.
     fn names(&self) -> Vec<String>;
 
+    /// Which of these names are those of variables, in their order.
+    fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        names.iter().copied().filter(|name| self.get(name).is_some()).collect()
+    }
+
     /// A special name (`hostvars`, `groups`): an object of the caller's, asked for at each use and never remembered.
     fn object(&self, name: &str) -> Option<Value> {
         let _ = name;
@@ -64,6 +69,11 @@ impl Vars for Overlay {
         let mut names: Vec<String> = self.top.keys().cloned().collect();
         names.extend(self.base.names().into_iter().filter(|n| !self.top.contains_key(n)));
         names
+    }
+
+    fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let below = self.base.among(names);
+        names.iter().copied().filter(|name| self.top.contains_key(*name) || below.contains(name)).collect()
     }
 
     fn object(&self, name: &str) -> Option<Value> {
@@ -142,9 +152,9 @@ impl Context {
         Value::from_object(All(self.inner.clone()))
     }
 
-    /// Whether there is a variable of this name, whatever its value.
-    pub fn defines(&self, name: &str) -> bool {
-        self.inner.vars.get(name).is_some()
+    /// Which of these names are those of variables, in their order.
+    pub fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        self.inner.vars.among(names)
     }
 
     /// The rendered value of one variable, or none if there is no such variable.

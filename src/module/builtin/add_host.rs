@@ -155,6 +155,6 @@ impl Module for AddHost {
             vars.insert("ansible_ssh_port".into(), json!(port));
         }
         let host = Effect::Host { name, groups: self.groups().unwrap_or_default(), vars };
-        Ok(Plan { effects: vec![host], ..Plan::default() })
+        Ok(Plan { effects: vec![host.into()], ..Plan::default() })
     }
 }

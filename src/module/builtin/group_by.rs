@@ -50,6 +50,6 @@ impl Module for GroupBy {
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
         let dashed = |t: &Text| t.0.replace(' ', "-");
         let parents: Vec<String> = self.parents.0.iter().map(dashed).collect();
-        Ok(Plan { effects: vec![Effect::Group { name: dashed(&self.key), parents }], ..Plan::default() })
+        Ok(Plan { effects: vec![Effect::Group { name: dashed(&self.key), parents }.into()], ..Plan::default() })
     }
 }

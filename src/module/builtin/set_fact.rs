@@ -83,6 +83,6 @@ impl Module for SetFact {
 
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
         let set = Effect::Variables { values: self.facts.clone(), cacheable: self.cacheable };
-        Ok(Plan { effects: vec![set], ..Plan::default() })
+        Ok(Plan { effects: vec![set.into()], ..Plan::default() })
     }
 }
