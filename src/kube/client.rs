@@ -8,6 +8,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{Request as HttpRequest, Response, Uri, header};
+use http_body_util::Limited;
 use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::{
@@ -21,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use tower::{Layer, Service};
 
 use super::{Request, Transport};
-use crate::fact::ApiQuery;
+use crate::{fact::ApiQuery, ssh::MOST_OUTPUT};
 
 /// The API clients of one machine.
 #[derive(Default)]
@@ -90,6 +91,9 @@ fn text(error: &Error) -> String {
             text.push_str(&more);
         }
         source = cause.source();
+    }
+    if text.contains("length limit exceeded") {
+        text.push_str(&format!(" (an answer holds {} MiB at most)", MOST_OUTPUT >> 20));
     }
     text
 }
@@ -168,7 +172,7 @@ struct H2 {
 }
 
 impl Service<HttpRequest<Body>> for H2 {
-    type Response = Response<Incoming>;
+    type Response = Response<Limited<Incoming>>;
     type Error = tower::BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -185,6 +189,68 @@ impl Service<HttpRequest<Body>> for H2 {
         }
         request.headers_mut().remove(header::HOST);
         let mut sender = self.sender.clone();
-        Box::pin(async move { sender.send_request(request).await.map_err(Into::into) })
+        Box::pin(async move {
+            let response = sender.send_request(request).await?;
+            Ok(response.map(|body| Limited::new(body, MOST_OUTPUT)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+    /// An HTTP/2 server that answers the first request with zeros for as long as it is let.
+    async fn flood(mut stream: DuplexStream) -> std::io::Result<()> {
+        const DATA: usize = 16 << 10;
+        let frame = |length: usize, kind: u8, flags: u8, id: u8| {
+            let [.., a, b, c] = length.to_be_bytes();
+            [a, b, c, kind, flags, 0, 0, 0, id]
+        };
+        stream.read_exact(&mut [0; 24]).await?;
+        stream.write_all(&frame(0, 4, 0, 0)).await?;
+        let (mut asked, mut windows) = (false, [65_535u64; 2]);
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await?;
+            let mut body = vec![0; usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2])];
+            stream.read_exact(&mut body).await?;
+            match head[3] {
+                1 => {
+                    asked = true;
+                    // `:status: 200` of the static table.
+                    stream.write_all(&[&frame(1, 1, 4, 1)[..], &[0x88]].concat()).await?;
+                }
+                4 if head[4] & 1 == 0 => {
+                    for setting in body.chunks_exact(6).filter(|setting| setting[1] == 4) {
+                        windows[1] = u64::from(u32::from_be_bytes([setting[2], setting[3], setting[4], setting[5]]));
+                    }
+                    stream.write_all(&frame(0, 4, 1, 0)).await?;
+                }
+                8 => {
+                    windows[usize::from(head[8])] += u64::from(u32::from_be_bytes([body[0], body[1], body[2], body[3]]))
+                }
+                _ => {}
+            }
+            while asked && windows.iter().all(|window| *window >= DATA as u64) {
+                windows = windows.map(|window| window - DATA as u64);
+                stream.write_all(&[&frame(DATA, 0, 0, 1)[..], &[0; DATA]].concat()).await?;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_cut_at_the_limit() {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        tokio::spawn(flood(theirs));
+        let (sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(ours)).await.unwrap();
+        tokio::spawn(connection);
+        let mut service = H2 { sender, base: Uri::from_static("https://server") };
+        let response = service.call(HttpRequest::get("/api").body(Body::empty()).unwrap()).await.unwrap();
+        let error = response.into_body().collect().await.unwrap_err();
+        assert!(text(&Error::Service(error)).contains("128 MiB at most"));
     }
 }
