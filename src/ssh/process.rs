@@ -1,7 +1,7 @@
 //! A running program and its three streams, on a host or on this machine: the rest need not care which.
 
 use super::{
-    limit::{MOST_UNREAD, UNREAD_PATIENCE},
+    limit::{MOST_UNREAD, UNREAD_PATIENCE, short},
     session::Slot,
 };
 use bytes::Bytes;
@@ -292,7 +292,7 @@ fn told_end(message: ChannelMsg) -> Option<End> {
 
 fn signal_text(signal: &Sig) -> String {
     match signal {
-        Sig::Custom(name) => name.clone(),
+        Sig::Custom(name) => short(name),
         known => format!("{known:?}"),
     }
 }

@@ -246,7 +246,7 @@ async fn an_output_without_room_is_never_cut_in_silence() {
         // It does not look whether what it writes gets anywhere.
         let careless = "head -c 3000000 /dev/zero 2>/dev/null; true";
         for segment in [Segment::new(careless), Segment::reading(careless)] {
-            let (outputs, end) = run(&mut first, &[segment.clone()]).await;
+            let (outputs, end) = run(&mut first, std::slice::from_ref(&segment)).await;
             end.expect("answered");
             let told = String::from_utf8_lossy(&outputs[0].stderr).into_owned();
             assert!(
