@@ -1,0 +1,146 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2016
+# Nothing is lost: what a file carries besides its bytes, what a command prints, what others write, what is cut off.
+
+# ---- ACLs, extended attributes, capabilities
+cat > "$work/edits" <<'END'
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {lineinfile: {path: /srv/carries/line, line: new}}
+    - {blockinfile: {path: /srv/carries/block, block: new}}
+    - {replace: {path: /srv/carries/replace, regexp: old, replace: new}}
+    - {copy: {content: "new\n", dest: /srv/carries/copy}}
+    - {copy: {src: /srv/carries/source, dest: /srv/carries/remote, remote_src: true}}
+    - {template: {src: new.j2, dest: /srv/carries/template}}
+    - {community.general.ini_file: {path: /srv/carries/ini, section: a, option: b, value: new}}
+    - {copy: {src: "{{ large }}", dest: /srv/carries/large}}
+END
+echo new > "$work/new.j2"; head -c 200000 /dev/urandom > "$work/large"
+CARRIERS='line block replace copy remote template ini large'
+on h1 "rm -rf /srv/carries; mkdir /srv/carries; cd /srv/carries; echo new >source
+for f in $CARRIERS; do echo old >\$f; chmod 640 \$f; chown alice:bob \$f; setfacl -m u:helper:rw,g:admin:r \$f; setfattr -n user.note -v kept \$f; setcap cap_net_raw+ep \$f; done"
+carried() { on h1 "cd /srv/carries; for f in $CARRIERS; do echo \$f; stat -c '%U %G %a' \$f; getfacl -cE \$f; getfattr -n user.note --only-values \$f; echo; getcap \$f; done"; }
+before=$(carried)
+play edits -e "large=$work/large" < "$work/edits"
+works 'files that carry more than bytes are edited'
+equal 'all of them' 8 "$(grep -oE 'changed=[0-9]+' "$work/out" | cut -d= -f2)"
+equal 'owner, mode, ACLs, attributes and capabilities stay' "$before" "$(carried)"
+
+# ---- output that has no room on the host
+on h1 'mkdir -p /srv/small; mount -t tmpfs -o size=1m small /run; mkdir /run/sshd'
+for way in 'command: head -c 4000000 /dev/urandom' 'shell: head -c 4000000 /dev/urandom' 'command: sh -c "head -c 4000000 /dev/urandom | od -An -v -tx1"' 'raw: head -c 4000000 /dev/urandom'; do
+    play output <<END
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - ${way}
+      register: r
+    - {set_fact: {size: "{{ r.stdout | length }}"}}
+    - {command: "echo {{ size }}"}
+END
+    case $status in
+        0) refuse "output larger than the room is whole or the task fails: ${way%%:*}" grep -q xx "$work/out"
+           play sized <<END
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {shell: "head -c 4000000 /dev/zero | tr '\\\\0' a", register: r}
+    - {assert: {that: r.stdout | length == 4000000}}
+END
+           works 'it is whole' ;;
+        *) says "output larger than the room is whole or the task fails: ${way%%:*}" 'no space|room|disk|larger|full' ;;
+    esac
+done
+on h1 'umount -l /run'
+play sized <<'END'
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {shell: "head -c 4000000 /dev/zero | tr '\\0' a", register: r}
+    - {assert: {that: r.stdout | length == 4000000}}
+END
+works 'four million bytes of output are four million bytes'
+
+# ---- uploads that are cut off; their names may begin with a dot
+truncate -s 300M "$work/huge"; head -c 100000 /dev/urandom | dd of="$work/huge" conv=notrunc status=none
+on h1 'mkdir -p /srv/cut'
+cut_off=0
+for name in .hidden plain; do
+    echo "- {hosts: h1, gather_facts: false, tasks: [{copy: {src: $work/huge, dest: /srv/cut/$name}}]}" > "$work/huge.yml"
+    for pause in 0.5 0.8; do
+        "$BRINGUP" apply -i "$INVENTORY" "$work/huge.yml" >/dev/null 2>&1 </dev/null & pid=$!
+        sleep $pause; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null || true
+        [ -z "$(on h1 'ls -A /srv/cut')" ] || cut_off=$((cut_off + 1))
+    done
+done
+check "some uploads were cut off at work ($cut_off)" test "$cut_off" -gt 0
+play sweep <<<'- {hosts: h1, gather_facts: false, tasks: [{command: "true"}]}'
+works 'the next run, of something else'
+equal 'sweeps what they left' '' "$(on h1 'ls -A /srv/cut | grep -vxE ".hidden|plain"')"
+
+# ---- a full disk
+on h1 'mkdir -p /srv/full; mount -t tmpfs -o size=2m full /srv/full; head -c 4000000 /dev/urandom >/srv/much'
+for task in 'copy: {src: /srv/much, dest: /srv/full/a, remote_src: true}' "copy: {src: $work/huge, dest: /srv/full/b}" \
+    "get_url: {url: 'http://$LAB_NET.1:8096/huge', dest: /srv/full/c}" 'copy: {content: "{{ \"x\" * 60000 }}", dest: /srv/full/d}' ; do
+    [ "${task##*/}" != 'd}' ] || on h1 'head -c 2090000 /dev/zero >/srv/full/fills'
+    [[ $task != get_url* ]] || { packages h1 curl; serve python3 "$HERE/attacks/web.py" "$LAB_NET.1" 8096 "$work"; listening 8096; }
+    play full <<<"- {hosts: h1, gather_facts: false, tasks: [{$task}]}"
+    ended "a full disk: ${task%%:*} fails" 2
+    equal 'and leaves nothing' '' "$(on h1 'ls -A /srv/full | grep -vx fills')"
+done
+on h1 'umount /srv/full'
+
+# ---- names that are no text
+on h1 'mkdir -p /srv/names/d; cd /srv/names; touch good d/good "$(printf "bad\\377")"; ln -s good "$(printf "l\\376")"'
+for task in 'find: {paths: /srv/names, recurse: true, hidden: true, file_type: any}' 'copy: {src: /srv/names, dest: /srv/copied, remote_src: true}' \
+    'assemble: {src: /srv/names, dest: /srv/assembled}' 'file: {path: /srv/names, state: directory, recurse: true, mode: "u=rwX,go=rX", owner: alice}'; do
+    play names <<END
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {${task}, register: r}
+    - {command: "echo matched {{ r.matched | default('-') }}"}
+    - {debug: {var: r.matched}}
+END
+    case $status:${task%%:*} in
+        0:find) check 'a name that is no text is not left out: find' grep -qE '"?r.matched"?: 5' "$work/out" ;;
+        0:copy) equal 'a name that is no text is not left out: copy' 6 "$(on h1 'find /srv/copied | wc -l')" ;;
+        0:file) equal 'a name that is no text is not left out: file' 0 "$(on h1 'find /srv/names ! -type l ! -user alice | wc -l')" ;;
+        0:assemble) check 'a name that is no text is not left out: assemble' true ;;
+        *) says "a name that is no text is not left out: ${task%%:*}" 'UTF-8|utf8|text|bytes|name' ;;
+    esac
+done
+on h1 'rm -rf /srv/names /srv/copied; mkdir -p /srv/names; touch /srv/names/good'
+play names <<<'- {hosts: h1, gather_facts: false, tasks: [{find: {paths: /srv/names}, register: r}, {assert: {that: r.matched == 1}}]}'
+works 'other names are found'
+
+# ---- edits of others between question and change: of the same length, in the same second
+EDITOR='
+use strict; my $f = "/home/alice/edited"; my $i = syscall(294, 0); syscall(254, $i, $f, 0x10);
+open my $in, "<&=", $i; my $n = 0; my $end = time + 60; my $last = 0;
+while (time < $end) {
+    sysread $in, my $event, 4096;
+    next if time - $last < 1;
+    select(undef, undef, undef, 0.03);
+    open my $o, "+<", $f or next; $n++; printf $o "count %04d\n", $n; close $o;
+    open my $e, ">", "/home/alice/edits"; print $e sprintf("count %04d", $n); close $e; $last = time;
+    $i = syscall(294, 0); syscall(254, $i, $f, 0x10); open $in, "<&=", $i;
+}'
+fleet delay 120
+lost=0 seen=0
+for n in 1 2 3 4; do
+    on h1 'rm -f /home/alice/edits; printf "count 0000\nrest\n" >/home/alice/edited.new; chown alice /home/alice/edited.new; mv /home/alice/edited.new /home/alice/edited'
+    beside h1 alice "$EDITOR"
+    # The beginning of a second, and the time stamp of an edit in it.
+    sleep "$(date +%N | awk '{print (1000000000 - $1) / 1000000000}')"
+    on h1 'touch /home/alice/edited'
+    play "edited-$n" <<<"- {hosts: h1, gather_facts: false, tasks: [{lineinfile: {path: /home/alice/edited, line: line $n}}]}"
+    alone
+    edits=$(on h1 'cat /home/alice/edits 2>/dev/null')
+    [ -z "$edits" ] || seen=$((seen + 1))
+    [ "$edits" = "$(on h1 'head -1 /home/alice/edited')" ] || [ -z "$edits" ] || lost=$((lost + 1))
+    [ "$status" != 0 ] || on h1 "grep -qx 'line $n' /home/alice/edited" || lost=$((lost + 100))
+done
+fleet delay 0
+check "others edited between question and change ($seen of 4 times)" test "$seen" -ge 2
+equal 'none of their edits was lost' 0 "$lost"
