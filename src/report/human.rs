@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    io::Write,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,10 +9,12 @@ use console::style;
 use serde_json::{Map, Serializer, Value as Json, ser::PrettyFormatter};
 
 use super::{
-    Certainty, Event, Marks, Reporter, Status, TaskLine, diff, failure,
+    Certainty, Event, ForPeople, Marks, Status, TaskLine, diff, failure,
     group::{Group, Groups, HostEnd, ItemEnd},
     live::Live,
-    recap, yamlish,
+    recap,
+    shown::{self, Fields, Shown},
+    terminal,
 };
 
 /// More hosts than these with the same terse end share a line on a terminal.
@@ -30,7 +31,7 @@ pub struct Human {
 #[derive(Default)]
 struct State {
     groups: Groups,
-    warned: HashSet<String>,
+    warned: HashSet<Shown>,
     last: String,
     depending: usize,
     would_run: usize,
@@ -52,8 +53,8 @@ impl Human {
     }
 }
 
-impl Reporter for Human {
-    fn event(&self, event: Event) {
+impl ForPeople for Human {
+    fn told(&self, event: Event<Shown, Fields>) {
         let mut state = self.state();
         let mut out = String::new();
         for group in state.groups.take(&event) {
@@ -70,7 +71,7 @@ impl Reporter for Human {
                 }
             }
             Event::Warning { message } if state.warned.insert(message.clone()) => {
-                aside = Some(format!("{} {message}", style("warning:").yellow()));
+                aside = Some(message.to_string());
             }
             Event::Recap { hosts, duration, round_trips, check } => {
                 if state.hidden > 0 {
@@ -87,11 +88,10 @@ impl Reporter for Human {
         }
         if !out.is_empty() || aside.is_some() {
             super::aside(|| {
-                let mut stdout = std::io::stdout().lock();
                 // A reader that is gone has no use for the rest.
-                let _ = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+                let _ = terminal::out(&out);
                 if let Some(aside) = aside {
-                    eprintln!("{aside}");
+                    terminal::warn(&aside);
                 }
             });
         }
@@ -151,7 +151,7 @@ impl Human {
             let many = ends.iter().filter(|e| e.status == status && terse(e)).count();
             (self.live.is_some() && self.verbosity == 0 && many > FOLD).then_some(many)
         };
-        let mut told: Vec<(String, String)> = Vec::new();
+        let mut told: Vec<(Shown, String)> = Vec::new();
         for end in &ends {
             match end.marks.certainty {
                 Certainty::DependsOn(_) => state.depending += 1,
@@ -169,14 +169,14 @@ impl Human {
         }
     }
 
-    fn host(&self, out: &mut String, task: &TaskLine, end: &HostEnd, told: &mut Vec<(String, String)>) {
+    fn host(&self, out: &mut String, task: &TaskLine<Shown>, end: &HostEnd, told: &mut Vec<(Shown, String)>) {
         let name = match &end.delegate {
-            Some(delegate) => format!("{} -> {delegate}", end.host),
+            Some(delegate) => Shown::line(&format!("{} -> {delegate}", end.host)),
             None => end.host.clone(),
         };
         let shown: Vec<&ItemEnd> = end.items.iter().filter(|item| self.shows(item)).collect();
         for item in &shown {
-            let label = format!(" => (item={})", failure::text(&item.label));
+            let label = format!(" => (item={})", item.label.label());
             self.line(out, task, &name, item.status, &label, (&item.result, &item.marks), told);
             self.diff(out, &end.host, &diff::unified(&item.diff), told);
         }
@@ -212,12 +212,12 @@ impl Human {
     fn line(
         &self,
         out: &mut String,
-        task: &TaskLine,
-        host: &str,
+        task: &TaskLine<Shown>,
+        host: &Shown,
         status: Status,
         note: &str,
-        (result, marks): (&Json, &Marks),
-        told: &mut Vec<(String, String)>,
+        (result, marks): (&Fields, &Marks),
+        told: &mut Vec<(Shown, String)>,
     ) {
         let word = word(status);
         match status {
@@ -228,16 +228,16 @@ impl Human {
                 } else {
                     out.push('\n');
                     if self.verbosity > 0 {
-                        out.push_str(&yamlish::fields(result, 2));
+                        out.push_str(&result.yaml(2));
                     }
                 }
             }
             Status::Unreachable => {
-                let message = result.get("msg").map(failure::text).unwrap_or_default();
+                let message = result.message("msg").unwrap_or_default();
                 out.push_str(&format!("{word}: [{host}]: UNREACHABLE! {message}\n"));
             }
             Status::Ignored if marks.unreachable => {
-                let message = result.get("msg").map(failure::text).unwrap_or_default();
+                let message = result.message("msg").unwrap_or_default();
                 out.push_str(&format!("{word}: [{host}]: UNREACHABLE! {message}\n"));
             }
             Status::Failed | Status::Ignored | Status::Rescued => {
@@ -245,13 +245,13 @@ impl Human {
                 let mut text = failure::excerpt(task, result, marks);
                 text.push_str(&match self.verbosity {
                     0 => failure::details(result),
-                    _ => yamlish::fields(result, 2),
+                    _ => result.yaml(2),
                 });
                 match told.iter().find(|(_, known)| *known == text) {
                     Some((first, _)) => out.push_str(&format!("  for the same reason as on {first}\n")),
                     None => {
                         out.push_str(&text);
-                        told.push((host.to_owned(), text));
+                        told.push((host.clone(), text));
                     }
                 }
             }
@@ -259,7 +259,7 @@ impl Human {
     }
 
     /// A difference; one that another host has too is told once.
-    fn diff(&self, out: &mut String, host: &str, text: &str, told: &mut Vec<(String, String)>) {
+    fn diff(&self, out: &mut String, host: &Shown, text: &str, told: &mut Vec<(Shown, String)>) {
         if text.is_empty() {
             return;
         }
@@ -269,15 +269,16 @@ impl Human {
             }
             _ => {
                 out.push_str(text);
-                told.push((host.to_owned(), text.to_owned()));
+                told.push((host.clone(), text.to_owned()));
             }
         }
     }
 }
 
 /// A result as Ansible's `debug` prints it.
-fn json(result: &Json) -> String {
+fn json(result: &Fields) -> String {
     let shown: Map<String, Json> = result
+        .raw()
         .as_object()
         .into_iter()
         .flatten()
@@ -289,5 +290,5 @@ fn json(result: &Json) -> String {
     let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
     // A map of texts and numbers cannot fail to be written into memory.
     let _ = serde::Serialize::serialize(&Json::Object(shown), &mut serializer);
-    String::from_utf8_lossy(&text).into_owned()
+    shown::json(&String::from_utf8_lossy(&text))
 }

@@ -1,10 +1,8 @@
 //! One JSON object per line on standard output, nothing else there.
 
-use std::io::Write;
-
 use serde_json::{Map, Value as Json, json};
 
-use super::{Event, Reporter};
+use super::{Event, Reporter, shown, terminal};
 use crate::module::Diff;
 
 /// Writes events as JSON lines.
@@ -14,9 +12,8 @@ impl Reporter for JsonLines {
     fn event(&self, event: Event) {
         let Some(mut object) = object(&event) else { return };
         object.insert("time".into(), json!(jiff::Timestamp::now().to_string()));
-        let mut out = std::io::stdout().lock();
         // A reader that is gone has no use for the rest.
-        let _ = writeln!(out, "{}", Json::Object(object));
+        let _ = terminal::out(&format!("{}\n", shown::json(&Json::Object(object).to_string())));
     }
 }
 

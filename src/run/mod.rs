@@ -330,13 +330,7 @@ impl Run {
             }
             None if console::user_attended() => {
                 let question = prompt.to_owned();
-                let answer = tokio::task::spawn_blocking(move || {
-                    crate::report::aside(|| {
-                        eprint!("{question} ");
-                        let mut line = String::new();
-                        std::io::stdin().read_line(&mut line).map(|_| line)
-                    })
-                });
+                let answer = tokio::task::spawn_blocking(move || crate::report::terminal::ask(&question));
                 let line = answer.await.ok().and_then(Result::ok).unwrap_or_default();
                 return StepOutput {
                     stdout: line.trim_end().as_bytes().to_vec(),
@@ -360,13 +354,11 @@ impl Run {
             });
         }
         let read = |question: &str| -> std::io::Result<String> {
-            if private {
-                return rpassword::prompt_password(format!("{question}: "));
+            let question = format!("{question}:");
+            match private {
+                true => crate::report::terminal::ask_secret(&question),
+                false => crate::report::terminal::ask(&question).map(|line| line.trim_end().to_owned()),
             }
-            eprint!("{question}: ");
-            let mut line = String::new();
-            std::io::stdin().read_line(&mut line)?;
-            Ok(line.trim_end().to_owned())
         };
         let unread = |e: std::io::Error| {
             RunError::plain(
@@ -375,12 +367,12 @@ impl Run {
             )
         };
         loop {
-            let answer = crate::report::aside(|| read(prompt)).map_err(unread)?;
-            let again = || crate::report::aside(|| read(&format!("{prompt} (again)")));
+            let answer = read(prompt).map_err(unread)?;
+            let again = || read(&format!("{prompt} (again)"));
             if !confirm || again().map_err(unread)? == answer {
                 return Ok(if answer.is_empty() { default.unwrap_or_default().to_owned() } else { answer });
             }
-            eprintln!("the two answers differ");
+            crate::report::terminal::err("the two answers differ");
         }
     }
 

@@ -90,6 +90,7 @@ impl HostCheck {
         Ok(Self { host: host.to_owned(), name, port, policy: rules.policy, hashed: rules.hashed, record, known })
     }
 
+    #[cfg(any(test, fuzzing))]
     /// Reads what a text records about a host: for fuzzing.
     pub(crate) fn of_text(text: &str, name: &str, port: u16) -> Self {
         let mut known = Vec::new();

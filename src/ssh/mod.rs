@@ -11,8 +11,8 @@ mod auth;
 mod config;
 mod connect;
 mod error;
-#[doc(hidden)]
-pub mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod jump;
 mod keys;
 mod known_hosts;

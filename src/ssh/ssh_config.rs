@@ -80,6 +80,7 @@ pub(crate) fn look_up(host: &str, target: &Target, home: &Path) -> Result<Found,
     Ok(found)
 }
 
+#[cfg(any(test, fuzzing))]
 /// Reads a text by itself, without what it includes: for fuzzing.
 pub(crate) fn read_text(host: &str, text: &str) -> Result<Found, SshError> {
     let nowhere = Path::new("/nonexistent");
