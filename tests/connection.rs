@@ -286,6 +286,18 @@ fn hosts_and_groups_of_names_that_openssh_refuses_are_not_added() {
     - assert: {that: [\"'host with space' in groups.all\", \"'fd00::1' in groups['b-c']\", \"'arch_x86-64' in group_names\"]}
 ";
     tasks(&servers, place.path(), fine);
+    let as_data = "- hosts: h1
+  gather_facts: false
+  tasks:
+    - add_host: {name: host with space, groups: data, x: 1}
+- hosts: data
+  gather_facts: false
+  tasks:
+    - assert: {that: [x == 1]}
+    - command: id
+";
+    let (code, text) = apply(&servers, 1, place.path(), as_data, &[]);
+    assert!(code != 0 && text.contains("All assertions passed") && text.contains("it has a blank in it"), "{text}");
 }
 
 /// A host that nothing listens for, and how often somebody knocked.

@@ -139,10 +139,8 @@ impl Settings {
         }
         if !local {
             let wrong = |what: &str, fault: Fault| TaskError::new(format!("{what}: {fault}"));
-            match &target.address {
-                Some(given) => address(given).map_err(|fault| wrong("ansible_host", fault))?,
-                None => address(name).map_err(|fault| wrong("the host's name", fault))?,
-            }
+            // A name alone is looked at when it is connected to: a host may be there for its variables alone.
+            target.address.as_deref().map_or(Ok(()), address).map_err(|fault| wrong("ansible_host", fault))?;
             target.user.as_deref().map_or(Ok(()), login).map_err(|fault| wrong("ansible_user", fault))?;
         }
         Ok(target)

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use super::lock::{self, Opened};
 use crate::{
     fact::{Answer, Batch, Probe, Reply, Resource, State, batch},
+    inventory::name::address,
     ssh::{Become, Context as SshContext, Output, Segment, Session, Shell, SshError, Target, Upload, UploadSource},
 };
 
@@ -365,6 +366,9 @@ impl Machine {
             return Ok(session.clone());
         }
         self.drop_link(link);
+        if let (false, None, Err(fault)) = (self.target.local, &self.target.address, address(&self.name)) {
+            return Err(MachineError::Refused(format!("the host's name {fault}\n  help: set `ansible_host`")));
+        }
         let session = Session::connect(&self.target, &self.ssh).await;
         let session = Arc::new(session.map_err(|e| refusal(&e))?);
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(session.warnings());
