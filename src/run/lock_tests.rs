@@ -200,3 +200,22 @@ fn what_is_no_lock_is_told_and_never_taken_for_one() {
         });
     }
 }
+
+#[test]
+fn the_lock_follows_a_run_to_its_next_shell() {
+    Nobody::each(|nobody| {
+        let home = nobody.own_home();
+        let lock = home.join(".bringup/lock");
+        let mut first = nobody.start(&format!("{}sleep 5\n", open("one")), &home);
+        while fs::symlink_metadata(&lock).is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        // The first shell lives on in a step that nobody waits for, and the lock must not go with it.
+        let second = nobody.run(&format!("{}echo \"$(readlink \"$d/lock\") $$\"\n", open("one")), &home);
+        let text = String::from_utf8_lossy(&second.stdout).into_owned();
+        let (held, pid) = text.trim().rsplit_once('\n').unwrap().1.rsplit_once(' ').unwrap();
+        assert!(held.starts_with(&format!("{pid}:")), "{}", told(&second));
+        first.kill().unwrap();
+        first.wait().unwrap();
+    });
+}

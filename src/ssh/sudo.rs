@@ -72,6 +72,8 @@ pub(crate) struct Change<'a> {
     doubt: Option<String>,
     prompt: String,
     ready: String,
+    /// How long all of it may take.
+    whole_patience: Duration,
 }
 
 /// How long it may stay silent: a wrong password is answered after some seconds, a directory service may be slow.
@@ -88,6 +90,7 @@ impl<'a> Change<'a> {
             doubt,
             prompt: format!("[bringup {random}] password:"),
             ready: format!("bringup-ready-{random}"),
+            whole_patience: WHOLE_PATIENCE,
         }
     }
 
@@ -135,7 +138,7 @@ impl<'a> Change<'a> {
         let mut said = Tail::default();
         let mut count = 0usize;
         let mut asked = false;
-        let until = Instant::now() + WHOLE_PATIENCE;
+        let until = Instant::now() + self.whole_patience;
         loop {
             let next = tokio::time::timeout_at(until.min(Instant::now() + PATIENCE), process.events.next());
             let bytes = match next.await {
@@ -218,7 +221,7 @@ impl<'a> Change<'a> {
         let what = format!(
             "{} neither asked for the password nor went on within {}s",
             self.wish.method.program(),
-            PATIENCE.as_secs()
+            PATIENCE.min(self.whole_patience).as_secs()
         );
         let help =
             "a question of its own (a second factor, an expired password) cannot be answered: try it by hand".into();
@@ -312,6 +315,18 @@ mod tests {
         let missing = format!("{}-missing", change.ready);
         let error = change.ended(&missing, "it exited with status 127");
         assert_eq!(error.to_string(), "h1: sudo is not installed");
+    }
+
+    #[tokio::test]
+    async fn one_that_talks_and_never_asks_is_not_waited_for_without_end() {
+        let wish = Become::default();
+        let change = Change { whole_patience: Duration::from_secs(1), ..Change::new("h1", &wish, None) };
+        let talks = "while echo wait >&2; do sleep 0.1; done";
+        let mut process = Process::spawn(talks, crate::ssh::process::Reading::Kept).unwrap();
+        let began = Instant::now();
+        let error = change.converse(&mut process).await.unwrap_err();
+        assert!(matches!(error, SshError::Become { reason: BecomeFailure::NoAnswer, .. }), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(20));
     }
 
     #[test]
