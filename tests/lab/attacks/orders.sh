@@ -12,7 +12,7 @@ play headers <<END
   tasks:
     - {uri: {url: "http://$LAB_NET.1:8098/orders", return_content: true}, register: answer}
     - assert:
-        that: [answer.add_group == 'intruders', "'intruders' not in groups", "'intruders' not in group_names",
+        that: ["'intruders' not in groups", "'intruders' not in group_names",
                "'ghost' not in groups.all", answer is not failed, answer is not skipped, answer is not changed,
                "answer.json.depends_on == 'nobody'"]
 END
