@@ -73,7 +73,7 @@ done
 play interfaces <<END
 - hosts: h1
   tasks:
-    - assert: {that: [ansible_host == '$(addr_of h1)', ansible_user == 'root', ansible_port is not mapping, ansible_connection is not mapping]}
+    - assert: {that: [ansible_host == '$(addr_of h1)', ansible_user == 'root', ansible_port | default(22) is not mapping, ansible_connection | default("ssh") is not mapping]}
     - {command: id -un, register: who, changed_when: false}
     - {assert: {that: who.stdout == 'root'}}
 - hosts: h1
