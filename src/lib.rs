@@ -3,6 +3,7 @@
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
 //! `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
+#![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
 pub mod yaml;
 
@@ -23,3 +24,6 @@ pub mod run;
 pub mod report;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;

@@ -104,3 +104,37 @@ fn an_inventory_that_makes_no_cluster_is_refused() {
         assert!(run.output.contains(message), "{inventory}: {}", run.output);
     }
 }
+
+fn role(path: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join("playbooks/roles").join(path)).unwrap()
+}
+
+#[test]
+fn check_pods_run_nothing_for_whoever_reaches_them() {
+    let pods = role("validate/templates/check-pods.yaml.j2");
+    assert!(pods.contains("httpd -f -p 8080 -h /www"), "{pods}");
+    // busybox runs what lies in `cgi-bin` of the folder it serves.
+    assert!(!pods.contains("cgi") && !role("validate/files/check.sh").contains("QUERY_STRING"), "{pods}");
+    for part in ["automountServiceAccountToken: false", "runAsNonRoot: true", "drop: [ALL]"] {
+        assert!(pods.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_guard_may_read_what_it_reads_and_no_more() {
+    let rights = role("standby/templates/rights.yaml.j2");
+    let rules: Vec<&str> = rights.lines().map(str::trim).filter(|l| l.contains("verbs:")).collect();
+    assert!(rules.len() >= 4, "{rights}");
+    for rule in rules {
+        assert!(rule.contains("verbs: [get]") || rule.contains("verbs: [get, list]"), "{rule}");
+        let named = rule.contains("resourceNames:") || rule.contains("nonResourceURLs:");
+        assert!(named || rule.contains("resources: [pods]"), "{rule}");
+    }
+    // And every call that it makes is such a one.
+    let program = role("standby/files/bringup-standby");
+    let calls: Vec<&str> = program.lines().filter(|l| l.contains("api -n ") || l.contains("api get")).collect();
+    assert!(calls.len() >= 7, "{calls:?}");
+    assert!(calls.iter().all(|l| l.contains("api get --raw") || l.contains("api -n kube-system get ")), "{calls:?}");
+    let access = role("standby/tasks/access.yml");
+    assert!(!access.contains("admin.crt") && !access.contains("admin.key"), "{access}");
+}

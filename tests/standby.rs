@@ -13,7 +13,7 @@ echo "$*" >>"$api/calls"
 case "$*" in
     *'127.0.0.1:'*'get --raw /healthz') cat "$api/healthz" ;;
     *'get --raw /readyz') cat "$api/readyz" ;;
-    *'get pods'*) cat "$api/pods" ;;
+    *'get pods'*) cat "$api/pods" 2>/dev/null ;;
     *'get leases'*) cat "$api/leases" ;;
     *'get pod '*jsonpath*) cat "$api/fields" ;;
     *'get pod '*'.secret.items'*) cat "$api/files" ;;
@@ -428,11 +428,35 @@ fn secrets_are_kept_as_files() {
         assert!(said.contains("the Secret s is not there"), "{said}");
         assert_eq!(host.read("standby/secrets/s/sa.key"), "two\n");
         assert!(!host.has("run/secret"), "no key is left behind");
+        // A key that the pod has no longer from the Secret is not kept either.
+        host.put("api/version", "uid-1 19");
+        host.put("api/secret", "three\n");
+        host.put("api/files", "s etcd.ca.crt etcd/ca.crt\n");
+        host.wait(60);
+        assert_eq!(host.read("standby/secrets/s/etcd/ca.crt"), "three\n");
+        assert!(!host.has("standby/secrets/s/sa.key"));
         // A pod that has its files from the host: nobody needs the copies, and keys are not left lying about.
         host.put("api/volumes", r#"{"name":"c","hostPath":{"path":"/etc/x","type":"File"}}"#);
         let said = host.wait(60);
         assert!(said.contains("the standby's copies of them are taken away"), "{said}");
         assert!(!host.has("standby/secrets"));
+    });
+}
+
+#[test]
+fn an_api_that_does_not_tell_of_pods_is_named_and_nothing_is_taken_away() {
+    everywhere(|mut host| {
+        host.looks(10);
+        // Its rights were taken away: the API is well and refuses.
+        host.remove("api/pods");
+        host.put("manifests/kube-scheduler.yaml", "static\n");
+        host.listen(&[API, SCHEDULER, SCHEDULER]);
+        let said = host.wait(40);
+        assert_eq!(said.matches("the Role bringup:standby in kube-system").count(), 1, "{said}");
+        assert_eq!(host.manifests(), ["kube-scheduler.yaml"]);
+        host.pods(&[("kube-scheduler", true, 0), ("kube-apiserver", true, 0)]);
+        host.wait(40);
+        assert!(host.manifests().is_empty());
     });
 }
 

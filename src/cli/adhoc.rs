@@ -10,7 +10,7 @@ use crate::{
     playbook::{
         Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Strategy, Task,
     },
-    report::Reporter,
+    report::{Reporter, terminal},
     run::{Options, Summary},
     yaml::{self, Node, Source, Span, Value},
 };
@@ -107,7 +107,7 @@ impl Call {
         let inventory = hosts.load(std::slice::from_ref(&here))?;
         let selection = inventory.resolve(&[pattern], options.limit.as_deref())?;
         if selection.hosts.is_empty() {
-            selection.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+            selection.warnings.iter().for_each(|w| terminal::warn(w));
             return Err(miette::miette!(
                 help = "`bringup inventory --graph` shows all groups and hosts",
                 "no host fits `{pattern}`"

@@ -8,7 +8,7 @@ use miette::{MietteDiagnostic, Report, Severity};
 use super::{Exit, common, listing::Lists};
 use crate::{
     playbook::Playbook,
-    report::{self, Output, Reporter},
+    report::{self, Output, Reporter, terminal},
     run::Summary,
 };
 
@@ -119,11 +119,12 @@ impl Plays {
         let mut playbooks: Vec<Playbook> = Vec::new();
         for path in &self.playbooks {
             let (playbook, warnings) = loader.load(path)?;
-            warnings.into_iter().for_each(|w| eprintln!("{:?}", Report::new(w)));
+            warnings.into_iter().for_each(|w| terminal::err(&format!("{:?}", Report::new(w))));
             playbooks.push(playbook);
         }
         for text in Playbook::unknown_tags(&playbooks, &options.tag_filter) {
-            eprintln!("{:?}", Report::new(MietteDiagnostic::new(text).with_severity(Severity::Warning)));
+            let warning = MietteDiagnostic::new(text).with_severity(Severity::Warning);
+            terminal::err(&format!("{:?}", Report::new(warning)));
         }
         if self.lists.any() && !self.lists.hosts() {
             self.lists.print(&playbooks, &options.tag_filter, None)?;

@@ -9,7 +9,7 @@ use super::{Exit, module_names::Modules, password};
 use crate::{
     inventory::{Inventory, parse_extra_vars},
     playbook::{Loader, Playbook, TagFilter},
-    report::{self, Reporter},
+    report::{self, Reporter, terminal},
     run::{Options, Run, Summary, extra_var_map},
     ssh::{Context as SshContext, HostKeyPolicy},
 };
@@ -121,7 +121,7 @@ impl Hosts {
             ));
         }
         let inventory = Inventory::load(&self.inventory, playbook_dirs)?;
-        inventory.warnings().iter().for_each(|w| eprintln!("warning: {w}"));
+        inventory.warnings().iter().for_each(|w| terminal::warn(w));
         Ok(inventory)
     }
 }
@@ -157,7 +157,7 @@ async fn interrupts(run: Arc<Run>) {
     while tokio::signal::ctrl_c().await.is_ok() {
         match run.interrupt() {
             1 => report::aside(|| {
-                eprintln!("\ninterrupted: running steps are finished, no new one is started; once more to abort");
+                terminal::err("\ninterrupted: running steps are finished, no new one is started; once more to abort");
             }),
             _ => {
                 report::end();
@@ -171,7 +171,7 @@ async fn interrupts(run: Arc<Run>) {
 pub fn exit(summary: &Summary, changes: bool) -> Exit {
     let any = |count: fn(&report::Counts) -> u32| summary.hosts.iter().any(|(_, c)| count(c) > 0);
     if !summary.faults.is_empty() {
-        summary.faults.iter().for_each(|f| eprintln!("this is a fault of bringup: {f}"));
+        summary.faults.iter().for_each(|f| terminal::err(&format!("this is a fault of bringup: {f}")));
         return Exit::Fault;
     }
     if summary.interrupted {

@@ -6,8 +6,8 @@ use clap::Args;
 use miette::Report;
 use serde_json::{Map, Value as Json};
 
-use super::{Exit, adhoc::Call, common, say::say};
-use crate::report::{Event, Reporter, Status};
+use super::{Exit, adhoc::Call, common, say::say_json};
+use crate::report::{Event, Reporter, Shown, Status, terminal};
 
 /// Facts of hosts as JSON, by host
 #[derive(Args, Debug)]
@@ -35,9 +35,10 @@ impl Reporter for Collect {
             }
             Event::TaskResult { host, status, result, .. } => {
                 let word = if status == Status::Unreachable { "unreachable" } else { "failed" };
-                eprintln!("{host}: {word}: {}", result.get("msg").and_then(Json::as_str).unwrap_or_default());
+                let message = result.get("msg").and_then(Json::as_str).unwrap_or_default();
+                terminal::err(&format!("{}: {word}: {}", Shown::line(&host), Shown::message(message)));
             }
-            Event::Warning { message } => eprintln!("warning: {message}"),
+            Event::Warning { message } => terminal::warn(&message),
             _ => {}
         }
     }
@@ -58,7 +59,7 @@ impl Facts {
         for (host, _) in &summary.hosts {
             ordered.extend(facts.remove_entry(host));
         }
-        say(&format!("{:#}\n", Json::Object(ordered)))?;
+        say_json(&Json::Object(ordered))?;
         Ok(common::exit(&summary, false))
     }
 }

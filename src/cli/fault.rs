@@ -5,16 +5,20 @@ use std::panic::{self, AssertUnwindSafe};
 use miette::Report;
 
 use super::Exit;
-use crate::playbook::PlaybookError;
+use crate::{
+    playbook::PlaybookError,
+    report::{aside, terminal},
+};
 
 /// Runs a command: errors are printed, a panic becomes one sentence.
 pub fn guarded(command: impl FnOnce() -> Result<Exit, Report>) -> Exit {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-        crate::report::aside(|| eprintln!("this is a fault of bringup, not of your input{place}; please report it"));
+        let text = format!("this is a fault of bringup, not of your input{place}; please report it");
+        aside(|| terminal::err(&text));
         // The message itself may quote values that are nobody's business: only on demand.
         if std::env::var_os("RUST_BACKTRACE").is_some() {
-            eprintln!("{info}\n{}", std::backtrace::Backtrace::force_capture());
+            terminal::err(&format!("{info}\n{}", std::backtrace::Backtrace::force_capture()));
         }
     }));
     match panic::catch_unwind(AssertUnwindSafe(command)) {
@@ -33,12 +37,12 @@ fn tell(error: Report) {
         Ok(playbook) => {
             let summary = playbook.to_string();
             let many = playbook.diagnostics.iter().filter(|d| d.is_error()).count() > 1;
-            playbook.diagnostics.into_iter().for_each(|d| eprintln!("{:?}", Report::new(d)));
+            playbook.diagnostics.into_iter().for_each(|d| terminal::err(&format!("{:?}", Report::new(d))));
             if many {
-                eprintln!("{summary}");
+                terminal::err(&summary);
             }
         }
-        Err(other) => eprintln!("{other:?}"),
+        Err(other) => terminal::err(&format!("{other:?}")),
     }
 }
 

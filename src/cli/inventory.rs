@@ -3,7 +3,10 @@
 use clap::Args;
 use miette::Report;
 
-use super::{Exit, common, say::say};
+use super::{
+    Exit, common,
+    say::{say, say_json},
+};
 
 /// Show the inventory: as a tree, as JSON, or one host's variables
 #[derive(Args, Debug)]
@@ -30,18 +33,18 @@ impl Show {
         let here = std::env::current_dir().ok();
         let inventory = self.hosts.load(here.as_slice())?;
         let help = "`bringup inventory --graph` shows all groups and hosts";
-        let text = if let Some(name) = &self.host {
+        if let Some(name) = &self.host {
             if inventory.host(name).is_none() {
                 return Err(miette::miette!(help = help, "there is no host `{name}`"));
             }
-            format!("{:#}", inventory.host_json(name, here.as_deref()))
+            say_json(&inventory.host_json(name, here.as_deref()))?;
         } else if self.list {
-            format!("{:#}", inventory.list_json(here.as_deref()))
+            say_json(&inventory.list_json(here.as_deref()))?;
         } else {
             let graph = inventory.graph(&self.group);
-            graph.ok_or_else(|| miette::miette!(help = help, "there is no group `{}`", self.group))?
-        };
-        say(&format!("{text}\n"))?;
+            let graph = graph.ok_or_else(|| miette::miette!(help = help, "there is no group `{}`", self.group))?;
+            say(&format!("{graph}\n"))?;
+        }
         Ok(Exit::Ok)
     }
 }

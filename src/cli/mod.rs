@@ -30,7 +30,7 @@ use clap::{
 };
 use miette::Report;
 
-use crate::report;
+use crate::report::{self, terminal};
 
 /// How the process ends; the gravest of several wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,13 +116,27 @@ impl Command {
     }
 }
 
+/// Prints help or what is wrong with the command line; returns the exit code.
+fn print(error: &clap::Error) -> u8 {
+    let text = error.render();
+    if !error.use_stderr() {
+        let text = if console::colors_enabled() { text.ansi().to_string() } else { text.to_string() };
+        // Help that cannot be printed (a closed pipe) is nobody's error.
+        let _ = terminal::out(&text);
+        return Exit::Ok.code();
+    }
+    let text = if console::colors_enabled_stderr() { text.ansi().to_string() } else { text.to_string() };
+    terminal::err(text.trim_end_matches('\n'));
+    Exit::Usage.code()
+}
+
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    report::whole_words();
+    report::install_diagnostics();
     let settings = match settings::find() {
         Ok(settings) => settings,
         Err(error) => {
-            eprintln!("{error:?}");
+            terminal::err(&format!("{error:?}"));
             return ExitCode::from(Exit::Usage.code());
         }
     };
@@ -137,10 +151,7 @@ pub fn main() -> ExitCode {
                 let tip = "put `--` before the command: bringup exec PATTERN -- COMMAND".into();
                 error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
             }
-            // Help that cannot be printed (a closed pipe) is nobody's error.
-            let _ = error.print();
-            let usage = error.use_stderr();
-            return ExitCode::from(if usage { Exit::Usage.code() } else { 0 });
+            return ExitCode::from(print(&error));
         }
     };
     ExitCode::from(fault::guarded(|| arguments.command.run()).code())

@@ -2,7 +2,10 @@
 
 use miette::Report;
 
-use crate::ssh::{Prompter, Secret};
+use crate::{
+    report::terminal,
+    ssh::{Prompter, Secret},
+};
 
 /// Asks the person at the terminal.
 pub struct Terminal;
@@ -12,14 +15,14 @@ impl Prompter for Terminal {
         if !console::user_attended_stderr() {
             return None;
         }
-        crate::report::aside(|| rpassword::prompt_password(format!("{question} "))).ok().map(Secret::new)
+        terminal::ask_secret(question).ok().map(Secret::new)
     }
 }
 
 /// Asks for the login password (`-k`) and that of `become` (`-K`).
 pub fn ask(login: bool, becoming: bool) -> Result<(Option<Secret>, Option<Secret>), Report> {
     let prompt = |question: &str| -> Result<Secret, Report> {
-        let answer = rpassword::prompt_password(format!("{question}: "));
+        let answer = terminal::ask_secret(&format!("{question}:"));
         answer
             .map(Secret::new)
             .map_err(|e| miette::miette!(help = "run it on a terminal", "cannot ask for a password: {e}"))

@@ -1,17 +1,13 @@
 //! `bringup ping`: can the hosts be worked on?
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use console::style;
 use miette::Report;
-use serde_json::Value as Json;
 
 use super::{Exit, adhoc::Call, common};
-use crate::report::{Event, Reporter, Status};
+use crate::report::{Event, Fields, ForPeople, Shown, Status, terminal};
 
 /// Connect, log in and become the user that would do the work; tell how long it took
 #[derive(Args, Debug)]
@@ -29,30 +25,31 @@ struct Lines {
     answered: Mutex<(usize, usize)>,
 }
 
-impl Reporter for Lines {
-    fn event(&self, event: Event) {
+impl ForPeople for Lines {
+    fn told(&self, event: Event<Shown, Fields>) {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = std::io::stdout().lock();
-        let _ = match event {
+        let text = match event {
             Event::TaskResult { host, status, result, .. } => {
                 answered.1 += 1;
                 if status == Status::Ok {
                     answered.0 += 1;
                     let took = self.began.elapsed().as_secs_f64();
-                    writeln!(out, "{host:<26} {} {took:>8.3} s", style("ok").green())
+                    format!("{host:<26} {} {took:>8.3} s\n", style("ok").green())
                 } else {
                     let word = if status == Status::Unreachable { "unreachable" } else { "failed" };
-                    let message = result.get("msg").and_then(Json::as_str).unwrap_or_default();
-                    writeln!(out, "{host:<26} {}: {message}", style(word).red())
+                    let message = result.message("msg").unwrap_or_default();
+                    format!("{host:<26} {}: {message}\n", style(word).red())
                 }
             }
             Event::Warning { message } => {
-                eprintln!("warning: {message}");
-                Ok(())
+                terminal::warn(&message);
+                return;
             }
-            Event::Recap { .. } => writeln!(out, "{} of {} hosts answered", answered.0, answered.1),
-            _ => Ok(()),
+            Event::Recap { .. } => format!("{} of {} hosts answered\n", answered.0, answered.1),
+            _ => return,
         };
+        // A reader that is gone has no use for the rest.
+        let _ = terminal::out(&text);
     }
 }
 

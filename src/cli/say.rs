@@ -1,14 +1,21 @@
 //! Data for standard output.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 
 use miette::{IntoDiagnostic, Report, WrapErr};
+use serde_json::Value as Json;
+
+use crate::report::{json_text, terminal};
 
 /// Writes to standard output. A reader that is gone (`| head`) has seen enough: that is no error.
 pub fn say(text: &str) -> Result<(), Report> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match terminal::out(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.into_diagnostic().wrap_err("cannot write to standard output"),
     }
+}
+
+/// Writes a value to standard output as JSON, for people and programs alike.
+pub fn say_json(value: &Json) -> Result<(), Report> {
+    say(&format!("{}\n", json_text(&format!("{value:#}"))))
 }

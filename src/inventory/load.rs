@@ -143,13 +143,23 @@ impl Inventory {
         if is_program(path) {
             return script::read(self, path, &origin);
         }
-        let source = yaml::read_source(path)?;
+        self.add_text(&yaml::read_source(path)?, suffix, &origin)
+    }
+
+    /// The text of a file; its suffix, and where that does not tell its first line, say in which form it is written.
+    fn add_text(&mut self, source: &Arc<Source>, suffix: &str, origin: &Origin) -> Result<(), InventoryError> {
         let yaml = matches!(suffix, "yml" | "yaml" | "json") || (suffix != "ini" && looks_like_yaml(&source.text));
-        if yaml {
-            yaml_file::read(self, &yaml::load_source(&source)?, &origin)
-        } else {
-            ini::read(self, &source, &origin)
-        }
+        if yaml { yaml_file::read(self, &yaml::load_source(source)?, origin) } else { ini::read(self, source, origin) }
+    }
+
+    /// An inventory of one text, for what feeds it with texts that nobody would write.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_text(name: &str, text: &str) -> Result<Self, InventoryError> {
+        let mut inventory = Self::default();
+        let suffix = Path::new(name).extension().and_then(OsStr::to_str).unwrap_or_default();
+        inventory.add_text(&Source::new(name, text), suffix, &Origin { file: name.into(), folder: None })?;
+        inventory.reconcile()?;
+        Ok(inventory)
     }
 
     fn open_folder(&mut self, path: &Path) -> Result<usize, InventoryError> {

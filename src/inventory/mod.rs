@@ -12,6 +12,7 @@ mod ini;
 mod literal;
 mod load;
 mod model;
+pub mod name;
 mod pattern;
 mod precedence;
 mod range;

@@ -4,29 +4,46 @@ use std::{
     collections::HashMap,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Request as HttpRequest, Response, Uri, header};
-use hyper::{body::Incoming, client::conn::http2::SendRequest};
+use http::{Request as HttpRequest, Response, Uri, header, uri::PathAndQuery};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::{
-    Client, Config, Error,
+    Client, Error,
     client::{Body, ConfigExt},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tower::{Layer, Service};
 
-use super::{Request, Transport};
+use super::{Request, Transport, access};
 use crate::fact::ApiQuery;
+
+/// How long an API server may take to be connected to, and for an answer.
+const CONNECT: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(90);
+/// How large an answer may be. A list of some thousand pods has about half of it.
+const LARGEST: usize = 32 << 20;
+/// How much of an API server's words goes into an error.
+const WORDS: usize = 4000;
+
+/// Who reads which kubeconfig, and the context in it.
+type Key = (String, String, Option<String>);
 
 /// The API clients of one machine.
 #[derive(Default)]
 pub struct Connections {
-    clients: Mutex<HashMap<(String, Option<String>), Client>>,
+    clients: Mutex<HashMap<Key, Client>>,
+}
+
+fn key(transport: &dyn Transport, query: &ApiQuery) -> Key {
+    (transport.actor(), query.kubeconfig.clone(), query.context.clone())
 }
 
 impl Connections {
@@ -42,13 +59,13 @@ impl Connections {
             Ok(answer) => Ok(answer),
             // The connection may have gone away since the last request: reads may be asked again on a new one.
             Err(error) if !fresh && !matches!(error, Error::Api(_)) && request.reads() => {
-                self.forget(query).await;
+                self.forget(transport, query).await;
                 let (client, _) = self.client(transport, query).await?;
                 request.send(&client).await.map_err(|e| text(&e))
             }
             Err(error) => {
                 if !matches!(error, Error::Api(_) | Error::Discovery(_)) {
-                    self.forget(query).await;
+                    self.forget(transport, query).await;
                 }
                 Err(text(&error))
             }
@@ -60,17 +77,19 @@ impl Connections {
         self.clients.lock().await.clear();
     }
 
-    async fn forget(&self, query: &ApiQuery) {
-        self.clients.lock().await.remove(&(query.kubeconfig.clone(), query.context.clone()));
+    async fn forget(&self, transport: &dyn Transport, query: &ApiQuery) {
+        self.clients.lock().await.remove(&key(transport, query));
     }
 
     async fn client(&self, transport: &dyn Transport, query: &ApiQuery) -> Result<(Client, bool), String> {
         let mut clients = self.clients.lock().await;
-        let key = (query.kubeconfig.clone(), query.context.clone());
+        let key = key(transport, query);
         if let Some(client) = clients.get(&key) {
             return Ok((client.clone(), false));
         }
-        let client = connect(transport, query).await?;
+        let client = tokio::time::timeout(CONNECT, connect(transport, query));
+        let client =
+            client.await.unwrap_or_else(|_| Err(format!("no API server answered within {} s", CONNECT.as_secs())))?;
         clients.insert(key, client.clone());
         Ok((client, true))
     }
@@ -79,7 +98,7 @@ impl Connections {
 /// The error with its causes; nothing secret is in it.
 fn text(error: &Error) -> String {
     if let Error::Api(status) = error {
-        return status.message.clone();
+        return status.message.chars().take(WORDS).collect();
     }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -91,56 +110,19 @@ fn text(error: &Error) -> String {
         }
         source = cause.source();
     }
-    text
-}
-
-async fn config(transport: &dyn Transport, query: &ApiQuery) -> Result<Config, String> {
-    let path = &query.kubeconfig;
-    let read = transport.read(path).await.map_err(|e| format!("cannot read the kubeconfig {path}: {e}"))?;
-    let wrong = |why: String| format!("the kubeconfig {path} is not understood: {why}");
-    let text = String::from_utf8(read).map_err(|e| wrong(e.to_string()))?;
-    let mut parsed = crate::yaml::load_str(path, &text).map_err(|e| wrong(e.to_string()))?.to_json();
-    inline(transport, path, &mut parsed).await?;
-    let parsed: Kubeconfig = serde_json::from_value(parsed).map_err(|e| wrong(e.to_string()))?;
-    let options = KubeConfigOptions { context: query.context.clone(), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(parsed, &options).await.map_err(|e| wrong(e.to_string()))
-}
-
-/// Puts the contents of files that the kubeconfig names into it: they are on the host, not here.
-async fn inline(transport: &dyn Transport, kubeconfig: &str, parsed: &mut Json) -> Result<(), String> {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let folder = kubeconfig.rsplit_once('/').map_or(".", |(folder, _)| folder);
-    for (list, inner) in [("clusters", "cluster"), ("users", "user")] {
-        for entry in parsed.get_mut(list).and_then(Json::as_array_mut).into_iter().flatten() {
-            let Some(fields) = entry.get_mut(inner).and_then(Json::as_object_mut) else { continue };
-            for name in ["certificate-authority", "client-certificate", "client-key"] {
-                let Some(Json::String(file)) = fields.remove(name) else { continue };
-                let file = if file.starts_with('/') { file } else { format!("{folder}/{file}") };
-                let bytes = transport
-                    .read(&file)
-                    .await
-                    .map_err(|e| format!("cannot read {file}, which {kubeconfig} names: {e}"))?;
-                fields.insert(format!("{name}-data"), Json::String(STANDARD.encode(bytes)));
-            }
-        }
-    }
-    Ok(())
+    text.chars().take(WORDS).collect()
 }
 
 async fn connect(transport: &dyn Transport, query: &ApiQuery) -> Result<Client, String> {
     // Another provider may have been installed by now; either will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = config(transport, query).await?;
+    let config = access::configuration(transport, &query.kubeconfig, query.context.as_deref()).await?;
     let uri = config.cluster_url.clone();
     let host = uri.host().ok_or_else(|| format!("{}: the server has no host", query.kubeconfig))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let secure = uri.scheme_str() == Some("https");
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let port = uri.port_u16().unwrap_or(443);
     let unreachable = |why: String| format!("cannot reach the API server at {host}:{port}: {why}");
     let stream = transport.connect(&host, port).await.map_err(unreachable)?;
-    if !secure {
-        return Err(unreachable("plain HTTP is not supported; use an https URL".to_owned()));
-    }
     let mut tls = config.rustls_client_config().map_err(|e| unreachable(e.to_string()))?;
     tls.alpn_protocols = vec![b"h2".to_vec()];
     let name = config.tls_server_name.clone().unwrap_or_else(|| host.clone());
@@ -154,6 +136,8 @@ async fn connect(transport: &dyn Transport, query: &ApiQuery) -> Result<Client, 
     tokio::spawn(connection);
     let service = H2 { sender, base: uri };
     let namespace = config.default_namespace.clone();
+    // In whose name it asks.
+    let service = config.extra_headers_layer().map_err(|e| unreachable(e.to_string()))?.layer(service);
     match config.auth_layer().map_err(|e| unreachable(e.to_string()))? {
         Some(layer) => Ok(Client::new(layer.layer(service), namespace)),
         None => Ok(Client::new(service, namespace)),
@@ -168,7 +152,7 @@ struct H2 {
 }
 
 impl Service<HttpRequest<Body>> for H2 {
-    type Response = Response<Incoming>;
+    type Response = Response<Full<Bytes>>;
     type Error = tower::BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -177,14 +161,72 @@ impl Service<HttpRequest<Body>> for H2 {
     }
 
     fn call(&mut self, mut request: HttpRequest<Body>) -> Self::Future {
-        let mut parts = request.uri().clone().into_parts();
-        parts.scheme = self.base.scheme().cloned();
-        parts.authority = self.base.authority().cloned();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
-        }
+        *request.uri_mut() = self.uri(request.uri());
         request.headers_mut().remove(header::HOST);
         let mut sender = self.sender.clone();
-        Box::pin(async move { sender.send_request(request).await.map_err(Into::into) })
+        Box::pin(async move {
+            let answer = async { whole(sender.send_request(request).await?, LARGEST).await };
+            match tokio::time::timeout(ANSWER, answer).await {
+                Ok(answer) => answer,
+                Err(_) => Err(format!("the API server has not answered within {} s", ANSWER.as_secs()).into()),
+            }
+        })
+    }
+}
+
+impl H2 {
+    /// The address of a request: always at this server, below the path that it may have.
+    fn uri(&self, of: &Uri) -> Uri {
+        let mut parts = of.clone().into_parts();
+        parts.scheme = self.base.scheme().cloned();
+        parts.authority = self.base.authority().cloned();
+        let prefix = self.base.path().trim_end_matches('/');
+        if let (false, Some(path)) = (prefix.is_empty(), &parts.path_and_query) {
+            parts.path_and_query = PathAndQuery::try_from(format!("{prefix}{path}")).ok();
+        }
+        Uri::from_parts(parts).unwrap_or_else(|_| self.base.clone())
+    }
+}
+
+/// An answer with all of its content, which may not be larger than `limit`.
+async fn whole<B>(answer: Response<B>, limit: usize) -> Result<Response<Full<Bytes>>, tower::BoxError>
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<tower::BoxError>,
+{
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, limit).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            format!(
+                "the API server's answer is larger than {} MiB: ask for less, with `namespace` or selectors",
+                limit >> 20
+            )
+            .into()
+        } else {
+            error
+        }
+    })?;
+    Ok(Response::from_parts(head, Full::new(body.to_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_is_cut_off() {
+        let block = || Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b' '; 1 << 16])));
+        let flood = StreamBody::new(stream::iter(std::iter::repeat_with(block)));
+        let error = whole(Response::new(flood), 2 << 20).await.unwrap_err();
+        assert!(error.to_string().contains("larger than 2 MiB"), "{error}");
+        let small = StreamBody::new(stream::iter(std::iter::repeat_with(block).take(3)));
+        let body = whole(Response::new(small), 2 << 20).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body.len(), 3 << 16);
     }
 }

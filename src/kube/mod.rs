@@ -3,9 +3,11 @@
 //! The workstation speaks to the API server itself, through the host's SSH connection, with the host's kubeconfig:
 //! nothing needs to be installed on the host, and one HTTP/2 connection carries all requests of a run.
 
+mod access;
 mod client;
 mod compare;
 mod kubeconfig;
+mod merge;
 mod request;
 
 use futures::future::BoxFuture;
@@ -13,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use client::Connections;
 pub use compare::{differs, plain};
-pub use kubeconfig::{Kubeconfig, merge, remove};
+pub use kubeconfig::Kubeconfig;
+pub use merge::{Entries, remove};
 pub use request::{Reference, Request, WaitFor};
 
 /// A byte stream to an API server.
@@ -28,4 +31,10 @@ pub trait Transport: Send + Sync {
 
     /// Connects from the host to an address.
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Stream>, String>>;
+
+    /// Whether its files are those of the person who runs this, on this very machine: no other's word is acted on here.
+    fn is_own(&self) -> bool;
+
+    /// Who reads its files. A client that one user's kubeconfig made is no other user's.
+    fn actor(&self) -> String;
 }

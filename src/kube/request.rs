@@ -269,13 +269,18 @@ async fn delete(client: &Client, object: &Reference) -> Result<Json, Error> {
     }
 }
 
+/// So long from now; a year is for ever.
+fn later(time: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + time.min(Duration::from_secs(365 * 86400))
+}
+
 async fn evict(
     client: &Client,
     object: &Reference,
     grace: Option<u32>,
     [timeout, sleep]: [Duration; 2],
 ) -> Result<Json, Error> {
-    let end = tokio::time::Instant::now() + timeout;
+    let end = later(timeout);
     let pods: Api<k8s_openapi::api::core::v1::Pod> = match &object.namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::default_namespaced(client.clone()),
@@ -287,7 +292,7 @@ async fn evict(
             Ok(_) => return Ok(Json::Null),
             Err(error) if missing(&error) => return Ok(Json::Null),
             // The budget allows it once another pod has taken over.
-            Err(Error::Api(status)) if status.code == 429 && tokio::time::Instant::now() + sleep <= end => {
+            Err(Error::Api(status)) if status.code == 429 && later(sleep) <= end => {
                 tokio::time::sleep(sleep).await;
             }
             Err(error) => return Err(error),
@@ -296,7 +301,7 @@ async fn evict(
 }
 
 async fn wait(client: &Client, object: &Reference, until: &WaitFor) -> Result<Json, Error> {
-    let end = tokio::time::Instant::now() + Duration::from_secs(until.timeout);
+    let end = later(Duration::from_secs(until.timeout));
     loop {
         let found = match api(client, object).await {
             Ok((api, _)) => api.get_opt(&object.name.clone().unwrap_or_default()).await,

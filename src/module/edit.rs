@@ -1,7 +1,7 @@
 //! Changing the text of one file of the host: what `sysctl`, `mount`, `ini_file` and their like do.
 
-use super::{Change, Content, Diff, Failure, FileWrite, Ownership, PlanError, Step};
-use crate::fact::{Answer, FileKind, Missing, Probe, Resource, State};
+use super::{Change, Content, Diff, Failure, FileWrite, Ownership, Place, PlanError, Step};
+use crate::fact::{Answer, FileKind, FileStat, Missing, Probe, Resource, State};
 
 /// How many links in a row are followed.
 const LINKS: usize = 40;
@@ -15,6 +15,8 @@ pub(crate) struct TextFile {
     path: String,
     /// What is in it; `None` when it is not there.
     pub text: Option<String>,
+    stat: Option<FileStat>,
+    place: Place,
 }
 
 /// What must be read before a [`TextFile`] can be had.
@@ -28,7 +30,7 @@ impl TextFile {
     /// # Errors
     /// When it has not been read yet, or is no text.
     pub fn read(state: &State, named: &str) -> Result<TextFile, PlanError> {
-        let path = real(state, named)?;
+        let (path, stat) = real(state, named)?;
         let text = match state.content(named)? {
             None => None,
             Some(bytes) => match std::str::from_utf8(bytes) {
@@ -36,7 +38,7 @@ impl TextFile {
                 Err(_) => return Err(Failure::new(format!("`{named}` is no UTF-8 text, it is left alone")).into()),
             },
         };
-        Ok(TextFile { named: named.to_owned(), path, text })
+        Ok(TextFile { named: named.to_owned(), place: Place::of_system(state, &path), path, text, stat: stat.cloned() })
     }
 
     /// The lines, without their ends.
@@ -50,12 +52,12 @@ impl TextFile {
         let mut writes = vec![Resource::Path(self.path.clone()), Resource::Path(self.named.clone())];
         writes.extend(backup.clone().map(Resource::Path));
         let step = Step::Write(FileWrite {
-            path: self.path.clone(),
-            content: Content::Bytes(after.as_bytes().into()),
             ownership,
             new_mode,
+            replaces: self.stat.clone(),
             backup,
-            validate: None,
+            place: self.place.clone(),
+            ..FileWrite::new(&self.path, Content::Bytes(after.as_bytes().into()))
         });
         let change = Change::closed(format!("{verb} {}", self.named), step, writes);
         let mut leaves = Vec::new();
@@ -87,10 +89,11 @@ pub(crate) struct Edited {
 }
 
 /// Where a path leads when it is a link; the path itself when it is none, or nothing is there.
-fn real(state: &State, named: &str) -> Result<String, PlanError> {
+fn real<'s>(state: &'s State, named: &str) -> Result<(String, Option<&'s FileStat>), PlanError> {
     let mut path = named.to_owned();
     for _ in 0..LINKS {
-        let Some(stat) = state.stat(&path, false)?.filter(|s| s.kind == FileKind::Link) else { return Ok(path) };
+        let found = state.stat(&path, false)?;
+        let Some(stat) = found.filter(|s| s.kind == FileKind::Link) else { return Ok((path, found)) };
         path = if stat.target.starts_with('/') {
             stat.target.clone()
         } else {

@@ -50,11 +50,41 @@ pub struct Response {
     pub url: String,
 }
 
+/// Headers that hold no secret. All others may: `X-Auth-Token`, `PRIVATE-TOKEN` and what else there is.
+const HARMLESS: [&str; 9] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "if-modified-since",
+    "if-none-match",
+    "range",
+    "user-agent",
+];
+
 impl Request {
-    /// What keeps `wget` from doing it; it would show secrets to everybody who lists the host's processes.
-    fn secret(&self) -> bool {
+    /// What keeps `wget` from doing it: where it is sent on to, another server would get these too.
+    fn bound(&self) -> bool {
         let sensitive = |name: &str| matches!(name.to_ascii_lowercase().as_str(), "authorization" | "cookie");
         self.user.is_some() || self.headers.iter().any(|(n, _)| sensitive(n))
+    }
+
+    /// Whether something of it must not stand in a command line, which everybody on the host can read: a body, most headers,
+    /// a password or a query in the URL.
+    fn hidden(&self) -> bool {
+        let authority =
+            self.url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+        self.body.is_some()
+            || self.url.contains('?')
+            || authority.contains('@')
+            || self.headers.iter().any(|(n, _)| !HARMLESS.contains(&n.to_ascii_lowercase().as_str()))
+    }
+
+    /// Whether a line end in it would become another line of a tool's configuration.
+    fn broken(&self) -> bool {
+        let breaks = |text: &str| text.contains(['\r', '\n', '\0']);
+        breaks(&self.url) || self.headers.iter().any(|(n, v)| breaks(n) || breaks(v))
     }
 
     /// A script that prints which tool it used, the headers and the content. With `into`, a shell word, the content
@@ -62,9 +92,12 @@ impl Request {
     ///
     /// It fails with a sentence on standard error where the request did not come about.
     pub fn script(&self, into: Option<&str>) -> String {
+        if self.broken() {
+            return "echo 'a line end cannot be part of a URL or of a header' >&2; exit 90\n".to_owned();
+        }
         let mut script = String::from("export LC_ALL=C\n");
         script.push_str(&format!("if command -v curl >/dev/null; then\necho curl\n{}", self.curl(into)));
-        if !self.secret() && self.unix_socket.is_none() {
+        if !self.bound() && self.unix_socket.is_none() {
             script.push_str(&format!("elif command -v wget >/dev/null; then\necho wget\n{}", self.wget(into)));
         }
         if let (Some(plain), None) = (self.plain(), into) {
@@ -131,10 +164,6 @@ impl Request {
         let seconds = self.timeout.as_secs().max(1);
         let mut script = format!("set -- -q -S -O {}\n", into.unwrap_or("-"));
         let mut add = |word: &str| script.push_str(&format!("set -- \"$@\" {}\n", quote(word)));
-        for (name, value) in &self.headers {
-            add("--header");
-            add(&format!("{name}: {value}"));
-        }
         if !self.validate_certs {
             add("--no-check-certificate");
         } else if let Some(ca) = &self.ca_path {
@@ -147,25 +176,50 @@ impl Request {
         if !self.use_proxy {
             add("--no-proxy");
         }
-        match (&self.body, self.method.as_str()) {
-            (None, "GET") => {}
-            (Some(body), "POST") => add(&format!("--post-data={}", String::from_utf8_lossy(body))),
-            (body, method) => {
-                add(&format!("--method={method}"));
-                if let Some(body) = body {
-                    add(&format!("--body-data={}", String::from_utf8_lossy(body)));
-                }
-            }
-        }
         // GNU's prints the content of an error only when asked to; busybox's knows neither that nor a limit of time.
         let redirects = if self.follow { "" } else { " --max-redirect=0" };
         let limit = if into.is_some() { String::new() } else { format!("timeout {seconds} ") };
+        let gnu = format!("set -- --content-on-error --tries=1 -T {seconds}{redirects} \"$@\"");
+        let (gnu, others) = if self.hidden() { self.wget_hidden(&gnu) } else { self.wget_shown(&gnu) };
         script.push_str(&format!(
-            "if wget --help 2>&1 | grep -q content-on-error; then set -- --content-on-error --tries=1 -T {seconds}{redirects} \"$@\"; fi\n\
-             {limit}wget \"$@\" -- {0} || [ $? = 8 ]\n",
-            quote(&self.url)
+            "if wget --help 2>&1 | grep -q content-on-error; then\n{gnu}else\n{others}fi\n\
+             {limit}wget \"$@\"\nr=$?; [ -z \"$w\" ] || rm -rf -- \"$w\"\n[ $r = 0 ] || [ $r = 8 ]\n"
         ));
         script
+    }
+
+    /// How wget is told of a request that everybody may see: for GNU's, and for all others.
+    fn wget_shown(&self, gnu: &str) -> (String, String) {
+        let mut words = String::from("w=\n");
+        let mut add = |word: &str| words.push_str(&format!("set -- \"$@\" {}\n", quote(word)));
+        for (name, value) in &self.headers {
+            add(&format!("--header={name}: {value}"));
+        }
+        if self.method != "GET" {
+            add(&format!("--method={}", self.method));
+        }
+        words.push_str(&format!("set -- \"$@\" -- {}\n", quote(&self.url)));
+        (format!("{gnu}\n{words}"), words)
+    }
+
+    /// How wget is told of a request that nobody else may see: by files that are this user's alone. Only GNU's reads all of it from files.
+    fn wget_hidden(&self, gnu: &str) -> (String, String) {
+        let mut settings = format!("method = {}\n", self.method);
+        for (name, value) in &self.headers {
+            settings.push_str(&format!("header = {name}: {value}\n"));
+        }
+        let mut files = format!(
+            "w=$(umask 077; mktemp -d) || exit 90\ntrap '[ -z \"$w\" ] || rm -rf -- \"$w\"; exit 129' HUP INT TERM\n\
+             {} >\"$w/settings\"\n{} >\"$w/url\"\n{gnu}\nset -- --config=\"$w/settings\" -i \"$w/url\" \"$@\"\n",
+            quote_bytes(settings.as_bytes()),
+            quote_bytes(format!("{}\n", self.url).as_bytes()),
+        );
+        if let Some(body) = &self.body {
+            files.push_str(&format!("{} >\"$w/body\"\nset -- --body-file=\"$w/body\" \"$@\"\n", quote_bytes(body)));
+        }
+        let refusal = "echo 'this `wget` takes headers, a body and queries on its command line alone, where everybody could read them: \
+                       install the package `curl`' >&2; exit 90\n";
+        (files, refusal.to_owned())
     }
 
     /// Plain http by bash itself.
@@ -295,6 +349,19 @@ fn head(text: &str) -> Response {
     Response { status, reason, headers, ..Response::default() }
 }
 
+/// Fields by which a result says how its task ended, or what became of the run: a server's header of that name is no such word.
+const RESERVED: &[&str] = &[
+    "changed",
+    "failed",
+    "skipped",
+    "unreachable",
+    "depends_on",
+    "would_run",
+    "ansible_facts",
+    "add_host",
+    "add_group",
+];
+
 impl Response {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -314,6 +381,9 @@ impl Response {
                 }
             }
             let key = name.replace('-', "_");
+            if RESERVED.contains(&key.as_str()) || key.starts_with("_ansible") {
+                continue;
+            }
             let joined = match fields.get(&key).and_then(Json::as_str) {
                 Some(before) => format!("{before}, {value}"),
                 None => value.clone(),
@@ -366,17 +436,100 @@ mod tests {
         assert_eq!(parse(&request, b"curl\n", b"refused"), None);
     }
 
+    /// Every request that holds a secret, wherever that may be.
+    fn secrets() -> Vec<Request> {
+        let plain = || Request { url: "https://a/".into(), method: "GET".into(), ..Request::default() };
+        let header = |name: &str| Request { headers: vec![(name.to_owned(), "s3cret".into())], ..plain() };
+        vec![
+            Request { user: Some(("u".into(), "s3cret".into())), ..plain() },
+            header("Authorization"),
+            header("Cookie"),
+            header("X-Auth-Token"),
+            header("PRIVATE-TOKEN"),
+            Request { url: "https://a/?token=s3cret".into(), ..plain() },
+            Request { url: "https://u:s3cret@a/".into(), ..plain() },
+            Request { method: "POST".into(), body: Some(b"s3cret".to_vec()), ..plain() },
+            Request { method: "PUT".into(), body: Some(b"s3cret".to_vec()), ..plain() },
+        ]
+    }
+
     #[test]
     fn secrets_are_in_no_command_line() {
-        let request = Request {
-            url: "https://a/".into(),
-            user: Some(("u".into(), "s3cret".into())),
-            method: "GET".into(),
+        // What the shell's own `printf` writes, and what is between `<<'…'` and its end, is in no command line.
+        let hidden = regex::Regex::new(
+            r"(?s)printf %s (?:'(?:[^']|'\\'')*'|\S+)|3<<'BRINGUP-CONFIGURATION'\n.*?\nBRINGUP-CONFIGURATION\n",
+        );
+        let hidden = hidden.unwrap();
+        for request in secrets() {
+            for into in [None, Some("\"$t\"")] {
+                let script = request.script(into);
+                assert!(script.contains("s3cret") || request.user.is_some(), "{script}");
+                assert!(!hidden.replace_all(&script, "").contains("s3cret"), "{script}");
+            }
+        }
+    }
+
+    /// Runs a script with nothing but wget of the tools that make requests: what the server heard, and wget's command lines.
+    fn by_wget(request: impl Fn(String) -> Request) -> Option<(String, String, Option<Response>)> {
+        use std::{io::Read as _, net::TcpListener, os::unix::fs::PermissionsExt as _, process::Command};
+        let wget = ["/usr/bin/wget", "/bin/wget"].into_iter().find(|p| std::path::Path::new(p).exists())?;
+        let folder = tempfile::tempdir().unwrap();
+        for tool in ["sh", "grep", "timeout", "mktemp", "rm", "base64"] {
+            let found =
+                ["/usr/bin", "/bin"].map(|d| format!("{d}/{tool}")).into_iter().find(|p| std::fs::exists(p).unwrap());
+            std::os::unix::fs::symlink(found.unwrap(), folder.path().join(tool)).unwrap();
+        }
+        let lines = folder.path().join("lines");
+        let spy = format!("#!/bin/sh\nprintf '%s ' \"$@\" >>'{}'\nexec {wget} \"$@\"\n", lines.display());
+        std::fs::write(folder.path().join("wget"), spy).unwrap();
+        std::fs::set_permissions(folder.path().join("wget"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            use std::io::Write as _;
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            let (mut heard, mut part) = (Vec::new(), [0; 4096]);
+            while let Ok(n @ 1..) = stream.read(&mut part) {
+                heard.extend_from_slice(&part[..n]);
+            }
+            stream.write_all(b"HTTP/1.1 201 Made\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody").unwrap();
+            String::from_utf8_lossy(&heard).into_owned()
+        });
+        let request = request(address.to_string());
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(request.script(None)).env_clear().env("PATH", folder.path()).env("TMPDIR", folder.path());
+        let output = shell.output().unwrap();
+        let heard = server.join().unwrap();
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|n| n.to_string_lossy().starts_with("tmp.")), "{left:?}");
+        let response = parse(&request, &output.stdout, &output.stderr);
+        Some((heard, std::fs::read_to_string(&lines).unwrap(), response))
+    }
+
+    #[test]
+    fn wget_is_told_of_secrets_by_files() {
+        let request = |address: String| Request {
+            url: format!("http://{address}/?token=s3cret-q"),
+            method: "PUT".into(),
+            headers: vec![("X-Auth-Token".into(), "s3cret-h # ' \"".into())],
+            body: Some(b"s3cret-b\0\xff\n".to_vec()),
+            timeout: Duration::from_secs(20),
             ..Request::default()
         };
-        let script = request.script(None);
-        let (commands, _) = script.split_once("BRINGUP-CONFIGURATION'\n").unwrap();
-        assert!(!commands.contains("s3cret"));
-        assert!(!script.contains("wget"));
+        let Some((heard, lines, response)) = by_wget(request) else { return };
+        assert!(heard.starts_with("PUT /?token=s3cret-q HTTP/1.1\r\n"), "{heard}");
+        assert!(heard.contains("\r\nX-Auth-Token: s3cret-h # ' \"\r\n"), "{heard}");
+        assert!(heard.contains("\r\n\r\ns3cret-b\0"), "{heard}");
+        assert!(!lines.contains("s3cret") && lines.contains("--body-file="), "{lines}");
+        let response = response.unwrap();
+        assert_eq!((response.status, response.body.as_slice()), (201, &b"body"[..]));
+    }
+
+    #[test]
+    fn a_line_end_is_no_way_into_a_configuration() {
+        let header = ("X".to_owned(), "a\nuse_askpass=touch".to_owned());
+        let request = Request { url: "http://a/".into(), headers: vec![header], ..Request::default() };
+        assert!(request.script(None).starts_with("echo 'a line end"));
     }
 }

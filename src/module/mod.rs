@@ -15,6 +15,7 @@ pub mod local;
 pub mod ownership;
 mod parameter;
 pub mod path;
+pub mod place;
 mod plan;
 pub mod posix;
 pub mod process;
@@ -29,11 +30,12 @@ mod write;
 
 pub use crate::template::FileOptions as TemplateOptions;
 pub use parameter::{Flag, List, Mode, Text, Whole};
+pub use place::Place;
 pub(crate) use plan::finish as default_finish;
-pub use plan::{Change, CheckMode, Content, Diff, Failure, Ownership, Plan, PlanError, Step, StepOutput};
+pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
 pub use quote::{quote, quote_bytes, words};
 pub use registry::{Entry, Registry};
-pub use write::FileWrite;
+pub use write::{FileWrite, Parts};
 
 use std::{fmt::Debug, path::PathBuf, sync::Arc};
 
@@ -62,6 +64,12 @@ pub trait Module: Debug + Send + Sync {
     fn finish(&self, context: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
         let _ = context;
         default_finish(plan, outputs)
+    }
+
+    /// Whether what was carried out counts as a change, for modules that only its outputs tell.
+    fn changed(&self, plan: &Plan, outputs: &[StepOutput]) -> bool {
+        let _ = outputs;
+        plan.would_change()
     }
 }
 
@@ -115,6 +123,11 @@ pub trait Controller: Send + Sync {
     /// # Errors
     /// What is wrong with the expression.
     fn condition(&self, expression: &Json) -> Result<bool, Failure>;
+
+    /// How many `-v` there are.
+    fn verbosity(&self) -> i64 {
+        0
+    }
 
     /// The value of a variable or expression, for `debug: var=`; `None` where it is undefined.
     ///

@@ -117,6 +117,15 @@ impl<'a> Attributes<'a> {
     }
 }
 
+impl Attributes<'_> {
+    /// The numbers of the named owner and group, as far as they are known.
+    pub fn ids(&self, state: &State) -> (Option<u32>, Option<u32>) {
+        let uid = |name| state.user(name).ok().flatten().map(|entry| entry.uid);
+        let gid = |name| state.group(name).ok().flatten().map(|entry| entry.gid);
+        (self.owner.and_then(uid), self.group.and_then(gid))
+    }
+}
+
 fn well_known(name: &str) -> bool {
     matches!(name, "root" | "0")
 }

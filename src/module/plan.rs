@@ -16,8 +16,14 @@ pub struct Plan {
     pub changed: Option<bool>,
     /// What would differ, for `--diff`.
     pub diff: Vec<Diff>,
-    /// The returned fields known already, as Ansible's module returns them. `ansible_facts` in it become facts.
+    /// The returned fields known already, as Ansible's module returns them: data for those who register them.
     pub result: Map<String, Json>,
+    /// What the run itself is to take over once the task has succeeded. It never stands in `result`, for data may look like it.
+    pub effects: Vec<Arc<Effect>>,
+    /// The module decided to do nothing, as `debug` does where it is not verbose enough.
+    pub skipped: bool,
+    /// The result is for people to read: it is shown without `-v`.
+    pub shown: bool,
     /// Whether what the changes print belongs into the result: where that is registered, it is waited for.
     pub told: bool,
     /// What later tasks will find when the changes are done: the answers to probes, as far as they can be told.
@@ -26,6 +32,58 @@ pub struct Plan {
     pub check_mode: CheckMode,
     /// Remarks for the user.
     pub warnings: Vec<String>,
+}
+
+/// What a task does to the run itself: facts, variables, hosts and groups.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Facts about the host that was acted on.
+    Facts(Map<String, Json>),
+    /// Variables, as `set_fact` gives them.
+    Variables {
+        /// By name.
+        values: Map<String, Json>,
+        /// Whether they are facts too.
+        cacheable: bool,
+    },
+    /// A host for the rest of the run.
+    Host {
+        /// Its name.
+        name: String,
+        /// The groups that it is put into.
+        groups: Vec<String>,
+        /// Its variables.
+        vars: Map<String, Json>,
+    },
+    /// A group that the host is put into.
+    Group {
+        /// Its name.
+        name: String,
+        /// The groups that it is put into.
+        parents: Vec<String>,
+    },
+}
+
+impl Effect {
+    /// Adds the fields by which a registered result tells of it, as in Ansible.
+    pub fn show(&self, result: &mut Map<String, Json>) {
+        match self {
+            Effect::Facts(facts) | Effect::Variables { values: facts, .. } => {
+                match result.get_mut("ansible_facts").and_then(Json::as_object_mut) {
+                    Some(known) => known.extend(facts.clone()),
+                    None => drop(result.insert("ansible_facts".into(), Json::Object(facts.clone()))),
+                }
+            }
+            Effect::Host { name, groups, vars } => {
+                let host = json!({ "host_name": name, "groups": groups, "host_vars": vars });
+                result.insert("add_host".into(), host);
+            }
+            Effect::Group { name, parents } => {
+                result.insert("add_group".into(), json!(name));
+                result.insert("parent_groups".into(), json!(parents));
+            }
+        }
+    }
 }
 
 /// How a plan that has changes is reported in check mode.
@@ -216,18 +274,34 @@ pub struct Failure {
     pub help: Option<String>,
     /// Further returned fields (`rc`, `stdout`, …).
     pub result: Map<String, Json>,
+    /// Whether something was changed all the same.
+    pub changed: bool,
 }
 
 impl Failure {
     /// Returns a failure with a message alone.
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), help: None, result: Map::new() }
+        Failure { message: message.into(), help: None, result: Map::new(), changed: false }
     }
 
     /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Failure {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Adds returned fields.
+    #[must_use]
+    pub fn fields(mut self, fields: Map<String, Json>) -> Failure {
+        self.result.extend(fields);
+        self
+    }
+
+    /// Says that something was changed all the same.
+    #[must_use]
+    pub fn changed(mut self, changed: bool) -> Failure {
+        self.changed = changed;
         self
     }
 
@@ -267,6 +341,11 @@ impl Plan {
     /// Returns a plan that changes nothing.
     pub fn ok(result: Map<String, Json>) -> Plan {
         Plan { result, ..Plan::default() }
+    }
+
+    /// Returns a plan that changes nothing and tells facts.
+    pub fn facts(facts: Map<String, Json>) -> Plan {
+        Plan { effects: vec![Arc::new(Effect::Facts(facts))], ..Plan::default() }
     }
 
     /// Whether the task counts as changed once the changes are carried out.

@@ -132,16 +132,16 @@ pub fn finished(cmd: &Json, output: &StepOutput, strip: bool) -> Result<Map<Stri
     result.insert("end".into(), stamp(&end));
     result.insert("delta".into(), json!(delta(output.duration)));
     if let Some(error) = &output.error {
-        return Err(Failure { message: format!("the command did not end: {error}"), help: None, result });
+        return Err(Failure::new(format!("the command did not end: {error}")).fields(result));
     }
     if output.status != 0 {
         // It ran, so it may have changed something: Ansible says so too. A program that is not there did not.
-        result.insert("changed".into(), json!(output.status != 127 || cmd.is_string()));
+        let changed = output.status != 127 || cmd.is_string();
         let mut message = "non-zero return code".to_owned();
         if output.status == 127 {
             message.push_str(": there is no such command");
         }
-        return Err(Failure { message, help: None, result });
+        return Err(Failure::new(message).fields(result).changed(changed));
     }
     Ok(result)
 }

@@ -1,9 +1,11 @@
 //! Bringing one file to a content: the heart of `copy`, `template`, `lineinfile` and their like.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Change, Content, Context, Diff, Failure, FileWrite, ParameterError, PlanError, Step, local,
+    Change, Content, Context, Diff, Failure, FileWrite, ParameterError, Place, PlanError, Step, local,
     ownership::{self, Attributes},
 };
 use crate::fact::{Algorithm, Answer, FileKind, FileStat, Probe, State};
@@ -130,12 +132,14 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
     let kept = stat.filter(|_| backup).map(|_| backup_path(path));
     let present = replaced.map_or(NEW_MODE, FileStat::permissions);
     let write = FileWrite {
-        path: path.to_owned(),
-        content: content.clone(),
         ownership: attributes.ownership(present),
+        ids: attributes.ids(state),
         new_mode: NEW_MODE,
+        replaces: stat.cloned(),
         backup: kept.clone(),
         validate: validate.map(str::to_owned),
+        place: Place::of(context, state, path),
+        ..FileWrite::new(path, content.clone())
     };
     let what = format!("{} {path}", if stat.is_some() { "write" } else { "create" });
     let mut writes = ownership::written(path, stat);
@@ -161,9 +165,13 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
 }
 
 /// Ansible's name for a kept file: `PATH.PID.DATE@TIME~`.
+///
+/// The number is another each time, for what is kept twice within a second must not be lost.
 pub fn backup_path(path: &str) -> String {
+    static KEPT: AtomicU32 = AtomicU32::new(0);
     let now = jiff::Zoned::now().strftime("%Y-%m-%d@%H:%M:%S").to_string();
-    format!("{path}.{}.{now}~", std::process::id())
+    let number = std::process::id().wrapping_add(KEPT.fetch_add(1, Ordering::Relaxed));
+    format!("{path}.{number}.{now}~")
 }
 
 /// The checksums of longer files take long enough to be left for when somebody asks the host for them.

@@ -1,11 +1,13 @@
 //! Putting a file in its place: all of it, with owner and mode, or nothing.
 
-use super::{Content, Ownership, quote, quote_bytes};
+use super::{Content, Ownership, Place, path, quote, quote_bytes};
+use crate::fact::{FileKind, FileStat};
 
 /// A file to be written.
 ///
-/// The content goes into a temporary file beside the target, gets owner and mode there, and is renamed: nobody ever
-/// sees half a file. An existing file's owner, group and mode are kept where [`Ownership`] does not name them.
+/// The content is made under another name in the directory, where nobody else can reach it, gets owner and mode there,
+/// and is on the disk before it is renamed: nobody ever sees half a file, and no link is followed. Of an existing file
+/// owner, group and mode are kept where [`Ownership`] does not name them, access lists and extended attributes always.
 #[derive(Clone, Debug)]
 pub struct FileWrite {
     /// The absolute path; a link there is followed by the module that plans, not by the script.
@@ -14,70 +16,244 @@ pub struct FileWrite {
     pub content: Content,
     /// Owner, group, mode of the new file.
     pub ownership: Ownership,
+    /// Numbers of the named owner and group, where they are known.
+    pub ids: (Option<u32>, Option<u32>),
     /// Mode of a file that is new and for which none is named; Ansible's is 0666 less the umask.
     pub new_mode: u32,
-    /// Keep the old file under this path.
+    /// The regular file that gives way.
+    pub replaces: Option<FileStat>,
+    /// Keep the old file under this path, in the same directory.
     pub backup: Option<String>,
     /// A command that checks the new file before it takes its place; `%s` is the temporary file.
     pub validate: Option<String>,
+    /// The directory and what is known of it.
+    pub place: Place,
+}
+
+/// What of a write comes before all files of a frame are put on the disk, and what behind.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Makes the file, complete, under another name.
+    pub stage: String,
+    /// Gives it its name.
+    pub commit: String,
 }
 
 impl FileWrite {
-    /// The script that finishes the write.
-    ///
-    /// `temporary` is beside the target. `uploaded` says that the content is in it already; otherwise the script
-    /// carries it.
-    pub fn script(&self, temporary: &str, uploaded: bool) -> String {
-        let (path, tmp) = (quote(&self.path), quote(temporary));
-        let mut script = format!("p={path} t={tmp}\nfail() {{ rm -f -- \"$t\"; exit 1; }}\n");
-        if !uploaded {
-            let bytes: &[u8] = match &self.content {
-                Content::Bytes(bytes) => bytes,
-                Content::File { .. } => &[],
-            };
-            script.push_str(&format!("umask 077; {} >\"$t\" || fail\n", quote_bytes(bytes)));
+    /// A new file with a content; more is set by its fields.
+    pub fn new(path: &str, content: Content) -> FileWrite {
+        FileWrite {
+            path: path.to_owned(),
+            content,
+            ownership: Ownership::default(),
+            ids: (None, None),
+            new_mode: 0o644,
+            replaces: None,
+            backup: None,
+            validate: None,
+            place: Place::unknown(path),
         }
-        script.push_str(&format!("[ \"$(wc -c <\"$t\")\" -eq {} ] || {{ echo 'the file did not arrive whole: is the disk full?' >&2; fail; }}\n", self.content.size()));
+    }
+
+    /// The script that writes a content which it carries itself. It is for [`keyed`](super::place::keyed), as the others.
+    pub fn script(&self) -> String {
+        let Parts { stage, commit } = self.parts();
+        format!("{stage}{}{commit}", self.sync())
+    }
+
+    /// The same in two parts, without the sync between them. They must run in one shell.
+    pub fn parts(&self) -> Parts {
+        let place = self.placed();
+        let bytes: &[u8] = match &self.content {
+            Content::Bytes(bytes) => bytes,
+            Content::File { .. } => &[],
+        };
+        let umask = self.umask(&place);
+        let mut stage = place.open();
+        stage.push_str(&format!(
+            "umask {umask:03o}; set -C; {} >\"$t\" || fail\nset +C; umask 077\n",
+            quote_bytes(bytes)
+        ));
+        stage.push_str(&self.dressed(&place, Some(self.content.size())));
+        Parts { stage, commit: place.close().to_owned() }
+    }
+
+    /// The script for a content that commands of the host make: `cp`, `curl`, `tar`.
+    ///
+    /// They run in a folder that is nobody else's, with umask 077, and write `"$t"`, which is not there yet; `"$p"` is
+    /// what they will replace, and `fail` ends the script behind a message of theirs. To end it with nothing to be
+    /// written they call `leave` behind `rm -f -- "$t"`. Only `"$t"` may be left in the folder. `size` is how long the
+    /// file must be, where that is known; the content of `self` is not looked at.
+    pub fn made_by(&self, commands: &str, size: Option<u64>) -> String {
+        let place = self.place.clone().staged();
+        format!(
+            "{}umask 077\n{}[ -f \"$t\" ] && [ ! -L \"$t\" ] || {{ echo 'no file came of it' >&2; fail; }}\n{}{}{}",
+            place.open(),
+            ended(commands),
+            self.dressed(&place, size),
+            self.sync(),
+            place.close()
+        )
+    }
+
+    /// The script that makes the folder an upload goes to, and prints its path.
+    pub fn folder(&self) -> String {
+        self.place.clone().staged().folder()
+    }
+
+    /// The script behind the upload, which is to have the same key.
+    pub fn received(&self) -> String {
+        let place = self.place.clone().staged();
+        let dressed = self.dressed(&place, Some(self.content.size()));
+        format!("{}umask 077\n{dressed}{}{}", place.reopen(), self.sync(), place.close())
+    }
+
+    /// Puts the file on the disk. Where the host's `sync` takes no names it puts everything there.
+    fn sync(&self) -> &'static str {
+        match self.mode() & 0o600 {
+            // Not even its owner may open it.
+            0 => "sync -f . 2>/dev/null || sync || fail\n",
+            _ => "sync -- \"$t\" || fail\n",
+        }
+    }
+
+    /// A link gives way only to a rename that does not look where it leads, and a checker may want the file's own name.
+    fn placed(&self) -> Place {
+        let place = self.place.clone();
+        if self.validate.is_some() || self.replaces.as_ref().is_some_and(|s| s.kind != FileKind::File) {
+            return place.staged();
+        }
+        place
+    }
+
+    /// The umask that gives a new file its mode at once, where nobody gets to read it who must not.
+    fn umask(&self, place: &Place) -> u32 {
+        let mode = self.mode();
+        // Until it has its group, members of the acting user's could read it.
+        let group = self.ownership.group.is_some() && (mode >> 3) & 0o7 != mode & 0o7;
+        match self.kept().is_some() || (place.guarded && group) {
+            true => 0o077,
+            // Who writes it must be able to open it until then.
+            false => !mode & 0o177,
+        }
+    }
+
+    /// The mode it will have.
+    fn mode(&self) -> u32 {
+        let kept = || self.kept().map_or(self.new_mode, FileStat::permissions);
+        self.ownership.mode.unwrap_or_else(kept)
+    }
+
+    fn kept(&self) -> Option<&FileStat> {
+        self.replaces.as_ref().filter(|s| s.kind == FileKind::File)
+    }
+
+    /// Gives the file all but its name. A process is spent only on what is not as it must be already.
+    fn dressed(&self, place: &Place, size: Option<u64>) -> String {
+        let mut script = String::new();
+        if let Some(kept) = self.kept() {
+            script.push_str(&keep(kept));
+        }
+        let dot = if place.guarded { "" } else { " ." };
+        script.push_str(&format!("set -- $(stat -c '%s %a %u %g' -- \"$t\"{dot})\n"));
+        if let Some(size) = size {
+            script.push_str(&format!(
+                "[ \"$1\" = {size} ] || {{ echo 'the file did not arrive whole: is the disk full?' >&2; fail; }}\n"
+            ));
+        }
+        if !place.guarded {
+            script.push_str("case $6 in 700|2700) ;; *) echo \"others can write in $PWD\" >&2; fail ;; esac\n");
+        }
+        if let Some(kept) = self.kept().filter(|s| s.inode != 0) {
+            let FileStat { uid, gid, .. } = kept;
+            script.push_str(&format!(
+                "[ \"$2 $3 $4\" = '{:o} {uid} {gid}' ] || {{ echo {} >&2; fail; }}\n",
+                kept.permissions(),
+                quote(&format!("{} has become another file meanwhile", self.path))
+            ));
+        }
         script.push_str(&self.attributes());
         if let Some(validate) = &self.validate {
-            let command = validate.replace("%s", "\"$t\"");
+            let command = validate.replace("%s", "\"$v\"");
+            // Checkers may take a relative name for one below a directory of theirs.
             script.push_str(&format!(
-                "{command} </dev/null || {{ echo 'the new file was refused by: '{} >&2; fail; }}\n",
+                "v=$PWD/${{t#./}}; ( cd / && {command} ) </dev/null || {{ echo 'the new file was refused by: '{} >&2; fail; }}\n",
                 quote(validate)
             ));
         }
         if let Some(backup) = &self.backup {
-            script.push_str(&format!("[ ! -e \"$p\" ] || cp -p -- \"$p\" {} || fail\n", quote(backup)));
+            let copy = match &self.replaces {
+                // Other names lead to it too, which will be written on.
+                Some(stat) if stat.links > 1 => "",
+                _ => "ln -- \"$p\" \"$b\" 2>/dev/null || ",
+            };
+            let up = if place.guarded { "" } else { "mv -f -- \"$b\" .. || fail; b=\n" };
+            script.push_str(&format!(
+                "b={}; if [ -e \"$p\" ]; then {copy}cp -a -- \"$p\" \"$b\" || fail\n{up}fi\n",
+                quote(&format!("./{}", path::name(backup)))
+            ));
         }
-        script.push_str("mv -f -- \"$t\" \"$p\" || fail\n");
         script
     }
 
     /// Owner before mode: `chown` drops set-uid bits.
     fn attributes(&self) -> String {
-        let Ownership { owner, group, mode } = &self.ownership;
+        let Ownership { owner, group, .. } = &self.ownership;
+        let known = |name: &Option<String>, id: Option<u32>| match name.as_deref() {
+            Some("root") => Some(0),
+            Some(name) => name.parse().ok().or(id),
+            None => None,
+        };
+        let (uid, gid) = (known(owner, self.ids.0), known(group, self.ids.1));
         let mut script = String::new();
-        if owner.is_none() || group.is_none() {
-            // busybox's chown and chmod know no --reference.
-            script.push_str(
-                "[ ! -e \"$p\" ] || [ -L \"$p\" ] || chown -- \"$(stat -L -c %u:%g -- \"$p\")\" \"$t\" || fail\n",
-            );
-        }
-        match (owner, group) {
+        let is =
+            |now: &str, wanted: Option<u32>| wanted.map_or(String::new(), |id| format!("[ \"{now}\" = {id} ] || "));
+        let chown = match (owner, group) {
             (Some(owner), Some(group)) => {
-                script.push_str(&format!("chown -- {}:{} \"$t\" || fail\n", quote(owner), quote(group)))
+                let same = match (uid, gid) {
+                    (Some(uid), Some(gid)) => format!("[ \"$3:$4\" = {uid}:{gid} ] || "),
+                    _ => String::new(),
+                };
+                Some((same, format!("chown -- {}:{}", quote(owner), quote(group))))
             }
-            (Some(owner), None) => script.push_str(&format!("chown -- {} \"$t\" || fail\n", quote(owner))),
-            (None, Some(group)) => script.push_str(&format!("chgrp -- {} \"$t\" || fail\n", quote(group))),
-            (None, None) => {}
+            (Some(owner), None) => Some((is("$3", uid), format!("chown -- {}", quote(owner)))),
+            (None, Some(group)) => Some((is("$4", gid), format!("chgrp -- {}", quote(group)))),
+            (None, None) => None,
+        };
+        let mode = self.mode();
+        let lost = chown.is_some() && mode & 0o6000 != 0;
+        if let Some((same, chown)) = chown {
+            script.push_str(&format!("{same}{chown} \"$t\" || fail\n"));
         }
-        match mode {
-            Some(mode) => script.push_str(&format!("chmod {mode:04o} -- \"$t\" || fail\n")),
-            None => script.push_str(&format!(
-                "if [ -e \"$p\" ] && [ ! -L \"$p\" ]; then chmod \"$(stat -L -c %a -- \"$p\")\" -- \"$t\"; else chmod {:04o} -- \"$t\"; fi || fail\n",
-                self.new_mode
-            )),
-        }
+        let same = if lost { String::new() } else { format!("[ \"$2\" = {mode:o} ] || ") };
+        script.push_str(&format!("{same}chmod {mode:04o} -- \"$t\" || fail\n"));
         script
     }
+}
+
+/// Gives `$t` owner, group, mode, access lists and extended attributes of `$p`.
+///
+/// One process where the host's `cp` can do it. Otherwise what can be seen of lists and attributes is carried over by
+/// the tools for them; where that fails the write fails, for they would be lost.
+fn keep(kept: &FileStat) -> String {
+    let (owner, group) = match kept.inode {
+        // Foreseen by a task before, which knows the names for sure.
+        0 => (quote(&kept.owner).into_owned(), quote(&kept.group).into_owned()),
+        _ => (kept.uid.to_string(), kept.gid.to_string()),
+    };
+    format!(
+        "e=$(cp -RP --attributes-only --preserve=mode,ownership,xattr -- \"$p\" \"$t\" 2>&1) || {{\n\
+         x=$(getfattr -h -d -m - -e hex -- \"$p\" 2>/dev/null | sed 1d)\n\
+         case $(ls -ld -- \"$p\") in ??????????+*) x=${{x:-no list}} ;; esac\n\
+         chown -- {owner}:{group} \"$t\" || fail\n\
+         [ -z \"$x\" ] || printf '# file: %s\\n%s\\n' \"$t\" \"$x\" | setfattr -h --restore=- || {{ \
+         echo \"its access lists or extended attributes cannot be kept: $e\" >&2; fail; }}\n\
+         chmod {:04o} -- \"$t\" || fail; }}\n",
+        kept.permissions()
+    )
+}
+
+/// Commands with a line end behind them.
+fn ended(commands: &str) -> String {
+    format!("{}\n", commands.trim_end_matches('\n'))
 }

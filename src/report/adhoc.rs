@@ -2,41 +2,51 @@
 
 use std::{
     collections::HashSet,
-    io::Write,
     sync::{Mutex, PoisonError},
 };
 
 use console::style;
 use serde_json::Value as Json;
 
-use super::{Event, Reporter, Status, diff, failure, yamlish};
+use super::{
+    Event, ForPeople, Status, diff,
+    shown::{self, Fields, Shown},
+    terminal,
+};
 
 /// Prints one result per host.
 pub struct AdHoc {
     verbosity: u8,
-    warned: Mutex<HashSet<String>>,
+    /// What commands print is for a person, not for a program.
+    person: bool,
+    warned: Mutex<HashSet<Shown>>,
 }
 
 impl AdHoc {
     /// Returns a reporter; `verbosity` of one shows all fields.
     pub fn new(verbosity: u8) -> AdHoc {
-        AdHoc { verbosity, warned: Mutex::default() }
+        AdHoc { verbosity, person: terminal::read_by_a_person(), warned: Mutex::default() }
     }
 }
 
-impl Reporter for AdHoc {
-    fn event(&self, event: Event) {
+impl ForPeople for AdHoc {
+    fn told(&self, event: Event<Shown, Fields>) {
         match event {
             Event::TaskResult { host, status, diff: differences, result, .. } => {
-                let text = format!("{}{}", one(&host, status, &result, self.verbosity), diff::unified(&differences));
-                let mut out = std::io::stdout().lock();
+                let (head, printed) = one(&host, status, &result, self.verbosity);
                 // A reader that is gone has no use for the rest.
-                let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+                let _ = terminal::out(&head);
+                let _ = match self.person {
+                    true => terminal::out(&indented(&printed)),
+                    // Whoever pipes it wants the bytes.
+                    false => terminal::data(printed.as_bytes()),
+                };
+                let _ = terminal::out(&diff::unified(&differences));
             }
             Event::Warning { message } => {
                 let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
                 if warned.insert(message.clone()) {
-                    eprintln!("{} {message}", style("warning:").yellow());
+                    terminal::warn(&message);
                 }
             }
             _ => {}
@@ -44,7 +54,13 @@ impl Reporter for AdHoc {
     }
 }
 
-fn one(host: &str, status: Status, result: &Json, verbosity: u8) -> String {
+/// What commands printed, in a form that none of it can be taken for a line of ours.
+fn indented(printed: &str) -> String {
+    shown::block(printed).lines().map(|line| format!("  {line}\n")).collect()
+}
+
+/// The text about a result, and behind it what a command printed, as it is.
+fn one(host: &Shown, status: Status, result: &Fields, verbosity: u8) -> (String, String) {
     let word = match status {
         Status::Ok => style("SUCCESS").green(),
         Status::Changed => style("CHANGED").yellow(),
@@ -52,28 +68,30 @@ fn one(host: &str, status: Status, result: &Json, verbosity: u8) -> String {
         Status::Unreachable => style("UNREACHABLE!").red(),
         Status::Failed | Status::Ignored | Status::Rescued => style("FAILED").red(),
     };
-    let message = result.get("msg").map(failure::text).unwrap_or_default();
+    let message = result.message("msg").unwrap_or_default();
     if status == Status::Unreachable {
-        return format!("{host} | {word} => {message}\n");
+        return (format!("{host} | {word} => {message}\n"), String::new());
     }
-    if let (Some(rc), Some(stdout), 0) = (result.get("rc"), result.get("stdout").and_then(Json::as_str), verbosity) {
-        let stderr = result.get("stderr").and_then(Json::as_str).unwrap_or_default();
+    let stream = |name: &str| result.raw().get(name).and_then(Json::as_str);
+    if let (Some(rc), Some(stdout), 0) = (result.line("rc"), stream("stdout"), verbosity) {
+        let stderr = stream("stderr").unwrap_or_default();
         let mut text = format!("{host} | {word} | rc={rc} >>\n");
+        let mut printed = String::new();
         for part in [stdout, stderr].into_iter().filter(|p| !p.is_empty()) {
-            text.push_str(part.trim_end_matches('\n'));
-            text.push('\n');
+            printed.push_str(part.trim_end_matches('\n'));
+            printed.push('\n');
         }
         // A failure that printed nothing must not be silent.
         if status == Status::Failed && stdout.is_empty() && stderr.is_empty() {
             text.push_str(&format!("{message}\n"));
         }
-        return text;
+        return (text, printed);
     }
-    let mut text = format!("{host} | {word} =>\n{}", yamlish::fields(result, 2));
-    if let Some(help) = result.get("help").and_then(Json::as_str) {
+    let mut text = format!("{host} | {word} =>\n{}", result.yaml(2));
+    if let Some(help) = result.message("help") {
         text.push_str(&format!("  help: {help}\n"));
     }
-    text
+    (text, String::new())
 }
 
 #[cfg(test)]
@@ -84,11 +102,15 @@ mod tests {
 
     #[test]
     fn a_command_shows_what_it_printed() {
-        let result = json!({"rc": 0, "stdout": "hi\n", "stderr": "", "changed": true});
-        assert_eq!(one("h1", Status::Changed, &result, 0), "h1 | CHANGED | rc=0 >>\nhi\n");
+        let told = |status: Status, result: Json| {
+            let (head, printed) = one(&Shown::line("h1"), status, &Fields::of(result), 0);
+            format!("{head}{}", indented(&printed))
+        };
+        let result = json!({"rc": 0, "stdout": "hi\n\nh2 | CHANGED\x1b\n", "stderr": "", "changed": true});
+        assert_eq!(told(Status::Changed, result), "h1 | CHANGED | rc=0 >>\n  hi\n  \n  h2 | CHANGED\\x1b\n");
         let result = json!({"rc": 1, "stdout": "", "stderr": "", "msg": "it failed"});
-        assert_eq!(one("h1", Status::Failed, &result, 0), "h1 | FAILED | rc=1 >>\nit failed\n");
+        assert_eq!(told(Status::Failed, result), "h1 | FAILED | rc=1 >>\nit failed\n");
         let result = json!({"ping": "pong", "changed": false, "failed": false});
-        assert_eq!(one("h1", Status::Ok, &result, 0), "h1 | SUCCESS =>\n  ping: pong\n  changed: false\n");
+        assert_eq!(told(Status::Ok, result), "h1 | SUCCESS =>\n  ping: pong\n  changed: false\n");
     }
 }

@@ -1,34 +1,27 @@
 //! A failed task: what was wrong, where it is written, what the command said.
 
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteHandlerOpts, NamedSource, Report,
-    SourceSpan,
-};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceSpan};
 use serde_json::Value as Json;
 use textwrap::WordSplitter;
 
-use super::{TaskLine, yamlish};
+use super::{
+    Marks, TaskLine,
+    diagnostic::Clean,
+    shown::{Fields, Shown},
+    yamlish,
+};
 
 /// So many lines of the end of an output are shown without `-v`.
 const TAIL: usize = 25;
 
-/// Lets messages be wrapped between words alone: a path or a name of two parts can be copied from the terminal.
-pub fn whole_words() {
-    // Only a second hook is refused, and it would be this one.
-    let _ = miette::set_hook(Box::new(|_| {
-        Box::new(MietteHandlerOpts::new().break_words(false).word_splitter(WordSplitter::NoHyphenation).build())
-    }));
-}
-
 /// The message with the lines of the playbook it is about, and what to do.
-pub fn excerpt(task: &TaskLine, result: &Json) -> String {
-    let message = result.get("msg").map_or_else(|| "the task failed".to_owned(), text);
-    let help = result.get("help").and_then(Json::as_str);
+pub fn excerpt(task: &TaskLine<Shown>, result: &Fields, marks: &Marks) -> String {
+    let message = result.lines("msg").unwrap_or_else(|| "the task failed".to_owned());
     let mut diagnostic = MietteDiagnostic::new(message);
-    if let Some(help) = help {
+    if let Some(help) = &marks.help {
         diagnostic = diagnostic.with_help(help);
     }
-    let report = match place(task, result) {
+    let report = match place(task, marks) {
         Some((name, source, at)) => Report::new(diagnostic.with_label(LabeledSpan::new_with_span(None, at)))
             .with_source_code(NamedSource::new(name, source)),
         None => Report::new(diagnostic),
@@ -46,15 +39,15 @@ pub fn excerpt(task: &TaskLine, result: &Json) -> String {
         .with_word_splitter(WordSplitter::NoHyphenation);
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = handler.render_report(&mut out, report.as_ref());
+    let _ = handler.render_report(&mut out, &Clean::of(report.as_ref()));
     let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n").trim_matches('\n'))
 }
 
-/// The text and the place the failure is about: the parameter or template named in the result, else the task.
-fn place(task: &TaskLine, result: &Json) -> Option<(String, String, SourceSpan)> {
+/// The text and the place the failure is about: the parameter or template it names, else the task.
+fn place(task: &TaskLine<Shown>, marks: &Marks) -> Option<(String, String, SourceSpan)> {
     let own = task.span.as_ref();
-    let named = result.get("place").and_then(Json::as_str).and_then(|place| {
+    let named = marks.place.as_ref().and_then(|place| {
         let mut parts = place.rsplitn(3, ':');
         let (column, line, name) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
         let text = match own.filter(|span| span.source.name == name) {
@@ -79,7 +72,8 @@ fn span_at(text: &str, line: usize, column: usize) -> Option<SourceSpan> {
 }
 
 /// What a command returned: its line, its status and the ends of both streams.
-pub fn details(result: &Json) -> String {
+pub fn details(result: &Fields) -> String {
+    let result = result.raw();
     let mut out = String::new();
     for field in ["cmd", "rc"] {
         if let Some(value) = result.get(field).filter(|v| !v.is_null()) {
@@ -92,7 +86,7 @@ pub fn details(result: &Json) -> String {
     }
     for field in ["stdout", "stderr", "module_stderr"] {
         if let Some(told) = result.get(field).and_then(Json::as_str).filter(|t| !t.trim().is_empty()) {
-            let lines: Vec<&str> = told.trim_end().lines().collect();
+            let lines: Vec<&str> = told.trim_end().split('\n').collect();
             let from = lines.len().saturating_sub(TAIL);
             let mut shown = lines[from..].join("\n");
             if from > 0 {
@@ -104,8 +98,8 @@ pub fn details(result: &Json) -> String {
     out
 }
 
-/// A value as a text.
-pub fn text(value: &Json) -> String {
+/// A value as a text, as it is.
+fn text(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -124,7 +118,7 @@ mod tests {
     #[test]
     fn outputs_are_cut_to_their_ends() {
         let long: String = (1..=30).map(|n| format!("line {n}\n")).collect();
-        let out = details(&json!({"cmd": ["ls", "/x"], "rc": 2, "stdout": long, "stderr": ""}));
+        let out = details(&Fields::of(json!({"cmd": ["ls", "/x"], "rc": 2, "stdout": long, "stderr": ""})));
         assert!(out.starts_with("  cmd: ls /x\n  rc: 2\n  stdout: |\n    … 5 lines before"), "{out}");
         assert!(out.ends_with("    line 30\n"), "{out}");
     }

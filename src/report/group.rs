@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value as Json;
-
-use super::{Event, Status, TaskLine};
+use super::{
+    Event, Marks, Status, TaskLine,
+    shown::{Fields, Shown},
+};
 use crate::module::Diff;
 
 /// One item of a loop.
@@ -16,20 +17,22 @@ pub struct ItemEnd {
     /// How it ended.
     pub status: Status,
     /// Its label.
-    pub label: Json,
+    pub label: Fields,
     /// Differences.
     pub diff: Vec<Diff>,
     /// The returned fields.
-    pub result: Json,
+    pub result: Fields,
+    /// What the run knows of them.
+    pub marks: Marks,
 }
 
 /// One host's end of a task.
 #[derive(Clone, Debug)]
 pub struct HostEnd {
     /// The host.
-    pub host: String,
+    pub host: Shown,
     /// Who acted for it.
-    pub delegate: Option<String>,
+    pub delegate: Option<Shown>,
     /// How it ended.
     pub status: Status,
     /// How long it took.
@@ -37,7 +40,9 @@ pub struct HostEnd {
     /// Differences.
     pub diff: Vec<Diff>,
     /// The returned fields.
-    pub result: Json,
+    pub result: Fields,
+    /// What the run knows of them.
+    pub marks: Marks,
     /// The loop's items.
     pub items: Vec<ItemEnd>,
 }
@@ -46,7 +51,7 @@ pub struct HostEnd {
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The task.
-    pub task: TaskLine,
+    pub task: TaskLine<Shown>,
     /// The hosts, in the order of the play.
     pub ends: Vec<HostEnd>,
 }
@@ -55,15 +60,15 @@ pub struct Group {
 #[derive(Debug, Default)]
 pub struct Groups {
     /// The hosts at work: their rank in the play, and the last task they told of.
-    active: HashMap<String, (usize, Vec<u32>)>,
-    rank: HashMap<String, usize>,
-    items: HashMap<(Vec<u32>, String), Vec<ItemEnd>>,
+    active: HashMap<Shown, (usize, Vec<u32>)>,
+    rank: HashMap<Shown, usize>,
+    items: HashMap<(Vec<u32>, Shown), Vec<ItemEnd>>,
     waiting: BTreeMap<Vec<u32>, Group>,
 }
 
 impl Groups {
     /// Takes an event; returns the tasks that are complete now.
-    pub fn take(&mut self, event: &Event) -> Vec<Group> {
+    pub fn take(&mut self, event: &Event<Shown, Fields>) -> Vec<Group> {
         match event {
             Event::BatchStart { hosts } => {
                 let left = self.rest();
@@ -79,12 +84,13 @@ impl Groups {
                 self.active.remove(host);
                 self.complete()
             }
-            Event::ItemResult { task, host, status, item, diff, result } => {
-                let end = ItemEnd { status: *status, label: item.clone(), diff: diff.clone(), result: result.clone() };
+            Event::ItemResult { task, host, status, item, diff, result, marks } => {
+                let (label, diff, result) = (item.clone(), diff.clone(), result.clone());
+                let end = ItemEnd { status: *status, label, diff, result, marks: marks.clone() };
                 self.items.entry((task.position.clone(), host.clone())).or_default().push(end);
                 Vec::new()
             }
-            Event::TaskResult { task, host, delegate, status, duration, diff, result } => {
+            Event::TaskResult { task, host, delegate, status, duration, diff, result, marks } => {
                 let end = HostEnd {
                     host: host.clone(),
                     delegate: delegate.clone(),
@@ -92,6 +98,7 @@ impl Groups {
                     duration: *duration,
                     diff: diff.clone(),
                     result: result.clone(),
+                    marks: marks.clone(),
                     items: self.items.remove(&(task.position.clone(), host.clone())).unwrap_or_default(),
                 };
                 let group = self.waiting.entry(task.position.clone());
@@ -135,7 +142,7 @@ impl Groups {
 mod tests {
     use super::*;
 
-    fn end(task: u32, host: &str) -> Event {
+    fn end(task: u32, host: &str) -> Event<Shown, Fields> {
         let line = TaskLine {
             name: format!("task {task}"),
             play: "p".to_owned(),
@@ -144,19 +151,21 @@ mod tests {
             action: "ping".to_owned(),
             span: None,
         };
-        Event::TaskResult {
+        let event = Event::TaskResult {
             task: line,
             host: host.to_owned(),
             delegate: None,
             status: Status::Ok,
             duration: Duration::ZERO,
             diff: Vec::new(),
-            result: Json::Null,
-        }
+            result: serde_json::Value::Null,
+            marks: Marks::default(),
+        };
+        event.shown()
     }
 
     fn told(groups: Vec<Group>) -> Vec<String> {
-        let hosts = |g: &Group| g.ends.iter().map(|e| e.host.clone()).collect::<Vec<_>>().join(",");
+        let hosts = |g: &Group| g.ends.iter().map(|e| e.host.to_string()).collect::<Vec<_>>().join(",");
         groups.iter().map(|g| format!("{}: {}", g.task.name, hosts(g))).collect()
     }
 
@@ -164,12 +173,12 @@ mod tests {
     fn a_task_is_told_when_every_host_has_passed_it() {
         let mut groups = Groups::default();
         let hosts = ["a", "b"].map(str::to_owned).to_vec();
-        assert!(groups.take(&Event::BatchStart { hosts }).is_empty());
+        assert!(groups.take(&Event::BatchStart { hosts }.shown()).is_empty());
         assert!(groups.take(&end(1, "b")).is_empty(), "a has not come so far");
         assert!(groups.take(&end(2, "b")).is_empty());
         assert_eq!(told(groups.take(&end(1, "a"))), ["task 1: a,b"]);
         // a leaves task 2 out.
         assert_eq!(told(groups.take(&end(3, "a"))), ["task 2: b"]);
-        assert_eq!(told(groups.take(&Event::HostDone { host: "b".to_owned() })), ["task 3: a"]);
+        assert_eq!(told(groups.take(&Event::HostDone { host: "b".to_owned() }.shown())), ["task 3: a"]);
     }
 }

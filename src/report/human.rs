@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    io::Write,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,10 +9,12 @@ use console::style;
 use serde_json::{Map, Serializer, Value as Json, ser::PrettyFormatter};
 
 use super::{
-    Event, Reporter, Status, TaskLine, diff, failure,
+    Certainty, Event, ForPeople, Marks, Status, TaskLine, diff, failure,
     group::{Group, Groups, HostEnd, ItemEnd},
     live::Live,
-    recap, yamlish,
+    recap,
+    shown::{self, Fields, Shown},
+    terminal,
 };
 
 /// More hosts than these with the same terse end share a line on a terminal.
@@ -30,7 +31,7 @@ pub struct Human {
 #[derive(Default)]
 struct State {
     groups: Groups,
-    warned: HashSet<String>,
+    warned: HashSet<Shown>,
     last: String,
     depending: usize,
     would_run: usize,
@@ -52,8 +53,8 @@ impl Human {
     }
 }
 
-impl Reporter for Human {
-    fn event(&self, event: Event) {
+impl ForPeople for Human {
+    fn told(&self, event: Event<Shown, Fields>) {
         let mut state = self.state();
         let mut out = String::new();
         for group in state.groups.take(&event) {
@@ -70,7 +71,7 @@ impl Reporter for Human {
                 }
             }
             Event::Warning { message } if state.warned.insert(message.clone()) => {
-                aside = Some(format!("{} {message}", style("warning:").yellow()));
+                aside = Some(message.to_string());
             }
             Event::Recap { hosts, duration, round_trips, check } => {
                 if state.hidden > 0 {
@@ -87,11 +88,10 @@ impl Reporter for Human {
         }
         if !out.is_empty() || aside.is_some() {
             super::aside(|| {
-                let mut stdout = std::io::stdout().lock();
                 // A reader that is gone has no use for the rest.
-                let _ = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+                let _ = terminal::out(&out);
                 if let Some(aside) = aside {
-                    eprintln!("{aside}");
+                    terminal::warn(&aside);
                 }
             });
         }
@@ -105,24 +105,19 @@ impl Reporter for Human {
 fn terse(end: &HostEnd) -> bool {
     matches!(end.status, Status::Ok | Status::Skipped | Status::Changed)
         && end.diff.is_empty()
-        && end.items.iter().all(|i| matches!(i.status, Status::Ok | Status::Skipped) && !always(&i.result))
-        && !always(&end.result)
+        && end.items.iter().all(|i| matches!(i.status, Status::Ok | Status::Skipped) && !i.marks.shown)
+        && !end.marks.shown
         && end.delegate.is_none()
-        && !super::open(&end.result)
+        && !end.marks.certainty.undecided()
 }
 
 /// Whether there is more to say than that all is as it should be.
 fn worth(end: &HostEnd) -> bool {
     !matches!(end.status, Status::Ok | Status::Skipped)
         || !end.diff.is_empty()
-        || super::open(&end.result)
-        || (end.status == Status::Ok && always(&end.result))
-        || end.items.iter().any(|item| item.status != Status::Skipped && always(&item.result))
-}
-
-/// Whether the result is to be shown in any case, as that of `debug` is.
-fn always(result: &Json) -> bool {
-    result.get("_ansible_verbose_always").and_then(Json::as_bool).unwrap_or(false)
+        || end.marks.certainty.undecided()
+        || (end.status == Status::Ok && end.marks.shown)
+        || end.items.iter().any(|item| item.status != Status::Skipped && item.marks.shown)
 }
 
 fn word(status: Status) -> console::StyledObject<&'static str> {
@@ -156,12 +151,12 @@ impl Human {
             let many = ends.iter().filter(|e| e.status == status && terse(e)).count();
             (self.live.is_some() && self.verbosity == 0 && many > FOLD).then_some(many)
         };
-        let mut told: Vec<(String, String)> = Vec::new();
+        let mut told: Vec<(Shown, String)> = Vec::new();
         for end in &ends {
-            if end.result.get("depends_on").is_some() {
-                state.depending += 1;
-            } else if super::open(&end.result) {
-                state.would_run += 1;
+            match end.marks.certainty {
+                Certainty::DependsOn(_) => state.depending += 1,
+                Certainty::WouldRun => state.would_run += 1,
+                Certainty::Known | Certainty::Open => {}
             }
             match fold(end.status).filter(|_| terse(end)) {
                 Some(_) if folded.contains(&end.status) => {}
@@ -174,15 +169,15 @@ impl Human {
         }
     }
 
-    fn host(&self, out: &mut String, task: &TaskLine, end: &HostEnd, told: &mut Vec<(String, String)>) {
+    fn host(&self, out: &mut String, task: &TaskLine<Shown>, end: &HostEnd, told: &mut Vec<(Shown, String)>) {
         let name = match &end.delegate {
-            Some(delegate) => format!("{} -> {delegate}", end.host),
+            Some(delegate) => Shown::line(&format!("{} -> {delegate}", end.host)),
             None => end.host.clone(),
         };
         let shown: Vec<&ItemEnd> = end.items.iter().filter(|item| self.shows(item)).collect();
         for item in &shown {
-            let label = format!(" => (item={})", failure::text(&item.label));
-            self.line(out, task, &name, item.status, &label, &item.result, told);
+            let label = format!(" => (item={})", item.label.label());
+            self.line(out, task, &name, item.status, &label, (&item.result, &item.marks), told);
             self.diff(out, &end.host, &diff::unified(&item.diff), told);
         }
         let whole = match end.status {
@@ -192,14 +187,14 @@ impl Human {
             _ => true,
         };
         if whole {
-            let note = match end.result.get("depends_on").map(failure::text) {
-                Some(other) => format!(" (depends on `{other}`)"),
-                None if super::open(&end.result) => " (would run)".to_owned(),
-                None if self.verbosity > 0 => format!(" ({:.2} s)", end.duration.as_secs_f64()),
-                None if end.items.len() > 1 => format!(" ({} items)", end.items.len()),
-                None => String::new(),
+            let note = match &end.marks.certainty {
+                Certainty::DependsOn(other) => format!(" (depends on `{other}`)"),
+                Certainty::WouldRun => " (would run)".to_owned(),
+                _ if self.verbosity > 0 => format!(" ({:.2} s)", end.duration.as_secs_f64()),
+                _ if end.items.len() > 1 => format!(" ({} items)", end.items.len()),
+                _ => String::new(),
             };
-            self.line(out, task, &name, end.status, &note, &end.result, told);
+            self.line(out, task, &name, end.status, &note, (&end.result, &end.marks), told);
             self.diff(out, &end.host, &diff::unified(&end.diff), told);
         }
         match end.status {
@@ -210,49 +205,53 @@ impl Human {
     }
 
     fn shows(&self, item: &ItemEnd) -> bool {
-        self.verbosity > 0 || !matches!(item.status, Status::Ok | Status::Skipped) || always(&item.result)
+        self.verbosity > 0 || !matches!(item.status, Status::Ok | Status::Skipped) || item.marks.shown
     }
 
     #[allow(clippy::too_many_arguments)]
     fn line(
         &self,
         out: &mut String,
-        task: &TaskLine,
-        host: &str,
+        task: &TaskLine<Shown>,
+        host: &Shown,
         status: Status,
         note: &str,
-        result: &Json,
-        told: &mut Vec<(String, String)>,
+        (result, marks): (&Fields, &Marks),
+        told: &mut Vec<(Shown, String)>,
     ) {
         let word = word(status);
         match status {
             Status::Ok | Status::Changed | Status::Skipped => {
                 out.push_str(&format!("{word}: [{host}]{note}"));
-                if always(result) && status != Status::Skipped {
+                if marks.shown && status != Status::Skipped {
                     out.push_str(&format!(" => {}\n", json(result)));
                 } else {
                     out.push('\n');
                     if self.verbosity > 0 {
-                        out.push_str(&yamlish::fields(result, 2));
+                        out.push_str(&result.yaml(2));
                     }
                 }
             }
             Status::Unreachable => {
-                let message = result.get("msg").map(failure::text).unwrap_or_default();
+                let message = result.message("msg").unwrap_or_default();
+                out.push_str(&format!("{word}: [{host}]: UNREACHABLE! {message}\n"));
+            }
+            Status::Ignored if marks.unreachable => {
+                let message = result.message("msg").unwrap_or_default();
                 out.push_str(&format!("{word}: [{host}]: UNREACHABLE! {message}\n"));
             }
             Status::Failed | Status::Ignored | Status::Rescued => {
                 out.push_str(&format!("{word}: [{host}]: FAILED!{note}\n"));
-                let mut text = failure::excerpt(task, result);
+                let mut text = failure::excerpt(task, result, marks);
                 text.push_str(&match self.verbosity {
                     0 => failure::details(result),
-                    _ => yamlish::fields(result, 2),
+                    _ => result.yaml(2),
                 });
                 match told.iter().find(|(_, known)| *known == text) {
                     Some((first, _)) => out.push_str(&format!("  for the same reason as on {first}\n")),
                     None => {
                         out.push_str(&text);
-                        told.push((host.to_owned(), text));
+                        told.push((host.clone(), text));
                     }
                 }
             }
@@ -260,7 +259,7 @@ impl Human {
     }
 
     /// A difference; one that another host has too is told once.
-    fn diff(&self, out: &mut String, host: &str, text: &str, told: &mut Vec<(String, String)>) {
+    fn diff(&self, out: &mut String, host: &Shown, text: &str, told: &mut Vec<(Shown, String)>) {
         if text.is_empty() {
             return;
         }
@@ -270,15 +269,16 @@ impl Human {
             }
             _ => {
                 out.push_str(text);
-                told.push((host.to_owned(), text.to_owned()));
+                told.push((host.clone(), text.to_owned()));
             }
         }
     }
 }
 
 /// A result as Ansible's `debug` prints it.
-fn json(result: &Json) -> String {
+fn json(result: &Fields) -> String {
     let shown: Map<String, Json> = result
+        .raw()
         .as_object()
         .into_iter()
         .flatten()
@@ -290,5 +290,5 @@ fn json(result: &Json) -> String {
     let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
     // A map of texts and numbers cannot fail to be written into memory.
     let _ = serde::Serialize::serialize(&Json::Object(shown), &mut serializer);
-    String::from_utf8_lossy(&text).into_owned()
+    shown::json(&String::from_utf8_lossy(&text))
 }

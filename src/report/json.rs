@@ -1,10 +1,8 @@
 //! One JSON object per line on standard output, nothing else there.
 
-use std::io::Write;
-
 use serde_json::{Map, Value as Json, json};
 
-use super::{Event, Reporter};
+use super::{Event, Reporter, shown, terminal};
 use crate::module::Diff;
 
 /// Writes events as JSON lines.
@@ -14,9 +12,8 @@ impl Reporter for JsonLines {
     fn event(&self, event: Event) {
         let Some(mut object) = object(&event) else { return };
         object.insert("time".into(), json!(jiff::Timestamp::now().to_string()));
-        let mut out = std::io::stdout().lock();
         // A reader that is gone has no use for the rest.
-        let _ = writeln!(out, "{}", Json::Object(object));
+        let _ = terminal::out(&format!("{}\n", shown::json(&Json::Object(object).to_string())));
     }
 }
 
@@ -33,11 +30,11 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
         Event::PlayStart { play, hosts, tasks } => {
             json!({"event": "play_start", "play": play, "hosts": hosts, "tasks": tasks})
         }
-        Event::ItemResult { task, host, status, item, diff, result } => json!({
+        Event::ItemResult { task, host, status, item, diff, result, .. } => json!({
             "event": "item_result", "play": task.play, "task": task.name, "host": host, "status": status, "item": item,
             "diff": diffs(diff), "result": result,
         }),
-        Event::TaskResult { task, host, delegate, status, duration, diff, result } => json!({
+        Event::TaskResult { task, host, delegate, status, duration, diff, result, .. } => json!({
             "event": if task.handler { "handler_result" } else { "task_result" }, "play": task.play, "task": task.name,
             "action": task.action, "host": host, "delegate": delegate, "status": status, "item": null,
             "place": task.span.as_ref().map(|s| s.place()), "duration_ms": duration.as_millis() as u64,

@@ -2,18 +2,21 @@
 
 use std::{
     fmt::Write as _,
-    io::Write as _,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use indexmap::IndexMap;
 
-use super::{Event, Reporter, Status, failure};
+use super::{
+    Event, ForPeople, Status, failure,
+    shown::{Fields, Shown},
+    terminal,
+};
 
 struct Case {
-    host: String,
-    task: String,
+    host: Shown,
+    task: Shown,
     duration: Duration,
     status: Status,
     message: String,
@@ -22,14 +25,14 @@ struct Case {
 
 /// Collects results and prints them as XML.
 #[derive(Default)]
-pub struct Junit(Mutex<IndexMap<String, Vec<Case>>>);
+pub struct Junit(Mutex<IndexMap<Shown, Vec<Case>>>);
 
-impl Reporter for Junit {
-    fn event(&self, event: Event) {
+impl ForPeople for Junit {
+    fn told(&self, event: Event<Shown, Fields>) {
         let mut plays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::TaskResult { task, host, status, duration, result, .. } => {
-                let message = result.get("msg").or_else(|| result.get("skip_reason")).map(failure::text);
+                let message = result.lines("msg").or_else(|| result.lines("skip_reason"));
                 plays.entry(task.play).or_default().push(Case {
                     host,
                     task: task.name,
@@ -39,10 +42,10 @@ impl Reporter for Junit {
                     details: failure::details(&result),
                 });
             }
-            Event::Warning { message } => eprintln!("warning: {message}"),
+            Event::Warning { message } => terminal::warn(&message),
             Event::Recap { .. } => {
                 // A reader that is gone has no use for the rest.
-                let _ = std::io::stdout().lock().write_all(xml(&plays).as_bytes());
+                let _ = terminal::out(&xml(&plays));
             }
             Event::PlayStart { play, .. } => {
                 plays.entry(play).or_default();
@@ -52,7 +55,7 @@ impl Reporter for Junit {
     }
 }
 
-fn xml(plays: &IndexMap<String, Vec<Case>>) -> String {
+fn xml(plays: &IndexMap<Shown, Vec<Case>>) -> String {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
     for (play, cases) in plays {
         let count = |wanted: &[Status]| cases.iter().filter(|c| wanted.contains(&c.status)).count();

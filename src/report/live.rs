@@ -9,7 +9,10 @@ use std::{
 use console::style;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Event, Status};
+use super::{
+    Event, Status,
+    shown::{Fields, Shown},
+};
 
 /// The display of this process, so that questions and warnings can be put past it.
 static DISPLAY: Mutex<Option<MultiProgress>> = Mutex::new(None);
@@ -53,15 +56,15 @@ pub struct Live {
 
 #[derive(Default)]
 struct State {
-    rows: HashMap<String, ProgressBar>,
+    rows: HashMap<Shown, ProgressBar>,
     /// Hosts without a line, for lack of room.
-    rest: Vec<String>,
+    rest: Vec<Shown>,
     width: usize,
     tasks: usize,
     hosts: usize,
     done: usize,
     results: usize,
-    per_host: HashMap<String, usize>,
+    per_host: HashMap<Shown, usize>,
     changed: usize,
     failed: usize,
 }
@@ -82,7 +85,7 @@ impl Live {
     }
 
     /// Takes note of an event.
-    pub fn event(&self, event: &Event) {
+    pub fn event(&self, event: &Event<Shown, Fields>) {
         let mut state = self.state();
         match event {
             Event::PlayStart { tasks, .. } => state.tasks = *tasks,
@@ -126,7 +129,7 @@ impl Live {
         self.whole.set_message(summary(&state));
     }
 
-    fn batch(&self, state: &mut State, hosts: &[String]) {
+    fn batch(&self, state: &mut State, hosts: &[Shown]) {
         for (_, row) in state.rows.drain() {
             row.finish_and_clear();
             self.display.remove(&row);
@@ -141,15 +144,15 @@ impl Live {
         hosts.iter().take(room).for_each(|host| self.row(state, host));
     }
 
-    fn row(&self, state: &mut State, host: &str) {
+    fn row(&self, state: &mut State, host: &Shown) {
         let row = self.display.insert_before(&self.whole, ProgressBar::new_spinner());
         row.set_style(line_style("{spinner:.cyan} {prefix} {wide_msg} {elapsed:>6}"));
         row.set_prefix(format!("{host:<width$.30}", width = state.width));
         row.enable_steady_tick(Duration::from_millis(120));
-        state.rows.insert(host.to_owned(), row);
+        state.rows.insert(host.clone(), row);
     }
 
-    fn done(&self, state: &mut State, host: &str) {
+    fn done(&self, state: &mut State, host: &Shown) {
         state.done += 1;
         state.rest.retain(|h| h != host);
         if let Some(row) = state.rows.remove(host) {
@@ -173,7 +176,7 @@ fn line_style(template: &str) -> ProgressStyle {
 }
 
 /// How far a host is: `12/100 `.
-fn nth(state: &State, host: &str) -> String {
+fn nth(state: &State, host: &Shown) -> String {
     let done = state.per_host.get(host).copied().unwrap_or(0);
     format!("{}/{} ", done, state.tasks.max(done))
 }

@@ -1,6 +1,10 @@
 //! What the user sees: progress, lines, JSON, recap, diffs.
+//!
+//! Nothing of what a host, a file or a template says reaches a terminal as it is. Three things hold that: reporters for people
+//! get texts of the type [`Shown`] alone ([`ForPeople`]), errors go through [`diagnostic`], and only [`terminal`] may print.
 
 mod adhoc;
+mod diagnostic;
 mod diff;
 mod event;
 mod failure;
@@ -11,16 +15,19 @@ mod junit;
 mod live;
 mod profile;
 mod recap;
+mod shown;
+pub mod terminal;
 mod timeline;
 mod yamlish;
 
 use std::sync::Arc;
 
 pub use adhoc::AdHoc;
-pub use event::{Counts, Event, Reporter, Silent, Status, TaskLine};
-pub use failure::whole_words;
+pub use diagnostic::install as install_diagnostics;
+pub use event::{Certainty, Counts, Event, ForPeople, Marks, Reporter, Silent, Status, TaskLine};
 pub use live::{aside, end};
 pub use profile::Profile;
+pub use shown::{Fields, Shown, json as json_text};
 pub use timeline::Timeline;
 
 /// What a run prints.
@@ -43,9 +50,4 @@ pub fn reporter(output: Output, verbosity: u8, only_changes: bool, live: bool) -
         Output::Json => Arc::new(json::JsonLines),
         Output::Junit => Arc::new(junit::Junit::default()),
     }
-}
-
-/// Whether check mode leaves open what a run would come to: the task or one it depends on was not carried out.
-pub fn open(result: &serde_json::Value) -> bool {
-    result.get("depends_on").is_some() || result.get("would_run").is_some()
 }

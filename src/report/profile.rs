@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
-    io::Write as _,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,7 +10,7 @@ use std::{
 use indexmap::IndexMap;
 use indicatif::HumanBytes;
 
-use super::{Event, Reporter, recap::count};
+use super::{Event, Reporter, recap::count, shown, terminal};
 
 /// So many lines per list.
 const MOST: usize = 15;
@@ -46,11 +45,12 @@ impl Reporter for Profile {
         let mut text = None;
         match &event {
             Event::TaskResult { task, duration, .. } => {
-                let entry = seen.tasks.entry(task.name.clone()).or_default();
+                let entry = seen.tasks.entry(shown::line(&task.name).into_owned()).or_default();
                 *entry = (entry.0.max(*duration), entry.1 + *duration, entry.2 + 1);
             }
             Event::Transfer { host, what, done, .. } => {
-                seen.bytes.insert((host.clone(), what.clone()), *done);
+                let key = [host, what].map(|text| shown::line(text).into_owned());
+                seen.bytes.insert(key.into(), *done);
             }
             Event::RoundTrip { host, duration, up, down, .. } => {
                 let entry = seen.hosts.entry(host.clone()).or_default();
@@ -66,10 +66,10 @@ impl Reporter for Profile {
         self.inner.event(event);
         if let Some(text) = text {
             // A reader that is gone has no use for the rest.
-            let _ = match self.to_stderr {
-                true => std::io::stderr().write_all(text.as_bytes()),
-                false => std::io::stdout().write_all(text.as_bytes()),
-            };
+            match self.to_stderr {
+                true => terminal::err(text.trim_end_matches('\n')),
+                false => drop(terminal::out(&text)),
+            }
         }
     }
 }
@@ -88,7 +88,8 @@ fn told(seen: &Seen, mut round_trips: Vec<(&str, u64)>) -> String {
         let (spent, up, down, waited) = seen.hosts.get(*host).copied().unwrap_or_default();
         let _ = write!(
             out,
-            "{number:>9}  {host}: {:.3} s, {} sent, {} received",
+            "{number:>9}  {}: {:.3} s, {} sent, {} received",
+            shown::line(host),
             spent.as_secs_f64(),
             HumanBytes(up),
             HumanBytes(down)

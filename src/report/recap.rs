@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use console::style;
 
-use super::Counts;
+use super::{Counts, shown::Shown};
 
 /// Ansible's recap, and what it comes to. `undecided`, in check mode: commands that would run, and tasks that depend on them.
 pub fn recap(
-    hosts: &[(String, Counts)],
+    hosts: &[(Shown, Counts)],
     duration: Duration,
-    round_trips: &BTreeMap<String, u64>,
+    round_trips: &BTreeMap<Shown, u64>,
     check: bool,
     undecided: (usize, usize),
 ) -> String {
@@ -40,7 +40,7 @@ pub fn recap(
     out
 }
 
-fn verdict(hosts: &[(String, Counts)], check: bool, (running, depending): (usize, usize)) -> String {
+fn verdict(hosts: &[(Shown, Counts)], check: bool, (running, depending): (usize, usize)) -> String {
     let changes: u64 = hosts.iter().map(|(_, c)| u64::from(c.changed)).sum();
     let on = hosts.iter().filter(|(_, c)| c.changed > 0).count() as u64;
     let bad = hosts.iter().filter(|(_, c)| c.failed + c.unreachable > 0).count() as u64;
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn says_what_it_came_to() {
-        let hosts = |changed, failed| vec![("h1".to_owned(), Counts { ok: 3, changed, failed, ..Counts::default() })];
+        let hosts = |changed, failed| vec![(Shown::line("h1"), Counts { ok: 3, changed, failed, ..Counts::default() })];
         assert_eq!(verdict(&hosts(0, 0), true, (0, 0)), "no changes: all hosts are as described");
         assert_eq!(
             verdict(&hosts(2, 0), true, (1, 2)),

@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexSet;
 use serde_json::{Value as Json, json};
 
-use super::{Event, Reporter};
+use super::{Event, Reporter, shown, terminal};
 
 /// The page, with a place for the data. It draws hosts as lanes: tasks above, round trips and uploads below.
 const PAGE: &str = include_str!("timeline.html");
@@ -72,14 +72,16 @@ impl Seen {
     fn note(&mut self, event: &Event, now: Duration) {
         let end = milliseconds(now);
         match event {
-            Event::RunStart { check, playbooks, .. } => (self.check, self.title) = (*check, playbooks.join(", ")),
+            Event::RunStart { check, playbooks, .. } => {
+                (self.check, self.title) = (*check, text(&playbooks.join(", ")))
+            }
             Event::PlayStart { play, hosts, .. } => {
                 // Lanes stand in the order of the inventory, whichever host is first.
-                self.hosts.extend(hosts.iter().cloned());
-                self.plays.push(json!([end, play]));
+                self.hosts.extend(hosts.iter().map(|host| text(host)));
+                self.plays.push(json!([end, text(play)]));
             }
             Event::TaskResult { task, host, status, duration, .. } => {
-                let (host, name) = (self.lane(host), self.names.insert_full(task.name.clone()).0);
+                let (host, name) = (self.lane(host), self.names.insert_full(text(&task.name)).0);
                 self.tasks.push(json!([host, name, milliseconds(now.saturating_sub(*duration)), end, status]));
             }
             Event::RoundTrip { host, duration, work, questions, up, down } => {
@@ -97,13 +99,13 @@ impl Seen {
                 if done == total {
                     self.sending.remove(&key);
                     let host = self.lane(host);
-                    self.uploads.push(json!([host, began, end, what, total]));
+                    self.uploads.push(json!([host, began, end, text(what), total]));
                 }
             }
             Event::Recap { .. } => {
                 let page = self.page(end);
                 if let Err(error) = self.file.write_all(page.as_bytes()) {
-                    eprintln!("warning: cannot write the timeline: {error}");
+                    terminal::warn(&format!("cannot write the timeline: {error}"));
                 }
             }
             _ => {}
@@ -111,9 +113,10 @@ impl Seen {
     }
 
     fn lane(&mut self, host: &str) -> usize {
-        match self.hosts.get_index_of(host) {
+        let host = text(host);
+        match self.hosts.get_index_of(&host) {
             Some(lane) => lane,
-            None => self.hosts.insert_full(host.to_owned()).0,
+            None => self.hosts.insert_full(host).0,
         }
     }
 
@@ -125,6 +128,11 @@ impl Seen {
         // Nothing in a name may end the element that holds the data.
         PAGE.replacen("@DATA@", &data.to_string().replace('<', "\\u003c"), 1)
     }
+}
+
+/// A name as a page may have it: nothing that turns the direction of what stands beside it.
+fn text(name: &str) -> String {
+    shown::line(name).into_owned()
 }
 
 /// Milliseconds with one digit behind the point.

@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use super::shown;
+
 /// Fields that are of no interest to a reader.
 fn hidden(name: &str) -> bool {
     name.starts_with("_ansible")
@@ -22,7 +24,7 @@ pub fn fields(result: &Json, indent: usize) -> String {
 
 /// Renders one field.
 pub fn entry(out: &mut String, name: &str, value: &Json, indent: usize) {
-    let blanks = " ".repeat(indent);
+    let (blanks, name) = (" ".repeat(indent), shown::line(name));
     match value {
         Json::Object(map) if !map.is_empty() => {
             out.push_str(&format!("{blanks}{name}:\n"));
@@ -39,7 +41,7 @@ pub fn entry(out: &mut String, name: &str, value: &Json, indent: usize) {
         }
         Json::String(text) if text.trim_end_matches('\n').contains('\n') => {
             out.push_str(&format!("{blanks}{name}: |\n"));
-            for line in text.lines() {
+            for line in shown::block(text).lines() {
                 out.push_str(format!("{blanks}  {line}").trim_end());
                 out.push('\n');
             }
@@ -51,8 +53,8 @@ pub fn entry(out: &mut String, name: &str, value: &Json, indent: usize) {
 fn scalar(value: &Json) -> String {
     match value {
         Json::String(text) if text.is_empty() => "\"\"".to_owned(),
-        Json::String(text) => text.trim_end_matches('\n').to_owned(),
-        other => other.to_string(),
+        Json::String(text) => shown::line(text.trim_end_matches('\n')).into_owned(),
+        other => shown::json(&other.to_string()),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{
-    Run,
+    Run, connection, facts,
     host::{Frame, HostRun},
     item::context,
+    keyword,
     machine::{Actor, Machine},
     program::Op,
     task::{self, Prepared, Readiness},
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     fact::{Missing, Probe},
     module::PlanError,
-    playbook::{Action, LoopKind, MetaAction, SearchKind, Task, expression_parameter},
+    playbook::{Action, LoopKind, MetaAction, SearchKind, Task, VarMap, expression_parameter},
     template::{Context, References},
     yaml::{Node, Value},
 };
@@ -37,6 +38,21 @@ pub struct Features {
     pub sets: Arc<Vec<String>>,
     /// It may set variables whose names are not known.
     pub sets_unknown: bool,
+    /// It may bring a host into being, or change the groups of this one.
+    pub regroups: Option<Regroups>,
+    /// It acts on another host.
+    pub delegated: bool,
+    /// Its variables, or those of its play or role, say at which address.
+    pub leads_elsewhere: bool,
+}
+
+/// What `add_host` and `group_by` leave unknown for the tasks behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regroups {
+    /// Other hosts' variables.
+    Others,
+    /// This host's too.
+    Own,
 }
 
 impl Run {
@@ -71,6 +87,8 @@ impl Run {
             }
             nodes.extend(free_form.iter().chain(template));
             match name.as_str() {
+                "ansible.builtin.add_host" => features.regroups = Some(Regroups::Others),
+                "ansible.builtin.group_by" => features.regroups = Some(Regroups::Own),
                 "ansible.builtin.set_fact" => sets.extend(args.iter().map(|(key, _)| key.key_text())),
                 "ansible.builtin.setup"
                 | "ansible.builtin.service_facts"
@@ -100,7 +118,10 @@ impl Run {
         nodes.extend(task.scope.module_defaults());
         let keywords = task.scope.chain().flat_map(|s| {
             let k = &s.keywords;
-            [&k.become_, &k.become_user, &k.delegate_to, &k.run_once, &k.check_mode].into_iter().flatten()
+            let who = [&k.become_, &k.become_user, &k.become_method, &k.become_flags, &k.become_exe];
+            let places = [&k.connection, &k.remote_user, &k.port, &k.delegate_to, &k.delegate_facts];
+            let how = [&k.run_once, &k.check_mode, &k.ignore_unreachable];
+            who.into_iter().chain(places).chain(how).flatten()
         });
         nodes.extend(keywords);
         for vars in task.scope.vars() {
@@ -114,6 +135,11 @@ impl Run {
         features.judged = Arc::new(self.expressions(judging));
         all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
         self.template_names(task, &mut all);
+        let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
+        let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.params, &role.defaults]);
+        let leads = |vars: &VarMap| connection::HOST.iter().any(|name| vars.contains_key(*name));
+        features.leads_elsewhere = maps.chain(roles).any(leads);
+        features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
         features.references = Arc::new(all);
         features.sets = Arc::new(sets);
         features
@@ -154,6 +180,13 @@ impl Run {
         features.references.acts || self.engine.all_references(&features.references, vars).acts
     }
 
+    /// What the variables that say how a host is reached, and who acts, are made of.
+    pub fn connection_references(&self, vars: &Context) -> References {
+        let given = [connection::NAMES, keyword::NAMES].map(|names| vars.among(names)).concat();
+        let names = given.into_iter().map(str::to_owned).collect();
+        self.engine.all_references(&References { names, ..References::default() }, vars)
+    }
+
     /// Whether a task reads other hosts' variables, through its own variables too.
     pub fn reads_others(&self, features: &Features, vars: &Context) -> bool {
         features.references.hostvars || self.engine.all_references(&features.references, vars).hostvars
@@ -173,20 +206,25 @@ impl HostRun {
         }
         if current.loop_.is_some() {
             // A module may ask again once it knows the first answers: each such round is one for all items.
-            self.questions(current, &self.vars(current), &mut found);
+            self.questions(current, &self.frames, &self.vars(current), &mut found);
         }
         let mut frames = self.frames.clone();
         let mut unknown = Unknown::default();
         unknown.add(&self.run.features(current));
+        let mut connections = Vec::new();
         let mut asked = 0;
         while asked < window {
             let Some(task) = self.following(&mut frames) else { break };
             asked += 1;
             let features = self.run.features(&task);
             let vars = self.vars_in(&task, &frames);
-            if unknown.reaches(&self.run, &features, &vars) {
+            let reached = unknown.reaches(&self.run, &features, &vars)
+                || unknown.settings
+                || (unknown.some()
+                    && unknown.names_any(self.connection_reads(&mut connections, &task, &frames, &vars)));
+            if reached {
                 unknown.add(&features);
-                if features.sets_unknown {
+                if features.sets_unknown || unknown.own_groups {
                     break;
                 }
                 continue;
@@ -194,7 +232,7 @@ impl HostRun {
             if !matches!(task.action, Action::Module { .. }) {
                 break;
             }
-            self.questions(&task, &vars, &mut found);
+            self.questions(&task, &frames, &vars, &mut found);
             unknown.add(&features);
         }
         found
@@ -207,6 +245,23 @@ impl HostRun {
         // Whatever was known before the change is about to be stale: ask for all of it.
         mine.map(|(.., probes)| probes.into_iter().filter(|p| !matches!(p, Probe::Api(_))).collect())
             .unwrap_or_default()
+    }
+
+    /// What the connection of a task is made of. Tasks of one role and one include have the same, but for what stands with the task,
+    /// which is among its own references.
+    fn connection_reads<'c>(
+        &self,
+        known: &'c mut Vec<(Option<usize>, usize, References)>,
+        task: &Task,
+        frames: &[Frame],
+        vars: &Context,
+    ) -> &'c References {
+        let (role, depth) = (task.scope.role().map(|role| Arc::as_ptr(role) as usize), frames.len());
+        let at = known.iter().position(|(r, d, _)| (*r, *d) == (role, depth)).unwrap_or_else(|| {
+            known.push((role, depth, self.run.connection_references(vars)));
+            known.len() - 1
+        });
+        &known[at].2
     }
 
     fn vars_in(&self, task: &Task, frames: &[Frame]) -> Context {
@@ -247,7 +302,13 @@ impl HostRun {
         }
     }
 
-    fn questions(&self, task: &Arc<Task>, vars: &Context, found: &mut Vec<(Arc<Machine>, Actor, Vec<Probe>)>) {
+    fn questions(
+        &self,
+        task: &Arc<Task>,
+        frames: &[Frame],
+        vars: &Context,
+        found: &mut Vec<(Arc<Machine>, Actor, Vec<Probe>)>,
+    ) {
         // Whatever is wrong with a coming task is told when its turn comes.
         let Ok(items) = task::items(&self.run, task, vars) else { return };
         let all: Vec<Context> = match &items {
@@ -255,7 +316,7 @@ impl HostRun {
             Some(items) => (0..items.len()).map(|i| vars.with(task::item_vars(task, items, i))).collect(),
         };
         for vars in all {
-            let Ok(Readiness::Ready(prepared)) = task::prepare(&self.run, task, &vars, &self.host.name) else {
+            let Ok(Readiness::Ready(prepared)) = task::prepare(self, frames, task, &vars) else {
                 continue;
             };
             let context = context(&prepared, &self.host.name);
@@ -286,45 +347,51 @@ impl HostRun {
     }
 }
 
-/// Variables that a task not yet done may set.
+/// What a task not yet done may set.
 #[derive(Default)]
 struct Unknown {
     names: BTreeSet<String>,
     facts: bool,
+    /// Hosts may appear.
+    hosts: bool,
+    /// This host's groups may change, and with them any of its variables.
+    own_groups: bool,
+    /// Among the names is one that says how a host is reached, or who acts.
+    settings: bool,
 }
 
 impl Unknown {
     fn add(&mut self, features: &Features) {
+        self.settings |= features.sets.iter().any(|name| facts::is_setting(name));
         self.names.extend(features.sets.iter().cloned());
         self.facts |= features.sets_unknown;
+        self.hosts |= features.regroups.is_some();
+        self.own_groups |= features.regroups == Some(Regroups::Own);
+    }
+
+    fn some(&self) -> bool {
+        !self.names.is_empty() || self.facts
     }
 
     /// Whether a task reads any of them or another host's, through other variables too.
     fn reaches(&self, run: &Run, features: &Features, vars: &Context) -> bool {
         let all = run.engine.all_references(&features.references, vars);
-        let some = !self.names.is_empty() || self.facts;
         // What is looked up by doing something is done once, when its task's turn has come.
         // A name that is a template itself may be any.
         all.hostvars
+            || self.own_groups
+            || (self.hosts && features.delegated)
             || self.names.iter().any(|name| name.contains("{{"))
             || all.acts
-            || (some && (all.any || all.names.iter().any(|n| self.names.contains(n) || (self.facts && is_fact(n)))))
+            || (self.some() && self.names_any(&all))
+    }
+
+    fn names_any(&self, read: &References) -> bool {
+        read.any || read.names.iter().any(|n| self.names.contains(n) || (self.facts && is_fact(n)))
     }
 }
 
 /// Connection settings are `ansible_…` too, and are no facts.
 fn is_fact(name: &str) -> bool {
-    name == "ansible_facts"
-        || (name.starts_with("ansible_")
-            && ![
-                "ansible_host",
-                "ansible_port",
-                "ansible_user",
-                "ansible_connection",
-                "ansible_check_mode",
-                "ansible_play_hosts",
-            ]
-            .contains(&name)
-            && !name.starts_with("ansible_ssh_")
-            && !name.starts_with("ansible_become"))
+    name == "ansible_facts" || (name.starts_with("ansible_") && facts::may_be_variable(name))
 }

@@ -11,6 +11,9 @@ use crate::{
     module::{StepOutput, quote},
 };
 
+/// How large a kubeconfig, or a file that it names, may be.
+const LARGEST: usize = 1 << 20;
+
 /// A machine as one of its users.
 struct As<'a> {
     machine: &'a Arc<Machine>,
@@ -20,13 +23,23 @@ struct As<'a> {
 impl Transport for As<'_> {
     fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<u8>, String>> {
         Box::pin(async move {
-            let work = Work::new(match path.strip_prefix("~/") {
-                Some(rest) => format!("cat -- \"$HOME\"/{}", quote(rest)),
-                None => format!("cat -- {}", quote(path)),
-            });
+            let file = match path.strip_prefix("~/") {
+                Some(rest) => format!("\"$HOME\"/{}", quote(rest)),
+                None => quote(path).into_owned(),
+            };
+            // A pipe or a device would keep it waiting, or have no end.
+            let work = Work::new(format!(
+                "f={file}; case $f in -*) f=./$f ;; esac\n\
+                 if [ -e \"$f\" ] && [ ! -f \"$f\" ]; then echo 'it is no regular file' >&2; exit 1; fi\n\
+                 head -c {} \"$f\"",
+                LARGEST + 1
+            ));
             let sent = self.machine.send(self.actor, &[work], &[]).await;
             let outputs = sent.map_err(|(error, _)| text(error))?;
             match outputs.into_iter().next() {
+                Some(output) if output.success() && output.stdout.len() > LARGEST => {
+                    Err(format!("it is larger than {LARGEST} bytes"))
+                }
                 Some(output) if output.success() => Ok(output.stdout),
                 Some(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
                 None => Err("the host did not answer".to_owned()),
@@ -40,6 +53,14 @@ impl Transport for As<'_> {
             let stream = session.tunnel(host, port).await.map_err(|e| super::machine::explain(&e))?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
+    }
+
+    fn is_own(&self) -> bool {
+        self.machine.is_local() && self.actor.is_none()
+    }
+
+    fn actor(&self) -> String {
+        self.actor.as_ref().map_or_else(String::new, |b| b.user.clone())
     }
 }
 

@@ -8,16 +8,17 @@ use std::{
 use super::{
     barrier::Position,
     guard::{Guard, Moved},
-    host::{HostRun, Outcome, Stop},
-    item::{add_links, context, script, temporary},
+    host::{HostRun, Stop},
+    item::{add_links, script},
     machine::{MachineError, Work},
-    task::{Prepared, TaskError},
+    outcome::Outcome,
+    task::Prepared,
 };
 use crate::{
     fact::{Probe, Resource},
-    module::{Change, Content, FileWrite, Plan, Step, StepOutput, quote},
+    module::{Change, Content, FileWrite, Plan, Step, StepOutput, place, quote},
     playbook::Task,
-    report::{Event, Status},
+    report::Event,
     ssh::{Output, UploadSource},
     template::Context,
 };
@@ -96,29 +97,7 @@ impl HostRun {
             prepared.machine.forget_all();
             return Ok(None);
         }
-        Ok(Some(self.judge(task, prepared, plan, &outputs)))
-    }
-
-    fn judge(&self, task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
-        let context = context(prepared, &self.host.name);
-        match prepared.module.finish(&context, plan, outputs) {
-            Ok(mut result) => {
-                let changed =
-                    result.get("changed").and_then(serde_json::Value::as_bool).unwrap_or_else(|| plan.would_change());
-                let failed = result.get("failed").and_then(serde_json::Value::as_bool).unwrap_or(false);
-                result.insert("changed".into(), changed.into());
-                result.insert("failed".into(), failed.into());
-                let status = match (failed, changed) {
-                    (true, _) => Status::Failed,
-                    (false, true) => Status::Changed,
-                    (false, false) => Status::Ok,
-                };
-                let mut outcome = Outcome::new(status, result);
-                outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
-                outcome
-            }
-            Err(failure) => Outcome::failed(&TaskError::from(failure).at(&task.span)),
-        }
+        Ok(Some(self.finish(task, prepared, plan, &outputs)))
     }
 
     /// `timeout`, `async` and `--task-timeout` bound a step.
@@ -136,9 +115,7 @@ impl HostRun {
         match &change.step {
             Step::Write(write) => self.write(prepared, write, before).await,
             Step::Upload { content, then } => {
-                // The same work has the same name; its slashes are no folders.
-                let name =
-                    temporary(&format!("upload/{}", then.replace('/', " "))).replace("upload/.bringup-", "upload-");
+                let name = format!("upload-{}", place::key());
                 let folder = self
                     .send(
                         &prepared.machine,
@@ -149,14 +126,19 @@ impl HostRun {
                     .await?;
                 let folder =
                     folder.first().map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+                if folder.is_empty() {
+                    let error = Some("there is no folder for it on the host".to_owned());
+                    return Ok(StepOutput { status: 1, error, ..StepOutput::default() });
+                }
                 let path = format!("{folder}/{name}");
                 if let Some(failed) = self.upload(prepared, content, &path, &change.what).await? {
                     return Ok(failed);
                 }
                 let script = format!(
-                    "upload={}\n( {before}{}{then}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
+                    "upload={}\n( {before}{}{}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
                     quote(&path),
-                    prepared.environment
+                    prepared.environment,
+                    place::keyed(then.clone())
                 );
                 self.one(prepared, script).await
             }
@@ -193,7 +175,7 @@ impl HostRun {
                 prepared.machine.reset().await;
                 self.reconnect(prepared, *timeout, *sleep, ":").await
             }
-            Step::Script(script) => self.one(prepared, format!("{before}{script}")).await,
+            Step::Script(script) => self.one(prepared, format!("{before}{}", place::keyed(script.clone()))).await,
         }
     }
 
@@ -253,23 +235,24 @@ impl HostRun {
         }
     }
 
-    /// Sends a large file beside its target, its name noted on the host first, and moves it into place.
+    /// Sends a large file into a folder beside its target, whose name is noted on the host first, and moves it into place.
     async fn write(&mut self, prepared: &Prepared, write: &FileWrite, before: &str) -> Result<StepOutput, Stop> {
-        let tmp = temporary(&write.path);
-        let note = format!("\"$d/sending/{}\"", tmp.rsplit('/').next().unwrap_or_default());
+        let key = place::key();
         let folder = super::lock::FOLDER;
-        let prepare = format!("{folder}umask 077; mkdir -p \"$d/sending\" && printf %s {} >{note}", quote(&tmp));
-        let noted = self.one(prepared, prepare).await?;
-        if noted.status != 0 || noted.error.is_some() {
-            return Ok(noted);
+        let prepare = format!("__k={key}\n{}{}", super::lock::sending(&key, &write.place), write.folder());
+        let made = self.one(prepared, prepare).await?;
+        if made.status != 0 || made.error.is_some() {
+            return Ok(made);
         }
+        let made = String::from_utf8_lossy(&made.stdout).into_owned();
         let what = write.path.rsplit('/').next().unwrap_or_default().to_owned();
-        if let Some(failed) = self.upload(prepared, &write.content, &tmp, &what).await? {
+        let path = format!("{made}/{}", write.place.name);
+        if let Some(failed) = self.upload(prepared, &write.content, &path, &what).await? {
             return Ok(failed);
         }
-        let script = write.script(&tmp, true);
-        let behind = format!("r=$?\n{folder}rm -f -- {note} {}\nexit $r", quote(&tmp));
-        self.one(prepared, format!("( {before}{}{script}\n)\n{behind}", prepared.environment)).await
+        let script = write.received();
+        let behind = format!("r=$?\n{folder}rm -f -- \"$d/sending/{key}\"\nexit $r");
+        self.one(prepared, format!("( {before}{}__k={key}\n{script}\n)\n{behind}", prepared.environment)).await
     }
 
     async fn until(

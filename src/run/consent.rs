@@ -1,6 +1,6 @@
 //! `--step`: the user is asked before each task, once for all hosts.
 
-use std::{collections::HashMap, io::IsTerminal};
+use std::collections::HashMap;
 
 use super::{
     Run,
@@ -8,7 +8,7 @@ use super::{
     host::{HostRun, Stop},
     lock,
 };
-use crate::{playbook::Task, template::Context};
+use crate::{playbook::Task, report::terminal, template::Context};
 
 /// What the user answered.
 #[derive(Debug, Default)]
@@ -39,15 +39,8 @@ impl Run {
         if let Some(known) = consents.tasks.get(&position) {
             return *known;
         }
-        let answer = crate::report::aside(|| {
-            eprint!("Perform task: {name} (N)o/(y)es/(c)ontinue: ");
-            let mut line = String::new();
-            let read = std::io::stdin().read_line(&mut line);
-            if !std::io::stdin().is_terminal() {
-                eprintln!();
-            }
-            read.map(|_| line.trim().to_lowercase()).unwrap_or_default()
-        });
+        let question = format!("Perform task: {name} (N)o/(y)es/(c)ontinue:");
+        let answer = terminal::ask(&question).map(|line| line.trim().to_lowercase()).unwrap_or_default();
         consents.all = matches!(answer.as_str(), "c" | "continue");
         let yes = consents.all || matches!(answer.as_str(), "y" | "yes");
         consents.tasks.insert(position, yes);

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     barrier::Position,
-    host::{Frame, HostRun, Outcome, Stop},
+    host::{Frame, HostRun, Stop},
+    outcome::Outcome,
     program::{Op, Program},
     step::skipped,
     task::{self, TaskError},
@@ -69,7 +70,7 @@ impl HostRun {
             }
             MetaAction::ResetConnection => {
                 self.flush().await?;
-                if let Ok((machine, _)) = self.run.reach(&self.host.name, &task.scope, vars) {
+                if let Ok((machine, _)) = self.run.reach(&self.host.name, &task.scope, vars, vars) {
                     machine.reset().await;
                 }
                 self.advance();
@@ -118,14 +119,14 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let outcome = self.depends(self.run.known_machine(&self.host.name).as_deref(), &on);
+            let outcome = self.depends(self.run.machines_of(&self.host.name).first().map(AsRef::as_ref), &on);
             return self.conclude(task, position, vars, outcome).await;
         }
         let items = match task::items(&self.run, task, vars) {
             Ok(items) => items,
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         };
-        let count = items.as_ref().map_or(1, Vec::len);
+        let count = items.as_ref().map_or(1, |items| items.len());
         let mut frames = Vec::new();
         let mut result = Map::new();
         let mut skipped_by = None;

@@ -12,7 +12,7 @@ use super::Run;
 use crate::{
     module::{Controller, Failure, Folder, TemplateOptions},
     playbook::{Scope, SearchKind},
-    template::{Context, Loader, TemplateError, Var},
+    template::{Context, Loader, TemplateError, Trust, Var},
     yaml::Source,
 };
 
@@ -21,12 +21,14 @@ pub struct TaskController {
     run: Arc<Run>,
     scope: Arc<Scope>,
     vars: Context,
+    /// Whose words the parameters are that are evaluated again.
+    trust: Trust,
 }
 
 impl TaskController {
     /// Returns the view from a task.
-    pub fn new(run: Arc<Run>, scope: Arc<Scope>, vars: Context) -> TaskController {
-        TaskController { run, scope, vars }
+    pub fn new(run: Arc<Run>, scope: Arc<Scope>, vars: Context, trust: Trust) -> TaskController {
+        TaskController { run, scope, vars, trust }
     }
 
     fn search(&self, folder: SearchKind, name: &str) -> Result<PathBuf, Failure> {
@@ -52,6 +54,10 @@ fn source(path: &Path) -> Result<Arc<Source>, Failure> {
 }
 
 impl Controller for TaskController {
+    fn verbosity(&self) -> i64 {
+        i64::from(self.run.options.verbosity)
+    }
+
     fn find(&self, folder: Folder, name: &str) -> Result<PathBuf, Failure> {
         let folder = match folder {
             Folder::Files => SearchKind::Files,
@@ -83,13 +89,17 @@ impl Controller for TaskController {
 
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {
         match expression {
-            Json::String(text) => self.run.engine.condition_at(text, None, &self.vars).map_err(failure),
+            Json::String(text) => self.run.engine.condition_of(text, &self.trust, &self.vars).map_err(failure),
+            Json::Array(_) | Json::Object(_) => {
+                Err(Failure::new(format!("{expression} is no condition"))
+                    .help("a condition is an expression, or true or false"))
+            }
             other => Ok(super::keyword::truth(other)),
         }
     }
 
     fn value(&self, expression: &str) -> Result<Option<Json>, Failure> {
-        match self.run.engine.expression(expression, None, &self.vars) {
+        match self.run.engine.expression_of(expression, &self.trust, &self.vars) {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.is_undefined() => Ok(None),
             Err(error) => Err(failure(error)),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::{
     Run,
@@ -15,13 +15,12 @@ use super::{
     pending::Outstanding,
     play::Batch,
     program::{Landing, Op, Program},
-    task::TaskError,
     variables::{Host, TaskVars},
 };
 use crate::{
     inventory::{Layers, Level, Vars},
     playbook::Task,
-    report::{Event, Status, TaskLine},
+    report::{Event, Marks, Status, TaskLine},
     template::Context,
 };
 
@@ -190,10 +189,11 @@ impl HostRun {
 
     /// Handlers that an earlier run was cut off before: they are due as if notified now.
     pub(super) fn take_owed(&mut self) {
-        let Some(machine) = self.run.known_machine(&self.host.name) else { return };
         let handlers = self.handlers.clone();
-        for name in machine.take_owed(|name| !handlers.find(name).is_empty()) {
-            self.notified.extend(handlers.find(&name));
+        for machine in self.run.machines_of(&self.host.name) {
+            for name in machine.take_owed(|name| !handlers.find(name).is_empty()) {
+                self.notified.extend(handlers.find(&name));
+            }
         }
     }
 
@@ -322,6 +322,7 @@ impl HostRun {
             duration: Duration::ZERO,
             diff: Vec::new(),
             result,
+            marks: Marks::default(),
         });
         self.batch.host_failed(&self.host.name, &self.at);
         self.run.host_gone(&self.host.name, status);
@@ -373,41 +374,5 @@ impl HostRun {
             self.run.tell(Event::Waited { host: self.host.name.clone(), duration: began.elapsed() });
         }
         if self.batch.ended(position) { Err(Stop::Ended) } else { Ok(()) }
-    }
-}
-
-/// What a task came to on a host, before it is told.
-pub struct Outcome {
-    /// How it ended.
-    pub status: Status,
-    /// The registered result.
-    pub result: Map<String, Json>,
-    /// Differences.
-    pub diff: Vec<crate::module::Diff>,
-    /// When it began.
-    pub began: Instant,
-    /// Events of the items.
-    pub events: Vec<Event>,
-}
-
-impl Outcome {
-    /// Returns an outcome with a status and a result.
-    pub fn new(status: Status, result: Map<String, Json>) -> Outcome {
-        Outcome { status, result, diff: Vec::new(), began: Instant::now(), events: Vec::new() }
-    }
-
-    /// Returns a failure.
-    pub fn failed(error: &TaskError) -> Outcome {
-        let mut result = error.result.clone();
-        result.insert("failed".into(), json!(true));
-        result.entry("changed").or_insert(json!(false));
-        result.insert("msg".into(), json!(error.message));
-        if let Some(help) = &error.help {
-            result.insert("help".into(), json!(help));
-        }
-        if let Some(span) = &error.span {
-            result.insert("place".into(), json!(span.place()));
-        }
-        Outcome::new(Status::Failed, result)
     }
 }

@@ -5,45 +5,49 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use serde_json::{Map, Value as Json};
-
-use super::{LOCALHOST, Run, lock, task::TaskError, variables::Host};
-use crate::inventory::{Inventory, InventoryError, Layers, Level, Variable, Vars};
+use super::{LOCALHOST, Run, lock, outcome::Due, task::TaskError, variables::Host};
+use crate::{
+    inventory::{Inventory, InventoryError, Layers, Level, Variable, Vars},
+    module::Effect,
+};
 
 impl Run {
-    /// Takes over what `add_host` and `group_by` have found: hosts and groups for the rest of the run.
-    pub(crate) fn regroup(&self, host: &str, result: &Map<String, Json>) -> Result<(), TaskError> {
-        for item in result.get("results").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_object) {
-            self.regroup(host, item)?;
-        }
-        let text = |value: Option<&Json>| value.and_then(Json::as_str).map(str::to_owned);
-        let texts = |value: Option<&Json>| -> Vec<String> {
-            value.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
-        };
+    /// Takes over what `add_host` and `group_by` ask for: hosts and groups for the rest of the run.
+    pub(crate) fn regroup(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
         let wrong = |error: InventoryError| TaskError::new(error.to_string());
-        let touched = if let Some(added) = result.get("add_host") {
-            let Some(name) = text(added.get("host_name")) else { return Ok(()) };
-            let groups = texts(added.get("groups"));
-            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let vars = added.get("host_vars").and_then(Json::as_object).into_iter().flatten();
-            let vars: Vars = vars.map(|(name, value)| (name.clone(), Variable::from(value.clone()))).collect();
-            let is_new = lock(&self.hosts).get(&name).is_none();
-            self.change_inventory(|inventory| inventory.add_host(&name, &groups, vars)).map_err(wrong)?;
-            // Another host that is at work has its variables in use: it sees its new ones from the next play on.
-            is_new.then_some(name)
-        } else if let Some(group) = text(result.get("add_group")) {
-            let parents = texts(result.get("parent_groups"));
-            let parents: Vec<&str> = parents.iter().map(String::as_str).filter(|p| *p != "all").collect();
-            self.change_inventory(|inventory| inventory.group_by(host, &group, &parents)).map_err(wrong)?;
-            Some(host.to_owned())
-        } else {
-            None
-        };
-        let directory = lock(&self.playbook_dir).clone();
-        if let (Some(host), Some(directory)) = (touched, directory) {
-            self.refresh_host(&host, &directory);
+        for Due { effect, .. } in effects {
+            let touched = match effect.as_ref() {
+                Effect::Host { name, groups, vars } => {
+                    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+                    let vars: Vars =
+                        vars.iter().map(|(name, value)| (name.clone(), Variable::from(value.clone()))).collect();
+                    self.change_inventory(|inventory| inventory.add_host(name, &groups, vars)).map_err(wrong)?;
+                    Some(name.as_str())
+                }
+                Effect::Group { name, parents } => {
+                    let parents: Vec<&str> = parents.iter().map(String::as_str).filter(|p| *p != "all").collect();
+                    self.change_inventory(|inventory| inventory.group_by(host, name, &parents)).map_err(wrong)?;
+                    Some(host)
+                }
+                Effect::Facts(_) | Effect::Variables { .. } => None,
+            };
+            let directory = lock(&self.playbook_dir).clone();
+            if let (Some(host), Some(directory)) = (touched, directory) {
+                self.refresh_host(host, &directory);
+            }
         }
         Ok(())
+    }
+
+    /// The host of the inventory whose address this is.
+    pub(super) fn host_at(&self, address: &str) -> Option<Arc<Host>> {
+        let inventory = self.inventory();
+        let is_there = |host: &Arc<Host>| {
+            let given =
+                inventory.host(&host.name).and_then(|host| host.vars.get("ansible_host").map(Variable::to_json));
+            given.is_some_and(|given| given.as_str() == Some(address))
+        };
+        lock(&self.hosts).values().find(|host| is_there(host)).cloned()
     }
 
     fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
@@ -61,12 +65,7 @@ impl Run {
         layers.push(Level::ExtraVars, Arc::new(self.options.extra_vars.clone()));
         let mut hosts = lock(&self.hosts);
         match hosts.get(name) {
-            Some(host) => {
-                let known = host.layers();
-                let keep = [Level::Facts, Level::IncludeVars, Level::SetFacts];
-                layers.extend(known.layers().iter().filter(|l| keep.contains(&l.level)).cloned());
-                host.restore(layers);
-            }
+            Some(host) => host.refresh(&layers),
             None => {
                 hosts.insert(name.to_owned(), Arc::new(Host::new(name, layers)));
             }

@@ -2,22 +2,23 @@
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use super::{
     barrier::Position,
     guard::Guard,
-    host::{HostRun, Outcome, Stop},
+    host::{HostRun, Stop},
     lock,
     machine::{Actor, Machine, Work},
-    step::{Plain, UNDECIDED, WOULD_RUN, skipped},
+    outcome::Outcome,
+    step::{Plain, skipped},
     task::{self, Prepared, Readiness, TaskError},
 };
 use crate::{
     fact::{Missing, Probe, Resource, State},
-    module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step},
+    module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step, place},
     playbook::Task,
-    report::{Event, Status},
+    report::{Certainty, Event, Status},
     template::Context,
     yaml::{Node, Value},
 };
@@ -38,7 +39,7 @@ impl HostRun {
         plain: &Plain,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();
-        let prepared = match task::prepare(&self.run, task, vars, &self.host.name) {
+        let prepared = match task::prepare(self, &self.frames, task, vars) {
             Ok(Readiness::Skip(condition)) => return Ok(skipped(&condition)),
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
@@ -76,6 +77,9 @@ impl HostRun {
                 }
             };
             outcome.began = began;
+            for due in &mut outcome.effects {
+                due.about.clone_from(&prepared.about);
+            }
             return Ok(outcome);
         }
     }
@@ -131,12 +135,9 @@ impl HostRun {
         if let Some(machine) = machine {
             machine.cloud(&[Resource::Anything], on);
         }
-        let mut result = Map::new();
-        result.insert("changed".into(), json!(false));
-        result.insert("skipped".into(), json!(true));
-        result.insert("depends_on".into(), json!(on));
-        result.insert("skip_reason".into(), json!(format!("depends on {on}")));
-        Outcome::new(Status::Skipped, result)
+        let mut outcome = Outcome::skipped(&format!("depends on {on}"));
+        outcome.doubt(Certainty::DependsOn(on.to_owned()));
+        outcome
     }
 
     /// Asks the questions of this task and of those ahead in one frame.
@@ -150,10 +151,12 @@ impl HostRun {
     ) -> Result<(), Stop> {
         self.run.tell(Event::TaskRunning { task: self.line(task, position, None), host: self.host.name.clone() });
         let mut ahead = self.ahead(task);
-        // What waits to be sent is not there yet for those who ask past it.
+        // What waits to be sent is not there yet for those who ask past it. Nobody is logged in for a question that may wait: the
+        // tasks before it may be what makes the host, the user or the key.
         let waiting = self.waiting_on();
         ahead.retain(|(m, a, _)| {
-            (Arc::ptr_eq(m, machine) && a == actor) || waiting.as_ref().is_none_or(|w| !Arc::ptr_eq(m, w))
+            let past = waiting.as_ref().is_some_and(|w| m.is_kin(w));
+            (Arc::ptr_eq(m, machine) && a == actor) || (!past && (Arc::ptr_eq(m, machine) || m.is_ready()))
         });
         let mine = ahead.iter().position(|(m, a, _)| Arc::ptr_eq(m, machine) && a == actor);
         let needed = probes.clone();
@@ -184,20 +187,16 @@ impl HostRun {
         sent.map(|_| ())
     }
 
-    fn finish(&self, task: &Task, prepared: &Prepared, plan: &Plan, outputs: &[crate::module::StepOutput]) -> Outcome {
+    pub(super) fn finish(
+        &self,
+        task: &Task,
+        prepared: &Prepared,
+        plan: &Plan,
+        outputs: &[crate::module::StepOutput],
+    ) -> Outcome {
         let context = context(prepared, &self.host.name);
         match prepared.module.finish(&context, plan, outputs) {
-            Ok(mut result) => {
-                let changed = result.get("changed").and_then(Json::as_bool).unwrap_or_else(|| plan.would_change());
-                result.insert("changed".into(), json!(changed));
-                result.entry("failed").or_insert(json!(false));
-                let mut outcome = Outcome::new(if changed { Status::Changed } else { Status::Ok }, result);
-                if outcome.result.get("skipped").and_then(Json::as_bool) == Some(true) {
-                    outcome.status = Status::Skipped;
-                }
-                outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
-                outcome
-            }
+            Ok(result) => Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff),
             Err(failure) => Outcome::failed(&TaskError::from(failure).at(&task.span)),
         }
     }
@@ -215,27 +214,18 @@ impl HostRun {
         prepared.machine.with_state(&prepared.actor, |state| {
             plan.leaves.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
         });
-        let mut result = plan.result.clone();
         let skip = plan.check_mode == CheckMode::Skip;
-        result.insert("changed".into(), json!(!skip && plan.would_change()));
-        result.insert("failed".into(), json!(false));
-        if skip || (result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {
-            result.insert(UNDECIDED.into(), json!(true));
+        let mut outcome = Outcome::of_plan(plan, !skip && plan.would_change(), plan.result.clone(), prepared.diff);
+        if skip || (plan.result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {
+            outcome.doubt(Certainty::Open);
         }
         if skip {
-            result.insert("skipped".into(), json!(true));
-            result.entry("msg").or_insert(json!("not carried out in check mode"));
+            outcome.skip();
+            outcome.result.entry("msg").or_insert(json!("not carried out in check mode"));
             if plan.would_change() && !never_changes(task) {
-                result.insert(WOULD_RUN.into(), json!(true));
+                outcome.doubt(Certainty::WouldRun);
             }
         }
-        let status = match (skip, plan.would_change()) {
-            (true, _) => Status::Skipped,
-            (_, true) => Status::Changed,
-            _ => Status::Ok,
-        };
-        let mut outcome = Outcome::new(status, result);
-        outcome.diff = if prepared.diff { plan.diff.clone() } else { Vec::new() };
         outcome
     }
 
@@ -319,22 +309,12 @@ fn closed(plan: &Plan) -> bool {
 /// The script of a change, where it is nothing but a script.
 pub fn script(change: &Change) -> Option<String> {
     match &change.step {
-        Step::Script(script) => Some(script.clone()),
+        Step::Script(script) => Some(place::keyed(script.clone())),
         Step::Write(write) if write.content.size() <= INLINE && matches!(write.content, Content::Bytes(_)) => {
-            Some(write.script(&temporary(&write.path), false))
+            Some(place::keyed(write.script()))
         }
         _ => None,
     }
-}
-
-/// The name of the file that is written before it takes the place of `path`: always the same, so that a cut-off
-/// write is overwritten by the next one.
-pub fn temporary(path: &str) -> String {
-    use sha2::{Digest, Sha256};
-    let directory = path.rsplit_once('/').map_or("", |(d, _)| d);
-    let digest = Sha256::digest(path.as_bytes());
-    let short: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
-    format!("{directory}/.bringup-{short}")
 }
 
 /// Whether `changed_when` says that a task never counts as a change, whatever it does.

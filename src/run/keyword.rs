@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Run, machine::Actor, task::TaskError};
 use crate::{
+    inventory::name::login as login_name,
     playbook::{Keywords, Scope},
     ssh::{Become, BecomeMethod, Secret},
     template::Context,
@@ -20,7 +21,10 @@ pub fn value(
     pick: impl for<'a> Fn(&'a Keywords) -> Option<&'a Node>,
 ) -> Result<Option<Json>, TaskError> {
     match scope.inherited(pick) {
-        Some(node) => Ok(Some(run.engine.render_tree(node, vars).map_err(TaskError::from)?)),
+        Some(node) => {
+            let value = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+            Ok(Some(value).filter(|value| !crate::template::is_omit(value)))
+        }
         None => Ok(None),
     }
 }
@@ -33,7 +37,7 @@ pub fn flag(
     pick: impl for<'a> Fn(&'a Keywords) -> Option<&'a Node>,
 ) -> Result<Option<bool>, TaskError> {
     let written = scope.inherited(&pick).map(|node| node.span.clone());
-    match value(run, scope, vars, pick)?.filter(|value| !crate::template::is_omit(value)) {
+    match value(run, scope, vars, pick)? {
         Some(value) => decided(&value).map(Some).map_err(|error| match &written {
             Some(span) => error.at(span),
             None => error,
@@ -109,58 +113,145 @@ pub fn seconds(value: &Json) -> Option<Duration> {
     seconds.filter(|s: &f64| s.is_finite()).and_then(|s| Duration::try_from_secs_f64(s.max(0.0)).ok())
 }
 
-/// The variable `ansible_NAME`, as a text.
-pub fn variable(vars: &Context, name: &str) -> Result<Option<String>, TaskError> {
-    Ok(vars.variable(name).map_err(TaskError::from)?.as_ref().and_then(as_text))
+/// The variables that say who acts; those of one program come last and win there.
+pub const NAMES: &[&str] = &[
+    "ansible_become",
+    "ansible_become_method",
+    "ansible_become_user",
+    "ansible_become_password",
+    "ansible_become_pass",
+    "ansible_become_flags",
+    "ansible_become_exe",
+    "ansible_sudo_user",
+    "ansible_sudo_pass",
+    "ansible_sudo_flags",
+    "ansible_sudo_exe",
+    "ansible_su_user",
+    "ansible_su_pass",
+    "ansible_su_flags",
+    "ansible_su_exe",
+];
+
+/// What says who acts: the run, the task's host by whose variables keywords are rendered, and the host that is acted on, whose
+/// variables win over them. A password for one host is never offered to another.
+struct Asked<'a> {
+    run: &'a Run,
+    scope: &'a Scope,
+    own: &'a Context,
+    host: &'a str,
+    reached: &'a Context,
+    /// Which of [`NAMES`] are given.
+    given: Vec<&'static str>,
+}
+
+impl Asked<'_> {
+    /// The last of these variables that is given, as Ansible decides it.
+    fn variable(&self, names: &[&str]) -> Result<Option<String>, TaskError> {
+        for name in names.iter().rev().filter(|name| self.given.contains(name)) {
+            if let Some(value) = self.run.setting(self.host, name, self.reached)?.as_ref().and_then(as_text) {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    fn either(
+        &self,
+        names: &[&str],
+        pick: impl for<'k> Fn(&'k Keywords) -> Option<&'k Node>,
+    ) -> Result<Option<String>, TaskError> {
+        match self.variable(names)? {
+            Some(value) => Ok(Some(value)),
+            None => text(self.run, self.scope, self.own, pick),
+        }
+    }
 }
 
 /// Who acts: the login user, or the user that `become` names. `login` is the login user where it is known.
-pub fn actor(run: &Run, scope: &Scope, vars: &Context, login: Option<&str>) -> Result<Actor, TaskError> {
-    let wanted = match vars.variable("ansible_become").map_err(TaskError::from)? {
+///
+/// Source: <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/sudo_become.html>
+pub fn actor(
+    run: &Run,
+    scope: &Scope,
+    (own, host, reached): (&Context, &str, &Context),
+    login: Option<&str>,
+) -> Result<Actor, TaskError> {
+    let asked = Asked { run, scope, own, host, reached, given: reached.among(NAMES) };
+    let become_ = asked.given.contains(&"ansible_become").then(|| run.setting(host, "ansible_become", reached));
+    let wanted = match become_.transpose()?.flatten() {
         Some(v) => decided(&v).map_err(|mut error| {
             error.message = format!("`ansible_become`: {}", error.message);
             error
         })?,
-        None => flag(run, scope, vars, |k| k.become_.as_ref())?.unwrap_or(run.options.become_),
+        None => flag(run, scope, own, |k| k.become_.as_ref())?.unwrap_or(run.options.become_),
     };
     if !wanted {
         return Ok(None);
     }
-    let user = match variable(vars, "ansible_become_user")? {
-        Some(user) => Some(user),
-        None => text(run, scope, vars, |k| k.become_user.as_ref())?,
-    };
-    let user = user.or_else(|| run.options.become_user.clone()).unwrap_or_else(|| "root".to_owned());
-    // Becoming who one is costs a sudo for nothing; bare hosts may have none.
-    if login == Some(user.as_str()) {
-        return Ok(None);
-    }
-    let method = match variable(vars, "ansible_become_method")? {
-        Some(method) => Some(method),
-        None => text(run, scope, vars, |k| k.become_method.as_ref())?,
-    };
-    let method = match method.as_deref() {
-        None | Some("sudo" | "ansible.builtin.sudo") => BecomeMethod::Sudo,
-        Some("su" | "ansible.builtin.su") => BecomeMethod::Su,
+    let method = asked.either(&["ansible_become_method"], |k| k.become_method.as_ref())?;
+    let (method, short) = match method.as_deref() {
+        None | Some("sudo" | "ansible.builtin.sudo") => (BecomeMethod::Sudo, "sudo"),
+        Some("su" | "ansible.builtin.su") => (BecomeMethod::Su, "su"),
         Some(other) => {
             return Err(TaskError::new(format!("become_method `{other}` is not supported")).help("use sudo or su"));
         }
     };
-    let mut password = run.options.become_password.clone();
-    for name in ["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"] {
-        if let Some(given) = variable(vars, name)? {
-            password = Some(Secret::new(given));
-        }
+    let own_name = |field: &str| format!("ansible_{short}_{field}");
+    let user = asked.either(&["ansible_become_user", &own_name("user")], |k| k.become_user.as_ref())?;
+    let user = user.or_else(|| run.options.become_user.clone()).unwrap_or_else(|| "root".to_owned());
+    login_name(&user).map_err(|fault| TaskError::new(format!("become_user: {fault}")))?;
+    // Becoming who one is costs a sudo for nothing; bare hosts may have none.
+    if login == Some(user.as_str()) {
+        return Ok(None);
     }
-    let flags = match variable(vars, "ansible_become_flags")? {
-        Some(flags) => Some(flags),
-        None => text(run, scope, vars, |k| k.become_flags.as_ref())?,
-    };
-    let exe = match variable(vars, "ansible_become_exe")? {
-        Some(exe) => Some(exe),
-        None => text(run, scope, vars, |k| k.become_exe.as_ref())?,
-    };
+    let password = asked.variable(&["ansible_become_password", "ansible_become_pass", &own_name("pass")])?;
+    let password = password.map(Secret::new).or_else(|| run.options.become_password.clone());
+    let flags = asked.either(&["ansible_become_flags", &own_name("flags")], |k| k.become_flags.as_ref())?;
+    if let Some(flags) = &flags {
+        honoured(method, flags)?;
+    }
+    let exe = asked.either(&["ansible_become_exe", &own_name("exe")], |k| k.become_exe.as_ref())?;
     Ok(Some(Arc::new(Become { method, user, password, flags, exe })))
+}
+
+/// Refuses flags by which somebody else would act, or nobody, than the task says.
+fn honoured(method: BecomeMethod, flags: &str) -> Result<(), TaskError> {
+    let (letters, words): (&str, &[&str]) = match method {
+        BecomeMethod::Sudo => (
+            "uUeKlvVbAT",
+            &[
+                "--user",
+                "--other-user",
+                "--edit",
+                "--remove-timestamp",
+                "--list",
+                "--validate",
+                "--version",
+                "--background",
+                "--askpass",
+                "--command-timeout",
+                "--help",
+            ],
+        ),
+        BecomeMethod::Su | BecomeMethod::Doas => {
+            ("cCsV", &["--command", "--session-command", "--shell", "--version", "--help"])
+        }
+    };
+    let unfit = |word: &str| match word.strip_prefix('-') {
+        Some(long) if long.starts_with('-') => {
+            words.iter().any(|w| word == *w || word.strip_prefix(w).is_some_and(|rest| rest.starts_with('=')))
+        }
+        Some(short) => short.contains(|letter| letters.contains(letter)),
+        None => false,
+    };
+    let words = shell_words::split(flags).unwrap_or_default();
+    match words.iter().find(|word| unfit(word)) {
+        Some(word) => {
+            let error = TaskError::new(format!("become_flags: `{word}` is not supported"));
+            Err(error.help("`become_user` says who acts; flags may not say anything else"))
+        }
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -4,26 +4,35 @@
 //! Its holder is the remote shell and the connection it hangs on. A shell whose connection is gone still finishes
 //! the step it is in (dpkg is never killed); the next run waits for that and then takes over.
 
-use crate::module::quote;
+use crate::module::{Place, quote};
 
 /// Marks the end of what the opening script prints for people; pending handlers follow.
 const PENDING: &str = "pending:";
 
-/// Sets `$d` to the folder that stays behind on the host: `/var/lib/bringup`, or `.bringup` in a plain user's home, or where that
-/// is none of the user's (`www-data`, `nobody`) one in `/tmp`.
-pub const FOLDER: &str = "d=/var/lib/bringup; [ -w \"$d\" ] || d=$HOME/.bringup\n\
-                          [ -w \"$d\" ] || [ -w \"$HOME\" ] || d=/tmp/.bringup-$(id -u)\n";
+/// Chooses the folder that stays behind on the host, once for a shell: `/var/lib/bringup`, or `.bringup` in a plain user's
+/// home, or where that is none of the user's (`www-data`, `nobody`) one in `/tmp`. Nobody else may write to it.
+const CHOOSE: &str = include_str!("folder.sh");
+
+/// Sets `$d` to the folder that was chosen for this shell.
+pub const FOLDER: &str = "d=; [ -z \"${__bd-}\" ] || IFS= read -r d 2>/dev/null <\"$__bd/.folder\"\n\
+                          [ -n \"$d\" ] || { echo 'no folder was chosen for what stays on the host' >&2; exit 70; }\n";
 
 /// Takes the lock in the name of `who`, removes what a cut-off run left, and prints the handlers it still owed.
 ///
 /// Exit status 75 means that somebody else holds the lock; standard output then says who.
 pub fn open(who: &str) -> String {
-    format!("who={}\n{}", quote(&who.replace([':', '\n'], " ")), include_str!("lock.sh"))
+    let who = quote(&who.replace([':', '\n'], " ")).into_owned();
+    format!("who={who} make=1\numask 077\n{CHOOSE}{}", include_str!("lock.sh"))
 }
 
 /// Prints the handlers that a cut-off run still owes, and takes nothing.
 pub fn peek() -> String {
-    format!("{FOLDER}echo {PENDING}; [ ! -s \"$d/pending\" ] || cat \"$d/pending\"\n")
+    format!("make=\n{CHOOSE}echo {PENDING}; [ ! -s \"$d/pending\" ] || cat \"$d/pending\"\n")
+}
+
+/// Chooses the folder and takes nothing.
+pub fn share() -> String {
+    format!("make=1\numask 077\n{CHOOSE}")
 }
 
 /// What [`open`] found.
@@ -68,8 +77,23 @@ pub fn owe(handler: &str) -> String {
     format!("( {FOLDER}umask 077; mkdir -p \"$d\"; printf '%s\\n' {} >>\"$d/pending\" ) || exit 1\n", quote(&handler))
 }
 
+/// Notes what is made for a file that is on its way, in front of making it: who comes next removes what is left.
+///
+/// The first line is the directory, the second the file's own name. Like the rest of the folder nobody else can write it.
+pub fn sending(key: &str, place: &Place) -> String {
+    format!(
+        "( {FOLDER}umask 077; mkdir -p \"$d/sending\" && printf '%s\\n%s' {} {} >\"$d/sending/{key}\" ) || exit 1\n",
+        quote(place.real.as_ref().unwrap_or(&place.directory)),
+        quote(&place.name)
+    )
+}
+
 /// Notes which handlers are still owed once some have run.
 pub fn settle(left: &[String]) -> String {
     let lines: String = left.iter().map(|h| format!("{}\n", h.replace('\n', " "))).collect();
     format!("{FOLDER}umask 077; [ ! -e \"$d/pending\" ] || printf %s {} >\"$d/pending\"\n", quote(&lines))
 }
+
+#[cfg(test)]
+#[path = "lock_tests.rs"]
+mod tests;

@@ -1,10 +1,4 @@
-umask 077
-if [ -w /var/lib ]; then d=/var/lib/bringup; else d=$HOME/.bringup; fi
-[ -w "$d" ] || [ -w /var/lib ] || [ -w "$HOME" ] || d=/tmp/.bringup-$(id -u)
 [ -d "$d" ] || mkdir -p "$d" || exit 70
-# In /tmp somebody else may have made it, to read or to lead astray.
-# shellcheck disable=SC3067  # dash and busybox know -O too
-case $d in /tmp/*) [ -O "$d" ] && [ ! -L "$d" ] || { echo "$d is not ours" >&2; exit 70; } ;; esac
 
 # Sets parent, started and command of a process; fails when there is none.
 look() {
@@ -35,19 +29,36 @@ taken() {
     date -d "@$(($(date +%s) - ${now%.*} + $1))" '+%Y-%m-%d %H.%M.%S' 2>/dev/null || echo "$((${now%.*} - $1)) seconds ago"
 }
 
+# Puts our name in the place of one that counts no more.
+retake() { rm -f "$d/lock.$$" && ln -s "$mine" "$d/lock.$$" && mv -f "$d/lock.$$" "$d/lock"; }
+
 tries=0 said=
-until ln -s "$mine" "$d/lock" 2>/dev/null; do
-    held=$(readlink "$d/lock") || { [ -w "$d" ] || { echo "cannot write to $d" >&2; exit 70; }; tries=$((tries + 1)); [ $tries -lt 50 ] || exit 70; continue; }
+while :; do
+    if [ ! -L "$d/lock" ]; then
+        # A link made with the name of a folder goes into that folder, and says that all is well.
+        [ ! -e "$d/lock" ] || { echo "$d/lock is no lock, so nobody can hold it: remove it" >&2; exit 70; }
+        ln -s "$mine" "$d/lock" 2>/dev/null && [ -L "$d/lock" ] && break
+    fi
+    held=$(readlink "$d/lock") || {
+        tries=$((tries + 1))
+        [ -w "$d" ] && [ $tries -lt 50 ] || { echo "cannot write to $d" >&2; exit 70; }
+        continue
+    }
     [ "$held" != "$mine" ] || break
     IFS=:
+    set -f
     # shellcheck disable=SC2086
     set -- $held
+    set +f
     IFS=' 	
 '
     if [ "$5" = "$boot" ] && look "$1" && [ "$started" = "$2" ]; then
         if look "$3" && [ "$started" = "$4" ]; then
-            # The same run, which knows this machine by another name too: it holds the lock already.
-            [ "$7" != "$who" ] || break
+            # The same run holds it already: it knows this machine by another name too, or has lost a shell on this connection.
+            if [ "$7" = "$who" ]; then
+                [ "$3:$4" != "$link:$linked" ] || retake || exit 70
+                break
+            fi
             # A connection that has just been closed needs a moment to be gone.
             tries=$((tries + 1))
             [ $tries -lt 8 ] || { printf '%s since %s\n' "$7" "$(taken "$6")"; exit 75; }
@@ -61,15 +72,32 @@ until ln -s "$mine" "$d/lock" 2>/dev/null; do
     # Its holder is gone. Of several who see that, one succeeds in moving the link away.
     if mv "$d/lock" "$d/lock.$$" 2>/dev/null; then
         if [ "$(readlink "$d/lock.$$")" = "$held" ]; then rm -f "$d/lock.$$"; else mv "$d/lock.$$" "$d/lock"; fi
+    elif [ -L "$d/lock" ]; then
+        tries=$((tries + 1))
+        [ $tries -lt 50 ] || { echo "cannot take over the lock of a run that is gone: remove $d/lock" >&2; exit 70; }
     fi
 done
 [ -z "$said" ] || echo "$said"
 
-# What a cut-off run was still sending.
+# What a cut-off run was still sending: a folder of ours beside its target. Its name is that of the note; the directory
+# may be another user's, so nothing but this folder is entered, and only where it is ours.
 for f in "$d"/sending/*; do
-    [ -f "$f" ] || continue
+    [ -f "$f" ] && [ ! -L "$f" ] || continue
+    k=${f##*/}
+    case $k in *[!0-9a-f]*) rm -f -- "$f"; continue ;; esac
     t=$(cat "$f"; echo x)
-    rm -f -- "${t%x}" "$f"
+    t=${t%x} n=
+    case $t in *"
+"*) n=${t##*"
+"} t=${t%"
+"*} ;; esac
+    [ -z "$n" ] || (
+        cd -P -- "$t" 2>/dev/null && w=${PWD%/} && cd -P "./.bringup-$k" 2>/dev/null || exit 0
+        [ -O . ] && [ "$PWD" = "$w/.bringup-$k" ] || exit 0
+        rm -f -- "./$n"
+        cd -P .. && rmdir "./.bringup-$k"
+    )
+    rm -f -- "$f"
 done
 rm_uploads=
 for f in "$d"/upload-*; do [ ! -e "$f" ] || rm_uploads=1; done

@@ -3,8 +3,8 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex as SyncMutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex as SyncMutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use super::lock::{self, Opened};
 use crate::{
     fact::{Answer, Batch, Probe, Reply, Resource, State, batch},
+    inventory::name::address,
     ssh::{Become, Context as SshContext, Output, Segment, Session, Shell, SshError, Target, Upload, UploadSource},
 };
 
@@ -60,9 +61,21 @@ impl Work {
     }
 }
 
+#[derive(Default)]
 struct Link {
     session: Option<Arc<Session>>,
-    shells: HashMap<String, Opening>,
+    /// By who acts: the same user by another program, or with another password, has a shell of their own.
+    shells: Vec<(Actor, Opening)>,
+}
+
+impl Link {
+    fn shell(&mut self, actor: &Actor) -> Option<&mut Opening> {
+        self.shells.iter_mut().find(|(known, _)| known == actor).map(|(_, opening)| opening)
+    }
+
+    fn drop_shell(&mut self, actor: &Actor) {
+        self.shells.retain(|(known, _)| known != actor);
+    }
 }
 
 struct Opening {
@@ -87,12 +100,14 @@ pub struct Machine {
     traffic: (AtomicU64, AtomicU64),
     ssh: Arc<SshContext>,
     owing: SyncMutex<Vec<Actor>>,
-    /// Other logins on the same host, which are closed before this one opens.
-    before: SyncMutex<Vec<Arc<Machine>>>,
+    /// Other connections that may end at the same host: what is written through one makes stale what another has read.
+    kin: SyncMutex<Vec<Weak<Machine>>>,
+    connected: AtomicBool,
     /// Connections to Kubernetes API servers through this machine.
     pub api: crate::kube::Connections,
 }
 
+/// The user whose answers these are.
 fn key(actor: &Actor) -> String {
     actor.as_ref().map_or_else(String::new, |b| b.user.clone())
 }
@@ -104,7 +119,7 @@ impl Machine {
             name: name.to_owned(),
             target,
             hold,
-            link: Mutex::new(Link { session: None, shells: HashMap::new() }),
+            link: Mutex::default(),
             states: SyncMutex::default(),
             owed: SyncMutex::default(),
             notes: SyncMutex::default(),
@@ -112,14 +127,50 @@ impl Machine {
             traffic: (AtomicU64::new(0), AtomicU64::new(0)),
             ssh,
             owing: SyncMutex::default(),
-            before: SyncMutex::default(),
+            kin: SyncMutex::default(),
+            connected: AtomicBool::new(false),
             api: crate::kube::Connections::default(),
         }
     }
 
-    /// Lets these give the host back before this one is connected to.
-    pub fn after(self, others: Vec<Arc<Machine>>) -> Machine {
-        Machine { before: SyncMutex::new(others), ..self }
+    /// How it is reached.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether both may end at the same host: they have its name, or its address and port.
+    pub fn may_be(&self, other: &Machine) -> bool {
+        let place = |machine: &Machine| match machine.target.local {
+            true => None,
+            false => Some((
+                machine.target.address.clone().unwrap_or_else(|| machine.target.name.clone()),
+                machine.target.port.unwrap_or(22),
+            )),
+        };
+        self.name == other.name || place(self) == place(other)
+    }
+
+    /// Lets both know of what is written through the other.
+    pub fn relate(one: &Arc<Machine>, other: &Arc<Machine>) {
+        for (of, is) in [(one, other), (other, one)] {
+            of.kin.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(is));
+        }
+    }
+
+    /// Whether it is the same connection, or another one that may end at the same host.
+    pub fn is_kin(&self, other: &Machine) -> bool {
+        std::ptr::eq(self, other) || self.may_be(other)
+    }
+
+    fn with_kin(&self, act: impl Fn(&Machine)) {
+        act(self);
+        let kin = self.kin.lock().unwrap_or_else(PoisonError::into_inner);
+        kin.iter().filter_map(Weak::upgrade).for_each(|other| act(&other));
+    }
+
+    /// Whether it can be asked without logging in anywhere.
+    pub fn is_ready(&self) -> bool {
+        self.target.local || self.connected.load(Ordering::Relaxed)
     }
 
     /// Whether it is this machine itself.
@@ -138,22 +189,17 @@ impl Machine {
 
     /// Forgets what may have been altered, whoever read it.
     pub fn forget(&self, written: &[Resource]) {
-        self.states().values_mut().for_each(|s| s.forget(written));
+        self.with_kin(|machine| machine.states().values_mut().for_each(|s| s.forget(written)));
     }
 
     /// Check mode: marks what a change that was not carried out may alter.
     pub fn cloud(&self, written: &[Resource], task: &str) {
-        self.states().values_mut().for_each(|s| s.cloud(written, task));
+        self.with_kin(|machine| machine.states().values_mut().for_each(|s| s.cloud(written, task)));
     }
 
     /// Forgets everything.
     pub fn forget_all(&self) {
-        self.states().values_mut().for_each(State::clear);
-    }
-
-    /// Forgets all predictions.
-    pub fn drop_predictions(&self) {
-        self.states().values_mut().for_each(State::drop_predictions);
+        self.with_kin(|machine| machine.states().values_mut().for_each(State::clear));
     }
 
     /// How many round trips it has cost.
@@ -225,7 +271,7 @@ impl Machine {
             let script = match &self.hold {
                 Hold::Lock(who) => lock::open(who),
                 Hold::Look => lock::peek(),
-                Hold::Share => ":\n".to_owned(),
+                Hold::Share => lock::share(),
             };
             segments.push(Segment::new(script).stop_on_failure(true));
         }
@@ -243,18 +289,17 @@ impl Machine {
         if first == 1 && !outputs.is_empty() {
             let output = outputs.remove(0);
             if let Err(error) = self.opened(actor, opening, &output) {
-                link.shells.remove(&key(actor));
+                link.drop_shell(actor);
                 return Err((error, Vec::new()));
             }
         }
         if let Err(error) = end {
             outputs.truncate(work.len());
             if error.is_unreachable() {
-                link.shells.clear();
-                link.session = None;
+                self.drop_link(&mut link);
                 return Err((MachineError::Unreachable(explain(&error)), outputs));
             }
-            link.shells.remove(&key(actor));
+            link.drop_shell(actor);
             return Err((MachineError::Refused(explain(&error)), outputs));
         }
         let answers = outputs.split_off(outputs.len().min(work.len()));
@@ -303,15 +348,12 @@ impl Machine {
     }
 
     async fn open<'a>(&self, link: &'a mut Link, actor: &Actor) -> Result<&'a mut Opening, MachineError> {
-        let key = key(actor);
-        if !link.shells.contains_key(&key) {
-            let before = std::mem::take(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner));
-            futures::future::join_all(before.iter().map(|other| Box::pin(other.close()))).await;
+        if link.shell(actor).is_none() {
             let session = self.session(link).await?;
             let shell = session.shell(actor.as_deref()).await.map_err(|e| refusal(&e))?;
-            link.shells.insert(key.clone(), Opening { shell, opened: false, locked: false });
+            link.shells.push((actor.clone(), Opening { shell, opened: false, locked: false }));
         }
-        let opening = link.shells.get_mut(&key).ok_or_else(|| MachineError::Refused("the shell is gone".to_owned()))?;
+        let opening = link.shell(actor).ok_or_else(|| MachineError::Refused("the shell is gone".to_owned()))?;
         // A shell that made room for a transfer is started anew, and the lock knows only the old one.
         if !opening.shell.is_running().await {
             (opening.opened, opening.locked) = (false, false);
@@ -323,12 +365,22 @@ impl Machine {
         if let Some(session) = link.session.as_ref().filter(|s| !s.is_closed()) {
             return Ok(session.clone());
         }
-        link.shells.clear();
+        self.drop_link(link);
+        if let (false, None, Err(fault)) = (self.target.local, &self.target.address, address(&self.name)) {
+            return Err(MachineError::Refused(format!("the host's name {fault}\n  help: set `ansible_host`")));
+        }
         let session = Session::connect(&self.target, &self.ssh).await;
         let session = Arc::new(session.map_err(|e| refusal(&e))?);
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(session.warnings());
         link.session = Some(session.clone());
+        self.connected.store(true, Ordering::Relaxed);
         Ok(session)
+    }
+
+    fn drop_link(&self, link: &mut Link) {
+        self.connected.store(false, Ordering::Relaxed);
+        link.shells.clear();
+        link.session = None;
     }
 
     /// The connection itself, for tunnels and transfers.
@@ -373,13 +425,18 @@ impl Machine {
         part.persist(to).map(|_| ()).map_err(|e| unwritable(e.error))
     }
 
-    /// Drops the connection and everything known; the next use connects anew.
+    /// Drops the connection, other logins on the same host too, and everything known; the next use connects anew.
     pub async fn reset(&self) {
-        let mut link = self.link.lock().await;
-        link.shells.clear();
-        link.session = None;
-        drop(link);
-        self.api.clear().await;
+        let kin: Vec<Arc<Machine>> = {
+            let kin = self.kin.lock().unwrap_or_else(PoisonError::into_inner);
+            kin.iter().filter_map(Weak::upgrade).filter(|other| other.name == self.name).collect()
+        };
+        for machine in std::iter::once(self).chain(kin.iter().map(AsRef::as_ref)) {
+            let mut link = machine.link.lock().await;
+            machine.drop_link(&mut link);
+            drop(link);
+            machine.api.clear().await;
+        }
         self.forget_all();
     }
 
@@ -394,13 +451,13 @@ impl Machine {
     /// Gives the lock back and closes the connection.
     pub async fn close(&self) {
         let mut link = self.link.lock().await;
-        for (_, mut opening) in link.shells.drain() {
+        for (_, mut opening) in std::mem::take(&mut link.shells) {
             if opening.locked {
                 // A host that is gone by now has nothing to give back.
                 let _ = opening.shell.run(&[Segment::new(lock::close())], |_, _| {}).await;
             }
         }
-        link.session = None;
+        self.drop_link(&mut link);
     }
 }
 

@@ -13,6 +13,7 @@ mod consent;
 mod control;
 mod controller;
 mod error;
+mod facts;
 mod guard;
 mod handlers;
 mod host;
@@ -22,9 +23,11 @@ mod keyword;
 mod lock;
 mod machine;
 mod options;
+mod outcome;
 mod pending;
 mod play;
 mod program;
+mod reach;
 mod repeat;
 mod retry;
 mod step;
@@ -54,9 +57,9 @@ use crate::{
     inventory::{Inventory, Layers, Variable, Vars, is_localhost},
     module::StepOutput,
     playbook::{Loader, Playbook, Scope, Task, VarMap},
-    report::{self, Counts, Event, Reporter, Status},
+    report::{Counts, Event, Reporter, Status},
     ssh::{Context as SshContext, SharedFile},
-    template::{Context, Engine, Local, System, Var, Vars as TemplateVars},
+    template::{Context, Engine, Local, System, Var},
 };
 
 /// What a run came to.
@@ -72,9 +75,6 @@ pub struct Summary {
     pub undecided: usize,
 }
 
-/// A machine, and its login user as far as that is configured.
-type Reached = (Arc<Machine>, Option<String>);
-
 /// One run: everything its hosts share.
 pub struct Run {
     /// How to run.
@@ -88,10 +88,10 @@ pub struct Run {
     ssh: Arc<SshContext>,
     permits: Semaphore,
     hosts: Mutex<IndexMap<String, Arc<Host>>>,
-    /// By host, and by the keywords that say how it is reached where a play or task has some.
-    machines: Mutex<HashMap<String, Reached>>,
-    /// Which of its machines a host was reached by last.
-    last_reached: Mutex<HashMap<String, String>>,
+    /// By host, and by what it was reached with.
+    machines: Mutex<reach::Machines>,
+    /// What connection variables were found to be by doing something.
+    found: Mutex<HashMap<String, Option<serde_json::Value>>>,
     counts: Mutex<IndexMap<String, Counts>>,
     undecided: AtomicUsize,
     out: Mutex<HashSet<String>>,
@@ -132,7 +132,7 @@ impl Run {
             permits,
             hosts: Mutex::default(),
             machines: Mutex::default(),
-            last_reached: Mutex::default(),
+            found: Mutex::default(),
             counts: Mutex::default(),
             undecided: AtomicUsize::new(0),
             out: Mutex::default(),
@@ -184,7 +184,7 @@ impl Run {
     }
 
     async fn close(&self, began: Instant) -> Summary {
-        let machines: Vec<Arc<Machine>> = lock(&self.machines).values().map(|(m, _)| m.clone()).collect();
+        let machines = self.all_machines();
         let mut round_trips: BTreeMap<String, u64> = BTreeMap::new();
         for machine in machines.iter().filter(|m| m.round_trips() > 0) {
             *round_trips.entry(machine.name.clone()).or_default() += machine.round_trips();
@@ -227,10 +227,9 @@ impl Run {
 
     /// Reports an event, counting results.
     pub fn tell(&self, event: Event) {
-        if let Event::TaskResult { host, status, result, .. } = &event {
-            let changed = result.get("changed").is_some_and(keyword::truth);
-            lock(&self.counts).entry(host.clone()).or_default().add(*status, changed);
-            if report::open(result) {
+        if let Event::TaskResult { host, status, marks, .. } = &event {
+            lock(&self.counts).entry(host.clone()).or_default().add(*status, marks.changed);
+            if marks.certainty.undecided() {
                 self.undecided.fetch_add(1, Ordering::SeqCst);
             }
         }
@@ -284,75 +283,6 @@ impl Run {
         lock(&self.gone).clear();
     }
 
-    /// The machine of a host as a task reaches it: `connection`, `remote_user` and `port` count where no variable says otherwise.
-    pub fn reach(
-        &self,
-        host: &str,
-        scope: &Scope,
-        vars: &Context,
-    ) -> Result<(Arc<Machine>, Option<String>), TaskError> {
-        let ways = connection::keywords(self, scope, vars)?;
-        if ways.is_empty() {
-            return self.machine(host, vars);
-        }
-        let key = ways.iter().fold(host.to_owned(), |key, (name, value)| format!("{key}\0{name}={value}"));
-        let vars = vars.with(
-            ways.iter().map(|(name, value)| ((*name).to_owned(), Var::data(&serde_json::json!(value)))).collect(),
-        );
-        self.machine_by(&key, host, &vars)
-    }
-
-    /// The machine of a host, and its login user as far as that is configured.
-    pub fn machine(&self, host: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
-        self.machine_by(host, host, vars)
-    }
-
-    fn machine_by(&self, key: &str, host: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
-        lock(&self.last_reached).insert(host.to_owned(), key.to_owned());
-        if let Some(known) = lock(&self.machines).get(key) {
-            return Ok(known.clone());
-        }
-        let local = is_localhost(host) && !self.inventory().hosts().any(|h| h == host);
-        let target = connection::target(host, vars, &self.options, local)?;
-        let login = if target.local { Some(login_name()) } else { target.user.clone() };
-        let hold = match (local, !self.options.check && self.options.locks) {
-            (true, _) => Hold::Share,
-            (false, true) => Hold::Lock(self.options.who.clone()),
-            (false, false) => Hold::Look,
-        };
-        let mut machines = lock(&self.machines);
-        // Another login takes the host over: of two, one would wait for the other's lock.
-        let before = machines.values().map(|(m, _)| m).filter(|m| m.name == host && !m.is_local() && !target.local);
-        let machine = Machine::new(host, target.clone(), hold, self.ssh.clone()).after(before.cloned().collect());
-        Ok(machines.entry(key.to_owned()).or_insert((Arc::new(machine), login)).clone())
-    }
-
-    /// A host's machine, if it has been used: the one it was reached by last.
-    pub(crate) fn known_machine(&self, host: &str) -> Option<Arc<Machine>> {
-        let key = lock(&self.last_reached).get(host).cloned()?;
-        lock(&self.machines).get(&key).map(|(machine, _)| machine.clone())
-    }
-
-    /// The machine that `delegate_to` names: a host of the inventory with its own variables, this machine, or an address.
-    pub fn delegate(self: &Arc<Self>, name: &str, vars: &Context) -> Result<(Arc<Machine>, Option<String>), TaskError> {
-        if let Some(known) = lock(&self.machines).get(name) {
-            return Ok(known.clone());
-        }
-        match self.host(name) {
-            Some(host) => {
-                let layers = host.layers();
-                let plain = PlainVars(layers);
-                let own = Context::new(&self.engine, Arc::new(plain), Arc::new(System::new(Vec::new())));
-                self.machine(&host.name, &own)
-            }
-            None => {
-                let own =
-                    vars.with([("ansible_host".to_owned(), Var::data(&serde_json::json!(name)))].into_iter().collect());
-                self.machine(name, &own)
-            }
-        }
-    }
-
     /// A large file to be sent: one that other hosts are getting at the moment is not read once more.
     pub(crate) fn shared_file(&self, path: &Path) -> std::io::Result<Arc<SharedFile>> {
         let mut files = lock(&self.files);
@@ -373,22 +303,6 @@ impl Run {
         Arc::new(System::new(folders))
     }
 
-    /// Forgets what was read of a host, so that a retry reads it anew.
-    pub(crate) fn forget_everywhere(&self, host: &str) {
-        lock(&self.machines)
-            .values()
-            .map(|(machine, _)| machine)
-            .filter(|m| m.name == host)
-            .for_each(|m| m.forget_all());
-    }
-
-    /// Forgets what was read of the Kubernetes API on all machines: a change of unknown effect ran somewhere.
-    pub(crate) fn forget_api(&self) {
-        for (machine, _) in lock(&self.machines).values() {
-            machine.forget(&[crate::fact::Resource::Api]);
-        }
-    }
-
     /// Extra variables alone, for what is rendered before there is a host.
     fn extra_only(&self) -> IndexMap<String, Var> {
         let as_var = |v: &Variable| v.node().map_or_else(|| Var::data(&v.to_json()), |n| Var::node(n));
@@ -399,7 +313,7 @@ impl Run {
     fn vars_file(&self, path: &Path) -> Result<Vars, TaskError> {
         crate::inventory::file_vars(path).map_err(|error| {
             let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-            TaskError { message: error.to_string(), help, span: None, result: serde_json::Map::new() }
+            TaskError { help, ..TaskError::new(error.to_string()) }
         })
     }
 
@@ -416,13 +330,7 @@ impl Run {
             }
             None if console::user_attended() => {
                 let question = prompt.to_owned();
-                let answer = tokio::task::spawn_blocking(move || {
-                    crate::report::aside(|| {
-                        eprint!("{question} ");
-                        let mut line = String::new();
-                        std::io::stdin().read_line(&mut line).map(|_| line)
-                    })
-                });
+                let answer = tokio::task::spawn_blocking(move || crate::report::terminal::ask(&question));
                 let line = answer.await.ok().and_then(Result::ok).unwrap_or_default();
                 return StepOutput {
                     stdout: line.trim_end().as_bytes().to_vec(),
@@ -446,13 +354,11 @@ impl Run {
             });
         }
         let read = |question: &str| -> std::io::Result<String> {
-            if private {
-                return rpassword::prompt_password(format!("{question}: "));
+            let question = format!("{question}:");
+            match private {
+                true => crate::report::terminal::ask_secret(&question),
+                false => crate::report::terminal::ask(&question).map(|line| line.trim_end().to_owned()),
             }
-            eprint!("{question}: ");
-            let mut line = String::new();
-            std::io::stdin().read_line(&mut line)?;
-            Ok(line.trim_end().to_owned())
         };
         let unread = |e: std::io::Error| {
             RunError::plain(
@@ -461,12 +367,12 @@ impl Run {
             )
         };
         loop {
-            let answer = crate::report::aside(|| read(prompt)).map_err(unread)?;
-            let again = || crate::report::aside(|| read(&format!("{prompt} (again)")));
+            let answer = read(prompt).map_err(unread)?;
+            let again = || read(&format!("{prompt} (again)"));
             if !confirm || again().map_err(unread)? == answer {
                 return Ok(if answer.is_empty() { default.unwrap_or_default().to_owned() } else { answer });
             }
-            eprintln!("the two answers differ");
+            crate::report::terminal::err("the two answers differ");
         }
     }
 
@@ -524,27 +430,6 @@ fn glob(pattern: &str, text: &str) -> bool {
         Some((head, tail)) => text
             .strip_prefix(head)
             .is_some_and(|rest| (0..=rest.len()).filter(|i| rest.is_char_boundary(*i)).any(|i| glob(tail, &rest[i..]))),
-    }
-}
-
-/// The user we are on this machine.
-fn login_name() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "root".to_owned())
-}
-
-/// A host's variables without a place in a play.
-struct PlainVars(Layers);
-
-impl TemplateVars for PlainVars {
-    fn get(&self, name: &str) -> Option<Var> {
-        match self.0.get(name)?.value {
-            Variable::Node(node) => Some(Var::node(node)),
-            Variable::Json(json) => Some(Var::data(json)),
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.0.names().map(str::to_owned).collect()
     }
 }
 

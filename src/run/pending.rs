@@ -2,30 +2,20 @@
 
 use std::{sync::Arc, time::Instant};
 
-use serde_json::{Map, Value as Json};
-
 use super::{
     barrier::Position,
     guard::{Guard, Moved},
-    host::{HostRun, Outcome, Snapshot, Stop},
+    host::{HostRun, Snapshot, Stop},
     machine::{Actor, Machine, Work},
+    outcome::Outcome,
 };
-use crate::{
-    fact::Probe,
-    module::Diff,
-    report::{Event, Status},
-    ssh::Output,
-};
+use crate::{fact::Probe, report::Event, ssh::Output};
 
 /// What an item of a loop came to, kept in case a later one makes the host do the task again.
 #[derive(Clone)]
 pub struct Item {
     /// How it ended.
-    pub status: Status,
-    /// Its result.
-    pub result: Map<String, Json>,
-    /// Its differences.
-    pub diff: Vec<Diff>,
+    pub outcome: Outcome,
     /// How many scripts it put off that are not confirmed.
     pub scripts: usize,
 }
@@ -54,18 +44,13 @@ impl Draft {
     /// Notes what an item came to.
     pub fn note(&mut self, outcome: &Outcome) {
         let before: usize = self.items.iter().map(|i| i.scripts).sum();
-        self.items.push(Item {
-            status: outcome.status,
-            result: outcome.result.clone(),
-            diff: outcome.diff.clone(),
-            scripts: self.scripts.len() - before,
-        });
+        self.items.push(Item { outcome: outcome.clone(), scripts: self.scripts.len() - before });
     }
 
     /// Takes over what an item came to before its task had to be done again.
     pub fn again(&mut self, item: Item) -> Outcome {
         self.items.push(item.clone());
-        Outcome { diff: item.diff, ..Outcome::new(item.status, item.result) }
+        item.outcome
     }
 }
 
@@ -257,7 +242,7 @@ impl HostRun {
             if done < task.scripts.len() {
                 self.frames = task.snapshot.frames;
                 self.notified = task.snapshot.notified;
-                self.host.restore(task.snapshot.layers);
+                self.host.restore(&task.snapshot.layers);
                 let items = confirmed(&task.items, done);
                 return Err(self.back(task.position, items, on, moved));
             }

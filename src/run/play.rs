@@ -8,27 +8,28 @@ use std::{
     },
 };
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::{
     Run, RunError,
     barrier::{Barrier, Position},
     handlers::Handlers,
-    host::{HostRun, Outcome},
+    host::HostRun,
     keyword::{self, truth},
+    outcome::Outcome,
     program::Program,
     variables::TaskVars,
 };
 use crate::{
     inventory::{Variable, Vars},
     playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Scope, ScopeKind, Strategy, Task},
-    report::{Event, Status, TaskLine},
+    report::{Event, TaskLine},
     template::Context,
     yaml::{Node, Span, Value},
 };
 
 /// What a `run_once` task came to, for the hosts that did not do it.
-pub type Shared = (Status, Map<String, Json>);
+pub type Shared = Arc<Outcome>;
 
 /// The hosts that go through a play together.
 pub struct Batch {
@@ -134,7 +135,7 @@ impl Batch {
 
     /// Records the result of a `run_once` task for the other hosts.
     pub fn publish_once(&self, position: &Position, outcome: &Outcome) {
-        let result = (outcome.status, outcome.result.clone());
+        let result = Arc::new(Outcome { events: Vec::new(), ..outcome.clone() });
         self.once.lock().unwrap_or_else(PoisonError::into_inner).insert(position.clone(), result);
         self.barrier.wake();
     }

@@ -5,20 +5,47 @@ use serde_json::{Value as Json, json};
 use super::{Run, task::TaskError};
 use crate::{
     playbook::{Loop, LoopKind},
-    template::{Context, Var},
+    template::{Context, Trust, Var},
 };
 
+/// How many values the rows of `with_nested` may hold.
+const MAX_CELLS: usize = 1_000_000;
+
+/// What a task is repeated over.
+#[derive(Debug, Default)]
+pub struct Items {
+    list: Vec<Json>,
+    /// Whose words their texts are.
+    pub trust: Trust,
+}
+
+impl std::ops::Deref for Items {
+    type Target = [Json];
+
+    fn deref(&self) -> &[Json] {
+        &self.list
+    }
+}
+
 /// The items a task is repeated over.
-pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Vec<Json>, TaskError> {
-    let value = run.engine.render_tree(&over.over, vars).map_err(TaskError::from)?;
-    let lookup = |plugin: &str| -> Result<Vec<Json>, TaskError> {
+pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Items, TaskError> {
+    let mut trust = Trust::default();
+    let list = listed(run, over, vars, &mut trust)?;
+    Ok(Items { list, trust })
+}
+
+fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<Vec<Json>, TaskError> {
+    let value = run.engine.render_tree_noting(&over.over, vars, trust).map_err(TaskError::from)?;
+    let mut lookup = |plugin: &str| -> Result<Vec<Json>, TaskError> {
         let arguments = match &value {
             Json::Array(items) if plugin != "sequence" => items.clone(),
             other => vec![other.clone()],
         };
-        let with = vars.with([("__terms".to_owned(), Var::data(&Json::Array(arguments)))].into_iter().collect());
+        let terms = Var::rendered(&Json::Array(arguments), &std::mem::take(trust));
+        let with = vars.with([("__terms".to_owned(), terms)].into_iter().collect());
         let expression = format!("query('{plugin}', *__terms)");
-        list(run.engine.expression(&expression, Some(&over.over.span), &with).map_err(TaskError::from)?, over)
+        let found = run.engine.expression_noting(&expression, Some(&over.over.span), &with, trust);
+        list(found.map_err(TaskError::from)?, over)
     };
     match over.kind {
         LoopKind::Loop | LoopKind::WithList => match value {
@@ -52,8 +79,12 @@ pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Vec<Json>, TaskEr
         }
         LoopKind::WithNested => {
             let mut rows: Vec<Vec<Json>> = vec![Vec::new()];
-            for part in list(value, over)? {
-                let part = one_level(part);
+            let parts: Vec<Vec<Json>> = list(value, over)?.into_iter().map(one_level).collect();
+            let size = parts.iter().try_fold(parts.len(), |size, part| size.checked_mul(part.len().max(1)));
+            if size.is_none_or(|size| size > MAX_CELLS) {
+                return Err(TaskError::new("these lists have too many combinations").at(&over.over.span));
+            }
+            for part in parts {
                 rows = rows
                     .iter()
                     .flat_map(|row| part.iter().map(move |item| [row.as_slice(), std::slice::from_ref(item)].concat()))
@@ -80,6 +111,8 @@ pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Vec<Json>, TaskEr
 fn list(value: Json, over: &Loop) -> Result<Vec<Json>, TaskError> {
     match value {
         Json::Array(items) => Ok(items),
+        // As `with_items` of Ansible goes through a mapping: by its keys.
+        Json::Object(map) => Ok(map.into_iter().map(|(key, _)| Json::String(key)).collect()),
         Json::Null => Err(TaskError::new("the loop has nothing to go through").at(&over.over.span)),
         one => Ok(vec![one]),
     }

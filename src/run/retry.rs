@@ -9,8 +9,9 @@ use serde_json::{Value as Json, json};
 
 use super::{
     barrier::Position,
-    host::{HostRun, Outcome, Stop},
+    host::{HostRun, Stop},
     keyword,
+    outcome::Outcome,
     step::Plain,
     task::TaskError,
 };
@@ -88,12 +89,11 @@ impl HostRun {
             }
             if attempt > retries || self.run.interrupted() || self.run.options.check {
                 outcome.result.insert("attempts".into(), json!(attempt - 1));
-                outcome.result.insert("failed".into(), json!(true));
+                outcome.set_failed(true);
                 outcome
                     .result
                     .entry("msg")
                     .or_insert_with(|| json!(format!("`until` did not hold after {} tries", attempt - 1)));
-                outcome.status = Status::Failed;
                 return Ok(outcome);
             }
             let note = format!("{}: try {attempt} of {retries}", task.title());

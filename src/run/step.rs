@@ -11,17 +11,19 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     barrier::Position,
     guard::Guard,
-    host::{HostRun, Outcome, Stop},
-    keyword::{self, truth},
-    lock,
-    machine::Work,
+    host::{HostRun, Stop},
+    keyword, lock,
+    machine::{MachineError, Work},
+    outcome::{Due, Outcome},
     pending::Item,
+    repeat::Items,
     task::{self, TaskError},
 };
 use crate::{
     inventory::Level,
+    module::Effect,
     playbook::{Action, MetaAction, Task},
-    report::{Event, Status},
+    report::{Certainty, Event, Status},
     template::{Context, Var},
     yaml::Node,
 };
@@ -34,6 +36,8 @@ pub struct Plain {
     pub register: Option<String>,
     /// Whether its changes may be sent together with later ones.
     pub deferrable: bool,
+    /// Whether the play goes on where the host cannot be reached for it.
+    pub ignore_unreachable: bool,
 }
 
 impl HostRun {
@@ -44,7 +48,7 @@ impl HostRun {
         }
         let seen = self.run.features(&task);
         let vars = self.vars(&task);
-        let delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
+        let delegated = seen.delegated || self.elsewhere(&seen, &vars);
         let once = match keyword::flag(&self.run, &task.scope, &vars, |k| k.run_once.as_ref()) {
             Ok(once) => once.unwrap_or(false),
             Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error)).await,
@@ -128,44 +132,45 @@ impl HostRun {
             None if batch.ended(&behind) || batch.first_active(&self.host.name) => Some(None),
             None => None,
         });
-        let Some((status, result)) = shared.await else {
+        let Some(shared) = shared.await else {
             // The host that was to do it is gone: it falls to this one, from the start.
             return if batch.ended(&behind) { Err(Stop::Ended) } else { Ok(()) };
         };
-        self.learn(task, &result);
+        self.learn(task, &shared);
         let vars = self.vars(task);
         let ignored = keyword::flag(&self.run, &task.scope, &vars, |k| k.ignore_errors.as_ref()).ok().flatten();
-        if matches!(status, Status::Failed) && !ignored.unwrap_or(false) {
-            self.fail(task, &Json::Object(result));
+        if shared.status == Status::Failed && !ignored.unwrap_or(false) {
+            self.fail(task, &Json::Object(shared.result.clone()));
         } else {
             self.advance();
         }
         self.together(&behind).await
     }
 
-    /// Takes over the registered variable and the facts of a result.
-    fn learn(&self, task: &Arc<Task>, result: &Map<String, Json>) {
-        if let Some(Json::Object(facts)) = result.get("ansible_facts") {
-            let written = task.action.written();
-            if written.ends_with("set_fact") {
-                let cacheable = result.get("_ansible_facts_cacheable").is_some_and(truth);
-                for (name, value) in facts {
-                    self.host.set(Level::SetFacts, name, value.clone());
-                    if cacheable {
-                        self.host.set(Level::Facts, name, value.clone());
+    /// Takes over the registered variable, and what the task found out or set.
+    fn learn(&self, task: &Arc<Task>, outcome: &Outcome) {
+        for Due { effect, about } in &outcome.effects {
+            let other = about.as_ref().map(|name| self.run.host(name));
+            // Of a host that nobody names nothing can be asked.
+            let Some(host) = other.unwrap_or_else(|| Some(self.host.clone())) else { continue };
+            match effect.as_ref() {
+                Effect::Facts(facts) => host.learn_facts(facts),
+                Effect::Variables { values, cacheable } => {
+                    values.iter().for_each(|(name, value)| host.set(Level::SetFacts, name, value.clone()));
+                    if *cacheable {
+                        host.learn_facts(values);
                     }
                 }
-            } else {
-                self.host.learn_facts(facts);
+                Effect::Host { .. } | Effect::Group { .. } => {}
             }
         }
         if let Some(name) = task.register.as_ref().and_then(Node::as_str) {
-            self.host.set(Level::SetFacts, name, Json::Object(result.clone()));
+            self.host.set(Level::SetFacts, name, Json::Object(outcome.result.clone()));
         }
         if self.run.options.check && matches!(task.action, Action::Module { .. }) {
             let title = task.title();
             let sets = self.run.features(task).sets;
-            self.host.set_unsure(sets.iter(), undecided(result).then_some(title.as_str()));
+            self.host.set_unsure(sets.iter(), (outcome.certainty != Certainty::Known).then_some(title.as_str()));
         }
     }
 
@@ -179,6 +184,9 @@ impl HostRun {
         // Its own result, which those conditions read, is the one that it is about to have.
         names.retain(|name| !features.sets.contains(name));
         names.extend(self.run.engine.all_references(&features.references, vars).names);
+        if !only_tells(task) {
+            names.extend(self.run.connection_references(vars).names);
+        }
         self.host.unsure(&names)
     }
 
@@ -186,8 +194,8 @@ impl HostRun {
     async fn items(&mut self, task: &Arc<Task>, position: &Position, vars: &Context) -> Result<Outcome, Stop> {
         let done = self.outstanding.begin(position);
         if let Some(on) = self.unsure(task, vars) {
-            let machine = (!only_tells(task)).then(|| self.run.known_machine(&self.host.name)).flatten();
-            return Ok(self.depends(machine.as_deref(), &on));
+            let machines = if only_tells(task) { Vec::new() } else { self.run.machines_of(&self.host.name) };
+            return Ok(self.depends(machines.first().map(AsRef::as_ref), &on));
         }
         let plain = match self.plain(task, vars) {
             Ok(plain) => plain,
@@ -205,34 +213,57 @@ impl HostRun {
         };
         match items {
             None => {
-                let mut outcome = self.item(task, position, vars, &plain).await?;
-                censor(&mut outcome, plain.no_log);
+                let mut outcome = self.reachable(task, position, vars, &plain).await?;
+                outcome.censor(plain.no_log);
                 Ok(outcome)
             }
             Some(items) => self.each(task, position, vars, &plain, &items, done).await,
         }
     }
 
+    /// One item; `ignore_unreachable` makes a result of a host that cannot be reached.
+    async fn reachable(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        plain: &Plain,
+    ) -> Result<Outcome, Stop> {
+        if !plain.ignore_unreachable {
+            return self.item(task, position, vars, plain).await;
+        }
+        // What waits to be sent belongs to tasks that may not put up with it.
+        self.flush().await?;
+        match self.item(task, position, vars, plain).await {
+            Err(Stop::Lost(MachineError::Unreachable(message))) => Ok(Outcome::unreachable(&message)),
+            other => other,
+        }
+    }
+
     fn plain(&self, task: &Task, vars: &Context) -> Result<Plain, TaskError> {
         let no_log = keyword::flag(&self.run, &task.scope, vars, |k| k.no_log.as_ref())?.unwrap_or(false);
         self.waited_for(task, vars)?;
-        let simple = task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
+        let ignore_unreachable =
+            keyword::flag(&self.run, &task.scope, vars, |k| k.ignore_unreachable.as_ref())?.unwrap_or(false);
+        let simple =
+            !ignore_unreachable && task.until.is_empty() && task.failed_when.is_none() && task.changed_when.is_none();
         Ok(Plain {
             no_log,
             register: task.register.as_ref().and_then(Node::as_str).map(str::to_owned),
             deferrable: simple && self.careful.is_none() && self.run.options.lookahead,
+            ignore_unreachable,
         })
     }
 
     /// Adds what an item set and registered to what the next ones see.
-    fn seen_by_items(&self, task: &Task, result: &Map<String, Json>, earlier: &mut IndexMap<String, Var>) {
-        if let (true, Some(Json::Object(facts))) =
-            (task.action.written().ends_with("set_fact"), result.get("ansible_facts"))
-        {
-            earlier.extend(facts.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+    fn seen_by_items(&self, task: &Task, outcome: &Outcome, earlier: &mut IndexMap<String, Var>) {
+        for due in outcome.effects.iter().filter(|due| due.about.is_none()) {
+            if let Effect::Variables { values, .. } = due.effect.as_ref() {
+                earlier.extend(values.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+            }
         }
         if let Some(name) = task.register.as_ref().and_then(Node::as_str) {
-            earlier.insert(name.to_owned(), Var::data(&Json::Object(result.clone())));
+            earlier.insert(name.to_owned(), Var::data(&Json::Object(outcome.result.clone())));
         }
     }
 
@@ -242,14 +273,12 @@ impl HostRun {
         position: &Position,
         vars: &Context,
         plain: &Plain,
-        items: &[Json],
+        items: &Items,
         done: Vec<Item>,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();
-        let mut all = Outcome::new(Status::Skipped, Map::new());
-        let mut results = Vec::with_capacity(items.len());
-        let (mut failed, mut changed, mut ran, mut would_run) = (false, false, false, false);
-        let (mut facts, mut depends) = (Map::new(), None);
+        let mut ended = Vec::with_capacity(items.len());
+        let mut events = Vec::with_capacity(items.len());
         let control = task.loop_.as_ref().map(|l| &l.control);
         // What earlier items set and registered, as the later ones see it.
         let mut earlier = IndexMap::new();
@@ -269,7 +298,7 @@ impl HostRun {
             let mut one = match known {
                 Some(known) => self.outstanding.draft.again(known),
                 None => {
-                    let one = self.item(task, position, &with, plain).await?;
+                    let one = self.reachable(task, position, &with, plain).await?;
                     self.outstanding.draft.note(&one);
                     one
                 }
@@ -277,32 +306,27 @@ impl HostRun {
             let name = control.map_or("item", |c| c.item_name());
             one.result.insert(name.to_owned(), item.clone());
             one.result.insert("ansible_loop_var".to_owned(), json!(name));
-            failed |= one.status == Status::Failed;
-            changed |= truth(one.result.get("changed").unwrap_or(&Json::Null));
-            ran |= one.status != Status::Skipped;
-            would_run |= one.result.contains_key(WOULD_RUN);
-            if depends.is_none() {
-                depends = one.result.get("depends_on").cloned();
+            if let Some(name) = control.and_then(|c| c.index_var.as_ref()).and_then(Node::as_str) {
+                one.result.insert(name.to_owned(), json!(index));
+                one.result.insert("ansible_index_var".to_owned(), json!(name));
             }
-            if let Some(Json::Object(more)) = one.result.get("ansible_facts") {
-                facts.extend(more.clone());
-            }
-            self.seen_by_items(task, &one.result, &mut earlier);
+            self.seen_by_items(task, &one, &mut earlier);
             let with = beside(&earlier);
             let label = match control.and_then(|c| c.label.as_ref()) {
                 Some(label) => self.run.engine.render_tree(label, &with).unwrap_or_else(|_| item.clone()),
                 None => item.clone(),
             };
-            results.push(Json::Object(one.result.clone()));
-            censor(&mut one, plain.no_log);
-            all.events.push(Event::ItemResult {
+            one.censor(plain.no_log);
+            events.push(Event::ItemResult {
                 task: self.line(task, position, Some(vars)),
                 host: self.host.name.clone(),
                 status: one.status,
                 item: if plain.no_log { json!("censored") } else { label },
-                diff: one.diff,
-                result: shown(&one.result),
+                diff: std::mem::take(&mut one.diff),
+                result: one.visible(),
+                marks: one.marks(),
             });
+            ended.push(one);
             let done = control.is_some_and(|c| {
                 !c.break_when.is_empty()
                     && c.break_when.iter().all(|n| self.run.engine.condition(n, &with).unwrap_or(false))
@@ -311,41 +335,9 @@ impl HostRun {
                 break;
             }
         }
-        all.began = began;
-        all.status = match (failed, changed, ran) {
-            (true, ..) => Status::Failed,
-            (_, true, _) => Status::Changed,
-            (_, _, true) => Status::Ok,
-            _ => Status::Skipped,
-        };
-        all.result.insert("results".into(), Json::Array(results));
-        all.result.insert("changed".into(), json!(changed));
-        let message = match all.status {
-            Status::Failed => "One or more items failed",
-            Status::Skipped if items.is_empty() => "No items in the list",
-            Status::Skipped => "All items skipped",
-            _ => "All items completed",
-        };
-        all.result.insert("msg".into(), json!(message));
-        if failed {
-            all.result.insert("failed".into(), json!(true));
-        }
-        if all.status == Status::Skipped {
-            all.result.insert("skipped".into(), json!(true));
-        }
-        if would_run {
-            all.result.insert(WOULD_RUN.into(), json!(true));
-        }
-        if let Some(on) = depends {
-            all.result.insert("depends_on".into(), on);
-        }
-        if !facts.is_empty() {
-            all.result.insert("ansible_facts".into(), Json::Object(facts));
-        }
-        if plain.no_log {
-            all.result.insert("_ansible_no_log".into(), json!(true));
-        }
-        Ok(all)
+        let mut all = together(ended, items.is_empty());
+        all.censor(plain.no_log);
+        Ok(Outcome { began, events, ..all })
     }
 
     /// Whether all conditions hold, the result so far visible under its registered name.
@@ -383,26 +375,15 @@ impl HostRun {
         }
         if let Some(conditions) = &task.changed_when {
             match self.holds(conditions, vars, plain, &outcome) {
-                Ok(changed) => {
-                    outcome.result.insert("changed".into(), json!(changed));
-                    if outcome.status != Status::Failed {
-                        outcome.status = if changed { Status::Changed } else { Status::Ok };
-                    }
-                }
+                Ok(changed) => outcome.set_changed(changed),
                 Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
             }
         }
         if let Some(conditions) = &task.failed_when {
             match self.holds(conditions, vars, plain, &outcome) {
                 Ok(failed) => {
-                    outcome.result.insert("failed".into(), json!(failed));
+                    outcome.set_failed(failed);
                     outcome.result.insert("failed_when_result".into(), json!(failed));
-                    let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
-                    outcome.status = match (failed, changed) {
-                        (true, _) => Status::Failed,
-                        (false, true) => Status::Changed,
-                        (false, false) => Status::Ok,
-                    };
                 }
                 Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
             }
@@ -423,11 +404,11 @@ impl HostRun {
             self.flush().await?;
         }
         let snapshot = self.snapshot();
-        let changed = truth(outcome.result.get("changed").unwrap_or(&Json::Null));
-        if let Err(error) = self.run.regroup(&self.host.name, &outcome.result) {
+        let changed = outcome.changed;
+        if let Err(error) = self.run.regroup(&self.host.name, &outcome.effects) {
             outcome = Outcome::failed(&error.at(&task.span));
         }
-        self.learn(task, &outcome.result);
+        self.learn(task, &outcome);
         let ignore = outcome.status == Status::Failed
             && keyword::flag(&self.run, &task.scope, vars, |k| k.ignore_errors.as_ref())
                 .ok()
@@ -465,7 +446,6 @@ impl HostRun {
             self.advance();
         }
         self.notified.extend(again);
-        let shown = shown(&outcome.result);
         let delegate = self.delegate_name(task, vars);
         let mut events = std::mem::take(&mut outcome.events);
         events.push(Event::TaskResult {
@@ -475,7 +455,8 @@ impl HostRun {
             status: outcome.status,
             duration: outcome.began.elapsed(),
             diff: std::mem::take(&mut outcome.diff),
-            result: shown,
+            result: outcome.visible(),
+            marks: outcome.marks(),
         });
         self.decide(snapshot, position, events);
         if handler {
@@ -519,7 +500,7 @@ impl HostRun {
         if self.run.options.check {
             return Ok(());
         }
-        let Some(machine) = self.run.known_machine(&self.host.name) else { return Ok(()) };
+        let machines = self.run.machines_of(&self.host.name);
         let mut left: Vec<String> = self
             .notified
             .iter()
@@ -527,14 +508,20 @@ impl HostRun {
             .filter_map(|t| t.name.as_ref()?.as_str().map(str::to_owned))
             .collect();
         // Those of other plays too.
-        left.extend(machine.still_owed());
-        for actor in machine.owing() {
-            let snapshot = self.snapshot();
-            let note = vec![Work::new(lock::settle(&left))];
-            self.put_off(&machine, &actor, note, Guard::default()).await?;
-            self.decide(snapshot, &Vec::new(), Vec::new());
-            if left.is_empty() {
-                machine.set_owes(&actor, false);
+        for owed in machines.iter().flat_map(|machine| machine.still_owed()) {
+            if !left.contains(&owed) {
+                left.push(owed);
+            }
+        }
+        for machine in machines {
+            for actor in machine.owing() {
+                let snapshot = self.snapshot();
+                let note = vec![Work::new(lock::settle(&left))];
+                self.put_off(&machine, &actor, note, Guard::default()).await?;
+                self.decide(snapshot, &Vec::new(), Vec::new());
+                if left.is_empty() {
+                    machine.set_owes(&actor, false);
+                }
             }
         }
         Ok(())
@@ -549,47 +536,53 @@ fn only_tells(task: &Task) -> bool {
     name.strip_prefix("ansible.builtin.").is_some_and(|short| TELL.contains(&short))
 }
 
-/// Check mode: whether a result, or one of its items', is not what a run would return.
-fn undecided(result: &Map<String, Json>) -> bool {
-    let open = |result: &Map<String, Json>| result.contains_key("depends_on") || result.contains_key(UNDECIDED);
-    let items = result.get("results").and_then(Json::as_array);
-    open(result) || items.is_some_and(|items| items.iter().filter_map(Json::as_object).any(open))
+/// What the items of a loop came to as a whole.
+fn together(ended: Vec<Outcome>, none: bool) -> Outcome {
+    let any = |holds: fn(&Outcome) -> bool| ended.iter().any(holds);
+    let (failed, changed) = (any(|one| one.status == Status::Failed), any(|one| one.changed));
+    let status = match (failed, changed, any(|one| one.status != Status::Skipped)) {
+        (true, ..) => Status::Failed,
+        (_, true, _) => Status::Changed,
+        (_, _, true) => Status::Ok,
+        _ => Status::Skipped,
+    };
+    let message = match status {
+        Status::Failed => "One or more items failed",
+        Status::Skipped if none => "No items in the list",
+        Status::Skipped => "All items skipped",
+        _ => "All items completed",
+    };
+    let mut all = Outcome { changed, ..Outcome::new(status, Map::new()) };
+    let (mut results, mut facts) = (Vec::with_capacity(ended.len()), Map::new());
+    for one in ended {
+        for Due { effect, .. } in &one.effects {
+            if matches!(effect.as_ref(), Effect::Facts(_) | Effect::Variables { .. }) {
+                effect.show(&mut facts);
+            }
+        }
+        // Of several tasks that items depend on the first is named.
+        if !matches!(all.certainty, Certainty::DependsOn(_)) {
+            all.doubt(one.certainty);
+        }
+        all.effects.extend(one.effects);
+        results.push(Json::Object(one.result));
+    }
+    all.result.insert("results".into(), Json::Array(results));
+    all.result.insert("changed".into(), json!(changed));
+    all.result.insert("msg".into(), json!(message));
+    if failed {
+        all.result.insert("failed".into(), json!(true));
+    }
+    if status == Status::Skipped {
+        all.skip();
+    }
+    all.result.extend(facts);
+    all
 }
-
-/// The field that marks the result of a command that check mode did not run.
-pub const UNDECIDED: &str = "_ansible_undecided";
-
-/// The field of a result that says: check mode did not run this, and a run would.
-pub const WOULD_RUN: &str = "would_run";
 
 /// The outcome of a task whose condition did not hold.
 pub fn skipped(condition: &str) -> Outcome {
-    let mut result = Map::new();
-    result.insert("changed".into(), json!(false));
-    result.insert("skipped".into(), json!(true));
-    result.insert("skip_reason".into(), json!("Conditional result was False"));
-    result.insert("false_condition".into(), json!(condition));
-    Outcome::new(Status::Skipped, result)
-}
-
-fn censor(outcome: &mut Outcome, no_log: bool) {
-    if no_log {
-        outcome.result.insert("_ansible_no_log".into(), json!(true));
-        outcome.diff.clear();
-    }
-}
-
-/// The result as reports may show it.
-fn shown(result: &Map<String, Json>) -> Json {
-    if !result.get("_ansible_no_log").is_some_and(truth) {
-        return Json::Object(result.clone());
-    }
-    let mut shown = Map::new();
-    for field in ["changed", "failed", "skipped", "rc"] {
-        if let Some(value) = result.get(field) {
-            shown.insert(field.to_owned(), value.clone());
-        }
-    }
-    shown.insert("censored".into(), json!("the output is hidden, as no_log asks"));
-    Json::Object(shown)
+    let mut outcome = Outcome::skipped("Conditional result was False");
+    outcome.result.insert("false_condition".into(), json!(condition));
+    outcome
 }

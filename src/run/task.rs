@@ -8,15 +8,18 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Run,
     controller::TaskController,
+    host::{Frame, HostRun},
     keyword::{self, truth},
     machine::{Actor, Machine},
+    repeat::Items,
+    variables::{Host, TaskVars},
 };
 use crate::{
-    inventory::Vars,
+    inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Failure, Module, Registry},
     playbook::{Action, Task},
-    template::{Context, TemplateError, Var, is_omit},
-    yaml::{Node, Span},
+    template::{Context, TemplateError, Trust, Var, is_omit},
+    yaml::{self, Node, Span},
 };
 
 /// Why a task fails before or while it is planned.
@@ -30,12 +33,14 @@ pub struct TaskError {
     pub span: Option<Span>,
     /// Further returned fields.
     pub result: Map<String, Json>,
+    /// Whether something was changed all the same.
+    pub changed: bool,
 }
 
 impl TaskError {
     /// Returns an error with a message alone.
     pub fn new(message: impl Into<String>) -> TaskError {
-        TaskError { message: message.into(), help: None, span: None, result: Map::new() }
+        TaskError { message: message.into(), help: None, span: None, result: Map::new(), changed: false }
     }
 
     /// Adds what to do.
@@ -56,13 +61,14 @@ impl TaskError {
 impl From<TemplateError> for TaskError {
     fn from(error: TemplateError) -> TaskError {
         let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-        TaskError { message: error.to_string(), help, span: error.span().cloned(), result: Map::new() }
+        TaskError { help, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
     }
 }
 
 impl From<Failure> for TaskError {
     fn from(failure: Failure) -> TaskError {
-        TaskError { message: failure.message, help: failure.help, span: None, result: failure.result }
+        let Failure { message, help, result, changed } = failure;
+        TaskError { message, help, span: None, result, changed }
     }
 }
 
@@ -78,6 +84,8 @@ pub struct Prepared {
     pub actor: Actor,
     /// The user it acts as, by name.
     pub user: String,
+    /// The host that facts it finds are about, where `delegate_facts` says that it is another one.
+    pub about: Option<String>,
     /// Check mode, after the task's own `check_mode`.
     pub check: bool,
     /// Whether differences are wanted.
@@ -107,7 +115,7 @@ pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Strin
 }
 
 /// The items a task is repeated over; `None` when it is not.
-pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Vec<Json>>, TaskError> {
+pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Items>, TaskError> {
     match &task.loop_ {
         None => Ok(None),
         Some(over) => super::repeat::items(run, over, vars).map(Some),
@@ -115,13 +123,37 @@ pub fn items(run: &Run, task: &Task, vars: &Context) -> Result<Option<Vec<Json>>
 }
 
 /// The variables of one item: `item`, its index, `ansible_loop`.
-pub fn item_vars(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Var> {
-    item_values(task, items, index).iter().map(|(name, value)| (name.clone(), Var::data(value))).collect()
+pub fn item_vars(task: &Task, items: &Items, index: usize) -> IndexMap<String, Var> {
+    let values = item_values(task, items, index);
+    values.iter().map(|(name, value)| (name.clone(), Var::rendered(value, &items.trust))).collect()
 }
 
 /// The same as a layer, for what an include brings in.
-pub fn item_layer(task: &Task, items: &[Json], index: usize) -> Vars {
-    item_values(task, items, index).into_iter().map(|(name, value)| (name, value.into())).collect()
+pub fn item_layer(task: &Task, items: &Items, index: usize) -> Vars {
+    let Some(over) = &task.loop_ else { return Vars::new() };
+    let values = item_values(task, items, index);
+    values.into_iter().map(|(name, value)| (name, Variable::from(node(&value, &over.over.span, &items.trust)))).collect()
+}
+
+/// A rendered value as if it were written where the loop stands: nothing but the user's own words is a template.
+fn node(value: &Json, span: &Span, trust: &Trust) -> Node {
+    let own = |text: &str| trust.holds(text) && !text.contains(['{', '}']);
+    let text = |text: &str| yaml::Value::String { text: text.to_owned(), unsafe_text: !own(text) };
+    let value = match value {
+        Json::Null => yaml::Value::Null,
+        Json::Bool(flag) => yaml::Value::Bool(*flag),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => yaml::Value::Int(whole),
+            None => yaml::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(found) => text(found),
+        Json::Array(items) => yaml::Value::Seq(items.iter().map(|item| node(item, span, trust)).collect()),
+        Json::Object(map) => {
+            let key = |name: &str| Node { value: text(name), span: span.clone() };
+            yaml::Value::Map(map.iter().map(|(name, item)| (key(name), node(item, span, trust))).collect())
+        }
+    };
+    Node { value, span: span.clone() }
 }
 
 fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Json> {
@@ -151,14 +183,24 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
     vars
 }
 
-/// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them.
-pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
+/// The parameters that are evaluated once more after they are rendered.
+const EVALUATED: &[(&str, &str)] = &[("ansible.builtin.assert", "that"), ("ansible.builtin.debug", "var")];
+
+/// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them; and whose words
+/// those are that are evaluated again.
+pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
-        return Ok(Map::new());
+        return Ok((Map::new(), Trust::default()));
     };
+    let mut trust = Trust::default();
+    let evaluated = EVALUATED.iter().find(|(module, _)| module == name).map(|(_, parameter)| *parameter);
     let mut rendered = Map::new();
     for defaults in task.scope.module_defaults() {
-        let all = run.engine.render_tree(defaults, vars).map_err(TaskError::from)?;
+        let all = match evaluated {
+            Some(_) => run.engine.render_tree_noting(defaults, vars, &mut trust),
+            None => run.engine.render_tree(defaults, vars),
+        };
+        let all = all.map_err(TaskError::from)?;
         let short = name.rsplit('.').next().unwrap_or(name);
         for key in [short, name.as_str()] {
             if let Some(Json::Object(defaults)) = all.get(key) {
@@ -167,7 +209,7 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         }
     }
     if let Some(template) = template {
-        match run.engine.render_tree(template, vars).map_err(TaskError::from)? {
+        match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
             Json::Object(given) => rendered.extend(given),
             other => {
                 return Err(
@@ -177,8 +219,12 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         }
     }
     for (key, node) in args {
-        let value = run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
         let mut name = key.key_text();
+        let value = match evaluated.filter(|parameter| *parameter == name) {
+            Some(_) => run.engine.render_tree_noting(node, vars, &mut trust),
+            None => run.engine.render_tree(node, vars),
+        };
+        let value = value.map_err(|e| TaskError::from(e).at(&node.span))?;
         if name.contains("{{") {
             let named = run.engine.render_tree(key, vars).map_err(|e| TaskError::from(e).at(&key.span))?;
             name = super::keyword::as_text(&named).unwrap_or_default();
@@ -192,7 +238,7 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<Map<String, 
         let value = run.engine.render_tree(text, vars).map_err(TaskError::from)?;
         rendered.insert(parameter.to_owned(), value);
     }
-    Ok(rendered)
+    Ok((rendered, trust))
 }
 
 /// Reads a module's rendered parameters; errors point at the parameter.
@@ -214,7 +260,7 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
             Some(parameter) => format!("{written}: {parameter}: {}", error.message),
             None => format!("{written}: {}", error.message),
         };
-        TaskError { message, help: error.help, span: Some(place.unwrap_or(name_span).clone()), result: Map::new() }
+        TaskError { help: error.help, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
     });
     Ok((parsed?, entry.name.to_owned()))
 }
@@ -223,7 +269,11 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
 pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, TaskError> {
     let mut all: IndexMap<String, String> = IndexMap::new();
     for node in task.scope.environments() {
-        let rendered = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+        let rendered = match run.engine.render_tree(node, vars) {
+            Ok(rendered) => rendered,
+            Err(error) if of_facts_to_come(task, &error) => known_environment(run, node, vars),
+            Err(error) => return Err(TaskError::from(error)),
+        };
         let parts = match rendered {
             Json::Array(parts) => parts,
             other => vec![other],
@@ -237,7 +287,12 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
                             return Err(TaskError::new(format!("environment: `{name}` is no name of a variable"))
                                 .at(&node.span));
                         }
-                        all.insert(name, keyword::as_text(&value).unwrap_or_default());
+                        let text = match value {
+                            Json::Bool(true) => "True".to_owned(),
+                            Json::Bool(false) => "False".to_owned(),
+                            value => keyword::as_text(&value).unwrap_or_default(),
+                        };
+                        all.insert(name, text);
                     }
                 }
                 Json::Null => {}
@@ -253,23 +308,43 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
     Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
 }
 
-/// Makes one item of a task ready on a machine.
-pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> Result<Readiness, TaskError> {
+/// Whether an environment is made of the facts that this very task is to gather.
+fn of_facts_to_come(task: &Task, error: &TemplateError) -> bool {
+    let gathers = matches!(task.action.written().rsplit('.').next(), Some("setup" | "gather_facts"));
+    gathers && error.is_undefined() && ["ansible_env", "ansible_facts"].iter().any(|name| error.to_string().contains(name))
+}
+
+/// The part of an environment that is known without facts.
+fn known_environment(run: &Run, node: &Node, vars: &Context) -> Json {
+    let mut known = Map::new();
+    for (key, value) in node.as_map().unwrap_or_default() {
+        if let Ok(value) = run.engine.render_tree(value, vars) {
+            known.insert(key.key_text(), value);
+        }
+    }
+    Json::Object(known)
+}
+
+/// Makes one item of a task ready on a machine; `frames` are the includes that it stands in.
+pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
+    let (run, scope) = (&of.run, &task.scope);
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
     }
-    let parameters = parameters(run, task, vars)?;
+    let (parameters, trust) = parameters(run, task, vars)?;
     let (module, name) = module(task, parameters)?;
-    let delegate = keyword::text(run, &task.scope, vars, |k| k.delegate_to.as_ref())?;
-    let (machine, login) = match &delegate {
-        None => run.reach(host, &task.scope, vars)?,
-        Some(delegate) => run.delegate(delegate, vars)?,
+    let delegate = keyword::text(run, scope, vars, |k| k.delegate_to.as_ref())?;
+    let (on, reached) = match &delegate {
+        None => (of.host.name.clone(), vars.clone()),
+        Some(name) => of.delegate(name, task, frames, vars)?,
     };
-    let actor = keyword::actor(run, &task.scope, vars, login.as_deref())?;
+    let (machine, login) = run.reach(&on, scope, vars, &reached)?;
+    let actor = keyword::actor(run, scope, (vars, &on, &reached), login.as_deref())?;
     let user = actor.as_ref().map(|b| b.user.clone()).or(login).unwrap_or_default();
-    let check = keyword::flag(run, &task.scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
-    let diff = keyword::flag(run, &task.scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
-    let controller = TaskController::new(run.clone(), task.scope.clone(), vars.clone());
+    let check = keyword::flag(run, scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
+    let diff = keyword::flag(run, scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
+    let facts_too = keyword::flag(run, scope, vars, |k| k.delegate_facts.as_ref())?.unwrap_or(false);
+    let controller = TaskController::new(run.clone(), scope.clone(), vars.clone(), trust);
     let environment = environment(run, task, vars)?;
     Ok(Readiness::Ready(Box::new(Prepared {
         module,
@@ -277,9 +352,48 @@ pub fn prepare(run: &Arc<Run>, task: &Arc<Task>, vars: &Context, host: &str) -> 
         machine,
         actor,
         user,
+        about: delegate.filter(|_| facts_too),
         check,
         diff,
         environment,
         controller,
     })))
+}
+
+impl HostRun {
+    /// The host that `delegate_to` names, and the variables by which it is reached: its own and those of the task's place. What is
+    /// known of this host alone does not count.
+    fn delegate(
+        &self,
+        name: &str,
+        task: &Arc<Task>,
+        frames: &[Frame],
+        vars: &Context,
+    ) -> Result<(String, Context), TaskError> {
+        let host = match self.run.host(name).or_else(|| self.run.host_at(name)) {
+            Some(host) => host,
+            None => {
+                host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;
+                let extra = Layer { level: Level::ExtraVars, vars: Arc::new(self.run.options.extra_vars.clone()) };
+                Arc::new(Host::new(name, Layers::new([extra])))
+            }
+        };
+        let more: Vec<_> = frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
+        let own = TaskVars::of_delegate(&self.run, &self.batch, &host, &task.scope, &more, &self.host.name);
+        let mut item = IndexMap::new();
+        for name in item_names(task) {
+            if let Some(value) = vars.variable(&name).map_err(TaskError::from)? {
+                item.insert(name, Var::data(&value));
+            }
+        }
+        Ok((host.name.clone(), if item.is_empty() { own } else { own.with(item) }))
+    }
+}
+
+/// The names of the variables that a loop sets for each item.
+fn item_names(task: &Task) -> Vec<String> {
+    let Some(over) = &task.loop_ else { return Vec::new() };
+    let index = over.control.index_var.as_ref().and_then(Node::as_str).map(str::to_owned);
+    let fixed = [over.control.item_name(), "ansible_loop", "ansible_loop_var", "ansible_index_var"];
+    fixed.into_iter().map(str::to_owned).chain(index).collect()
 }

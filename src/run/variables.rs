@@ -8,9 +8,9 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, play::Batch};
+use super::{Run, facts::may_be_variable, play::Batch};
 use crate::{
-    inventory::{Layers, Level, Variable, Vars},
+    inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
 };
@@ -57,9 +57,16 @@ impl Host {
         self.lock().clone()
     }
 
-    /// Goes back to variables as they were.
-    pub fn restore(&self, layers: Layers) {
-        *self.lock() = layers;
+    /// Goes back to what had been found out and set; what the inventory says stays as it is now.
+    pub fn restore(&self, before: &Layers) {
+        let mut layers = self.lock();
+        *layers = joined(&layers, before);
+    }
+
+    /// Takes over what the inventory says now; what was found out and set stays.
+    pub fn refresh(&self, inventory: &Layers) {
+        let mut layers = self.lock();
+        *layers = joined(inventory, &layers);
     }
 
     /// Sets a variable.
@@ -72,7 +79,7 @@ impl Host {
         self.lock().push(level, vars);
     }
 
-    /// Takes over facts: `ansible_…` names by themselves, and all of them under `ansible_facts`.
+    /// Takes over facts: by themselves where that is harmless, and all of them under `ansible_facts`.
     pub fn learn_facts(&self, facts: &serde_json::Map<String, Json>) {
         let mut layers = self.lock();
         let mut all = match layers.get_at(Level::Facts, "ansible_facts").map(Variable::to_json) {
@@ -82,7 +89,9 @@ impl Host {
         for (name, value) in facts {
             let short = name.strip_prefix("ansible_").unwrap_or(name);
             all.insert(short.to_owned(), value.clone());
-            layers.set(Level::Facts, name.as_str(), value.clone());
+            if may_be_variable(name) {
+                layers.set(Level::Facts, name.as_str(), value.clone());
+            }
         }
         layers.set(Level::Facts, "ansible_facts", Json::Object(all));
     }
@@ -91,6 +100,13 @@ impl Host {
     pub fn clear_facts(&self) {
         self.lock().clear(Level::Facts);
     }
+}
+
+/// What the inventory says by one, and what was found out and set by the other.
+fn joined(inventory: &Layers, found: &Layers) -> Layers {
+    let is_found = |layer: &&Layer| matches!(layer.level, Level::Facts | Level::IncludeVars | Level::SetFacts);
+    let said = inventory.layers().iter().filter(|layer| !is_found(layer));
+    Layers::new(said.chain(found.layers().iter().filter(is_found)).cloned())
 }
 
 /// Turns a mapping of a playbook into variables.
@@ -119,6 +135,9 @@ pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
     for level_vars in scope.vars() {
         layers.push(Level::TaskVars, vars(level_vars));
     }
+    for include in scope.include_params() {
+        layers.push(Level::IncludeParams, vars(include));
+    }
     layers
 }
 
@@ -129,6 +148,8 @@ pub struct TaskVars {
     host: Arc<Host>,
     layers: Layers,
     scope: Arc<Scope>,
+    /// The host that the task is for, where it is another one that it is delegated to.
+    called: Option<String>,
 }
 
 impl TaskVars {
@@ -140,21 +161,47 @@ impl TaskVars {
         scope: &Arc<Scope>,
         more: &[(Level, Arc<Vars>)],
     ) -> Context {
+        let vars = TaskVars::new(run, batch, host, scope, more);
+        Context::new(&run.engine, Arc::new(vars), run.local(scope, &batch.play.directory))
+    }
+
+    fn new(
+        run: &Arc<Run>,
+        batch: &Arc<Batch>,
+        host: &Arc<Host>,
+        scope: &Arc<Scope>,
+        more: &[(Level, Arc<Vars>)],
+    ) -> TaskVars {
         let mut layers = place(&host.layers(), batch, scope);
         for (level, vars) in more {
             layers.push(*level, vars.clone());
         }
-        let local = run.local(scope, &batch.play.directory);
-        let vars =
-            TaskVars { run: run.clone(), batch: batch.clone(), host: host.clone(), layers, scope: scope.clone() };
-        Context::new(&run.engine, Arc::new(vars), local)
+        let (run, batch, host, scope) = (run.clone(), batch.clone(), host.clone(), scope.clone());
+        TaskVars { run, batch, host, layers, scope, called: None }
+    }
+
+    /// The variables by which a host is reached that a task of another host, `called`, is delegated to.
+    pub fn of_delegate(
+        run: &Arc<Run>,
+        batch: &Arc<Batch>,
+        host: &Arc<Host>,
+        scope: &Arc<Scope>,
+        more: &[(Level, Arc<Vars>)],
+        called: &str,
+    ) -> Context {
+        let vars = TaskVars { called: Some(called.to_owned()), ..TaskVars::new(run, batch, host, scope, more) };
+        Context::new(&run.engine, Arc::new(vars), run.local(scope, &batch.play.directory))
+    }
+
+    fn called(&self) -> &str {
+        self.called.as_deref().unwrap_or(&self.host.name)
     }
 
     fn magic(&self, name: &str) -> Option<Json> {
         let role = self.scope.role();
         Some(match name {
-            "inventory_hostname" => json!(self.host.name),
-            "inventory_hostname_short" => json!(self.host.name.split('.').next().unwrap_or_default()),
+            "inventory_hostname" => json!(self.called()),
+            "inventory_hostname_short" => json!(self.called().split('.').next().unwrap_or_default()),
             "group_names" => json!(self.run.inventory().group_names(&self.host.name)),
             "groups" => json!(*self.run.inventory().groups_map()),
             "play_hosts" | "ansible_play_batch" => json!(self.batch.active_hosts()),
@@ -178,6 +225,7 @@ impl TaskVars {
             "ansible_verbosity" => json!(self.run.options.verbosity),
             "ansible_forks" => json!(self.run.options.forks),
             "ansible_limit" => json!(self.run.options.limit.clone()?),
+            "ansible_run_tags" if self.run.options.tags.is_empty() => json!(["all"]),
             "ansible_run_tags" => json!(self.run.options.tags),
             "ansible_skip_tags" => json!(self.run.options.skip_tags),
             // The language level that playbooks may test for; the product's own version is `bringup_version`.
@@ -191,7 +239,7 @@ impl TaskVars {
 impl TemplateVars for TaskVars {
     fn get(&self, name: &str) -> Option<Var> {
         if let Some(value) = self.magic(name) {
-            return Some(Var::data(&value));
+            return Some(Var::names(&value));
         }
         let found = self.layers.get(name);
         match found.map(|f| f.value) {
@@ -216,6 +264,21 @@ impl TemplateVars for TaskVars {
             "play_hosts",
         ];
         magic.iter().map(|n| (*n).to_owned()).chain(self.layers.names().map(str::to_owned)).collect()
+    }
+
+    fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let mut found = vec![false; names.len()];
+        for layer in self.layers.layers() {
+            // Few of many names are given, and most layers are small: a look at what is there is cheaper than one for each name.
+            if layer.vars.len() <= 2 * names.len() {
+                let at = layer.vars.keys().filter_map(|key| names.iter().position(|name| name == key));
+                at.for_each(|at| found[at] = true);
+            } else {
+                let at = names.iter().enumerate().filter(|(_, name)| layer.vars.contains_key(**name));
+                at.for_each(|(at, _)| found[at] = true);
+            }
+        }
+        names.iter().zip(found).filter(|(_, found)| *found).map(|(name, _)| *name).collect()
     }
 
     fn object(&self, name: &str) -> Option<crate::template::Value> {
@@ -249,4 +312,27 @@ fn absolute(path: &std::path::Path) -> String {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // Without the `.` that a playbook of the current folder leaves behind.
     whole.components().collect::<std::path::PathBuf>().display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_replace_neither_connection_nor_magic_variables() {
+        let said = Vars::from_iter([("ansible_host".to_owned(), Variable::from(json!("10.0.0.1")))]);
+        let host = Host::new("h", Layers::new([Layer { level: Level::InventoryHost, vars: Arc::new(said) }]));
+        let interface = json!({"device": "x", "ipv4": {"address": "192.0.2.1"}});
+        let names =
+            ["ansible_host", "ansible_user", "ansible_become_user", "ansible_eth0", "ansible_ssh_args", "groups"];
+        host.learn_facts(&names.iter().map(|name| ((*name).to_owned(), interface.clone())).collect());
+        let layers = host.layers();
+        assert_eq!(layers.get("ansible_host").unwrap().value.to_json(), json!("10.0.0.1"));
+        for name in ["ansible_user", "ansible_become_user", "ansible_ssh_args", "groups"] {
+            assert!(layers.get(name).is_none(), "{name}");
+        }
+        assert_eq!(layers.get("ansible_eth0").unwrap().value.to_json(), interface);
+        let all = layers.get("ansible_facts").unwrap().value.to_json();
+        assert_eq!((&all["host"], &all["user"], &all["eth0"]), (&interface, &interface, &interface));
+    }
 }

@@ -5,6 +5,7 @@ use super::{
     connect::{Client, Context, Notes, Patience},
     error::SshError,
     keys::{FileSigner, KeyFile, SignError, normal, read_certificate},
+    limit::short,
 };
 use russh::{
     MethodKind, MethodSet,
@@ -40,6 +41,9 @@ enum Outcome {
 /// How long the agent may take to list its keys; signing may wait for a person's confirmation.
 const AGENT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// More questions at once are no login.
+const MOST_PROMPTS: usize = 16;
+
 /// A key to offer, and who can sign with it.
 enum Candidate {
     File(Arc<KeyFile>, Option<Certificate>),
@@ -62,7 +66,11 @@ impl<'a> Login<'a> {
         if self.settings.public_key_auth && self.with_keys().await? {
             return Ok(());
         }
-        if let Some(password) = self.settings.password.clone().filter(|_| self.settings.password_auth) {
+        let password = self.settings.password.clone().filter(|_| self.settings.password_auth);
+        if let (Some(_), Some(doubt)) = (&password, self.notes.doubt()) {
+            // As OpenSSH: whoever is in between could use a password, but not a signature.
+            self.tried.push(format!("the password: not sent, as host keys are not checked and {doubt}"));
+        } else if let Some(password) = password {
             if self.may(MethodKind::Password) && self.with_password(password.reveal()).await? {
                 return Ok(());
             }
@@ -285,8 +293,12 @@ impl<'a> Login<'a> {
                     return Ok(false);
                 }
             };
+            if prompts.len() > MOST_PROMPTS {
+                self.tried.push(format!("{what}: the server asks {} questions at once", prompts.len()));
+                return Ok(false);
+            }
             if let Some(open) = prompts.iter().find(|prompt| prompt.echo) {
-                self.tried.push(format!("{what}: the server asks `{}`, which has no answer here", open.prompt.trim()));
+                self.tried.push(format!("{what}: the server asks `{}`, which has no answer here", short(&open.prompt)));
                 return Ok(false);
             }
             let answers = prompts.iter().map(|_| password.to_owned()).collect();
@@ -325,7 +337,11 @@ impl<'a> Login<'a> {
     fn refused(self) -> SshError {
         let said = self.notes.said();
         let too_many = said.contains("Too many authentication failures");
-        let help = if too_many {
+        let help = if self.notes.doubt().is_some() && self.settings.password.is_some() {
+            "no password goes to a host whose key is unknown or has changed: let the key be checked and remembered \
+             (`--accept-new-host-keys`, `StrictHostKeyChecking=accept-new`) instead of switching the check off"
+                .to_owned()
+        } else if too_many {
             "the server counts every key that is offered (MaxAuthTries): name the right one with --private-key or \
              `ansible_ssh_private_key_file`, and set `-o IdentitiesOnly=yes`"
                 .to_owned()
@@ -343,7 +359,7 @@ impl<'a> Login<'a> {
         };
         let mut tried = self.tried;
         if !said.is_empty() {
-            tried.push(format!("the server said: {said}"));
+            tried.push(format!("the server said: {}", short(&said)));
         }
         SshError::Auth {
             host: self.settings.name.clone(),

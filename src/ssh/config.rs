@@ -3,6 +3,7 @@
 use super::{
     error::SshError,
     known_hosts::{HostKeyPolicy, Rules},
+    name::{self, check_host, check_user},
     secret::Secret,
     ssh_config::{self, Found},
 };
@@ -13,7 +14,7 @@ use std::{
 };
 
 /// Says how to reach one host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The inventory's name: for messages, and the address if there is no other.
     pub name: String,
@@ -33,6 +34,9 @@ pub struct Target {
     pub options: BTreeMap<String, String>,
     /// What to do with unknown host keys; without it OpenSSH's configuration decides, then `Strict`.
     pub host_key_checking: Option<HostKeyPolicy>,
+    /// What to do with unknown host keys of the jump hosts on the way; without it OpenSSH's configuration decides. What is said
+    /// of the host behind them does not hold for them.
+    pub jump_host_key_checking: Option<HostKeyPolicy>,
     /// How long connecting, the handshake and logging in may take together.
     pub connect_timeout: Duration,
     /// `ansible_shell_executable`: the POSIX shell that runs the steps.
@@ -54,6 +58,7 @@ impl Target {
             jump: Vec::new(),
             options: BTreeMap::new(),
             host_key_checking: None,
+            jump_host_key_checking: None,
             connect_timeout: Duration::from_secs(30),
             shell: "/bin/sh".into(),
             local: false,
@@ -148,6 +153,12 @@ impl Settings {
     pub(crate) fn resolve(target: &Target, home: &Path) -> Result<Self, SshError> {
         let name = target.address.as_deref().unwrap_or(&target.name);
         let name = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+        // Before anything else: `ssh -G` and its `Match exec` would take them in.
+        let says = |key: &str| format!("{} (of {})", key, target.name.escape_debug());
+        check_host(name, &says(if target.address.is_some() { "ansible_host" } else { "the host's name" }))?;
+        if let Some(user) = &target.user {
+            check_user(user, &says("ansible_user"))?;
+        }
         let found = ssh_config::look_up(name, target, home)?;
         let user = target.user.clone().or_else(|| found.get("user").map(str::to_owned)).unwrap_or_else(login_name);
         let host = match found.get("hostname") {
@@ -159,6 +170,11 @@ impl Settings {
             (None, Some(text)) => found.parse("port", text)?,
             (None, None) => 22,
         };
+        check_user(&user, &found.origin("user"))?;
+        check_host(&host, &found.origin("hostname"))?;
+        if let Some(alias) = found.get("hostkeyalias") {
+            check_host(alias, &found.origin("hostkeyalias"))?;
+        }
         let tokens = Tokens { home, name, host: &host, port, user: &user };
         let expand = |path: &str| PathBuf::from(tokens.expand(path));
         let mut keys = target.private_key_files.clone();
@@ -198,10 +214,14 @@ impl Settings {
             public_key_auth: found.yes("pubkeyauthentication", true)? && prefers(&["publickey"]),
             password_auth: found.yes("passwordauthentication", true)? && prefers(&["password", "keyboard-interactive"]),
             jump: jumps(target, &found),
-            proxy_command: found
-                .get("proxycommand")
-                .filter(|command| *command != "none")
-                .map(|command| tokens.expand(command)),
+            proxy_command: match found.get("proxycommand").filter(|command| *command != "none") {
+                None => None,
+                Some(command) => {
+                    let alias = found.get("hostkeyalias").unwrap_or(&host);
+                    let token = |c| tokens.value(c).or_else(|| (c == 'k').then(|| alias.to_owned()));
+                    Some(name::command(command, token, &found.origin("proxycommand"))?)
+                }
+            },
             timeout: match found.get("connecttimeout") {
                 Some(text) if text != "none" => Duration::from_secs(found.seconds("connecttimeout", text)?),
                 _ => target.connect_timeout,
@@ -272,6 +292,19 @@ struct Tokens<'a> {
 }
 
 impl Tokens<'_> {
+    /// What a token stands for.
+    fn value(&self, token: char) -> Option<String> {
+        Some(match token {
+            'h' => self.host.to_owned(),
+            'n' => self.name.to_owned(),
+            'p' => self.port.to_string(),
+            'r' => self.user.to_owned(),
+            'u' => login_name(),
+            'd' => self.home.to_string_lossy().into_owned(),
+            _ => return None,
+        })
+    }
+
     /// Expands `~`, `%` tokens and `${VARIABLES}` as ssh_config(5) says.
     fn expand(&self, text: &str) -> String {
         let text = expand_home(text, self.home).to_string_lossy().into_owned();
@@ -289,14 +322,11 @@ impl Tokens<'_> {
             let sign = chars.next().unwrap_or_default();
             let token = if sign == '%' { chars.next() } else { None };
             match token {
-                Some('h') => out.push_str(self.host),
-                Some('n') => out.push_str(self.name),
-                Some('p') => out.push_str(&self.port.to_string()),
-                Some('r') => out.push_str(self.user),
-                Some('u') => out.push_str(&login_name()),
-                Some('d') => out.push_str(&self.home.to_string_lossy()),
                 Some('%') => out.push('%'),
-                Some(other) => out.extend([sign, other]),
+                Some(other) => match self.value(other) {
+                    Some(value) => out.push_str(&value),
+                    None => out.extend([sign, other]),
+                },
                 None => out.push(sign),
             }
             rest = &here[sign.len_utf8() + token.map_or(0, char::len_utf8)..];

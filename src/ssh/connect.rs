@@ -6,14 +6,15 @@ use super::{
     error::SshError,
     jump::Jumps,
     keys::{KeyFile, Useless},
-    known_hosts::{HostCheck, HostKeyPolicy},
+    known_hosts::{Doubt, HostCheck, HostKeyPolicy},
+    limit::{Gate, short},
     prompt::Prompt,
     secret::Secret,
 };
 use futures::future::BoxFuture;
 use russh::{
-    Preferred, cipher,
-    client::{self, DisconnectReason, Handle, Session as Wire},
+    Channel, Preferred, cipher,
+    client::{self, ChannelOpenHandle, DisconnectReason, Handle, Session as Wire},
     keys::PublicKeyOrCertificate,
 };
 use std::{
@@ -124,15 +125,23 @@ impl Patience {
 
 /// What the server has said besides the protocol.
 #[derive(Debug, Default)]
-pub(crate) struct Notes(Mutex<String>);
+pub(crate) struct Notes {
+    said: Mutex<String>,
+    doubt: Mutex<Option<Doubt>>,
+}
 
 impl Notes {
     pub(crate) fn said(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set(&self, text: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Why it may be another host than the one meant, where its key was not to be checked.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        self.doubt.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|doubt| doubt.0.clone())
     }
 }
 
@@ -159,13 +168,15 @@ impl client::Handler for Client {
     type Error = ClientError;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, ClientError> {
-        self.check.verify(shown).map(|()| true).map_err(|error| ClientError::Ours(Box::new(error)))
+        let doubt = self.check.verify(shown).map_err(|error| ClientError::Ours(Box::new(error)))?;
+        *self.notes.doubt.lock().unwrap_or_else(PoisonError::into_inner) = doubt;
+        Ok(true)
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<ClientError>) -> Result<(), ClientError> {
         match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                self.notes.set(info.message);
+                self.notes.set(short(&info.message));
                 Ok(())
             }
             DisconnectReason::Error(error) => {
@@ -182,6 +193,84 @@ impl client::Handler for Client {
     }
 
     async fn auth_banner(&mut self, _banner: &str, _session: &mut Wire) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    // A server opens nothing here: nothing is forwarded to it, no agent, no display, no port. Left to themselves these would be
+    // accepted. Dropping the reply refuses.
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        _channel: Channel<client::Msg>,
+        _connected_address: &str,
+        _connected_port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        _reply: ChannelOpenHandle,
+        _session: &mut Wire,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        _channel: Channel<client::Msg>,
+        _socket_path: &str,
+        _reply: ChannelOpenHandle,
+        _session: &mut Wire,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        _channel: Channel<client::Msg>,
+        _reply: ChannelOpenHandle,
+        _session: &mut Wire,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _channel: Channel<client::Msg>,
+        _reply: ChannelOpenHandle,
+        _session: &mut Wire,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<client::Msg>,
+        _host_to_connect: &str,
+        _port_to_connect: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        _reply: ChannelOpenHandle,
+        _session: &mut Wire,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<client::Msg>,
+        _socket_path: &str,
+        _reply: ChannelOpenHandle,
+        _session: &mut Wire,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _channel: Channel<client::Msg>,
+        _originator_address: &str,
+        _originator_port: u32,
+        _reply: ChannelOpenHandle,
+        _session: &mut Wire,
+    ) -> Result<(), ClientError> {
         Ok(())
     }
 }
@@ -233,7 +322,7 @@ impl Connection {
         let (name, port) = &settings.host_key_place;
         let check = HostCheck::read(&settings.name, name, *port, &settings.rules)?;
         let config = Arc::new(wire_config(settings, &check));
-        let stream = stream(settings, via.as_deref(), &mut patience).await?;
+        let (stream, pass) = Gate::new(stream(settings, via.as_deref(), &mut patience).await?);
         let notes = Arc::new(Notes::default());
         let client = Client { check, notes: Arc::clone(&notes) };
         let shaken = patience.limit(client::connect_stream(config, stream, client)).await;
@@ -243,7 +332,13 @@ impl Connection {
             Some(Ok(handle)) => handle,
         };
         Login::new(&mut handle, settings, context, &notes, patience).run().await?;
+        pass.open();
         Ok(Connection { handle, notes, settings: settings.clone(), _via: via })
+    }
+
+    /// Why it may be another host than the one meant.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        self.notes.doubt()
     }
 
     /// Things the user should know though they are no errors.
@@ -255,6 +350,9 @@ impl Connection {
                  use StrictHostKeyChecking=accept-new instead",
                 self.settings.name
             ));
+        }
+        if let Some(doubt) = self.doubt() {
+            warnings.push(format!("{doubt}; no password is sent to it"));
         }
         warnings
     }

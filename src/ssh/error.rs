@@ -346,6 +346,23 @@ pub enum SshError {
         what: String,
     },
 
+    /// It says more than we keep.
+    #[error("{host}: {what}, more than the limit of {limit}: it is not read any further")]
+    #[diagnostic(
+        code(ssh::too_much),
+        help(
+            "see what prints so much there: a step, or the profile of the login shell? a large output belongs into a file"
+        )
+    )]
+    TooMuch {
+        /// The host's name in the inventory.
+        host: String,
+        /// What is too much.
+        what: String,
+        /// The limit that was reached.
+        limit: String,
+    },
+
     /// A step did not end in its time and could not be stopped.
     #[error("{host}: no answer within {}s to a step that was given {}s", waited.as_secs(), allowed.as_secs())]
     #[diagnostic(code(ssh::step_timeout), help("it may still run on the host"))]
@@ -458,6 +475,10 @@ pub enum BecomeFailure {
     UnknownUser,
     /// It neither asked nor went on.
     NoAnswer,
+    /// It printed without an end.
+    Flooded,
+    /// The password was not sent, because nobody knows whether it is the right host.
+    Withheld,
     /// The method or its flags are not supported.
     Unsupported,
     /// Something else.
@@ -474,6 +495,7 @@ impl SshError {
                 | SshError::NulInScript { .. }
                 | SshError::NoScratch { .. }
                 | SshError::OutOfStep { .. }
+                | SshError::TooMuch { .. }
                 | SshError::StepTimeout { .. }
                 | SshError::Tunnel { .. }
                 | SshError::Local { .. }

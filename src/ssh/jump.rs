@@ -36,7 +36,13 @@ impl Jumps {
         let Some((last, before)) = settings.jump.split_last() else { return Ok(None) };
         let failed =
             |source| SshError::Jump { host: settings.name.clone(), jump: last.clone(), source: Box::new(source) };
-        let way = format!("{} {:?} {:?}", settings.jump.join(","), target.options, target.private_key_files);
+        let way = format!(
+            "{} {:?} {:?} {:?}",
+            settings.jump.join(","),
+            target.options,
+            target.private_key_files,
+            target.jump_host_key_checking
+        );
         let place = {
             let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(open.entry(way).or_default())
@@ -56,7 +62,8 @@ impl Jumps {
 
 /// Makes the target of a jump host, `[user@]host[:port]` or `ssh://…`.
 ///
-/// It has its own place in OpenSSH's configuration; the keys and the rules for host keys are those of the host behind it.
+/// It has its own place in OpenSSH's configuration, and its own rules for its host key: what is said of the host behind it does
+/// not make anybody a jump host. The keys to log in with are those of the host behind it.
 fn jump_target(jump: &str, before: &[String], behind: &Target) -> Result<Target, SshError> {
     let text = jump.strip_prefix("ssh://").unwrap_or(jump);
     let (user, place) = match text.rsplit_once('@') {
@@ -78,7 +85,19 @@ fn jump_target(jump: &str, before: &[String], behind: &Target) -> Result<Target,
         return Err(strange());
     }
     let port = port.map(|port| port.parse().map_err(|_| strange())).transpose()?;
-    let own = ["proxyjump", "proxycommand", "user", "port", "hostname", "hostkeyalias"];
+    let own = [
+        "proxyjump",
+        "proxycommand",
+        "user",
+        "port",
+        "hostname",
+        "hostkeyalias",
+        "stricthostkeychecking",
+        "userknownhostsfile",
+        "globalknownhostsfile",
+        "revokedhostkeys",
+        "passwordauthentication",
+    ];
     let options = behind.options.iter().filter(|(key, _)| !own.contains(&key.to_lowercase().as_str()));
     Ok(Target {
         user,
@@ -87,7 +106,8 @@ fn jump_target(jump: &str, before: &[String], behind: &Target) -> Result<Target,
         jump: if before.is_empty() { vec!["none".into()] } else { before.to_vec() },
         options: options.map(|(key, value)| (key.clone(), value.clone())).collect(),
         private_key_files: behind.private_key_files.clone(),
-        host_key_checking: behind.host_key_checking,
+        host_key_checking: behind.jump_host_key_checking,
+        jump_host_key_checking: behind.jump_host_key_checking,
         connect_timeout: behind.connect_timeout,
         ..Target::new(host)
     })

@@ -24,7 +24,8 @@ fn shown(key: &str) -> PublicKeyOrCertificate {
 fn verdict(text: &str, name: &str, port: u16) -> String {
     let (check, _dir) = check(text, name, port, HostKeyPolicy::Strict);
     match check.verify(&shown(A)) {
-        Ok(()) => "known".into(),
+        Ok(None) => "known".into(),
+        Ok(Some(Doubt(why))) => why,
         Err(SshError::HostKeyUnknown { .. }) => "unknown".into(),
         Err(SshError::HostKeyChanged { line, .. }) => format!("changed {line}"),
         Err(SshError::HostKeyRevoked { line, .. }) => format!("revoked {line}"),
@@ -139,4 +140,16 @@ fn wildcards_match_as_in_ssh_config() {
     for (pattern, text, expected) in cases {
         assert_eq!(wildcard(pattern, text), expected, "{pattern} {text}");
     }
+}
+
+#[test]
+fn without_a_check_everybody_passes_and_only_the_known_one_without_doubt() {
+    let doubt = |text: &str| {
+        let (check, _dir) = check(text, "h", 22, HostKeyPolicy::Off);
+        check.verify(&shown(A)).unwrap().map_or_else(String::new, |Doubt(why)| why)
+    };
+    assert_eq!(doubt(&format!("h {A}")), "");
+    assert!(doubt("").contains("is not known"));
+    assert!(doubt(&format!("h {B}")).contains("CHANGED"));
+    assert!(doubt(&format!("h {A}\n@revoked * {A}")).contains("revoked"));
 }

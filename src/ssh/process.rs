@@ -1,13 +1,16 @@
 //! A running program and its three streams, on a host or on this machine: the rest need not care which.
 
-use super::session::Slot;
+use super::{
+    limit::{MOST_UNREAD, UNREAD_PATIENCE, short},
+    session::Slot,
+};
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig, client::Msg};
 use std::{fmt, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{ChildStdin, Command},
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, Semaphore, mpsc, watch},
 };
 
 /// Tells how a program ended.
@@ -19,6 +22,10 @@ pub enum End {
     Signal(String),
     /// The server does not run commands for this login.
     Refused,
+    /// It sent more than anybody read, so its channel was closed.
+    Flooded,
+    /// It said nothing in its time.
+    Silent,
     /// Nobody knows: the channel or the connection went away without a word.
     Unknown,
 }
@@ -29,6 +36,8 @@ impl fmt::Display for End {
             End::Exit(status) => write!(f, "it exited with status {status}"),
             End::Signal(name) => write!(f, "signal {name} killed it"),
             End::Refused => f.write_str("the server refused to run it"),
+            End::Flooded => f.write_str("it sent more than was read"),
+            End::Silent => f.write_str("it did not answer in time"),
             End::Unknown => f.write_str("the connection went away"),
         }
     }
@@ -42,21 +51,64 @@ pub(crate) enum Event {
 }
 
 enum Tx {
-    Free(mpsc::UnboundedSender<Event>),
-    Bounded(mpsc::Sender<Event>),
+    /// With room for so many bytes.
+    Kept(mpsc::UnboundedSender<Event>, Arc<Semaphore>),
+    Paced(mpsc::Sender<Event>),
 }
 
 enum Rx {
-    Free(mpsc::UnboundedReceiver<Event>),
-    Bounded(mpsc::Receiver<Event>),
+    Kept(mpsc::UnboundedReceiver<Event>, Arc<Semaphore>),
+    Paced(mpsc::Receiver<Event>),
+}
+
+/// Much came and nobody read it for a while.
+struct Flooded;
+
+impl Event {
+    /// How much room it takes.
+    fn weight(&self) -> usize {
+        let (Event::Out(bytes) | Event::Err(bytes)) = self;
+        // A piece costs something even if there is nothing in it.
+        (bytes.len() + 64).min(MOST_UNREAD)
+    }
 }
 
 impl Tx {
-    async fn send(&self, event: Event) {
-        // Nobody reads any more: the program is being let go, but its streams are drained to the end.
+    async fn send(&self, event: Event) -> Result<(), Flooded> {
         match self {
-            Tx::Free(tx) => drop(tx.send(event)),
-            Tx::Bounded(tx) => drop(tx.send(event).await),
+            Tx::Kept(tx, room) => {
+                let weight = u32::try_from(event.weight()).unwrap_or(u32::MAX);
+                match tokio::time::timeout(UNREAD_PATIENCE, room.acquire_many(weight)).await {
+                    Ok(Ok(permit)) => permit.forget(),
+                    // Nobody reads any more: the program is being let go, but its streams are drained to the end.
+                    Ok(Err(_)) => return Ok(()),
+                    Err(_) => return Err(Flooded),
+                }
+                drop(tx.send(event));
+            }
+            Tx::Paced(tx) => drop(tx.send(event).await),
+        }
+        Ok(())
+    }
+}
+
+impl Rx {
+    async fn next(&mut self) -> Option<Event> {
+        match self {
+            Rx::Kept(rx, room) => {
+                let event = rx.recv().await?;
+                room.add_permits(event.weight());
+                Some(event)
+            }
+            Rx::Paced(rx) => rx.recv().await,
+        }
+    }
+}
+
+impl Drop for Rx {
+    fn drop(&mut self) {
+        if let Rx::Kept(_, room) = self {
+            room.close();
         }
     }
 }
@@ -64,7 +116,8 @@ impl Tx {
 /// How a reader of a program behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// What arrives is kept until somebody reads it: a slow reader never holds up the connection.
+    /// What arrives is kept until somebody reads it: a slow reader does not hold up the connection. Of one that floods and is
+    /// not read, a few megabytes are kept; then its channel is closed.
     Kept,
     /// Only a little is kept: for large transfers, whose reader (a disk) goes on by itself.
     Paced,
@@ -74,11 +127,12 @@ fn events(reading: Reading) -> (Tx, Rx) {
     match reading {
         Reading::Kept => {
             let (tx, rx) = mpsc::unbounded_channel();
-            (Tx::Free(tx), Rx::Free(rx))
+            let room = Arc::new(Semaphore::new(MOST_UNREAD));
+            (Tx::Kept(tx, Arc::clone(&room)), Rx::Kept(rx, room))
         }
         Reading::Paced => {
             let (tx, rx) = mpsc::channel(64);
-            (Tx::Bounded(tx), Rx::Bounded(rx))
+            (Tx::Paced(tx), Rx::Paced(rx))
         }
     }
 }
@@ -147,8 +201,9 @@ impl Process {
                 Err(_) => End::Unknown,
             };
             // What it wrote before it ended is still in the pipes; a child of it may hold them open for ever.
-            let _ = tokio::time::timeout(Duration::from_secs(1), async { (out.await, err.await) }).await;
-            let _ = ended.send(Some(end));
+            let drained = tokio::time::timeout(Duration::from_secs(1), async { (out.await, err.await) }).await;
+            let flooded = matches!(drained, Ok((Ok(Err(Flooded)), _) | (_, Ok(Err(Flooded)))));
+            let _ = ended.send(Some(if flooded { End::Flooded } else { end }));
         });
         let input = Input::Local(Mutex::new(stdin));
         Ok(Process { stdin: Stdin { input, end: end.clone() }, events: Events { rx, end } })
@@ -177,12 +232,13 @@ fn local_end(status: std::process::ExitStatus) -> End {
     }
 }
 
-async fn pump(stream: Option<impl AsyncRead + Unpin>, tx: Arc<Tx>, event: fn(Bytes) -> Event) {
-    let Some(mut stream) = stream else { return };
+async fn pump(stream: Option<impl AsyncRead + Unpin>, tx: Arc<Tx>, event: fn(Bytes) -> Event) -> Result<(), Flooded> {
+    let Some(mut stream) = stream else { return Ok(()) };
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        tx.send(event(Bytes::copy_from_slice(&buffer[..count]))).await;
+        tx.send(event(Bytes::copy_from_slice(&buffer[..count]))).await?;
     }
+    Ok(())
 }
 
 /// Reads a channel until it is closed: one that nobody reads would hold up all others of its connection.
@@ -195,16 +251,27 @@ async fn drain_channel(
 ) {
     let mut end = None;
     while let Some(message) = read.wait().await {
-        match message {
-            ChannelMsg::Data { data } => tx.send(Event::Out(data)).await,
-            ChannelMsg::ExtendedData { data, .. } => tx.send(Event::Err(data)).await,
-            ChannelMsg::ExitStatus { exit_status } => end = Some(End::Exit(exit_status)),
-            ChannelMsg::ExitSignal { signal_name, .. } => end = Some(End::Signal(signal_text(&signal_name))),
-            ChannelMsg::Failure if end.is_none() => {
-                end = Some(End::Refused);
-                let _ = write.close().await; // the connection is gone already if this fails
+        let event = match message {
+            ChannelMsg::Data { data } => Some(Event::Out(data)),
+            ChannelMsg::ExtendedData { data, .. } => Some(Event::Err(data)),
+            other => {
+                match told_end(other) {
+                    Some(End::Refused) if end.is_some() => {}
+                    Some(End::Refused) => {
+                        end = Some(End::Refused);
+                        let _ = write.close().await; // the connection is gone already if this fails
+                    }
+                    Some(told) => end = Some(told),
+                    None => {}
+                }
+                None
             }
-            _ => {}
+        };
+        if let Some(event) = event
+            && tx.send(event).await.is_err()
+        {
+            end = Some(End::Flooded);
+            break;
         }
     }
     // Dropping a channel does not close it, and the server counts open ones.
@@ -213,9 +280,19 @@ async fn drain_channel(
     let _ = ended.send(Some(end.unwrap_or(End::Unknown)));
 }
 
+/// What a message of a channel says of its program's end.
+fn told_end(message: ChannelMsg) -> Option<End> {
+    match message {
+        ChannelMsg::ExitStatus { exit_status } => Some(End::Exit(exit_status)),
+        ChannelMsg::ExitSignal { signal_name, .. } => Some(End::Signal(signal_text(&signal_name))),
+        ChannelMsg::Failure => Some(End::Refused),
+        _ => None,
+    }
+}
+
 fn signal_text(signal: &Sig) -> String {
     match signal {
-        Sig::Custom(name) => name.clone(),
+        Sig::Custom(name) => short(name),
         known => format!("{known:?}"),
     }
 }
@@ -270,15 +347,9 @@ impl Drop for Stdin {
 impl Events {
     /// Gives the next piece of output, or nothing once it has ended and all was read.
     pub(crate) async fn next(&mut self) -> Option<Event> {
-        let receive = async {
-            match &mut self.rx {
-                Rx::Free(rx) => rx.recv().await,
-                Rx::Bounded(rx) => rx.recv().await,
-            }
-        };
         tokio::select! {
             biased;
-            event = receive => event,
+            event = self.rx.next() => event,
             // A process it left behind may hold its output open for ever: its own end is enough.
             _ = self.end.wait_for(Option::is_some) => None,
         }

@@ -215,7 +215,7 @@ impl Inner {
             let request = script::exec_request(&self.shell, script);
             return Ok((self.run(&request, reading).await?, Bytes::new()));
         };
-        let change = Change::new(&self.name, wish);
+        let change = Change::new(&self.name, wish, self.doubt());
         let inner =
             if script.is_empty() { format!("exec {}", script::quote_str(&self.shell)) } else { script.to_owned() };
         let request = script::exec_request("/bin/sh", &change.script(&self.shell, &inner)?);
@@ -279,6 +279,14 @@ impl Inner {
             }
         }
         false
+    }
+
+    /// Why nobody knows whether it is the right host, if its key was not checked.
+    fn doubt(&self) -> Option<String> {
+        match &self.reach {
+            Reach::Local => None,
+            Reach::Ssh(connection) => connection.doubt(),
+        }
     }
 
     /// The error for a connection that is gone.

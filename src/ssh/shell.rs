@@ -1,8 +1,9 @@
 //! The long-lived shell: a frame of steps goes out in one write, each result is reported as it comes back.
 
 use super::{
-    answer::{Answer, OutOfStep, Parser},
+    answer::{Answer, Cut, Fault, Parser},
     error::SshError,
+    limit::{MOST_NOISE, MOST_OUTPUT, MOST_UNREAD, size},
     process::{End, Event, Process, Reading, Tail},
     script,
     session::{Counters, Inner},
@@ -103,6 +104,8 @@ struct Running {
     process: Process,
     parser: Parser,
     scratch: Option<String>,
+    /// The name its scratch folder was given.
+    name: String,
     next_id: u64,
     said: Tail,
 }
@@ -136,6 +139,9 @@ impl State {
 
 /// How long a step that was limited on the host may be late before we give up on it.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// How long a login shell may take to start ours: a profile that waits for somebody would keep the host for ever.
+const GREETING: Duration = Duration::from_secs(120);
 
 impl Shell {
     pub(crate) async fn open(session: Arc<Inner>, wish: Option<Become>) -> Result<Shell, SshError> {
@@ -173,9 +179,20 @@ impl Shell {
         let text = write_frame(frame, first, &self.session.shell);
         Counters::add(&self.session.counters.round_trips, 1);
         Counters::add(&self.session.counters.up, text.len());
-        let mut exchange = Exchange { session: &self.session, frame, first, acknowledged: 0, since: Instant::now() };
+        let mut exchange = Exchange {
+            session: &self.session,
+            frame,
+            first,
+            acknowledged: 0,
+            since: Instant::now(),
+            unasked: 0,
+            no_room: false,
+        };
         let result = exchange.run(running, text, &mut on_output).await;
+        let no_room = exchange.no_room;
         match &result {
+            // The next one looks for a folder with room.
+            Ok(_) if no_room => state.end(&self.session).await,
             Ok(_) => state.in_frame = false,
             Err(_) => state.drop_running(&self.session),
         }
@@ -214,7 +231,8 @@ impl Shell {
         parser.push(&rest);
         // If it has ended already, the first frame finds out how.
         let _ = process.stdin.write(Bytes::from(bootstrap)).await;
-        state.running = Some(Running { process, parser, scratch: None, next_id: 1, said: Tail::default() });
+        state.running =
+            Some(Running { process, parser, scratch: None, name: scratch, next_id: 1, said: Tail::default() });
         Ok(())
     }
 }
@@ -259,6 +277,10 @@ struct Exchange<'a> {
     acknowledged: usize,
     /// When the step under way began, at the earliest.
     since: Instant,
+    /// How much the shell has said on its standard error, where steps never write.
+    unasked: usize,
+    /// An output was cut because the folder for it is full.
+    no_room: bool,
 }
 
 impl Exchange<'_> {
@@ -268,17 +290,21 @@ impl Exchange<'_> {
         text: Bytes,
         on_output: &mut (impl FnMut(usize, Output) + Send),
     ) -> Result<FrameEnd, SshError> {
-        let Running { process, parser, scratch, said, .. } = running;
+        let Running { process, parser, scratch, name, said, .. } = running;
         let writing = process.stdin.write(text);
         tokio::pin!(writing);
         let mut written = false;
         loop {
-            while let Some(answer) = parser.next().map_err(|what| self.out_of_step(what))? {
-                if let Some(end) = self.take(answer, scratch, on_output)? {
+            while let Some(answer) = parser.next().map_err(|fault| self.fault(fault))? {
+                if let Answer::Hello { scratch: folder } = &answer {
+                    // It is removed once the shell is gone, so it must be the one we asked for.
+                    *scratch = Some(folder.clone()).filter(|folder| folder.ends_with(&format!("/{name}")));
+                }
+                if let Some(end) = self.take(answer, on_output)? {
                     return Ok(end);
                 }
             }
-            let limit = self.limit();
+            let limit = if parser.greeted() { self.limit() } else { Some((self.since + GREETING, GREETING)) };
             // Answers are read while the frame is still being written: a large one must not wait for itself.
             tokio::select! {
                 outcome = &mut writing, if !written => {
@@ -290,13 +316,23 @@ impl Exchange<'_> {
                         Counters::add(&self.session.counters.down, bytes.len());
                         parser.push(&bytes);
                     }
-                    Some(Event::Err(bytes)) => said.push(&bytes),
+                    Some(Event::Err(bytes)) => {
+                        said.push(&bytes);
+                        self.unasked += bytes.len();
+                        if self.unasked > MOST_NOISE {
+                            let what = format!("the shell itself goes on printing errors ({})", end_of(&said.text()));
+                            return Err(self.fault(Fault::TooMuch { what, limit: MOST_NOISE }));
+                        }
+                    }
                     None => {
                         let end = process.events.end().await;
                         return Err(self.ended(end, parser, said));
                     }
                 },
-                () = sleep_until(limit.map(|(at, _)| at)) => {
+                () = sleep_until(limit.map(|(at, _)| at)), if !parser.greeted() => {
+                    return Err(self.ended(End::Silent, parser, said));
+                }
+                () = sleep_until(limit.map(|(at, _)| at)), if parser.greeted() => {
                     let allowed = limit.map(|(_, allowed)| allowed).unwrap_or_default();
                     return Err(SshError::StepTimeout {
                         host: self.session.name.clone(),
@@ -318,32 +354,22 @@ impl Exchange<'_> {
     fn take(
         &mut self,
         answer: Answer,
-        scratch: &mut Option<String>,
         on_output: &mut impl FnMut(usize, Output),
     ) -> Result<Option<FrameEnd>, SshError> {
         match answer {
-            Answer::Hello { scratch: folder } => {
-                *scratch = Some(folder);
-                self.since = Instant::now();
-            }
+            Answer::Hello { .. } => self.since = Instant::now(),
             Answer::NoScratch => return Err(SshError::NoScratch { host: self.session.name.clone() }),
             Answer::ScratchGone { id } => {
-                return Err(
-                    self.out_of_step(OutOfStep(format!("step {id} was not run: the folder for output is gone")))
-                );
+                return Err(self.out_of_step(format!("step {id} was not run: the folder for output is gone")));
             }
             Answer::Segment { id, status, stdout, stderr } => {
-                let expected = self.first + self.acknowledged as u64;
-                let Some(segment) = self.frame.get(self.acknowledged).filter(|_| id == expected) else {
-                    return Err(self.out_of_step(OutOfStep(format!("an answer to step {id} instead of {expected}"))));
-                };
-                // `timeout` says 124, or the shell 128 and the signal it sent. This end's clock starts when it has read the answer
-                // before, which on a busy machine is later than the step's own start: half the time is proof enough.
-                let over = segment.timeout.is_some_and(|limit| self.since.elapsed() >= limit / 2);
-                let timed_out = over && matches!(status, 124 | 137 | 143);
-                on_output(self.acknowledged, Output { status, stdout, stderr, timed_out });
-                self.acknowledged += 1;
-                self.since = Instant::now();
+                self.acknowledge(id, Output { status, stdout, stderr, timed_out: false }, on_output)?;
+            }
+            Answer::Cut { id, status, why } => {
+                self.no_room |= why == Cut::NoRoom;
+                let status = if status == 0 { CUT_STATUS } else { status };
+                let stderr = told(why).into_bytes();
+                self.acknowledge(id, Output { status, stdout: Vec::new(), stderr, timed_out: false }, on_output)?;
             }
             Answer::Done => {
                 let stopped = self.acknowledged < self.frame.len();
@@ -353,13 +379,45 @@ impl Exchange<'_> {
         Ok(None)
     }
 
-    fn out_of_step(&self, what: OutOfStep) -> SshError {
-        SshError::OutOfStep { host: self.session.name.clone(), acknowledged: self.acknowledged, what: what.0 }
+    fn acknowledge(
+        &mut self,
+        id: u64,
+        output: Output,
+        on_output: &mut impl FnMut(usize, Output),
+    ) -> Result<(), SshError> {
+        let expected = self.first + self.acknowledged as u64;
+        let Some(segment) = self.frame.get(self.acknowledged).filter(|_| id == expected) else {
+            return Err(self.out_of_step(format!("an answer to step {id} instead of {expected}")));
+        };
+        // `timeout` says 124, or the shell 128 and the signal it sent. This end's clock starts when it has read the answer
+        // before, which on a busy machine is later than the step's own start: half the time is proof enough.
+        let over = segment.timeout.is_some_and(|limit| self.since.elapsed() >= limit / 2);
+        let timed_out = over && matches!(output.status, 124 | 137 | 143);
+        on_output(self.acknowledged, Output { timed_out, ..output });
+        self.acknowledged += 1;
+        self.since = Instant::now();
+        Ok(())
+    }
+
+    fn out_of_step(&self, what: String) -> SshError {
+        self.fault(Fault::OutOfStep(what))
+    }
+
+    fn fault(&self, fault: Fault) -> SshError {
+        let (host, acknowledged) = (self.session.name.clone(), self.acknowledged);
+        match fault {
+            Fault::OutOfStep(what) => SshError::OutOfStep { host, acknowledged, what },
+            Fault::TooMuch { what, limit } => SshError::TooMuch { host, what, limit: size(limit as u64) },
+        }
     }
 
     fn ended(&self, end: End, parser: &Parser, said: &Tail) -> SshError {
         let host = self.session.name.clone();
         let mut said = said.text();
+        if end == End::Flooded {
+            let what = "it goes on sending what nobody reads".to_owned();
+            return SshError::TooMuch { host, what, limit: size(MOST_UNREAD as u64) };
+        }
         if parser.greeted() {
             if self.session.is_lost()
                 && let SshError::Lost { reason, .. } = self.session.lost()
@@ -379,6 +437,33 @@ impl Exchange<'_> {
         }
         SshError::NoShell { host, shell: self.session.shell.clone(), end, said }
     }
+}
+
+/// The status of a step that ended well and whose output could not be had: `EX_IOERR` of sysexits.h.
+const CUT_STATUS: u8 = 74;
+
+/// Tells why there is no output, in the place of what the step said.
+fn told(why: Cut) -> String {
+    match why {
+        Cut::TooMuch { stdout, stderr } => {
+            let (stream, count) = if stdout >= stderr { ("output", stdout) } else { ("error", stderr) };
+            format!(
+                "it printed {} on its standard {stream}, more than the {} a result may hold: \
+                 let it write into a file on the host",
+                size(count),
+                size(MOST_OUTPUT as u64)
+            )
+        }
+        Cut::NoRoom => "there is no room on the host for what it prints, so its output may have been cut and is not \
+                        shown: let it write into a file, or make room (`df -h /run /dev/shm /tmp`)"
+            .to_owned(),
+    }
+}
+
+/// The last of a text, for a message.
+fn end_of(said: &str) -> &str {
+    let line = said.lines().next_back().unwrap_or_default();
+    line.char_indices().rev().nth(99).map_or(line, |(at, _)| &line[at..])
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -80,6 +80,18 @@ pub(crate) fn look_up(host: &str, target: &Target, home: &Path) -> Result<Found,
     Ok(found)
 }
 
+#[cfg(any(test, fuzzing))]
+/// Reads a text by itself, without what it includes: for fuzzing.
+pub(crate) fn read_text(host: &str, text: &str) -> Result<Found, SshError> {
+    let nowhere = Path::new("/nonexistent");
+    let mut reader = Reader { host, home: nowhere, entries: Vec::new(), needs_client: false };
+    reader.text(text, &nowhere.join("config"), true, MOST_INCLUDES)?;
+    Ok(Found(reader.entries))
+}
+
+/// So deep files may include each other, as with OpenSSH.
+const MOST_INCLUDES: u8 = 16;
+
 struct Reader<'a> {
     host: &'a str,
     home: &'a Path,
@@ -88,12 +100,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn file(&mut self, path: &Path, mut active: bool, depth: u8, must_exist: bool) -> Result<(), SshError> {
+    fn file(&mut self, path: &Path, active: bool, depth: u8, must_exist: bool) -> Result<(), SshError> {
         let text = match fs::read(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(()),
             Err(source) => return Err(SshError::File { path: path.to_owned(), source }),
         };
+        self.text(&text, path, active, depth)
+    }
+
+    fn text(&mut self, text: &str, path: &Path, mut active: bool, depth: u8) -> Result<(), SshError> {
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -118,7 +134,7 @@ impl Reader<'_> {
     }
 
     fn include(&mut self, from: &Path, value: &str, depth: u8, origin: &str) -> Result<(), SshError> {
-        if depth >= 16 {
+        if depth >= MOST_INCLUDES {
             let what = "files include each other without an end".into();
             return Err(SshError::Setting { origin: origin.to_owned(), what, help: None });
         }
@@ -252,11 +268,14 @@ impl Found {
         }
     }
 
+    /// Where the value of a key stands.
+    pub(crate) fn origin(&self, key: &str) -> String {
+        self.0.iter().find(|entry| entry.key == key).map_or_else(|| key.to_owned(), |entry| entry.origin.clone())
+    }
+
     /// Complains about a value, with its place.
     pub(crate) fn strange(&self, key: &str, value: &str) -> SshError {
-        let origin =
-            self.0.iter().find(|entry| entry.key == key).map_or_else(|| key.to_owned(), |entry| entry.origin.clone());
-        SshError::Setting { origin, what: format!("`{value}` is no value for {key}"), help: None }
+        SshError::Setting { origin: self.origin(key), what: format!("`{value}` is no value for {key}"), help: None }
     }
 
     pub(crate) fn parse<T: FromStr>(&self, key: &str, value: &str) -> Result<T, SshError> {

@@ -150,3 +150,32 @@ fn aliases_and_preferences_are_followed() {
     assert!(settings.public_key_auth && !settings.password_auth);
     assert_eq!(settings.user, "last");
 }
+
+#[test]
+fn names_are_refused_before_anything_is_asked_or_run() {
+    let canary = tempfile::tempdir().unwrap();
+    let mark = canary.path().join("mark");
+    let touch = format!("touch {}", mark.display());
+    let config =
+        format!("Match exec \"{touch}\"\n  Port 1\nHost *\n  ProxyCommand nc %h %p\n  IdentityFile ~/k/%h-%r\n");
+    for name in ["a;b", "-oProxyCommand=x", "$(x)", "a\nHost *", "../../x", "a b"] {
+        let error = resolve(&config, |target| target.address = Some(name.into())).unwrap_err();
+        assert!(error.to_string().starts_with("ansible_host (of web): "), "{error}");
+        let error = resolve(&config, |target| target.name = name.into()).unwrap_err();
+        assert!(error.to_string().starts_with("the host's name (of "), "{error}");
+    }
+    for user in ["-oProxyCommand=x", "a;b", "a`b", "a\nb", "../x"] {
+        let error = resolve(&config, |target| target.user = Some(user.into())).unwrap_err();
+        assert!(error.to_string().starts_with("ansible_user (of web): "), "{error}");
+    }
+    assert!(!mark.exists(), "a `Match exec` was run for a name that is none");
+    // What the configuration itself makes of a name is looked at too, and named by its place.
+    for line in ["HostName x;y", "User a`b", "HostKeyAlias *", "ProxyCommand nc %C"] {
+        let error = resolve(&format!("Host web\n  {line}\n"), |_| {}).unwrap_err();
+        assert!(error.to_string().contains(".ssh/config:2: "), "{line}: {error}");
+    }
+    let error = resolve("ProxyCommand nc -x %r %h\n", |target| target.user = Some("$HOME".into())).unwrap_err();
+    assert!(error.to_string().contains("`%r`"), "{error}");
+    let settings = resolve("ProxyCommand nc ${X} ~/x %h %p %r %%\nUser me\n", |_| {}).unwrap();
+    assert_eq!(settings.proxy_command.as_deref(), Some("nc ${X} ~/x web 22 me %"), "the rest is the shell's own");
+}

@@ -2,12 +2,14 @@
 
 use super::{
     error::{BecomeFailure, SshError},
+    limit::{MOST_NOISE, Search, size},
     process::{Event, Process, Tail},
     script::quote_str,
     secret::Secret,
 };
 use bytes::Bytes;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Names the program that changes the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,17 +68,30 @@ impl Default for Become {
 pub(crate) struct Change<'a> {
     host: &'a str,
     wish: &'a Become,
+    /// Why the host gets no password, if it is not known to be the right one.
+    doubt: Option<String>,
     prompt: String,
     ready: String,
+    /// How long all of it may take.
+    whole_patience: Duration,
 }
 
 /// How long it may stay silent: a wrong password is answered after some seconds, a directory service may be slow.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take in all, however much it talks.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(120);
 
 impl<'a> Change<'a> {
-    pub(crate) fn new(host: &'a str, wish: &'a Become) -> Self {
+    pub(crate) fn new(host: &'a str, wish: &'a Become, doubt: Option<String>) -> Self {
         let random = super::random_hex(8);
-        Self { host, wish, prompt: format!("[bringup {random}] password:"), ready: format!("bringup-ready-{random}") }
+        Self {
+            host,
+            wish,
+            doubt,
+            prompt: format!("[bringup {random}] password:"),
+            ready: format!("bringup-ready-{random}"),
+            whole_patience: WHOLE_PATIENCE,
+        }
     }
 
     /// The script that becomes the user and then runs `script` in `shell`.
@@ -117,41 +132,44 @@ impl<'a> Change<'a> {
 
     /// Answers the prompt and waits until the other user's shell is there; gives back what came after that.
     pub(crate) async fn converse(&self, process: &mut Process) -> Result<Bytes, SshError> {
-        let mut out: Vec<u8> = Vec::new();
-        let mut prompts = Vec::new();
+        let mut ready = Search::new(format!("{}\n", self.ready).as_bytes());
+        let mut prompt = Search::new(self.prompt.as_bytes());
+        let mut su_prompt = Search::new(b"assword");
         let mut said = Tail::default();
+        let mut count = 0usize;
         let mut asked = false;
-        let ready = format!("{}\n", self.ready).into_bytes();
+        let until = Instant::now() + self.whole_patience;
         loop {
-            let event = tokio::time::timeout(PATIENCE, process.events.next()).await;
-            match event {
+            let next = tokio::time::timeout_at(until.min(Instant::now() + PATIENCE), process.events.next());
+            let bytes = match next.await {
                 Err(_) => return Err(self.silent(&said)),
                 Ok(None) => {
                     let end = process.events.end().await;
                     return Err(self.ended(&said.text(), &end.to_string()));
                 }
                 Ok(Some(Event::Out(bytes))) => {
-                    out.extend_from_slice(&bytes);
-                    if let Some(at) = find(&out, &ready) {
-                        return Ok(Bytes::from(out.split_off(at + ready.len())));
+                    if let Some(at) = ready.push(&bytes) {
+                        return Ok(bytes.slice(at..));
                     }
-                    // A profile may be chatty; only the last bytes can still become the mark.
-                    if out.len() > 1 << 16 {
-                        out.drain(..out.len() - ready.len());
-                    }
+                    bytes
                 }
                 Ok(Some(Event::Err(bytes))) => {
                     said.push(&bytes);
-                    prompts.extend_from_slice(&bytes);
-                    while let Some(at) = find(&prompts, self.prompt.as_bytes()) {
-                        prompts.drain(..at + self.prompt.len());
+                    let mut rest = bytes.as_ref();
+                    while let Some(at) = prompt.push(rest) {
+                        rest = &rest[at..];
                         self.answer(process, asked, &said).await?;
                         asked = true;
                     }
-                    if self.wish.method == BecomeMethod::Su && find(&prompts, b"assword").is_some() {
+                    if self.wish.method == BecomeMethod::Su && su_prompt.push(&bytes).is_some() {
                         return Err(self.su_asks());
                     }
+                    bytes
                 }
+            };
+            count += bytes.len();
+            if count > MOST_NOISE {
+                return Err(self.floods());
             }
         }
     }
@@ -166,6 +184,12 @@ impl<'a> Change<'a> {
         let Some(password) = self.wish.password.as_ref().filter(|password| !password.is_empty()) else {
             return Err(self.password_missing());
         };
+        if let Some(doubt) = &self.doubt {
+            let what = format!("the password for becoming {user} was not sent: {doubt}");
+            let help = "let the host's key be checked (`StrictHostKeyChecking=yes` or `accept-new`), or allow becoming \
+                        without a password in sudoers (NOPASSWD)";
+            return Err(self.fail(BecomeFailure::Withheld, what, String::new(), help.into()));
+        }
         let line = Bytes::from(format!("{}\n", password.reveal()));
         // If it is gone already, its end tells why.
         let _ = process.stdin.write(line).await;
@@ -185,11 +209,19 @@ impl<'a> Change<'a> {
         self.fail(BecomeFailure::Unsupported, what, String::new(), help)
     }
 
+    fn floods(&self) -> SshError {
+        let program = self.wish.method.program();
+        let limit = size(MOST_NOISE as u64);
+        let what = format!("{program} printed more than the limit of {limit} and did not become {}", self.wish.user);
+        let help = "it is not read any further: try the same by hand on the host".into();
+        self.fail(BecomeFailure::Flooded, what, String::new(), help)
+    }
+
     fn silent(&self, said: &Tail) -> SshError {
         let what = format!(
             "{} neither asked for the password nor went on within {}s",
             self.wish.method.program(),
-            PATIENCE.as_secs()
+            PATIENCE.min(self.whole_patience).as_secs()
         );
         let help =
             "a question of its own (a second factor, an expired password) cannot be answered: try it by hand".into();
@@ -253,11 +285,6 @@ impl<'a> Change<'a> {
     }
 }
 
-/// Finds bytes in bytes.
-pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,7 +292,7 @@ mod tests {
     #[test]
     fn last_words_become_reasons() {
         let wish = Become::default();
-        let change = Change::new("h1", &wish);
+        let change = Change::new("h1", &wish, None);
         let cases = [
             ("bob is not in the sudoers file.  This incident will be reported.", BecomeFailure::Denied),
             ("Sorry, user bob is not allowed to execute '/bin/sh' as root on h1.", BecomeFailure::Denied),
@@ -290,12 +317,24 @@ mod tests {
         assert_eq!(error.to_string(), "h1: sudo is not installed");
     }
 
+    #[tokio::test]
+    async fn one_that_talks_and_never_asks_is_not_waited_for_without_end() {
+        let wish = Become::default();
+        let change = Change { whole_patience: Duration::from_secs(1), ..Change::new("h1", &wish, None) };
+        let talks = "while echo wait >&2; do sleep 0.1; done";
+        let mut process = Process::spawn(talks, crate::ssh::process::Reading::Kept).unwrap();
+        let began = Instant::now();
+        let error = change.converse(&mut process).await.unwrap_err();
+        assert!(matches!(error, SshError::Become { reason: BecomeFailure::NoAnswer, .. }), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+
     #[test]
     fn flags_keep_ansibles_meaning() {
         let wish = Become { flags: Some("-H -S -n -E 'a b'".into()), ..Become::default() };
-        assert_eq!(Change::new("h", &wish).flags().unwrap(), "'-H' '-E' 'a b'");
+        assert_eq!(Change::new("h", &wish, None).flags().unwrap(), "'-H' '-E' 'a b'");
         let wish = Become { flags: Some("-H '".into()), ..Become::default() };
-        assert!(Change::new("h", &wish).flags().is_err());
+        assert!(Change::new("h", &wish, None).flags().is_err());
         assert_eq!(BecomeMethod::named("ansible.builtin.sudo"), Some(BecomeMethod::Sudo));
         assert_eq!(BecomeMethod::named("pbrun"), None);
     }

@@ -2,18 +2,19 @@
 
 use super::{
     error::SshError,
+    limit::{MOST_NOISE, MOST_TUNNELLED, Search, UNREAD_PATIENCE, find, size},
     process::{End, Event, Process, Reading, Tail},
     script::quote_str,
     session::{Counters, Reach, Session},
     shared_file::{PIECE, SharedFile},
-    sudo::{Become, find},
+    sudo::Become,
 };
 use bytes::{Bytes, BytesMut};
 use std::{io, path::PathBuf, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
 };
 
 /// Where the bytes of an upload come from.
@@ -105,10 +106,11 @@ impl Session {
         Counters::add(&self.inner.counters.round_trips, 1);
         // A small file has come whole by the time that who reads it is known.
         let mut early = Some(Event::Out(Bytes::copy_from_slice(&rest))).filter(|_| !rest.is_empty());
-        let mut head = BytesMut::new();
+        let mut head = Head::new(&mark);
         let mut said = Tail::default();
         let mut length = None;
         let mut received = 0u64;
+        let mut unasked = 0usize;
         let mut problem = None;
         loop {
             let event = match early.take() {
@@ -119,6 +121,13 @@ impl Session {
             let bytes = match event {
                 Event::Err(bytes) => {
                     said.push(&bytes);
+                    unasked += bytes.len();
+                    if unasked > MOST_NOISE {
+                        return Err(fail(
+                            format!("it printed more than {} of errors", size(MOST_NOISE as u64)),
+                            said.text(),
+                        ));
+                    }
                     continue;
                 }
                 Event::Out(bytes) => bytes,
@@ -126,11 +135,19 @@ impl Session {
             let bytes = if length.is_some() {
                 bytes
             } else {
-                head.extend_from_slice(&bytes);
-                let Some((whole, after)) = announced(&head, &mark) else { continue };
-                length = Some(whole);
-                head.split_off(after).freeze()
+                match head.push(&bytes) {
+                    Ok(None) => continue,
+                    Ok(Some((whole, first))) => {
+                        length = Some(whole);
+                        first
+                    }
+                    Err(what) => return Err(fail(what, said.text())),
+                }
             };
+            // A host that goes on after that must not fill our disk.
+            if length.is_some_and(|length| received + bytes.len() as u64 > length) {
+                return Err(fail("more came than was announced".into(), said.text()));
+            }
             received += bytes.len() as u64;
             Counters::add(&self.inner.counters.down, bytes.len());
             if problem.is_none() {
@@ -229,13 +246,19 @@ impl Source {
     }
 }
 
-/// Writes standard input to a new file; one that is not whole is removed, however it came about.
+/// Writes standard input to a new file in a folder of our own; one that is not whole is removed, however it came about.
+///
+/// The folder is entered once, so nobody who can write above it leads the rest astray.
 fn upload_script(path: &str, mode: u32, length: u64, mark: &str) -> String {
-    let path = quote_str(path);
+    let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let (folder, name) = (quote_str(if folder.is_empty() { "/" } else { folder }), quote_str(&format!("./{name}")));
     format!(
-        "LC_ALL=C; export LC_ALL; umask 077; __p={path}\n\
-         trap 'rm -f -- \"$__p\"' EXIT; trap 'exit 129' HUP INT TERM PIPE\n\
-         rm -f -- \"$__p\" && set -C && cat >\"$__p\" || exit 74\n\
+        "LC_ALL=C; export LC_ALL; umask 077; __p={name}\n\
+         cd -P -- {folder} || exit 73\n\
+         [ -O . ] || {{ echo \"$PWD belongs to somebody else\" >&2; exit 73; }}\n\
+         set -C; : >\"$__p\" || exit 74\n\
+         set +C; trap 'rm -f -- \"$__p\"' EXIT; trap 'exit 129' HUP INT TERM PIPE\n\
+         cat >\"$__p\" || exit 74\n\
          set -- $(wc -c <\"$__p\")\n\
          [ \"$1\" = {length} ] || {{ echo \"$1 of {length} bytes arrived\" >&2; exit 75; }}\n\
          chmod {mode:04o} \"$__p\" || exit 76\n\
@@ -253,46 +276,144 @@ fn download_script(path: &str, mark: &str) -> String {
     )
 }
 
-/// Finds the announcement of a download: the length, and where the contents begin.
-fn announced(head: &[u8], mark: &str) -> Option<(u64, usize)> {
-    let at = find(head, mark.as_bytes())?;
-    let line = &head[at..];
-    let end = line.iter().position(|&byte| byte == b'\n')?;
-    let length = std::str::from_utf8(&line[mark.len()..end]).ok()?.trim().parse().ok()?;
-    Some((length, at + end + 1))
+/// Waits for the announcement of a download, behind whatever a login shell's profile prints.
+struct Head {
+    mark: Search,
+    line: Option<BytesMut>,
 }
 
+impl Head {
+    /// The announcement is a number.
+    const MOST_LINE: usize = 64;
+
+    fn new(mark: &str) -> Self {
+        Self { mark: Search::new(mark.as_bytes()), line: None }
+    }
+
+    /// Takes the next piece. Gives the announced length and the first of the contents.
+    fn push(&mut self, piece: &Bytes) -> Result<Option<(u64, Bytes)>, String> {
+        let line = match &mut self.line {
+            Some(line) => {
+                line.extend_from_slice(piece);
+                line
+            }
+            None => match self.mark.push(piece) {
+                Some(at) => self.line.insert(BytesMut::from(&piece[at..])),
+                None if self.mark.passed > MOST_NOISE => {
+                    return Err(format!("more than {} came before the file was announced", size(MOST_NOISE as u64)));
+                }
+                None => return Ok(None),
+            },
+        };
+        let Some(end) = line.iter().position(|&byte| byte == b'\n') else {
+            return if line.len() > Self::MOST_LINE { Err("its length was not announced".into()) } else { Ok(None) };
+        };
+        let length = std::str::from_utf8(&line[..end]).ok().and_then(|text| text.trim().parse().ok());
+        let length = length.ok_or("its length was not announced")?;
+        Ok(Some((length, line.split_off(end + 1).freeze())))
+    }
+}
+
+/// Reads what an upload answers: its last words are enough.
 async fn collect(process: &mut Process, rest: Bytes) -> (End, Vec<u8>, String) {
     let mut out = rest.to_vec();
     let mut said = Tail::default();
+    let mut count = 0;
     while let Some(event) = process.events.next().await {
         match event {
-            Event::Out(bytes) => out.extend_from_slice(&bytes),
-            Event::Err(bytes) => said.push(&bytes),
+            Event::Out(bytes) => {
+                count += bytes.len();
+                out.extend_from_slice(&bytes);
+                out.drain(..out.len().saturating_sub(4 << 10));
+            }
+            Event::Err(bytes) => {
+                count += bytes.len();
+                said.push(&bytes);
+            }
+        }
+        if count > MOST_NOISE {
+            return (End::Flooded, out, said.text());
         }
     }
     (process.events.end().await, out, said.text())
 }
 
-/// Puts a queue between a tunnel and its reader: a reader that stops must not stop all other channels.
+/// Puts a queue between a tunnel and its reader: a reader that stops must not stop all other channels. The tunnel ends where
+/// much lies unread for a while.
 fn unhurried(stream: impl Stream) -> impl Stream {
-    let (mut read, write) = tokio::io::split(stream);
+    let (mut read, mut write) = tokio::io::split(stream);
     let (tx, rx) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(MOST_TUNNELLED));
+    let taken = Taken(Arc::clone(&room));
+    // The stream is one task's alone: both its halves must go for its channel to be closed.
+    let (ours, mut theirs) = tokio::io::duplex(64 << 10);
     tokio::spawn(async move {
-        loop {
-            let mut piece = BytesMut::with_capacity(32 << 10);
-            match read.read_buf(&mut piece).await {
-                Ok(1..) if tx.send(Ok(piece.freeze())).is_ok() => {}
-                Ok(_) => return,
-                Err(error) => {
-                    let _ = tx.send(Err(error)); // nobody reads any more
-                    return;
-                }
-            }
+        let writing = async {
+            let _ = tokio::io::copy(&mut theirs, &mut write).await;
+            let _ = write.shutdown().await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = fill(&mut read, &tx, &room) => {}
+            () = writing => {}
         }
     });
-    let pieces = futures::stream::unfold(rx, |mut rx| async move { rx.recv().await.map(|piece| (piece, rx)) });
-    tokio::io::join(queued(Box::pin(pieces)), write)
+    let pieces = futures::stream::unfold((rx, taken), |(mut rx, taken)| async move {
+        let piece = rx.recv().await?;
+        taken.0.add_permits(weight(&piece));
+        Some((piece, (rx, taken)))
+    });
+    tokio::io::join(queued(Box::pin(pieces)), ours)
+}
+
+/// Fills a tunnel's queue until its end, or until nobody reads any more.
+async fn fill(read: &mut (impl AsyncRead + Unpin), tx: &mpsc::UnboundedSender<io::Result<Bytes>>, room: &Semaphore) {
+    let mut buffer = BytesMut::new();
+    loop {
+        // Small pieces share one block, or each of them would keep a whole one.
+        if buffer.capacity() < 4 << 10 {
+            buffer.reserve(64 << 10);
+        }
+        let count = tokio::select! {
+            count = read.read_buf(&mut buffer) => count,
+            () = tx.closed() => return,
+        };
+        let piece = match count {
+            Ok(0) => return,
+            Ok(_) => Ok(buffer.split().freeze()),
+            Err(error) => Err(error),
+        };
+        let weight = u32::try_from(weight(&piece)).unwrap_or(u32::MAX);
+        let piece = match tokio::time::timeout(UNREAD_PATIENCE, room.acquire_many(weight)).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                piece
+            }
+            Ok(Err(_)) => return, // nobody reads any more
+            Err(_) => Err(io::Error::other(format!(
+                "more than {} came through the tunnel and were not read",
+                size(MOST_TUNNELLED as u64)
+            ))),
+        };
+        let ended = piece.is_err();
+        if tx.send(piece).is_err() || ended {
+            return;
+        }
+    }
+}
+
+/// How much room a piece takes in the queue.
+fn weight(piece: &io::Result<Bytes>) -> usize {
+    (piece.as_ref().map_or(0, Bytes::len) + 64).min(MOST_TUNNELLED)
+}
+
+/// The reader's end of a queue: once it is gone, nobody waits for room.
+struct Taken(Arc<Semaphore>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 fn queued(

@@ -108,6 +108,11 @@ impl Args {
         items(&self.value(name)?)
     }
 
+    /// Whether there are positional arguments.
+    pub(crate) fn positional(&self) -> bool {
+        !self.positional.is_empty()
+    }
+
     /// All positional arguments that are left.
     pub(crate) fn rest(&mut self) -> Vec<Value> {
         self.positional.drain(..).collect()

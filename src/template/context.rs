@@ -18,6 +18,9 @@ use super::raw::{Piece, Raw, Var};
 /// How many variables may lead to one another before it is called a mistake.
 const MAX_DEPTH: usize = 40;
 
+/// How many template files may lead to one another by lookups: each takes much of the stack.
+const MAX_FILES: usize = 12;
+
 /// The name under which functions find the context again; no template can spell it.
 pub(crate) const SELF: &str = "\u{0}context";
 
@@ -28,6 +31,11 @@ pub trait Vars: Send + Sync {
 
     /// All names, for suggestions and for `varnames`.
     fn names(&self) -> Vec<String>;
+
+    /// Which of these names are those of variables, in their order.
+    fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        names.iter().copied().filter(|name| self.get(name).is_some()).collect()
+    }
 
     /// A special name (`hostvars`, `groups`): an object of the caller's, asked for at each use and never remembered.
     fn object(&self, name: &str) -> Option<Value> {
@@ -61,6 +69,11 @@ impl Vars for Overlay {
         let mut names: Vec<String> = self.top.keys().cloned().collect();
         names.extend(self.base.names().into_iter().filter(|n| !self.top.contains_key(n)));
         names
+    }
+
+    fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let below = self.base.among(names);
+        names.iter().copied().filter(|name| self.top.contains_key(*name) || below.contains(name)).collect()
     }
 
     fn object(&self, name: &str) -> Option<Value> {
@@ -137,6 +150,11 @@ impl Context {
     /// The variables as an object, as `hostvars[HOST]` shows them.
     pub fn as_value(&self) -> Value {
         Value::from_object(All(self.inner.clone()))
+    }
+
+    /// Which of these names are those of variables, in their order.
+    pub fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        self.inner.vars.among(names)
     }
 
     /// The rendered value of one variable, or none if there is no such variable.
@@ -258,6 +276,28 @@ fn enter(key: usize, name: &str) -> Result<(), TemplateError> {
         }
         stack.push((key, name.to_owned()));
         Ok(())
+    })
+}
+
+/// A template file being rendered by this thread, until it is dropped.
+pub(crate) struct InsideFile;
+
+impl Drop for InsideFile {
+    fn drop(&mut self) {
+        RENDERING.with_borrow_mut(|stack| stack.pop());
+    }
+}
+
+/// Notes that a template file is being rendered. A file may lead to itself, but not for ever.
+pub(crate) fn inside_file(name: &str) -> Result<InsideFile, TemplateError> {
+    RENDERING.with_borrow_mut(|stack| {
+        let files = stack.iter().filter(|(key, _)| *key == 0).count();
+        if files >= MAX_FILES || stack.len() >= MAX_DEPTH {
+            let message = format!("template files lead through more than {MAX_FILES} others, `{name}` the last of them");
+            return Err(TemplateError::new(Kind::Failed(message), None).with_help("a template that looks itself up must end"));
+        }
+        stack.push((0, name.to_owned()));
+        Ok(InsideFile)
     })
 }
 

@@ -9,12 +9,14 @@ use serde_json::Value as Json;
 
 use crate::yaml::{self, Node, Span};
 
+use super::bound;
 use super::context::{Context, Inner, Root};
 use super::error::{Kind, TemplateError};
 use super::explain::explain;
 use super::raw::is_template;
 use super::rewrite::{self, Edits, Mode};
-use super::value::{boolean_text, check, describe, is_omit_value, text, to_json, write_text};
+use super::trust::{Trust, is_trusted, trusted};
+use super::value::{boolean_text, check, describe, is_omit_value, text, to_json, to_json_noting, write_text};
 use super::{filter, function, method, test};
 
 /// How many steps one template may take: far more than any real one, few enough to end within seconds.
@@ -61,8 +63,12 @@ impl<'a> Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// Refuses what the engine could not take without running out of stack.
+    /// Refuses what the engine could not take without running out of stack, and what would mark texts as trusted.
     pub(crate) fn guard(&self, text: &str, mode: Mode, syntax: &SyntaxConfig) -> Result<(), TemplateError> {
+        if text.contains("autoescape") && rewrite::escapes_output(text, mode, syntax) {
+            let kind = Kind::Unsupported("the block `autoescape` is not supported".to_owned());
+            return Err(TemplateError::new(kind, self.whole()).with_help("escape where it is needed: `{{ x | escape }}`"));
+        }
         let Some(range) = rewrite::too_long(text, mode, syntax) else { return Ok(()) };
         let start = (range.start + self.header).min(self.text.len());
         let span = self.locate(start..(range.end + self.header).clamp(start, self.text.len()));
@@ -77,6 +83,35 @@ impl Unit<'_> {
 struct Emitted {
     count: usize,
     value: Value,
+    /// Whether anything in it is data.
+    data: bool,
+    /// How long all of it is, what blocks kept for themselves included.
+    bytes: usize,
+}
+
+/// What a template puts out, up to the bound.
+#[derive(Default)]
+pub(crate) struct Sheet(Vec<u8>);
+
+impl Sheet {
+    /// The text, which the engine writes in whole characters.
+    pub(crate) fn text(self) -> String {
+        String::from_utf8(self.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+impl std::io::Write for Sheet {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + more.len() > bound::MAX_BYTES {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes values as Ansible does and notes them.
@@ -87,6 +122,8 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
         write_text(&mut shown, value)?;
     }
     let emitted = state.get_or_insert_extension(Emitted::default());
+    emitted.data = emitted.data || !is_trusted(value);
+    emitted.bytes = bound::bytes("the text", emitted.bytes.checked_add(shown.len()))?;
     // What prints nothing does not hide the one value beside it.
     if !value.is_none() || emitted.count == 0 {
         emitted.count += usize::from(!value.is_none());
@@ -128,8 +165,30 @@ impl Engine {
 
     /// Renders a whole tree. `omit` drops the entry it is the value of; as the whole value it stays a marker.
     pub fn render_tree(&self, node: &Node, vars: &Context) -> Result<Json, TemplateError> {
+        self.tree(node, vars, &mut None)
+    }
+
+    /// The same, for what is evaluated again: notes whose words the texts are.
+    pub fn render_tree_noting(&self, node: &Node, vars: &Context, trust: &mut Trust) -> Result<Json, TemplateError> {
+        self.tree(node, vars, &mut Some(trust))
+    }
+
+    fn tree(&self, node: &Node, vars: &Context, trust: &mut Option<&mut Trust>) -> Result<Json, TemplateError> {
+        if let Some(trust) = trust {
+            trust.at(&node.span);
+        }
         match &node.value {
-            yaml::Value::String { text, unsafe_text: false } => self.render_at(text, Some(&node.span), vars),
+            yaml::Value::String { text, unsafe_text: false } => {
+                let value = self.render_value(text, Some(&node.span), &vars.inner)?;
+                to_json_noting(&value, trust.as_deref_mut())
+                    .map_err(|error| explain(&error, &Unit::plain(text, Some(&node.span)), &vars.inner))
+            }
+            yaml::Value::String { text, unsafe_text: true } => {
+                if let Some(trust) = trust {
+                    trust.note(text, false);
+                }
+                Ok(Json::String(text.clone()))
+            }
             yaml::Value::Vault(_) => {
                 Err(TemplateError::new(Kind::Encrypted("a value".to_owned()), Some(node.span.clone()))
                     .with_help("decrypt it with `ansible-vault decrypt`: vaulted values are not read yet"))
@@ -137,7 +196,7 @@ impl Engine {
             yaml::Value::Seq(items) => {
                 let mut out = Vec::with_capacity(items.len());
                 for item in items {
-                    let value = self.render_tree(item, vars)?;
+                    let value = self.tree(item, vars, trust)?;
                     if !super::is_omit(&value) {
                         out.push(value);
                     }
@@ -147,7 +206,7 @@ impl Engine {
             yaml::Value::Map(entries) => {
                 let mut out = serde_json::Map::new();
                 for (key, item) in entries {
-                    let value = self.render_tree(item, vars)?;
+                    let value = self.tree(item, vars, trust)?;
                     if !super::is_omit(&value) {
                         out.insert(self.render_key(key, vars)?, value);
                     }
@@ -175,6 +234,7 @@ impl Engine {
             yaml::Value::Bool(b) => Ok(*b),
             yaml::Value::Null => Ok(true),
             yaml::Value::Int(i) => Ok(*i != 0),
+            yaml::Value::String { text, unsafe_text: true } => Err(Trust::refuse(text, Some(&node.span))),
             yaml::Value::String { text, .. } => self.condition_at(text, Some(&node.span), vars),
             yaml::Value::Seq(items) => {
                 for item in items {
@@ -191,7 +251,7 @@ impl Engine {
         }
     }
 
-    /// Decides a condition given as text.
+    /// Decides a condition given as text. What a condition in braces gives is a condition itself, if it is a text.
     pub fn condition_at(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<bool, TemplateError> {
         let inner = super::bare(expr);
         if inner.trim().is_empty() {
@@ -199,21 +259,51 @@ impl Engine {
         }
         let mut unit = Unit::plain(inner, span);
         let value = self.evaluate(&mut unit, Mode::Expression, &vars.inner)?;
-        let verdict = check(&value).map(|()| value.is_true()).map_err(|e| explain(&e, &unit, &vars.inner))?;
-        // A text is true if it has a letter in it, `false` too: nobody means that.
-        if let (Some(word), true) = (value.as_str().and_then(boolean_text), value.as_str().is_some()) {
-            let message = format!("the condition's result is a text, {}", describe(&value));
-            let help = format!("write `({}) | bool` to read it as {word}", inner.trim());
-            return Err(TemplateError::new(Kind::NotBoolean(message), unit.whole()).with_help(help));
+        check(&value).map_err(|e| explain(&e, &unit, &vars.inner))?;
+        if let (Some(text), true) = (value.as_str(), inner.len() < expr.len()) {
+            if text.is_empty() {
+                return Ok(false);
+            }
+            if is_trusted(&value) {
+                let mut again = Unit::plain(text, span);
+                let value = self.evaluate(&mut again, Mode::Expression, &vars.inner)?;
+                return verdict(&value, &again);
+            }
+            if boolean_text(text).is_none() {
+                return Err(Trust::refuse(text, unit.whole().as_ref()));
+            }
         }
-        Ok(verdict)
+        verdict(&value, &unit)
+    }
+
+    /// Decides a condition that was rendered: only the user's own words are evaluated.
+    pub fn condition_of(&self, text: &str, trust: &Trust, vars: &Context) -> Result<bool, TemplateError> {
+        let span = trust.place(text);
+        if trust.holds(text) { self.condition_at(text, span, vars) } else { Err(Trust::refuse(text, span)) }
     }
 
     /// Evaluates an expression without braces and keeps its type.
     pub fn expression(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<Json, TemplateError> {
+        self.expression_noting(expr, span, vars, &mut Trust::default())
+    }
+
+    /// The same; notes whose words the texts of its value are.
+    pub fn expression_noting(
+        &self,
+        expr: &str,
+        span: Option<&Span>,
+        vars: &Context,
+        trust: &mut Trust,
+    ) -> Result<Json, TemplateError> {
         let mut unit = Unit::plain(super::bare(expr), span);
         let value = self.evaluate(&mut unit, Mode::Expression, &vars.inner)?;
-        to_json(&value).map_err(|e| explain(&e, &unit, &vars.inner))
+        to_json_noting(&value, Some(trust)).map_err(|e| explain(&e, &unit, &vars.inner))
+    }
+
+    /// Evaluates an expression that was rendered: only the user's own words are.
+    pub fn expression_of(&self, text: &str, trust: &Trust, vars: &Context) -> Result<Json, TemplateError> {
+        let span = trust.place(text);
+        if trust.holds(text) { self.expression(text, span, vars) } else { Err(Trust::refuse(text, span)) }
     }
 
     /// Runs a lookup on terms already rendered, as `with_NAME` does.
@@ -247,7 +337,7 @@ impl Engine {
         inner: &Arc<Inner>,
     ) -> Result<Value, TemplateError> {
         if !is_template(source) {
-            return Ok(Value::from(source));
+            return Ok(trusted(source));
         }
         let mut unit = Unit::plain(source, span);
         unit.guard(source, Mode::Inline, &self.syntax)?;
@@ -299,26 +389,40 @@ impl Engine {
     /// Renders a text with statements or several parts.
     fn produce(&self, changed: &str, unit: &Unit<'_>, inner: &Arc<Inner>) -> Result<Value, TemplateError> {
         let root = Value::from_object(Root(inner.clone()));
-        let captured = self
-            .env
+        let mut sheet = Sheet::default();
+        self.env
             .template_from_named_str("<template>", changed)
-            .and_then(|template| template.render_captured(root).map(|c| sole_value(&c)))
-            .map_err(|error| explain(&error, unit, inner))?;
-        captured.map_err(|error| explain(&error, unit, inner))
+            .and_then(|template| template.render_captured_to(root, &mut sheet))
+            .and_then(|captured| sole_value(&captured, sheet.text(), changed.contains("{%")))
+            .map_err(|error| explain(&error, unit, inner))
     }
 }
 
+/// The truth of a condition's value.
+fn verdict(value: &Value, unit: &Unit<'_>) -> Result<bool, TemplateError> {
+    // A text is true if it has a letter in it, `false` too: nobody means that.
+    if let Some(word) = value.as_str().and_then(boolean_text) {
+        let message = format!("the condition's result is a text, {}", describe(value));
+        let help = format!("write `({}) | bool` to read it as {word}", unit.text.trim());
+        return Err(TemplateError::new(Kind::NotBoolean(message), unit.whole()).with_help(help));
+    }
+    Ok(value.is_true())
+}
+
 /// The value of a template that put out nothing but one value, else its text.
-fn sole_value(captured: &minijinja::Captured<'_>) -> Result<Value, Error> {
+///
+/// Where all it put out was the user's own words, so is the text; what blocks do is not followed.
+fn sole_value(captured: &minijinja::Captured<'_>, output: String, blocks: bool) -> Result<Value, Error> {
     if let Some(emitted) = captured.state().get_extension::<Emitted>()
         && emitted.count <= 1
         && !emitted.value.is_undefined()
         && !is_omit_value(&emitted.value)
-        && text(&emitted.value)? == captured.output()
+        && text(&emitted.value)? == output
     {
         return Ok(emitted.value.clone());
     }
-    Ok(Value::from(captured.output()))
+    let data = blocks || captured.state().get_extension::<Emitted>().is_none_or(|emitted| emitted.data);
+    Ok(if data { Value::from(output) } else { trusted(&output) })
 }
 
 /// The engine drops one newline at the end of a text; Ansible brings back as many as there were.
@@ -326,7 +430,11 @@ pub(crate) fn with_newlines(source: &str, result: Value) -> Value {
     let Some(shown) = result.as_str().filter(|_| source.ends_with('\n')) else { return result };
     let count = |s: &str| s.len() - s.trim_end_matches('\n').len();
     let missing = count(source).saturating_sub(count(shown));
-    if missing == 0 { result } else { Value::from(format!("{shown}{}", "\n".repeat(missing))) }
+    if missing == 0 {
+        return result;
+    }
+    let whole = format!("{shown}{}", "\n".repeat(missing));
+    if is_trusted(&result) { trusted(&whole) } else { Value::from(whole) }
 }
 
 /// Where the expression stands in a text that is nothing but `{{ expression }}`.

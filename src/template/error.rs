@@ -50,6 +50,9 @@ pub enum Kind {
     /// A template that would not end.
     #[error("the template does not end: it was stopped after {0} steps")]
     Endless(u64),
+    /// What a template makes is larger than it may be: what makes it, and how many MiB are allowed.
+    #[error("{0}: a template may make no more than {1} MiB")]
+    TooLarge(String, usize),
     /// A template file that was included and cannot be found.
     #[error("{0}")]
     MissingFile(String),
@@ -59,6 +62,9 @@ pub enum Kind {
     /// A condition whose result is neither true nor false.
     #[error("{0}")]
     NotBoolean(String),
+    /// A text that is data where an expression is needed.
+    #[error("`{0}` is data, not an expression")]
+    Untrusted(String),
     /// An encrypted value that nobody decrypted.
     #[error("the value of `{0}` is encrypted")]
     Encrypted(String),
@@ -150,9 +156,11 @@ impl Diagnostic for TemplateError {
             Kind::Failed(_) => "template::failed",
             Kind::Loop(_) => "template::loop",
             Kind::Endless(_) => "template::endless",
+            Kind::TooLarge(..) => "template::too_large",
             Kind::MissingFile(_) => "template::missing_file",
             Kind::Omit => "template::omit",
             Kind::NotBoolean(_) => "template::not_boolean",
+            Kind::Untrusted(_) => "template::untrusted",
             Kind::Encrypted(_) => "template::encrypted",
         };
         Some(Box::new(code))

@@ -100,6 +100,10 @@ pub(crate) fn explain(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inn
             unknown(Kind::UnknownFunction(name), span, help)
         }
         ErrorKind::SyntaxError => TemplateError::new(Kind::Syntax(format!("wrong template syntax: {detail}")), span),
+        ErrorKind::WriteFailure => {
+            let kind = Kind::TooLarge("what the template puts out".to_owned(), super::bound::MAX_BYTES >> 20);
+            TemplateError::new(kind, span)
+        }
         ErrorKind::OutOfFuel => TemplateError::new(Kind::Endless(FUEL), span),
         ErrorKind::TemplateNotFound => TemplateError::new(Kind::MissingFile(detail.to_owned()), span)
             .with_help("template files are looked for beside the template and in the `templates` folders of the role and the playbook"),

@@ -8,8 +8,8 @@ use minijinja::syntax::SyntaxConfig;
 
 use crate::yaml::{Source, Span};
 
-use super::context::{Context, Root};
-use super::engine::{Engine, Unit, with_newlines};
+use super::context::{Context, Root, inside_file};
+use super::engine::{Engine, Sheet, Unit, with_newlines};
 use super::error::{Kind, TemplateError, carry};
 use super::explain::explain;
 use super::rewrite::{self, Edits, Mode};
@@ -156,10 +156,12 @@ impl Engine {
         unit.by_line = source.text.get(skip..) != Some(body.as_str());
         unit.files = Some(&loaded);
         unit.edits = edits;
-        let text = env
-            .template_from_named_str("<file>", &changed)
-            .and_then(|template| template.render(Value::from_object(Root(vars.inner.clone()))))
+        let _inside = inside_file(&source.name).map_err(|error| error.at(Some(span.clone())))?;
+        let mut sheet = Sheet::default();
+        env.template_from_named_str("<file>", &changed)
+            .and_then(|template| template.render_captured_to(Value::from_object(Root(vars.inner.clone())), &mut sheet).map(|_| ()))
             .map_err(|error| explain(&error, &unit, &vars.inner))?;
+        let text = sheet.text();
         if !options.keep_trailing_newline {
             return Ok(text);
         }

@@ -1,11 +1,12 @@
 //! The methods of Python's texts, lists and mappings that templates call.
 
-use minijinja::formatting::{self, FormatStyle};
+use minijinja::formatting::FormatStyle;
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
+use super::bound;
 use super::error::failed;
-use super::filter::{capitalize, centered, split_text, title};
+use super::filter::{capitalize, centered, formatted_text, split_text, title};
 use super::value::{check, describe, items, pairs, string};
 
 /// Calls a method the value itself does not know.
@@ -19,6 +20,7 @@ pub(crate) fn call(_: &mut State, value: &Value, method: &str, args: &[Value]) -
         ValueKind::Number => number_method(value, method),
         _ => None,
     };
+    let found = found.map(|found| bound::checked("the text", found)).transpose()?;
     found.ok_or_else(|| {
         let mutating = ["append", "extend", "update", "insert", "remove", "pop", "clear", "setdefault", "sort"];
         if mutating.contains(&method) {
@@ -64,9 +66,9 @@ fn find(text: &str, args: &[Value], method: &str, last: bool) -> Result<Option<u
 }
 
 fn padded(text: &str, args: &[Value], left: bool) -> Result<Value, Error> {
-    let width = int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0).min(1_000_000);
+    let width = int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0);
     let fill = text_arg(args, 1)?.unwrap_or_else(|| " ".to_owned());
-    let space = fill.repeat(width.saturating_sub(text.chars().count()));
+    let space = bound::repeat("padding", &fill, width.saturating_sub(text.chars().count()))?;
     Ok(Value::from(if left { format!("{space}{text}") } else { format!("{text}{space}") }))
 }
 
@@ -105,10 +107,8 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
         }
         "replace" => {
             let (old, new) = (need(args, 0, method)?, need(args, 1, method)?);
-            Value::from(match int_arg(args, 2).and_then(|c| usize::try_from(c).ok()) {
-                Some(count) => text.replacen(&old, &new, count),
-                None => text.replace(&old, &new),
-            })
+            let count = int_arg(args, 2).and_then(|c| usize::try_from(c).ok());
+            Value::from(bound::replace(method, text, &old, &new, count)?)
         }
         "startswith" => Value::from(affixes(args, method)?.iter().any(|a| text.starts_with(a.as_str()))),
         "endswith" => Value::from(affixes(args, method)?.iter().any(|a| text.ends_with(a.as_str()))),
@@ -132,21 +132,24 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
                 Some(part) => Ok(part.to_owned()),
                 None => Err(failed(format!("join: {} is not a text", describe(item)))),
             });
-            Value::from(texts.collect::<Result<Vec<_>, _>>()?.join(text))
+            let texts = texts.collect::<Result<Vec<_>, _>>()?;
+            let size = texts.iter().map(|t| t.len().saturating_add(text.len())).fold(0, usize::saturating_add);
+            bound::bytes("join", Some(size))?;
+            Value::from(texts.join(text))
         }
-        "format" => formatting::format(FormatStyle::StrFormat, text, args).map(Value::from)?,
+        "format" => formatted_text(FormatStyle::StrFormat, text, args)?,
         "zfill" => {
             let (sign, digits) = match text.strip_prefix(['-', '+']) {
                 Some(rest) => (&text[..1], rest),
                 None => ("", text),
             };
-            let width = int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0).min(1_000_000);
-            let zeros = "0".repeat(width.saturating_sub(text.chars().count()));
+            let width = int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0);
+            let zeros = bound::repeat("zfill", "0", width.saturating_sub(text.chars().count()))?;
             Value::from(format!("{sign}{zeros}{digits}"))
         }
         "ljust" => padded(text, args, false)?,
         "rjust" => padded(text, args, true)?,
-        "center" => Value::from(centered(text, int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0))),
+        "center" => Value::from(centered(text, int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0))?),
         "isdigit" | "isnumeric" | "isdecimal" => all_are(text, char::is_numeric),
         "isalpha" => all_are(text, char::is_alphabetic),
         "isalnum" => all_are(text, char::is_alphanumeric),
@@ -189,9 +192,9 @@ fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
     let (sep, max) = split_args(args)?;
     let Some(max) = max else { return split_text(text, sep.as_deref(), None) };
     let mut parts: Vec<&str> = match &sep {
-        Some(sep) if !sep.is_empty() => text.rsplitn(max + 1, sep.as_str()).collect(),
+        Some(sep) if !sep.is_empty() => text.rsplitn(max.saturating_add(1), sep.as_str()).collect(),
         Some(_) => return Err(failed("rsplit: the separator is empty")),
-        None => text.trim().rsplitn(max + 1, char::is_whitespace).map(str::trim).collect(),
+        None => text.trim().rsplitn(max.saturating_add(1), char::is_whitespace).map(str::trim).collect(),
     };
     parts.reverse();
     Ok(parts.into_iter().map(Value::from).collect())

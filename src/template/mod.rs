@@ -5,6 +5,7 @@
 //! Undefined names are errors with a place and a suggestion, except where `default` or `is defined` asks for them.
 
 mod args;
+mod bound;
 mod certain;
 mod context;
 mod emit;
@@ -20,6 +21,7 @@ mod raw;
 mod references;
 mod rewrite;
 mod test;
+mod trust;
 mod value;
 mod walk;
 
@@ -31,6 +33,7 @@ pub use file::{FileOptions, Loader, no_loader};
 pub use function::local::{FileKind, Local, NoLocal, System};
 pub use raw::Var;
 pub use references::References;
+pub use trust::Trust;
 pub use value::is_omit;
 
 /// Engine values, for objects a `Vars` hands out (`hostvars`, `groups`).

@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 
 use crate::yaml::{self, Node, Span};
 
-use super::value::from_json;
+use super::trust::{Trust, names, trusted};
+use super::value::{from_json, from_json_as};
 
 /// A text that is a template, and where it stands.
 #[derive(Debug)]
@@ -60,6 +61,16 @@ impl Var {
         Var(Raw::Plain(from_json(value)))
     }
 
+    /// Data, but for the texts that were the user's own words when they were rendered.
+    pub fn rendered(value: &Json, trust: &Trust) -> Var {
+        Var(Raw::Plain(from_json_as(value, &|text| trust.holds(text))))
+    }
+
+    /// Names of hosts, groups, roles: data, but for what can be nothing but a name.
+    pub fn names(value: &Json) -> Var {
+        Var(Raw::Plain(names(value)))
+    }
+
     /// An engine value as it is: an object of the caller's.
     pub fn object(value: Value) -> Var {
         Var(Raw::Plain(value))
@@ -78,12 +89,20 @@ impl Raw {
             yaml::Value::String { text, unsafe_text } if !unsafe_text && is_template(text) => {
                 Raw::Template(Arc::new(Piece { text: text.clone(), span: Some(node.span.clone()) }))
             }
+            yaml::Value::String { text, unsafe_text: false } => Raw::Plain(trusted(text)),
             yaml::Value::Vault(_) => Raw::Encrypted,
             yaml::Value::Seq(items) => Raw::seq(items.iter().map(Raw::node).collect()),
             yaml::Value::Map(entries) => {
-                Raw::map(entries.iter().map(|(k, v)| (from_json(&k.to_json()), Raw::node(v))).collect())
+                Raw::map(entries.iter().map(|(k, v)| (Raw::key(k), Raw::node(v))).collect())
             }
             _ => Raw::Plain(from_json(&node.to_json())),
+        }
+    }
+
+    fn key(key: &Node) -> Value {
+        match &key.value {
+            yaml::Value::String { text, unsafe_text: false } => trusted(text),
+            _ => from_json(&key.to_json()),
         }
     }
 
@@ -92,6 +111,7 @@ impl Raw {
             Json::String(text) if is_template(text) => {
                 Raw::Template(Arc::new(Piece { text: text.clone(), span: span.cloned() }))
             }
+            Json::String(text) => Raw::Plain(trusted(text)),
             Json::Array(items) => Raw::seq(items.iter().map(|i| Raw::json(i, span)).collect()),
             Json::Object(map) => {
                 Raw::map(map.iter().map(|(k, v)| (Value::from(k.as_str()), Raw::json(v, span))).collect())

@@ -268,6 +268,15 @@ impl Engine {
         all
     }
 
+    /// The templates in a variable, as they are written.
+    pub fn templates(&self, name: &str, vars: &Context) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(super::raw::Var(raw)) = vars.inner.vars.get(name) {
+            Raw::templates(&raw, &mut |piece| found.push(piece.text.to_string()));
+        }
+        found
+    }
+
     fn variable_references(&self, name: &str, inner: &Arc<Inner>) -> Vec<References> {
         let mut found = Vec::new();
         if let Some(super::raw::Var(raw)) = inner.vars.get(name) {

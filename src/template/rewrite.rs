@@ -5,6 +5,7 @@
 //! - `%` formats texts.
 //! - Lists and mappings written in a template that calls `append`, `update` and the like can be changed.
 //! - Differences of times.
+//! - `~` and `+` where they may be repeated: no text or list grows beyond the bound.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -65,7 +66,8 @@ impl Edits {
 
 /// Finds what has to be said differently. A text that is not Jinja has no edits: the engine explains it.
 pub(crate) fn edits(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Edits {
-    let mut finder = Finder { text, edits: Vec::new(), mutable: mutates(text), times: mentions_times(text) };
+    let (mutable, times, grows) = (mutates(text), mentions_times(text), grows(text));
+    let mut finder = Finder { text, edits: Vec::new(), mutable, times, grows };
     if mode != Mode::File && text.contains('\\') {
         escapes(text, mode, syntax, &mut finder.edits);
     }
@@ -95,7 +97,8 @@ pub(crate) fn too_long(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Option<
     if text.len() < 2 * MAX_OPERATORS {
         return None;
     }
-    let (mut operators, mut open) = (0usize, 0usize);
+    // Each `elif` is a block within the one before it.
+    let (mut operators, mut open, mut elifs) = (0usize, 0usize, 0usize);
     for token in machinery::tokenize(text, mode == Mode::Expression, syntax.clone()) {
         let Ok((token, span)) = token else { return None };
         match token {
@@ -105,9 +108,16 @@ pub(crate) fn too_long(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Option<
                 open += 1;
             }
             // Blocks within blocks are calls within calls too; ends are not told from begins here.
+            Token::Ident("endif") => (open, elifs) = (open.saturating_sub(2), 0),
             Token::Ident(name) if name.starts_with("end") => open = open.saturating_sub(2),
+            Token::Ident("elif") => (open, elifs) = (open.saturating_sub(1), elifs + 1),
+            Token::Ident("if" | "not" | "and" | "or" | "in" | "is") => operators += 1,
+            Token::Ident("else") => {
+                operators += 1;
+                open = open.saturating_sub(1);
+            }
             Token::Ident(
-                "else" | "elif" | "set" | "do" | "include" | "import" | "from" | "extends" | "break" | "continue",
+                "set" | "do" | "include" | "import" | "from" | "extends" | "break" | "continue",
             ) => {
                 open = open.saturating_sub(1);
             }
@@ -121,17 +131,38 @@ pub(crate) fn too_long(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Option<
             Token::ParenClose | Token::BracketClose | Token::BraceClose => {}
             _ => operators += 1,
         }
-        if operators > MAX_OPERATORS || open > MAX_OPERATORS {
+        if operators > MAX_OPERATORS || open > MAX_OPERATORS || elifs > MAX_OPERATORS {
             return Some(range(span));
         }
     }
     None
 }
 
+/// Whether a template has an `autoescape` block: it would give texts the mark that means trust here.
+pub(crate) fn escapes_output(text: &str, mode: Mode, syntax: &SyntaxConfig) -> bool {
+    struct Found(bool);
+    impl<'a> Visitor<'a> for Found {
+        fn expr(&mut self, _: &ast::Expr<'a>) {}
+        fn stmt(&mut self, stmt: &ast::Stmt<'a>) {
+            self.0 |= matches!(stmt, ast::Stmt::AutoEscape(_));
+        }
+    }
+    let mut found = Found(false);
+    if let (true, Ok(stmt)) = (mode != Mode::Expression, machinery::parse(text, "", syntax.clone())) {
+        walk::stmt(&stmt, &mut found);
+    }
+    found.0
+}
+
 fn mutates(text: &str) -> bool {
     [".append(", ".extend(", ".update(", ".insert(", ".pop(", ".remove(", ".setdefault(", ".clear(", ".sort(", ".add("]
         .iter()
         .any(|method| text.contains(method))
+}
+
+/// Whether texts and lists may be made longer again and again: then each step is measured.
+fn grows(text: &str) -> bool {
+    (text.contains('~') || text.contains('+')) && (text.contains("{%") || text.matches(['~', '+']).count() > 8)
 }
 
 fn mentions_times(text: &str) -> bool {
@@ -176,6 +207,7 @@ struct Finder<'t> {
     edits: Vec<(Range<usize>, &'static str)>,
     mutable: bool,
     times: bool,
+    grows: bool,
 }
 
 impl Finder<'_> {
@@ -251,6 +283,7 @@ impl<'a> Visitor<'a> for Finder<'a> {
             }
             ast::Expr::BinOp(op) => match op.op {
                 ast::BinOpKind::Rem if !is_number(&op.left) => self.call(op.span(), op.left.span(), '%', "__percent("),
+                ast::BinOpKind::Concat | ast::BinOpKind::Add if self.grows => self.wrap(op.span(), "__fits("),
                 ast::BinOpKind::Sub if self.times => self.call(op.span(), op.left.span(), '-', "__minus("),
                 _ => {}
             },

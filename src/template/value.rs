@@ -1,19 +1,22 @@
 //! Between JSON, the engine's values and text, in Python's ways where playbooks show them.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
+use super::bound::{self, MAX_BYTES, MAX_ITEMS};
 use super::error::{Kind, TemplateError, carry};
+use super::trust::{Trust, trusted};
 
-/// How `omit` looks in JSON: no text of a file can be this.
-const OMIT: &str = "\u{0}omit\u{0}";
+/// How `omit` looks in JSON: no text of a file or of a host can be this, for it is another in every run.
+static OMIT: LazyLock<String> = LazyLock::new(|| format!("\u{0}omit {:032x}\u{0}", rand::random::<u128>()));
 
 /// Whether a rendered value is `omit`: the parameter is to be left out.
 pub fn is_omit(value: &Json) -> bool {
-    value.as_str() == Some(OMIT)
+    value.as_str() == Some(OMIT.as_str())
 }
 
 /// `omit` as an engine value.
@@ -34,16 +37,22 @@ pub(crate) fn is_omit_value(value: &Value) -> bool {
     value.downcast_object_ref::<Omit>().is_some()
 }
 
-/// Turns JSON into an engine value, templates left as they are.
+/// Turns JSON into an engine value, templates left as they are: all of it is data.
 pub(crate) fn from_json(json: &Json) -> Value {
+    from_json_as(json, &|_| false)
+}
+
+/// The same, with the texts trusted that `trusts` says.
+pub(crate) fn from_json_as(json: &Json, trusts: &dyn Fn(&str) -> bool) -> Value {
+    let text = |s: &str| if trusts(s) { trusted(s) } else { Value::from(s) };
     match json {
         Json::Null => Value::from(()),
         Json::Bool(b) => Value::from(*b),
         Json::Number(n) => number(n),
-        Json::String(s) if s == OMIT => Value::from_object(Omit),
-        Json::String(s) => Value::from(s.as_str()),
-        Json::Array(items) => Value::from(items.iter().map(from_json).collect::<Vec<_>>()),
-        Json::Object(map) => Value::from_pairs(map.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v)))),
+        Json::String(s) if *s == *OMIT => Value::from_object(Omit),
+        Json::String(s) => text(s),
+        Json::Array(items) => Value::from(items.iter().map(|i| from_json_as(i, trusts)).collect::<Vec<_>>()),
+        Json::Object(map) => Value::from_pairs(map.iter().map(|(k, v)| (text(k), from_json_as(v, trusts)))),
     }
 }
 
@@ -64,25 +73,56 @@ fn too_deep() -> Error {
 
 /// Turns an engine value into JSON. `omit` inside lists and mappings is dropped.
 pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
-    json_at(value, 0)
+    json_at(value, 0, &mut Writing { trust: None, left: MAX_BYTES })
 }
 
-fn json_at(value: &Value, depth: usize) -> Result<Json, Error> {
+/// The same; notes whose words the texts are.
+pub(crate) fn to_json_noting(value: &Value, trust: Option<&mut Trust>) -> Result<Json, Error> {
+    json_at(value, 0, &mut Writing { trust, left: MAX_BYTES })
+}
+
+/// A value being turned into JSON.
+struct Writing<'a> {
+    trust: Option<&'a mut Trust>,
+    /// How many bytes it may yet take.
+    left: usize,
+}
+
+impl Writing<'_> {
+    fn note(&mut self, text: &str, trusted: bool) {
+        if let Some(trust) = &mut self.trust {
+            trust.note(text, trusted);
+        }
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), Error> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| bound::too_large("the value"))?;
+        Ok(())
+    }
+}
+
+fn json_at(value: &Value, depth: usize, out: &mut Writing<'_>) -> Result<Json, Error> {
     if depth > MAX_NESTING {
         return Err(too_deep());
     }
+    out.take(32)?;
     Ok(match value.kind() {
         ValueKind::Undefined => return Err(undefined(value)),
         ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
         ValueKind::Number => number_to_json(value)?,
-        ValueKind::String | ValueKind::Bytes => Json::String(value.to_string()),
+        ValueKind::String | ValueKind::Bytes => {
+            out.take(value.as_str().map_or(0, str::len))?;
+            let text = value.to_string();
+            out.note(&text, value.is_safe());
+            Json::String(text)
+        }
         ValueKind::Seq | ValueKind::Iterable => {
             let mut items = Vec::new();
             for item in value.try_iter()?.checked() {
                 let item = item?;
                 if !is_omit_value(&item) {
-                    items.push(json_at(&item, depth + 1)?);
+                    items.push(json_at(&item, depth + 1, out)?);
                 }
             }
             Json::Array(items)
@@ -91,14 +131,21 @@ fn json_at(value: &Value, depth: usize) -> Result<Json, Error> {
             let mut map = serde_json::Map::new();
             for (key, item) in pairs(value)? {
                 if !is_omit_value(&item) {
-                    map.insert(key_text(&key), json_at(&item, depth + 1)?);
+                    let name = key_text(&key);
+                    out.take(name.len())?;
+                    out.note(&name, key.is_safe());
+                    map.insert(name, json_at(&item, depth + 1, out)?);
                 }
             }
             Json::Object(map)
         }
         ValueKind::Invalid => return Err(invalid(value)),
-        _ if is_omit_value(value) => Json::String(OMIT.to_owned()),
-        _ => Json::String(value.to_string()),
+        _ if is_omit_value(value) => Json::String(OMIT.clone()),
+        _ => {
+            let text = value.to_string();
+            out.note(&text, false);
+            Json::String(text)
+        }
     })
 }
 
@@ -170,7 +217,10 @@ pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
     check(value)?;
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String => {
-            value.try_iter()?.checked().collect()
+            bound::items("the list", Some(value.len().unwrap_or(0)))?;
+            let all: Vec<Value> = value.try_iter()?.checked().take(MAX_ITEMS + 1).collect::<Result<_, _>>()?;
+            bound::items("the list", Some(all.len()))?;
+            Ok(all)
         }
         _ => Err(super::error::failed(format!("{} is not a list", describe(value)))),
     }
@@ -238,6 +288,7 @@ fn repr_at(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
     if depth > MAX_NESTING {
         return Err(too_deep());
     }
+    bound::bytes("the text", Some(out.len()))?;
     match value.kind() {
         ValueKind::Undefined => return Err(undefined(value)),
         ValueKind::Invalid => return Err(invalid(value)),

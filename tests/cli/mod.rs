@@ -2,8 +2,10 @@
 
 mod commands;
 mod help;
+mod hostile;
 mod output;
 mod reports;
+mod trust;
 mod undefined;
 
 use std::{
@@ -74,7 +76,7 @@ impl Place {
 }
 
 impl Ran {
-    fn of(output: Output) -> Ran {
+    pub fn of(output: Output) -> Ran {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
     }

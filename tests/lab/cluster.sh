@@ -16,6 +16,7 @@ equal 'plan on bare hosts ends with 3' 3 $rc
 equal 'it fails nowhere' '3 failed=0 unreachable=0' "$(python3 "$CHANGES" recap <<<"$out" | sed -n 's/^h.* changed=[1-9][0-9]* //p' | sort | uniq -c | sed 's/^ *//')"
 refuse 'it did nothing' on h1 'ls -d /etc/kubernetes /opt/bringup 2>/dev/null | grep .'
 
+own_keys() { local h; [ "$(for h in h1 h2 h3; do on $h sha256sum /etc/kubernetes/pki/kube-proxy.key; done | sort -u | wc -l)" = 3 ]; }
 began=$SECONDS
 check 'lab/quickstart makes a cluster' "$REPO/lab/quickstart"
 echo "  it took $((SECONDS - began)) s"
@@ -27,6 +28,9 @@ check 'every pod is settled' within 60 pods_settled
 check 'a pod runs on each host' box_up
 check 'they reach each other, services and names' within 30 pods_reach_all
 check 'keys are for root alone' keys_are_private
+check "each node's kube-proxy has a key of its own" own_keys
+check 'a check pod answers that it is alive' eval '[ "$(curl -sf -m 5 "http://$LAB_NET.12:18088/alive")" = yes ]'
+refuse 'it asks nobody anything for whoever reaches it' curl -sf -m 5 "http://$LAB_NET.12:18088/cgi-bin/check?tcp=$LAB_NET.11,22"
 check 'validate.yml agrees' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
 
 converged 'the second time'

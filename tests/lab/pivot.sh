@@ -40,6 +40,15 @@ check 'validate.yml agrees' play apply validate
 check 'keys are for root alone' keys_are_private
 missing site
 
+echo '-- the guard has rights of its own'
+# may VERB WHAT..: whether the guard's own access is allowed to
+may() { on h1 "kubectl --kubeconfig /etc/kubernetes/standby/kubeconfig auth can-i $*" | grep -qx yes; }
+check 'it may read the pods' may list pods -n kube-system
+check 'and who leads' may get leases/kube-scheduler -n kube-system
+for what in 'list secrets -n kube-system' 'get secrets/other -n kube-system' 'get leases/other -n kube-system' 'delete pods -n kube-system' 'list pods -n default' 'get nodes'; do
+    refuse "it may not $what" may "$what"
+done
+
 echo '-- a DaemonSet changed by hand'
 kubectl -n kube-system patch daemonset self-hosted-kube-scheduler --type=json -p '[{"op": "replace", "path": "/spec/template/spec/terminationGracePeriodSeconds", "value": 7}]' >/dev/null
 rc=0; out=$(play plan site --exit-code --output json 2>/dev/null | python3 "$CHANGES") || rc=$?
@@ -136,6 +145,17 @@ echo '-- certificates from Secrets'
 SET+=(-e self_hosted_certificates=secrets)
 changed 'certificates from Secrets' have_certificates
 check "the standby keeps each part's" within 60 kept 3
+equal "the authority's key is in no Secret" '' "$(kubectl get secrets -A -o jsonpath='{range .items[*]}{.data}{"\n"}{end}' | grep -o '"ca.key"' || true)"
+refuse "nor is it kept by the standby" on h1 'find /etc/kubernetes/standby -name ca.key | grep .'
+# signed: what is asked for through the API is signed all the same
+signed() {
+    local request
+    request=$(openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=tester 2>/dev/null | base64 -w0)
+    printf '{"apiVersion":"certificates.k8s.io/v1","kind":"CertificateSigningRequest","metadata":{"name":"tester"},"spec":{"request":"%s","signerName":"kubernetes.io/kube-apiserver-client","usages":["client auth"]}}' "$request" >"$LAB_DIR/request.json"
+    kubectl apply -f "$LAB_DIR/request.json" && kubectl certificate approve tester &&
+        within 30 eval '[ -n "$(kubectl get csr tester -o jsonpath="{.status.certificate}")" ]' && kubectl delete csr tester
+}
+check 'what is asked for through the API is signed' signed
 echo '-- a Secret changed by hand'
 kubectl -n kube-system patch secret self-hosted-kube-scheduler -p '{"data": {"kube-scheduler.client.crt": "bm8="}}' >/dev/null
 # Which of them is not told: the task has keys in its hands.
@@ -180,6 +200,7 @@ echo '-- back'
 count; polls_begin; began=$SECONDS
 check 'unpivot.yml goes through' play apply unpivot "${SET[@]}"
 polls_end; answered 'unpivot.yml' $((SECONDS - began))
+equal "nothing is left of the guard's rights" '' "$(kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o name | grep bringup:standby || true)"
 check 'all is as before the pivot' within 60 back_again
 check 'the counter is the same' counted
 quiet 'unpivot.yml again' unpivot "${SET[@]}"

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 /// Runs what follows with a `/var/lib` of its own: what bringup keeps there is one host's, and ours are one machine.
-const OWN_STATE: &str = "mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/bringup && exec \"$@\"";
+const OWN_STATE: &str = "mount -t tmpfs -o mode=755 tmpfs /var/lib && mkdir /var/lib/bringup && exec \"$@\"";
 
 /// A command whose `/var/lib` is its own, where this machine allows that.
 pub fn apart(program: &Path) -> Command {

@@ -1,9 +1,9 @@
 //! Is it the host we know?
 
 use super::sshd::{Sshd, write_key};
-use bringup::ssh::{Context, HostKeyPolicy, Session, SshError};
+use bringup::ssh::{Become, BecomeFailure, Context, HostKeyPolicy, Session, SshError};
 use russh::keys::Algorithm;
-use std::{fs, process::Command, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command, sync::Arc};
 
 async fn connect(sshd: &Sshd, policy: Option<HostKeyPolicy>) -> Result<Session, SshError> {
     let mut target = sshd.target();
@@ -148,4 +148,53 @@ async fn an_unreadable_known_hosts_is_named() {
     let context: Context = sshd.context();
     let Err(error) = Session::connect(&target, &context).await else { panic!("let in") };
     assert!(error.to_string().starts_with(&sshd.dir.path().display().to_string()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_become_password_goes_to_a_host_that_may_be_another() {
+    let sshd = Sshd::start("");
+    let exe = sshd.path("sudo");
+    let got = sshd.path("got");
+    let asks = "while [ $# -gt 0 ]; do case $1 in -p) prompt=$2; shift 2 ;; --) shift; break ;; *) shift ;; esac; done";
+    let ask = format!(
+        "#!/bin/sh\n{asks}\nprintf %s \"$prompt\" >&2; read -r p; echo \"$p\" >{}; exec \"$@\"\n",
+        got.display()
+    );
+    let free = format!("#!/bin/sh\n{asks}\nexec \"$@\"\n");
+    let wish = Become {
+        user: "somebody".into(),
+        exe: Some(exe.display().to_string()),
+        password: Some("hunter2".into()),
+        ..Become::default()
+    };
+    let write = |text: &str| {
+        fs::write(&exe, text).expect("stand-in");
+        fs::set_permissions(&exe, fs::Permissions::from_mode(0o755)).expect("mode");
+    };
+    write(&ask);
+    let session = connect(&sshd, Some(HostKeyPolicy::Off)).await.expect("known");
+    session.shell(Some(&wish)).await.expect("the known one gets it");
+    assert_eq!(fs::read_to_string(&got).expect("sent"), "hunter2\n");
+    fs::remove_file(&got).expect("removed");
+    for known in [String::new(), changed(&sshd)] {
+        sshd.know(&known);
+        let session = connect(&sshd, Some(HostKeyPolicy::Off)).await.expect("asked for by name");
+        match session.shell(Some(&wish)).await {
+            Err(SshError::Become { reason: BecomeFailure::Withheld, what, .. }) => {
+                assert!(what.contains("not sent"), "{what}")
+            }
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("sent"),
+        }
+        assert!(!fs::read_to_string(&got).unwrap_or_default().contains("hunter2"));
+        write(&free);
+        session.shell(Some(&wish)).await.expect("where nobody asks for it, it is not needed");
+        write(&ask);
+    }
+}
+
+fn changed(sshd: &Sshd) -> String {
+    write_key(&sshd.path("other"), Algorithm::Ed25519);
+    let other = fs::read_to_string(sshd.path("other.pub")).expect("key");
+    format!("[127.0.0.1]:{} {other}", sshd.port)
 }

@@ -1,7 +1,7 @@
 //! Ways that are not direct.
 
 use super::{sshd::Sshd, text};
-use bringup::ssh::{Session, SshError};
+use bringup::ssh::{HostKeyPolicy, Session, SshError};
 use std::{
     fs,
     sync::Arc,
@@ -98,4 +98,28 @@ async fn a_proxy_command_is_a_way_too() {
     target.options.insert("proxycommand".into(), "false".into());
     let Err(error) = Session::connect(&target, &sshd.context()).await else { panic!("connected") };
     assert!(matches!(error, SshError::Closed { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_of_a_host_makes_nobody_a_jump_host() {
+    let (end, jump) = (Sshd::start(""), Sshd::start(""));
+    befriend(&[&end, &jump]);
+    end.know(&end.line());
+    let mut target = end.target();
+    target.jump = vec![place(&jump)];
+    target.host_key_checking = Some(HostKeyPolicy::Off);
+    let unknown = |outcome: Result<Session, SshError>| match outcome {
+        Err(SshError::Jump { source, .. }) => assert!(matches!(*source, SshError::HostKeyUnknown { .. }), "{source}"),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("an unknown jump host was taken"),
+    };
+    unknown(Session::connect(&target, &end.context()).await);
+    target.host_key_checking = None;
+    for option in ["StrictHostKeyChecking=no", "StrictHostKeyChecking=accept-new"] {
+        let mut target = target.clone();
+        target.apply_ssh_args(&format!("-o {option}")).expect("arguments");
+        unknown(Session::connect(&target, &end.context()).await);
+    }
+    target.jump_host_key_checking = Some(HostKeyPolicy::AcceptNew);
+    Session::connect(&target, &end.context()).await.expect("asked for by name");
 }

@@ -3,12 +3,14 @@
 mod auth;
 mod r#become;
 mod channels;
+mod hostile;
 mod hostkey;
 mod jump;
+mod limits;
 mod login_shell;
 mod quoting;
 mod shell;
-mod sshd;
+pub mod sshd;
 mod transfer;
 mod unreachable;
 

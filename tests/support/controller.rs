@@ -66,6 +66,10 @@ impl Controller for Workstation {
         environment.render_str(&text, self.values()).map(|t| t.replace('\n', &options.newline_sequence)).map_err(failed)
     }
 
+    fn verbosity(&self) -> i64 {
+        self.vars.get("ansible_verbosity").and_then(Json::as_i64).unwrap_or(0)
+    }
+
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {
         match expression {
             Json::Bool(truth) => Ok(*truth),

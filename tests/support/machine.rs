@@ -11,7 +11,7 @@ use std::{
 use super::system::System;
 use bringup::{
     fact::{Answer, Probe, Reply, batch},
-    module::{Change, Content, FileWrite, Step, StepOutput, quote},
+    module::{Change, Content, FileWrite, Step, StepOutput, place},
 };
 
 /// A shell that every script must work in.
@@ -119,7 +119,7 @@ impl Machine {
     /// Carries a change out.
     pub fn apply(&self, change: &Change) -> StepOutput {
         match &change.step {
-            Step::Script(script) => self.run(script, &[]),
+            Step::Script(script) => self.run(&place::keyed(script.clone()), &[]),
             Step::Write(write) => self.write(write),
             Step::Upload { content, then } => {
                 let scratch = self.scripts.join("upload");
@@ -159,16 +159,17 @@ impl Machine {
 
     /// As the runner: small contents within the script, large ones uploaded before.
     fn write(&self, write: &FileWrite) -> StepOutput {
-        let temporary = format!("{}.bringup-test", write.path);
         if write.content.size() <= 64 * 1024 {
-            return self.run(&write.script(&temporary, false), &[]);
+            return self.run(&place::keyed(write.script()), &[]);
         }
-        let there = self.run(&format!("umask 077; : >{}", quote(&temporary)), &[]);
-        if there.status != 0 {
-            return there;
+        let key = place::key();
+        let made = self.run(&format!("__k={key}\n{}", write.folder()), &[]);
+        if made.status != 0 {
+            return made;
         }
-        fs::write(&temporary, bytes(&write.content)).unwrap();
-        self.run(&write.script(&temporary, true), &[])
+        let folder = String::from_utf8(made.stdout).unwrap();
+        fs::write(format!("{folder}/{}", write.place.name), bytes(&write.content)).unwrap();
+        self.run(&format!("__k={key}\n{}", write.received()), &[])
     }
 }
 

@@ -144,8 +144,13 @@ fn carry_out(trial: &Trial<'_>, plan: &Plan) {
     let outputs = trial.apply(plan);
     match trial.module.finish(&trial.context(false), plan, &outputs) {
         Err(failure) => return check_failure(case, &failure),
-        Ok(result) => {
+        Ok(mut result) => {
             assert_eq!(case.fails, None, "the task succeeds with {result:?}");
+            plan.effects.iter().for_each(|effect| effect.show(&mut result));
+            result.insert("changed".into(), trial.module.changed(plan, &outputs).into());
+            if plan.skipped {
+                result.insert("skipped".into(), true.into());
+            }
             check_result(&case.result, &result);
         }
     }
@@ -206,8 +211,8 @@ fn check_mode(trial: &Trial<'_>, plan: &Plan, mut state: State) {
     if !checked.changes.is_empty() {
         assert_eq!(checked.check_mode, expected, "what check mode makes of it");
     }
-    // The name of a kept file holds the time.
-    let time = regex::Regex::new(r"\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d").unwrap();
+    // The name of a kept file holds a number and the time.
+    let time = regex::Regex::new(r"\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d").unwrap();
     let text = |plan: &Plan| time.replace_all(&format!("{:#?} {:#?}", plan.changes, plan.diff), "TIME").into_owned();
     assert_eq!(text(&checked), text(plan), "check mode plans something else");
 }

@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Module, ParameterError, Plan, PlanError},
+    inventory::name,
+    module::{Context, Described, Effect, Module, ParameterError, Plan, PlanError},
 };
 
 /// Parameters of `add_host`: a name, groups, and variables of any names.
@@ -63,10 +64,32 @@ impl Described for AddHost {
     const OPEN: bool = true;
 
     fn check(&self) -> Result<(), ParameterError> {
-        match self.name() {
-            None => Err(ParameterError::task("name, host or hostname needs to be provided")),
-            Some(_) => self.groups().map(drop),
+        if self.name().is_none() {
+            return Err(ParameterError::task("name, host or hostname needs to be provided"));
         }
+        let wrong = |parameter: &str, fault: name::Fault| ParameterError::new(parameter, fault.to_string());
+        let given =
+            ["name", "hostname", "host"].into_iter().find(|n| self.parameters.contains_key(*n)).unwrap_or("name");
+        name::host(&self.address().0).map_err(|fault| wrong(given, fault))?;
+        for group in self.groups()? {
+            name::group(&group).map_err(|fault| wrong("groups", fault))?;
+        }
+        for (parameter, value) in &self.parameters {
+            let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            match parameter.as_str() {
+                "ansible_host" | "ansible_ssh_host" => {
+                    name::address(&text()).map_err(|fault| wrong(parameter, fault))?
+                }
+                "ansible_user" | "ansible_ssh_user" | "ansible_become_user" => {
+                    name::login(&text()).map_err(|fault| wrong(parameter, fault))?;
+                }
+                "ansible_port" | "ansible_ssh_port" if text().parse::<u16>().unwrap_or(0) == 0 => {
+                    return Err(ParameterError::new(parameter, format!("`{}` is no port", text().escape_debug())));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -80,6 +103,21 @@ impl AddHost {
             Json::String(name) if !name.is_empty() => Some(name.clone()),
             Json::Number(name) => Some(name.to_string()),
             _ => None,
+        }
+    }
+
+    /// The name, and the port that may stand behind it.
+    fn address(&self) -> (String, Option<u16>) {
+        let written = self.name().unwrap_or_default();
+        // `host:port` and `[address]:port`; a bare IPv6 address has more than one colon and no port.
+        match written.rsplit_once(':') {
+            Some((name, port)) if !name.contains(':') || (name.starts_with('[') && name.ends_with(']')) => {
+                match port.parse::<u16>() {
+                    Ok(port) => (name.trim_matches(['[', ']']).to_owned(), Some(port)),
+                    Err(_) => (written, None),
+                }
+            }
+            _ => (written, None),
         }
     }
 
@@ -109,22 +147,14 @@ impl Module for AddHost {
     }
 
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let written = self.name().unwrap_or_default();
         let own = ["name", "hostname", "groupname", "groups"];
         let mut vars = self.parameters.clone();
         vars.retain(|name, _| !own.contains(&name.as_str()));
-        // `host:port` and `[address]:port`; a bare IPv6 address has more than one colon and no port.
-        let (name, port) = match written.rsplit_once(':') {
-            Some((name, port)) if !name.contains(':') || (name.starts_with('[') && name.ends_with(']')) => {
-                (name.trim_matches(['[', ']']).to_owned(), port.parse::<u16>().ok())
-            }
-            _ => (written.clone(), None),
-        };
+        let (name, port) = self.address();
         if let Some(port) = port {
             vars.insert("ansible_ssh_port".into(), json!(port));
         }
-        let name = if port.is_some() { name } else { written };
-        let host = json!({ "host_name": name, "groups": self.groups().unwrap_or_default(), "host_vars": vars });
-        Ok(Plan::ok(Map::from_iter([("add_host".to_owned(), host)])))
+        let host = Effect::Host { name, groups: self.groups().unwrap_or_default(), vars };
+        Ok(Plan { effects: vec![host.into()], ..Plan::default() })
     }
 }

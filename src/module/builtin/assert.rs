@@ -79,10 +79,7 @@ impl Module for Assert {
         }
         let mut result = Map::new();
         result.insert("msg".into(), self.success_msg.clone().unwrap_or_else(|| json!("All assertions passed")));
-        if !self.quiet.0 {
-            result.insert("_ansible_verbose_always".into(), json!(true));
-        }
-        Ok(Plan::ok(result))
+        Ok(Plan { shown: !self.quiet.0, ..Plan::ok(result) })
     }
 }
 

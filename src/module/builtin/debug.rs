@@ -52,15 +52,11 @@ impl Module for Debug {
     }
 
     fn plan(&self, context: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let verbosity = match self.verbosity.0 {
-            0 => 0,
-            _ => context.controller.value("ansible_verbosity")?.and_then(|v| v.as_i64()).unwrap_or(0),
-        };
+        let verbosity = context.controller.verbosity();
         let mut result = Map::new();
         if verbosity < self.verbosity.0 {
-            result.insert("skipped".into(), json!(true));
             result.insert("skipped_reason".into(), json!("Verbosity threshold not met."));
-            return Ok(Plan::ok(result));
+            return Ok(Plan { skipped: true, ..Plan::ok(result) });
         }
         match &self.var {
             Some(var) => {
@@ -71,7 +67,6 @@ impl Module for Debug {
                 result.insert("msg".into(), self.msg.clone().unwrap_or_else(|| json!("Hello world!")));
             }
         }
-        result.insert("_ansible_verbose_always".into(), json!(true));
-        Ok(Plan::ok(result))
+        Ok(Plan { shown: true, ..Plan::ok(result) })
     }
 }

@@ -380,8 +380,7 @@ impl Module for GetUrl {
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let words: Vec<&str> = text.lines().last().unwrap_or_default().split_whitespace().collect();
-        if let [what @ ("same" | "changed"), size, sha1, md5] = words.as_slice() {
-            result.insert("changed".into(), json!(*what == "changed" || plan.changes.len() > 1));
+        if let ["same" | "changed", size, sha1, md5] = words.as_slice() {
             result.insert("size".into(), json!(size.parse::<u64>().unwrap_or(0)));
             result.insert("checksum_dest".into(), json!(sha1));
             result.insert("checksum_src".into(), json!(sha1));
@@ -391,6 +390,14 @@ impl Module for GetUrl {
             result.insert("elapsed".into(), json!(output.duration.as_secs()));
         }
         Ok(result)
+    }
+
+    fn changed(&self, plan: &Plan, outputs: &[StepOutput]) -> bool {
+        let told = outputs.first().map(|output| String::from_utf8_lossy(&output.stdout)).unwrap_or_default();
+        match told.lines().last().unwrap_or_default().split_whitespace().next() {
+            Some("same") => plan.changes.len() > 1,
+            _ => plan.would_change(),
+        }
     }
 }
 

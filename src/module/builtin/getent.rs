@@ -116,11 +116,10 @@ impl Module for Getent {
             3 => return Err(Failure::new("Enumeration not supported on this database.").into()),
             _ => return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into()),
         }
-        let facts = json!({ format!("getent_{}", self.database.0): found });
-        let mut result = Map::from_iter([("ansible_facts".to_owned(), facts)]);
+        let mut plan = Plan::facts(Map::from_iter([(format!("getent_{}", self.database.0), Json::Object(found))]));
         if !message.is_empty() {
-            result.insert("msg".into(), json!(message));
+            plan.result.insert("msg".into(), json!(message));
         }
-        Ok(Plan::ok(result))
+        Ok(plan)
     }
 }

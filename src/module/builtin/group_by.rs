@@ -4,11 +4,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, List, Module, Plan, PlanError, Text},
+    inventory::name,
+    module::{Context, Described, Effect, List, Module, ParameterError, Plan, PlanError, Text},
 };
 
 /// Parameters of `group_by`.
@@ -34,6 +34,12 @@ impl Described for GroupBy {
   ansible.builtin.group_by:
     key: arch_{{ ansible_facts.architecture }}
 ";
+
+    fn check(&self) -> Result<(), ParameterError> {
+        let wrong = |parameter: &str, fault: name::Fault| ParameterError::new(parameter, fault.to_string());
+        name::group(&self.key.0).map_err(|fault| wrong("key", fault))?;
+        self.parents.0.iter().try_for_each(|parent| name::group(&parent.0).map_err(|fault| wrong("parents", fault)))
+    }
 }
 
 impl Module for GroupBy {
@@ -44,9 +50,6 @@ impl Module for GroupBy {
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
         let dashed = |t: &Text| t.0.replace(' ', "-");
         let parents: Vec<String> = self.parents.0.iter().map(dashed).collect();
-        Ok(Plan::ok(Map::from_iter([
-            ("add_group".to_owned(), json!(dashed(&self.key))),
-            ("parent_groups".to_owned(), json!(parents)),
-        ])))
+        Ok(Plan { effects: vec![Effect::Group { name: dashed(&self.key), parents }.into()], ..Plan::default() })
     }
 }

@@ -71,11 +71,10 @@ impl Module for Hostname {
         let file = TextFile::read(state, FILE)?;
         let present = state.script(&Hostname::question())?.text().trim().to_owned();
         let (short, domain) = name.split_once('.').unwrap_or((name, ""));
-        let facts = json!({
-            "ansible_hostname": short, "ansible_nodename": name, "ansible_fqdn": name, "ansible_domain": domain,
-        });
-        let mut plan =
-            Plan::ok(Map::from_iter([("name".to_owned(), json!(name)), ("ansible_facts".to_owned(), facts)]));
+        let facts = [("hostname", short), ("nodename", name), ("fqdn", name), ("domain", domain)];
+        let facts = facts.map(|(fact, value)| (format!("ansible_{fact}"), json!(value)));
+        let mut plan = Plan::facts(Map::from_iter(facts));
+        plan.result.insert("name".into(), json!(name));
         let kept = file.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#'));
         if kept != Some(name) {
             let edited = file.write(format!("{name}\n"), Ownership::default(), 0o644, None);

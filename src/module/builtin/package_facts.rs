@@ -90,7 +90,6 @@ impl Module for PackageFacts {
         if answer.status != 0 {
             return Err(Failure::new("Could not detect a supported package manager").into());
         }
-        let facts = json!({ "packages": packages(&answer.text()) });
-        Ok(Plan::ok(Map::from_iter([("ansible_facts".to_owned(), facts)])))
+        Ok(Plan::facts(Map::from_iter([("packages".to_owned(), Json::Object(packages(&answer.text())))])))
     }
 }

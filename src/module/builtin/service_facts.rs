@@ -95,7 +95,6 @@ impl Module for ServiceFacts {
             let told = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
             return Err(Failure::new(format!("cannot list the services: {told}")).into());
         }
-        let facts = json!({ "services": services(&answer.text()) });
-        Ok(Plan::ok(Map::from_iter([("ansible_facts".to_owned(), facts)])))
+        Ok(Plan::facts(Map::from_iter([("services".to_owned(), Json::Object(services(&answer.text())))])))
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Flag, Module, ParameterError, Plan, PlanError},
+    module::{Context, Described, Effect, Flag, Module, ParameterError, Plan, PlanError},
 };
 
 /// Parameters of `set_fact`: any names.
@@ -82,9 +82,7 @@ impl Module for SetFact {
     }
 
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let mut result = Map::new();
-        result.insert("ansible_facts".into(), Json::Object(self.facts.clone()));
-        result.insert("_ansible_facts_cacheable".into(), json!(self.cacheable));
-        Ok(Plan::ok(result))
+        let set = Effect::Variables { values: self.facts.clone(), cacheable: self.cacheable };
+        Ok(Plan { effects: vec![set.into()], ..Plan::default() })
     }
 }

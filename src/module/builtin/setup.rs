@@ -4,7 +4,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::{
     fact::{Probe, Resource, State, setup},
@@ -75,6 +75,6 @@ impl Module for Setup {
         };
         let patterns: Vec<_> = self.filter.0.iter().map(|t| t.0.as_str()).collect();
         let facts = setup::filter(&facts, &subset, &patterns);
-        Ok(Plan::ok(Map::from_iter([("ansible_facts".to_owned(), Json::Object(facts))])))
+        Ok(Plan::facts(facts))
     }
 }

@@ -299,7 +299,7 @@ impl Uri {
         }
         let said = fields.get("msg").and_then(Json::as_str).unwrap_or_default();
         let message = format!("Status code was {} and not {}: {said}", response.status, self.wanted());
-        Err(Failure { message, help: None, result: fields })
+        Err(Failure::new(message).fields(fields))
     }
 
     fn wanted(&self) -> String {
@@ -384,18 +384,27 @@ impl Module for Uri {
         let Some(output) = outputs.first() else { return Ok(plan.result.clone()) };
         let _ = context;
         let request = Request { url: self.url.0.clone(), ..Request::default() };
-        let (written, failed) = (output.status == 93, !matches!(output.status, 0 | 93) || output.error.is_some());
+        let failed = !matches!(output.status, 0 | WRITTEN) || output.error.is_some();
         let response = (!failed).then(|| http::parse(&request, &output.stdout, &output.stderr)).flatten();
         let told = output.error.clone().map_or_else(|| output.stderr.clone(), String::into_bytes);
         let mut fields = self.judge(&request, response, &told)?;
         fields.insert("elapsed".into(), json!(output.duration.as_secs()));
         if let Some(dest) = &self.dest {
             fields.insert("path".into(), json!(dest.0));
-            fields.insert("changed".into(), json!(written));
         }
         Ok(fields)
     }
+
+    fn changed(&self, plan: &Plan, outputs: &[StepOutput]) -> bool {
+        match (&self.dest, outputs.first()) {
+            (Some(_), Some(output)) => output.status == WRITTEN,
+            _ => plan.would_change(),
+        }
+    }
 }
+
+/// The exit status by which the script of `dest` says that it has written the file.
+const WRITTEN: i32 = 93;
 
 /// A header or field as text.
 fn plain(value: &Json) -> String {

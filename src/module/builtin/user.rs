@@ -164,6 +164,9 @@ impl Described for User {
         if self.non_unique.0 && self.uid.is_none() {
             return Err(ParameterError::new("non_unique", "it needs a `uid`"));
         }
+        if self.ssh_key_passphrase.as_ref().is_some_and(|p| p.0.contains(['\n', '\r', '\0'])) {
+            return Err(ParameterError::new("ssh_key_passphrase", "a line's end cannot be part of it"));
+        }
         for (parameter, value) in
             [("comment", &self.comment), ("home", &self.home), ("shell", &self.shell), ("password", &self.password)]
         {

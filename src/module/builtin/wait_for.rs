@@ -313,7 +313,7 @@ impl Module for WaitFor {
             return Ok(plan.result.clone());
         }
         match outputs.iter().find(|o| o.status != 0 || o.error.is_some()) {
-            Some(_) => Err(Failure { message: self.timed_out(), help: None, result: self.fields(elapsed) }),
+            Some(_) => Err(Failure::new(self.timed_out()).fields(self.fields(elapsed))),
             None => Ok(self.fields(elapsed)),
         }
     }

@@ -154,7 +154,7 @@ impl K8s {
         };
         // One that names no version is a core object.
         let with_version = |mut object: Json| {
-            if object.get("apiVersion").is_none() && self.api_version.is_none() {
+            if object.is_object() && object.get("apiVersion").is_none() && self.api_version.is_none() {
                 object["apiVersion"] = json!("v1");
             }
             object

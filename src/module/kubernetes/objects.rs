@@ -63,8 +63,10 @@ pub(super) fn complete(
             object[field] = json!(value.0);
         }
     }
-    if object.get("metadata").is_none() {
-        object["metadata"] = json!({});
+    match object.get("metadata") {
+        None | Some(Json::Null) => object["metadata"] = json!({}),
+        Some(Json::Object(_)) => {}
+        Some(other) => return Err(Failure::new(format!("metadata of an object is a mapping, this is {other}"))),
     }
     for (field, value) in [("name", name), ("namespace", namespace)] {
         if let (None, Some(value)) = (object["metadata"].get(field), value) {
@@ -105,6 +107,33 @@ pub(super) fn shown(object: &Json) -> String {
                 *value.1 = json!("hidden");
             }
         }
+        // kubectl keeps a copy of the whole object there.
+        if let Some(copy) =
+            object.pointer_mut("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration")
+        {
+            *copy = json!("hidden");
+        }
     }
     serde_json::to_string_pretty(&object).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for wrong in [json!(1), json!("a"), json!([]), json!({"apiVersion": "v1", "kind": "A", "metadata": "a"})] {
+            let name = Text("a".to_owned());
+            assert!(complete(wrong.clone(), None, Some(&name), Some(&name), Some(&name)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_difference_shows_what_a_secret_holds() {
+        let copy = json!({"kubectl.kubernetes.io/last-applied-configuration": "s3cret"});
+        let secret = json!({"kind": "Secret", "metadata": {"name": "a", "annotations": copy}, "data": {"k": "s3cret"}, "stringData": {"k": "s3cret"}});
+        let shown = shown(&secret);
+        assert!(!shown.contains("s3cret") && shown.matches("hidden").count() == 3, "{shown}");
+    }
 }

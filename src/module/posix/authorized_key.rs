@@ -7,10 +7,15 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
+    fact::{FileKind, FileStat, Probe, Resource, State, UserEntry},
     module::{
-        Change, Context, Described, Failure, Flag, Mode, Module, Ownership, ParameterError, Plan, PlanError, Step,
-        Text, builtin::group::Presence, edit, ownership::Attributes, quote, textfile::Edit,
+        Change, Content, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
+        builtin::group::Presence,
+        edit,
+        ownership::{self, Attributes},
+        path,
+        put::{self, Put},
+        quote,
     },
 };
 
@@ -25,16 +30,16 @@ pub struct AuthorizedKey {
     /// The file; `~/.ssh/authorized_keys` of the user by default.
     #[serde(default)]
     path: Option<Text>,
-    /// Make the directory and set its owner and mode.
+    /// Make the directory and set its owner and mode. A directory named by `path` that is there is left as it is.
     #[serde(default = "yes")]
     manage_dir: Flag,
     /// Whether the keys are to be there.
     #[serde(default)]
     state: Presence,
-    /// Options in front of each key, such as `no-pty`.
+    /// Options in front of each key, such as `no-pty`, in the place of those written in `key`. A key has these and no others.
     #[serde(default)]
     key_options: Option<Text>,
-    /// Remove all other keys. In a loop only the last item's would remain: give all keys in one task.
+    /// Remove all other lines, remarks too. In a loop only the last item's key would remain: give all keys in one task.
     #[serde(default)]
     exclusive: Flag,
     /// The comment behind each key, in the place of its own.
@@ -44,9 +49,9 @@ pub struct AuthorizedKey {
     #[serde(default)]
     #[allow(dead_code)]
     validate_certs: Option<Flag>,
-    /// Accepted for Ansible's sake: a link is always followed.
+    /// Whether a link at the file's place stands for its target; otherwise a file of its own takes the link's place. Where a
+    /// link leads to what is not the user's, nothing is read or written.
     #[serde(default)]
-    #[allow(dead_code)]
     follow: Flag,
 }
 
@@ -98,6 +103,34 @@ impl Key {
         })
     }
 
+    /// The options one by one, in an order that depends on nothing but them.
+    fn sorted_options(&self) -> Vec<&str> {
+        let (mut quoted, mut escaped) = (false, false);
+        let mut options: Vec<&str> = self
+            .options
+            .split(|c| {
+                match c {
+                    '"' if !escaped => quoted = !quoted,
+                    _ => {}
+                }
+                escaped = c == '\\' && !escaped;
+                c == ',' && !quoted
+            })
+            .filter(|o| !o.is_empty())
+            .collect();
+        // Of several `permitopen` the order stays: whoever reads it may care.
+        options.sort_by_key(|o| o.split('=').next());
+        options
+    }
+
+    /// Whether both lines let the same person in to do the same.
+    fn same_as(&self, other: &Key) -> bool {
+        let words = |key: &Key| key.comment.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        (&self.kind, &self.data) == (&other.kind, &other.data)
+            && self.sorted_options() == other.sorted_options()
+            && words(self) == words(other)
+    }
+
     fn line(&self) -> String {
         let parts = [&self.options, &self.kind, &self.data, &self.comment];
         parts.into_iter().filter(|p| !p.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
@@ -147,51 +180,33 @@ impl AuthorizedKey {
             if let Some(comment) = &self.comment {
                 key.comment.clone_from(&comment.0);
             }
-            if !keys.iter().any(|k| k.data == key.data) {
-                keys.push(key);
-            }
+            // As with Ansible the last word about a key counts.
+            keys.retain(|k| k.data != key.data);
+            keys.push(key);
         }
         keys
     }
 
-    /// The file's lines as they are to be.
+    /// The file's lines as they are to be: a key that differs goes to the end, with those that are new.
     fn lines(&self, before: &str) -> Vec<String> {
         let wanted = self.wanted();
-        let of = |key: &Key| wanted.iter().find(|w| w.data == key.data && w.kind == key.kind);
-        let mut seen: Vec<&Key> = Vec::new();
-        let mut lines = Vec::new();
-        for line in before.lines() {
-            match (Key::parse(line), self.state) {
-                (Some(key), Presence::Present) => match of(&key) {
-                    Some(want) if !seen.contains(&want) => {
-                        seen.push(want);
-                        // Options that the task does not name are the host's own matter.
-                        let own = Key {
-                            options: if self.key_options.is_some() {
-                                want.options.clone()
-                            } else {
-                                key.options.clone()
-                            },
-                            ..want.clone()
-                        };
-                        let same = own.options == key.options && (own.comment == key.comment);
-                        lines.push(if same { line.to_owned() } else { own.line() });
-                    }
-                    Some(_) => {}
-                    None if self.exclusive.0 => {}
-                    None => lines.push(line.to_owned()),
-                },
-                (Some(key), Presence::Absent) if of(&key).is_some() => {}
-                (None, _)
-                    if self.exclusive.0
-                        && self.state == Presence::Present
-                        && !line.trim().starts_with('#')
-                        && !line.trim().is_empty() => {}
-                _ => lines.push(line.to_owned()),
-            }
-        }
-        if self.state == Presence::Present {
-            lines.extend(wanted.iter().filter(|w| !seen.contains(w)).map(Key::line));
+        let present: Vec<Key> = before.lines().filter_map(Key::parse).collect();
+        let add = self.state == Presence::Present;
+        // sshd takes the first line of a key: a second one with other options would decide in its place.
+        let right = |want: &Key| {
+            let mut lines = present.iter().filter(|key| key.data == want.data).peekable();
+            lines.peek().is_some() && lines.all(|key| key.same_as(want))
+        };
+        let kept = |line: &&str| match Key::parse(line) {
+            Some(key) => match wanted.iter().find(|want| want.data == key.data) {
+                Some(want) => add && right(want),
+                None => !(add && self.exclusive.0),
+            },
+            None => !(add && self.exclusive.0),
+        };
+        let mut lines: Vec<String> = before.lines().filter(kept).map(str::to_owned).collect();
+        if add {
+            lines.extend(wanted.iter().filter(|want| !right(want)).map(Key::line));
         }
         lines
     }
@@ -209,42 +224,95 @@ impl AuthorizedKey {
     }
 }
 
+/// The file and the directory it stands in, as they are.
+struct Place<'s> {
+    /// The path that is written: behind a link only where that is wanted.
+    path: String,
+    /// Where the keys are now.
+    real: String,
+    stat: Option<&'s FileStat>,
+    directory: Option<&'s FileStat>,
+}
+
+impl AuthorizedKey {
+    /// Looks where the file is. What a link leads to must be the user's: it is his to make, and whoever acts here may read and write
+    /// more than he does.
+    fn place<'s>(&self, state: &'s State, written: &str, user: &UserEntry) -> Result<Place<'s>, PlanError> {
+        let (real, stat) = path::follow(state, written)?;
+        let parent = path::parent(written);
+        let directory = state.stat(parent, true)?;
+        let by_link = real != written
+            || state.stat(parent, false)?.is_some_and(|s| s.kind == FileKind::Link || path::real(parent, s).is_some());
+        let foreign = |stat: Option<&FileStat>| stat.is_some_and(|s| s.uid != user.uid);
+        if by_link && (foreign(stat) || foreign(directory) || (stat.is_none() && directory.is_none())) {
+            return Err(Failure::new(format!("`{written}` leads by a link to `{real}`, which is not {}'s", user.name))
+                .help("name the file itself in `path` if it is meant")
+                .into());
+        }
+        if stat.is_some_and(|s| s.kind != FileKind::File) {
+            return Err(Failure::new(format!("`{real}` is no regular file, it is left alone")).into());
+        }
+        let path = if self.follow.0 { real.clone() } else { written.to_owned() };
+        Ok(Place { path, real, stat, directory })
+    }
+
+    /// The text of the file; empty where there is none.
+    fn text(state: &State, place: &Place<'_>) -> Result<String, PlanError> {
+        let Some(_) = place.stat else { return Ok(String::new()) };
+        let bytes = state.content(&place.real)?;
+        let bytes = bytes.ok_or_else(|| Failure::new(format!("`{}` cannot be read", place.real)))?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => Err(Failure::new(format!("`{}` is no UTF-8 text, it is left alone", place.real)).into()),
+        }
+    }
+
+    /// Makes the directory, or its owner and mode right.
+    fn directory_change(&self, directory: &str, uid: u32, gid: u32) -> Change {
+        let quoted = quote(directory);
+        let script = if self.manage_dir.0 {
+            // A link that somebody put there meanwhile is neither entered nor given away.
+            format!(
+                "umask 077; [ -d {quoted} ] || mkdir -p -- {quoted} || exit 1\n\
+                 cd -P -- {quoted} && [ ! -L {quoted} ] && [ . -ef {quoted} ] || {{ echo {quoted}' is a link' >&2; exit 1; }}\n\
+                 chown -- {uid}:{gid} . && chmod 0700 . || exit 1\n"
+            )
+        } else {
+            format!("umask 022; mkdir -p -- {quoted} || exit 1\n")
+        };
+        let writes = vec![Resource::Path(directory.to_owned())];
+        Change::closed(format!("make directory {directory}"), Step::Script(script), writes)
+    }
+}
+
 impl Module for AuthorizedKey {
     fn probe(&self, _: &Context<'_>, state: &State) -> Vec<Probe> {
         let mut probes = vec![Probe::User { name: self.user.0.clone() }];
         if let Ok((path, _)) = self.file(state) {
-            probes.extend(edit::probes(&path));
-            let directory = path.rsplit_once('/').map_or("/", |(d, _)| d);
-            probes.push(Probe::Stat { path: directory.to_owned(), follow: true });
+            let real = path::follow(state, &path).map_or_else(|_| path.clone(), |(real, _)| real);
+            let directory = path::parent(&path).to_owned();
+            probes.extend([path::stat(&path), Probe::Content { path: real }, path::stat(&directory)]);
+            probes.push(Probe::Stat { path: directory, follow: true });
         }
         probes
     }
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
-        let (path, user) = self.file(state)?;
+        let (written, user) = self.file(state)?;
         let (uid, gid) = (user.uid, user.gid);
         let (owner, group, mode) = (uid.to_string(), gid.to_string(), Mode::Bits(0o600));
-        let directory = path.rsplit_once('/').map_or("/", |(d, _)| d).to_owned();
-        let there = state.stat(&directory, true)?;
-        let mut before_changes = Vec::new();
-        let right = there.is_some_and(|d| d.uid == uid && d.permissions() & 0o077 == 0);
+        let place = self.place(state, &written, &user)?;
+        let directory = path::parent(&written).to_owned();
+        let mut changes = Vec::new();
+        let right = place.directory.is_some_and(|d| d.uid == uid && d.permissions() & 0o077 == 0);
         let managed = self.manage_dir.0 && self.path.is_none();
-        if self.state == Presence::Present && (there.is_none() || managed && !right) {
-            let quoted = quote(&directory);
-            let script =
-                format!("umask 077; mkdir -p -- {quoted} && chown {owner}:{group} {quoted} && chmod 0700 {quoted}\n");
-            before_changes.push(Change::closed(
-                format!("make directory {directory}"),
-                Step::Script(script),
-                vec![Resource::Path(directory.clone())],
-            ));
+        if self.state == Presence::Present && (place.directory.is_none() || managed && !right) {
+            changes.push(self.directory_change(&directory, uid, gid));
         }
-        let attributes = Attributes { owner: Some(&owner), group: Some(&group), mode: Some(&mode) };
-        let edit = Edit { path: &path, attributes, backup: false, validate: None };
         let mut result = Map::new();
         for (key, value) in [
             ("user", json!(self.user.0)),
-            ("keyfile", json!(path)),
+            ("keyfile", json!(place.path)),
             ("key", json!(self.key.0)),
             ("state", json!(self.state.word())),
             ("exclusive", json!(self.exclusive.0)),
@@ -252,40 +320,83 @@ impl Module for AuthorizedKey {
         ] {
             result.insert(key.to_owned(), value);
         }
-        let text = match state.content(&path)? {
-            Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            None => String::new(),
-        };
+        let text = AuthorizedKey::text(state, &place)?;
         let after = edit::joined(&self.lines(&text));
         let unchanged = after == text || (text.is_empty() && after.is_empty());
-        if unchanged && before_changes.is_empty() {
+        if unchanged && changes.is_empty() {
             return Ok(Plan::ok(result));
         }
-        let mut plan = if unchanged {
-            Plan::default()
-        } else if there.is_none() {
-            // The directory is made by the change before.
-            let file = edit::TextFile::read(state, &path)?;
-            let ownership = Ownership { owner: Some(owner.clone()), group: Some(group.clone()), mode: Some(0o600) };
-            let edited = file.write(after, ownership, 0o600, None);
-            Plan { changes: vec![edited.change], diff: vec![edited.diff], leaves: edited.leaves, ..Plan::default() }
-        } else {
-            let present = edit.present(context, state)?;
-            edit.plan(context, state, &present, after.as_bytes(), "")?
-        };
-        before_changes.append(&mut plan.changes);
-        if let Some(stat) = there.filter(|_| before_changes.len() > 1 || unchanged) {
-            let mut stat = stat.clone();
-            (stat.uid, stat.gid, stat.owner, stat.group) = (uid, gid, user.name.clone(), user.group.clone());
-            stat.raw_mode = (stat.raw_mode & !0o7777) | 0o700;
-            plan.leaves.push((Probe::Stat { path: directory, follow: true }, Answer::Stat(Some(stat))));
-        } else if there.is_none() {
-            let mut stat = FileStat::new(FileKind::Directory, 0o700, &user.name, &user.group);
-            (stat.uid, stat.gid) = (uid, gid);
-            plan.leaves.push((Probe::Stat { path: directory, follow: true }, Answer::Stat(Some(stat))));
+        let mut plan = Plan::default();
+        let mut folder = place.directory.cloned();
+        if !changes.is_empty() {
+            let mut stat =
+                folder.unwrap_or_else(|| FileStat::new(FileKind::Directory, 0o755, context.user, context.user));
+            if self.manage_dir.0 {
+                (stat.uid, stat.gid, stat.owner, stat.group) = (uid, gid, user.name.clone(), user.group.clone());
+                stat.raw_mode = (stat.raw_mode & !0o7777) | 0o700;
+            }
+            plan.leaves.extend(ownership::leaves(&directory, Some(stat.clone())));
+            folder = Some(stat);
         }
-        plan.changes = before_changes;
+        if !unchanged {
+            let outcome = put::put(
+                context,
+                state,
+                Put {
+                    path: &place.path,
+                    stat: if place.path == place.real { place.stat } else { state.stat(&place.path, false)? },
+                    parent: folder.as_ref(),
+                    content: Some(Content::Bytes(after.as_bytes().into())),
+                    attributes: Attributes { owner: Some(&owner), group: Some(&group), mode: Some(&mode) },
+                    backup: false,
+                    validate: None,
+                },
+            )?;
+            if context.diff {
+                let before = place.stat.map(|_| text.as_bytes());
+                plan.diff.push(put::text_diff(&written, &place.path, before, Some(after.as_bytes())));
+            }
+            changes.extend(outcome.change);
+            plan.leaves.extend(outcome.leaves);
+        }
+        plan.changes = changes;
         plan.result = result;
         Ok(plan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(key: &str, options: Option<&str>, exclusive: bool, before: &str) -> Vec<String> {
+        let mut parameters = json!({"user": "alice", "key": key, "exclusive": exclusive});
+        if let Some(options) = options {
+            parameters["key_options"] = json!(options);
+        }
+        serde_json::from_value::<AuthorizedKey>(parameters).unwrap().lines(before)
+    }
+
+    #[test]
+    fn a_key_is_compared_with_its_options() {
+        let k = "ssh-ed25519 AAAAC3 alice@a";
+        let restricted = format!("restrict,command=\"/bin/a b,c\" {k}");
+        let other = "ssh-rsa AAAAB3 bob";
+        // Options written in the key, options of the parameter, and none at all: each is the whole truth.
+        assert_eq!(lines(&restricted, None, false, &format!("{k}\n{other}\n")), [other, &restricted]);
+        assert_eq!(lines(k, None, false, &format!("{restricted}\n")), [k]);
+        assert_eq!(lines(&restricted, Some("no-pty"), false, k), [format!("no-pty {k}")]);
+        assert_eq!(lines(&restricted, Some(""), false, &restricted), [k]);
+        // Their order says nothing.
+        let turned = format!("command=\"/bin/a b,c\",restrict {k}");
+        assert_eq!(lines(&restricted, None, false, &turned), [turned.as_str()]);
+        assert_ne!(lines("permitopen=\"a:1\",permitopen=\"b:1\" ssh-rsa A b", None, false, "permitopen=\"b:1\" ssh-rsa A b").len(), 2);
+        // sshd takes the first line of a key: one that allows more does not stay in front of the right one.
+        assert_eq!(lines(&restricted, None, false, &format!("{k}\n{restricted}\n")), [restricted.as_str()]);
+        // The comment counts, a remark is left alone unless nothing else is to be there.
+        assert_eq!(lines("ssh-ed25519 AAAAC3", None, false, &format!("# mine\n{k}\n")), ["# mine", "ssh-ed25519 AAAAC3"]);
+        assert_eq!(lines(k, None, true, &format!("# mine\n{other}\n{k}\n")), [k]);
+        // Several keys: what is right stays where it is.
+        assert_eq!(lines(&format!("{other}\n{restricted}"), None, false, &format!("{k}\n{other}\n")), [other, &restricted]);
     }
 }

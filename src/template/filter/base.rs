@@ -5,6 +5,7 @@ use minijinja::{Error, State, Value};
 
 use super::{Entry, lenient, on};
 use crate::template::args::Args;
+use crate::template::bound;
 use crate::template::error::{Kind, TemplateError, carry, failed};
 use crate::template::value::{
     check, describe, is_omit_value, items, pairs, string, text, to_json, truth, type_name, write_repr,
@@ -292,19 +293,17 @@ fn comment(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
         out.push_str(&begin);
         out.push_str(&newline);
     }
-    for _ in 0..before {
-        out.push_str(prefix.trim_end());
-        out.push_str(&newline);
+    if prefix == newline {
+        out.push_str(&bound::repeat("comment", &newline, before)?);
+    } else if !prefix.is_empty() {
+        out.push_str(&bound::repeat("comment", &format!("{prefix}{newline}"), before)?);
     }
-    let body = text(value)?.replace(&newline, &format!("{newline}{decoration}"));
+    let body = bound::replace("comment", &text(value)?, &newline, &format!("{newline}{decoration}"), None)?;
     out.push_str(
         &format!("{decoration}{body}")
             .replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end())),
     );
-    for _ in 0..after {
-        out.push_str(&newline);
-        out.push_str(postfix.trim_end());
-    }
+    out.push_str(&bound::repeat("comment", &format!("{newline}{postfix}"), after)?);
     if !end.is_empty() {
         out.push_str(&newline);
         out.push_str(&end);

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::base::json;
 use super::{Entry, on};
 use crate::template::args::Args;
+use crate::template::bound;
 use crate::template::error::{failed, unsupported};
 use crate::template::value::{from_json, pairs, string};
 
@@ -42,6 +43,9 @@ impl Writer {
             Json::Array(items) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {
+                    if out.len() > bound::MAX_BYTES {
+                        return;
+                    }
                     self.separate(index, depth + 1, out);
                     self.write(item, depth + 1, out);
                 }
@@ -55,6 +59,9 @@ impl Writer {
                 }
                 out.push('{');
                 for (index, (key, item)) in entries.into_iter().enumerate() {
+                    if out.len() > bound::MAX_BYTES {
+                        return;
+                    }
                     self.separate(index, depth + 1, out);
                     self.string(key, out);
                     out.push_str(&self.key);
@@ -109,6 +116,7 @@ fn written(value: &Value, args: &mut Args, indent: Option<usize>, sort: bool) ->
         Some(v) => v.as_usize(),
         None => indent,
     };
+    // What has grown too large is left off there, and refused with the filter's result.
     let sort = args.named("sort_keys").map_or(sort, |v| v.is_true());
     let ascii = args.named("ensure_ascii").is_none_or(|v| v.is_true());
     let mut separators = match args.named("separators") {

@@ -9,6 +9,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 use super::base::{attribute, is_missing};
 use super::{Entry, on};
 use crate::template::args::Args;
+use crate::template::bound;
 use crate::template::error::{Kind, TemplateError, carry, failed};
 use crate::template::explain::suggestion;
 use crate::template::value::{check, describe, items, pairs, string, truth};
@@ -40,7 +41,11 @@ pub(super) const FILTERS: &[Entry] = &[
 /// The items, those that are errors included: a filter may yet drop them.
 fn lax_items(value: &Value) -> Result<Vec<Value>, Error> {
     match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => Ok(value.try_iter()?.collect()),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let all: Vec<Value> = value.try_iter()?.take(bound::MAX_ITEMS + 1).collect();
+            bound::items("the list", Some(all.len()))?;
+            Ok(all)
+        }
         _ => items(value),
     }
 }
@@ -85,6 +90,7 @@ fn join(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
         }
         check(&item)?;
         out.push_str(&string(&item)?);
+        bound::bytes("join", Some(out.len()))?;
     }
     Ok(Value::from(out))
 }
@@ -104,6 +110,7 @@ fn spread(value: &Value, levels: usize, skip_nulls: bool, out: &mut Vec<Value>) 
             spread(&item, levels - 1, skip_nulls, out)?;
         } else if !(skip_nulls && (item.is_none() || matches!(item.as_str(), Some("None" | "null")))) {
             out.push(item);
+            bound::items("flatten", Some(out.len()))?;
         }
     }
     Ok(())
@@ -111,7 +118,8 @@ fn spread(value: &Value, levels: usize, skip_nulls: bool, out: &mut Vec<Value>) 
 
 fn map(state: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let mut out = Vec::new();
-    if let Some(path) = args.named("attribute") {
+    // With the name of a filter, all else is for that filter.
+    if let Some(path) = if args.positional() { None } else { args.named("attribute") } {
         let default = args.named("default");
         for item in lax_items(value)? {
             let found = attribute(&item, &path);
@@ -285,10 +293,12 @@ fn sum(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
         let mut out = Vec::new();
         for list in values.iter().filter(|v| !v.is_number()) {
             out.extend(items(list)?);
+            bound::items("sum", Some(out.len()))?;
         }
         return Ok(Value::from(out));
     }
-    let whole: Option<i128> = values.iter().map(|v| i128::try_from(v.clone()).ok().filter(|_| v.is_integer())).sum();
+    let whole = |v: &Value| i128::try_from(v.clone()).ok().filter(|_| v.is_integer());
+    let whole = values.iter().try_fold(0i128, |sum, v| sum.checked_add(whole(v)?));
     if let Some(total) = whole {
         return Ok(super::base::small(total));
     }
@@ -351,6 +361,7 @@ fn batch(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> 
     let fill = args.some("fill_with");
     let mut rows: Vec<Vec<Value>> = items(value)?.chunks(size).map(<[Value]>::to_vec).collect();
     if let (Some(fill), Some(row)) = (fill, rows.last_mut()) {
+        bound::items("batch", Some(size))?;
         row.resize(size, fill);
     }
     Ok(rows.into_iter().map(Value::from).collect())
@@ -360,6 +371,7 @@ fn slice(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> 
     let count = args.count("slices", 1)?.max(1);
     let fill = args.some("fill_with");
     let all = items(value)?;
+    bound::items("slice", Some(count))?;
     let (size, longer) = (all.len() / count, all.len() % count);
     let mut at = 0;
     let mut columns = Vec::new();

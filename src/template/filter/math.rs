@@ -184,7 +184,7 @@ fn random(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error>
         }
         let count = end.abs_diff(start).div_ceil(step.unsigned_abs());
         let index = i64::try_from(rng.random_range(0..count)).unwrap_or(0);
-        return Ok(Value::from(start + index * step));
+        return Ok(Value::from(start.wrapping_add(index.wrapping_mul(step))));
     }
     let all = items(value)?;
     if all.is_empty() {

@@ -20,12 +20,13 @@ use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State};
 
 use super::args::{Args, Filter};
+use super::bound;
 use super::value::check;
 
 pub(crate) use base::{attribute, is_missing};
 pub(crate) use net::{address as net_address, is as net_is, within as net_within};
 pub(crate) use regex::compile;
-pub(crate) use text::{capitalize, centered, percent, split_text, title};
+pub(crate) use text::{capitalize, centered, formatted_text, percent, split_text, title};
 pub(crate) use time::{Moment, formatted, minus};
 pub(crate) use yaml::parse as parse_yaml;
 
@@ -121,5 +122,5 @@ fn apply(
     }
     let result = filter(state, value, &mut args)?;
     args.finish()?;
-    Ok(result)
+    bound::checked(what, result)
 }

@@ -6,8 +6,12 @@ use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
 use crate::template::args::Args;
+use crate::template::bound;
 use crate::template::error::failed;
 use crate::template::value::{items, string};
+
+/// How long a regular expression may be: what is made of it takes far more.
+const MAX_PATTERN: usize = 50_000;
 
 pub(super) const FILTERS: &[Entry] = &[
     on("regex_escape", regex_escape),
@@ -18,6 +22,9 @@ pub(super) const FILTERS: &[Entry] = &[
 
 /// Compiles a pattern of Python's.
 pub(crate) fn compile(pattern: &str, ignorecase: bool, multiline: bool) -> Result<Regex, Error> {
+    if pattern.len() > MAX_PATTERN {
+        return Err(failed(format!("a regular expression may be no longer than {MAX_PATTERN} characters")));
+    }
     RegexBuilder::new(&python_pattern(pattern))
         .case_insensitive(ignorecase)
         .multi_line(multiline)
@@ -127,6 +134,7 @@ fn regex_replace(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
         let Some(whole) = found.get(0) else { continue };
         out.push_str(text.get(at..whole.start()).unwrap_or_default());
         expand(&replacement, &found, &mut out)?;
+        bound::bytes("regex_replace", Some(out.len()))?;
         at = whole.end();
         done += 1;
     }

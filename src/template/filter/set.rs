@@ -6,6 +6,7 @@ use minijinja::{Error, State, Value};
 use super::base::attribute;
 use super::{Entry, on};
 use crate::template::args::Args;
+use crate::template::bound;
 use crate::template::value::{check, items};
 
 pub(super) const FILTERS: &[Entry] = &[
@@ -87,9 +88,6 @@ fn lists_mergeby(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
     Ok(rows.into_values().collect())
 }
 
-/// How many rows a product may have.
-const MAX_ROWS: usize = 1_000_000;
-
 fn deduplicated(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut seen = indexmap::IndexSet::new();
     seen.extend(values);
@@ -166,11 +164,10 @@ fn zip_longest(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, E
 fn product(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let repeat = args.named("repeat").and_then(|v| v.as_usize()).unwrap_or(1);
     let once = others(value, args)?;
+    bound::items("product", once.len().checked_mul(repeat))?;
     let lists: Vec<&Vec<Value>> = std::iter::repeat_n(&once, repeat).flatten().collect();
     let size = lists.iter().try_fold(1usize, |n, l| n.checked_mul(l.len()));
-    if size.is_none_or(|n| n > MAX_ROWS) {
-        return Err(args.wrong("the product has too many rows"));
-    }
+    bound::items("product", size.and_then(|n| n.checked_mul(lists.len())))?;
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for list in lists {
         rows = rows
@@ -182,7 +179,7 @@ fn product(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
 }
 
 /// Rows of `len` positions; `ordered` keeps only ascending ones.
-fn arrangements(values: &[Value], len: usize, ordered: bool, args: &Args) -> Result<Vec<Vec<usize>>, Error> {
+fn arrangements(values: &[Value], len: usize, ordered: bool) -> Result<Vec<Vec<usize>>, Error> {
     let mut rows: Vec<Vec<usize>> = vec![Vec::new()];
     for _ in 0..len {
         let mut next = Vec::new();
@@ -193,27 +190,25 @@ fn arrangements(values: &[Value], len: usize, ordered: bool, args: &Args) -> Res
                     next.push(row.iter().copied().chain([at]).collect());
                 }
             }
-            if next.len() > MAX_ROWS {
-                return Err(args.wrong("there are too many arrangements"));
-            }
+            bound::items("arrangements", next.len().checked_mul(row.len() + 1))?;
         }
         rows = next;
     }
     Ok(rows)
 }
 
-fn arranged(value: &Value, len: usize, ordered: bool, args: &Args) -> Result<Value, Error> {
+fn arranged(value: &Value, len: usize, ordered: bool) -> Result<Value, Error> {
     let values = items(value)?;
-    let rows = arrangements(&values, len, ordered, args)?;
+    let rows = arrangements(&values, len, ordered)?;
     Ok(rows.iter().map(|r| row(r.iter().filter_map(|at| values.get(*at).cloned()).collect())).collect())
 }
 
 fn permutations(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let len = args.count("r", value.len().filter(|_| value.kind() != ValueKind::Map).unwrap_or(0))?;
-    arranged(value, len, false, args)
+    arranged(value, len, false)
 }
 
 fn combinations(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let len = args.count("r", 2)?;
-    arranged(value, len, true, args)
+    arranged(value, len, true)
 }

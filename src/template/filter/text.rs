@@ -6,6 +6,7 @@ use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
 use crate::template::args::Args;
+use crate::template::bound;
 use crate::template::value::{check, items, pairs, string};
 
 pub(super) const FILTERS: &[Entry] = &[
@@ -26,9 +27,6 @@ pub(super) const FILTERS: &[Entry] = &[
     on("wordwrap", wordwrap),
     on("xmlattr", xmlattr),
 ];
-
-/// The longest text padding may make.
-const MAX_WIDTH: usize = 1_000_000;
 
 pub(crate) fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
@@ -58,15 +56,15 @@ fn wordcount(text: &str) -> usize {
 }
 
 /// Centers a text in a line of some width.
-pub(crate) fn centered(text: &str, width: usize) -> String {
-    let space = width.min(MAX_WIDTH).saturating_sub(text.chars().count());
+pub(crate) fn centered(text: &str, width: usize) -> Result<String, Error> {
+    let space = bound::bytes("center", Some(width))?.saturating_sub(text.chars().count());
     let left = space / 2 + (space & width & 1);
-    format!("{}{text}{}", " ".repeat(left), " ".repeat(space - left))
+    Ok(format!("{}{text}{}", " ".repeat(left), " ".repeat(space - left)))
 }
 
 fn center(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let width = args.count("width", 80)?;
-    Ok(Value::from(centered(&string(value)?, width)))
+    Ok(Value::from(centered(&string(value)?, width)?))
 }
 
 fn format(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -75,14 +73,51 @@ fn format(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error>
     if !named.is_empty() {
         values.push(Value::from_pairs(named));
     }
-    formatting::format(FormatStyle::Printf, &string(value)?, &values).map(Value::from)
+    formatted_text(FormatStyle::Printf, &string(value)?, &values)
 }
 
 /// `text % values` as Python formats it.
 pub(crate) fn percent(text: &str, values: &Value) -> Result<Value, Error> {
     check(values)?;
     let list = if values.is_tuple() { items(values)? } else { vec![values.clone()] };
-    formatting::format(FormatStyle::Printf, text, &list).map(Value::from)
+    formatted_text(FormatStyle::Printf, text, &list)
+}
+
+/// Formats a text whose widths are within bounds.
+pub(crate) fn formatted_text(style: FormatStyle, text: &str, values: &[Value]) -> Result<Value, Error> {
+    bound::bytes("format", widths(style, text, values))?;
+    formatting::format(style, text, values).map(Value::from).and_then(|made| bound::checked("format", made))
+}
+
+/// How long all widths and precisions of a format make a text at most; none if that is no number.
+fn widths(style: FormatStyle, text: &str, values: &[Value]) -> Option<usize> {
+    let mut sum = 0usize;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let inside: String = match (style, c) {
+            (FormatStyle::Printf, '%') => {
+                if chars.next_if_eq(&'(').is_some() {
+                    chars.by_ref().find(|c| *c == ')');
+                }
+                let part = |c: &char| c.is_ascii_digit() || "-+ #.*".contains(*c);
+                std::iter::from_fn(|| chars.next_if(part)).collect()
+            }
+            (FormatStyle::StrFormat, ':') => {
+                std::iter::from_fn(|| chars.next_if(|c| *c != '}')).collect()
+            }
+            _ => continue,
+        };
+        for digits in inside.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty()) {
+            sum = sum.checked_add(digits.parse().ok()?)?;
+        }
+        // A width may be one of the values.
+        if inside.contains(['*', '{']) {
+            for number in values.iter().filter_map(Value::as_i64) {
+                sum = sum.checked_add(usize::try_from(number.unsigned_abs()).ok()?)?;
+            }
+        }
+    }
+    Some(sum)
 }
 
 fn indent(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -93,11 +128,13 @@ fn indent(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error>
         None => "    ".to_owned(),
         Some(width) => match width.as_str() {
             Some(text) => text.to_owned(),
-            None => " ".repeat(width.as_usize().unwrap_or(4).min(MAX_WIDTH)),
+            None => bound::repeat("indent", " ", width.as_usize().unwrap_or(4))?,
         },
     };
     let text = string(value)?;
     let mut out = String::new();
+    let lines = text.matches('\n').count() + 1;
+    bound::bytes("indent", lines.checked_mul(pad.len()).and_then(|more| more.checked_add(text.len())))?;
     for (number, line) in text.split('\n').enumerate() {
         if number > 0 {
             out.push('\n');
@@ -115,10 +152,7 @@ fn replace(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
     let (old, new) = (args.text("old")?, args.text("new")?);
     let count = args.opt_int("count")?.and_then(|c| usize::try_from(c).ok());
     let text = string(value)?;
-    Ok(Value::from(match count {
-        Some(count) => text.replacen(&old, &new, count),
-        None => text.replace(&old, &new),
-    }))
+    bound::replace("replace", &text, &old, &new, count).map(Value::from)
 }
 
 fn split(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -132,7 +166,7 @@ pub(crate) fn split_text(text: &str, between: Option<&str>, max: Option<usize>) 
     let parts: Vec<&str> = match (between, max) {
         (Some(""), _) => return Err(crate::template::error::failed("split: the separator is empty")),
         (Some(sep), None) => text.split(sep).collect(),
-        (Some(sep), Some(max)) => text.splitn(max + 1, sep).collect(),
+        (Some(sep), Some(max)) => text.splitn(max.saturating_add(1), sep).collect(),
         (None, None) => text.split_whitespace().collect(),
         (None, Some(max)) => {
             let mut parts = Vec::new();
@@ -185,7 +219,7 @@ fn truncate(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
     let end = args.text_or("end", "...")?;
     let leeway = args.count("leeway", 5)?;
     let text = string(value)?;
-    if text.chars().count() <= length + leeway {
+    if text.chars().count() <= length.saturating_add(leeway) {
         return Ok(Value::from(text));
     }
     let kept: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
@@ -198,6 +232,8 @@ fn wordwrap(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
     let break_long = args.flag("break_long_words", true)?;
     let wrap = args.text_or("wrapstring", "\n")?;
     let text = string(value)?;
+    // A line may be broken behind every character.
+    bound::bytes("wordwrap", text.len().checked_mul(wrap.len().div_ceil(width) + 1))?;
     let lines: Vec<String> = text.lines().map(|line| wrapped(line, width, break_long).join(&wrap)).collect();
     Ok(Value::from(lines.join(&wrap)))
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::template::bound;
+
 /// What a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -122,7 +124,15 @@ impl Local for System {
     }
 
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
-        std::fs::read(self.resolve(path))
+        use std::io::Read as _;
+        // Not every file ends: devices do not.
+        let limit = bound::MAX_BYTES as u64;
+        let mut content = Vec::new();
+        std::fs::File::open(self.resolve(path))?.take(limit + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > limit {
+            return Err(std::io::Error::other(format!("it is larger than {} MiB", limit >> 20)));
+        }
+        Ok(content)
     }
 
     fn write_private(&self, path: &str, content: &[u8]) -> std::io::Result<()> {

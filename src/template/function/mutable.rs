@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
+use crate::template::bound;
 use crate::template::error::failed;
 use crate::template::filter;
 use crate::template::value::{check, describe, items, pairs};
@@ -19,6 +20,7 @@ pub(super) fn register(env: &mut Environment<'static>) {
     });
     env.add_function("__percent", |left: &Value, right: &Value| percent(left, right));
     env.add_function("__minus", minus);
+    env.add_function("__fits", |value: Value| bound::checked("what is put together", value));
 }
 
 /// `left % right`: a text is formatted, numbers leave a remainder with the sign of the divisor.
@@ -122,6 +124,7 @@ impl Object for List {
             }
             "extend" => {
                 let more = items(need()?)?;
+                bound::items("extend", Some(self.lock().len() + more.len()))?;
                 self.lock().extend(more);
                 none()
             }

@@ -7,12 +7,10 @@ use minijinja::value::{Object, ObjectRepr, Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
 
 use crate::template::args::Args;
+use crate::template::bound;
 use crate::template::error::{failed, unsupported};
 use crate::template::filter;
 use crate::template::value::{Omit, items, pairs};
-
-/// How many numbers `range` may give.
-const MAX_RANGE: u64 = 1_000_000;
 
 pub(super) fn register(env: &mut Environment<'static>) {
     env.add_global("omit", Value::from_object(Omit));
@@ -41,11 +39,9 @@ fn range(rest: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         return Err(failed("range: the step must not be 0"));
     }
     let count = if (step > 0) == (stop > start) { stop.abs_diff(start).div_ceil(step.unsigned_abs()) } else { 0 };
-    if count > MAX_RANGE {
-        return Err(failed(format!("range: {count} numbers are too many")));
-    }
+    bound::items("range", usize::try_from(count).ok())?;
     let count = i64::try_from(count).unwrap_or(0);
-    Ok((0..count).map(|i| Value::from(start + i * step)).collect())
+    Ok((0..count).map(|i| Value::from(start.wrapping_add(i.wrapping_mul(step)))).collect())
 }
 
 fn dict(rest: Rest<ValueOrKwargs>) -> Result<Value, Error> {

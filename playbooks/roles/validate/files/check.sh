@@ -1,10 +1,7 @@
 #!/bin/sh
-# Runs in a check pod, called by its web server: asks the peers and services that the query names, and
-# answers one line for each, `ok WHAT` or `FAIL WHAT: WHY`. Words of the query are separated by `&`. All are asked
-# at the same time, so that the answer takes no longer than the slowest of them.
-echo 'Content-Type: text/plain'
-echo
-
+# Runs in a check pod, by `kubectl exec` and in no other way: what is asked is said by who may run commands there. The pod's
+# web server knows nothing of it. Each argument is a question; each is answered by a line, `ok WHAT` or `FAIL WHAT: WHY`. All are
+# asked at the same time, so that the answer takes no longer than the slowest of them.
 get() { # WHAT URL EXPECTED
     answer=$(timeout 4 wget -q -O - "$2" 2>&1)
     case $answer in
@@ -27,9 +24,7 @@ ask() { # WHAT VALUE
     esac
 }
 
-IFS='&'
-for word in $QUERY_STRING; do
+for word; do
     ask "${word%%=*}" "${word#*=}" &
 done
 wait
-echo end

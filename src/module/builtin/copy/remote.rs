@@ -8,7 +8,7 @@ use super::{Copy, deploy};
 use crate::{
     fact::{Algorithm, FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Content, Context, Failure, FileWrite, Mode, Plan, PlanError, Step,
+        Change, Content, Context, Failure, FileWrite, Mode, Place, Plan, PlanError, Step,
         ownership::{self, Attributes},
         path, put, quote, tree,
     },
@@ -207,21 +207,17 @@ impl Copy {
         after.size = source.size;
         after.links = 1;
         let backup = stat.filter(|_| self.backup.0).map(|_| put::backup_path(path));
+        let content = Content::File { path: (*from).into(), size: source.size };
         let write = FileWrite {
-            path: (*path).to_owned(),
-            content: Content::File { path: from.into(), size: source.size },
             ownership: attributes.ownership(file.map_or(0o644, FileStat::permissions)),
-            new_mode: 0o644,
+            ids: attributes.ids(state),
+            replaces: stat.cloned(),
             backup: backup.clone(),
             validate: self.validate.as_ref().map(|v| v.0.clone()),
+            place: Place::of(context, state, path),
+            ..FileWrite::new(path, content)
         };
-        let temporary = format!("{path}.bringup-copy");
-        let script = format!(
-            "umask 077; cp -- {} {} || exit 1\n{}",
-            quote(from),
-            quote(&temporary),
-            write.script(&temporary, true)
-        );
+        let script = write.made_by(&format!("cp -- {} \"$t\" || fail", quote(from)), Some(source.size));
         let writes = ownership::written(path, *stat);
         let mut change = Change::closed(format!("copy {from} to {path}"), Step::Script(script), writes);
         change.closed = self.validate.is_none() && backup.is_none();

@@ -28,21 +28,33 @@ impl User {
             Some(comment) => quote(&comment.0).into_owned(),
             None => "\"ansible-generated on $(uname -n)\"".to_owned(),
         };
-        let mut make = vec!["ssh-keygen".to_owned(), "-q".into(), "-t".into(), self.key_type().to_owned()];
+        let mut make_key = vec!["ssh-keygen".to_owned(), "-q".into(), "-t".into(), self.key_type().to_owned()];
         if let Some(bits) = self.ssh_key_bits.filter(|b| b.0 > 0) {
-            make.extend(["-b".to_owned(), bits.0.to_string()]);
+            make_key.extend(["-b".to_owned(), bits.0.to_string()]);
         }
         let passphrase = self.ssh_key_passphrase.as_ref().map_or("", |p| &p.0);
         let (key, dir, name) = (quote(&file), quote(&directory), quote(&user.name));
         let script = format!(
             "umask 077; [ -d {dir} ] || {{ mkdir -p -- {dir} && chown \"$(id -u {name}):$(id -g {name})\" {dir}; }} || exit\nrm -f -- {key} {key}.pub\n\
-             {} -N {} -C {comment} -f {key} </dev/null || exit\n\
+             {} || exit\n\
              chown \"$(id -u {name}):$(id -g {name})\" {key} {key}.pub && chmod 0644 {key}.pub && cat {key}.pub\n",
-            words(make),
-            quote(passphrase),
+            make(passphrase, &format!("{} -C {comment} -f {key}", words(make_key))),
         );
         let writes =
             vec![Resource::Path(directory), Resource::Path(file.clone()), Resource::Path(format!("{file}.pub"))];
         Change::closed(format!("make ssh key {file}"), Step::Script(script), writes)
     }
+}
+
+/// The command that makes the key. A passphrase goes by standard input, for every user can read a command line; without a
+/// terminal and without a program to ask by, ssh-keygen reads it there, twice.
+fn make(passphrase: &str, command: &str) -> String {
+    if passphrase.is_empty() {
+        return format!("{command} -N '' </dev/null");
+    }
+    let word = quote(passphrase);
+    format!(
+        "printf '%s\\n%s\\n' {word} {word} | ( unset DISPLAY; export SSH_ASKPASS_REQUIRE=never; \
+         exec $(command -v setsid) {command} >/dev/null )"
+    )
 }

@@ -5,11 +5,9 @@ use minijinja::{Error, Value};
 use rand::seq::IndexedRandom as _;
 
 use super::{Call, list_of, spread, tuple};
+use crate::template::bound;
 use crate::template::filter::{self, attribute, is_missing};
 use crate::template::value::{check, describe, items, pairs, string};
-
-/// How many rows a lookup may give.
-const MAX_ROWS: usize = 1_000_000;
 
 pub(super) fn items_lookup(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     spread(&call.terms)
@@ -68,9 +66,7 @@ pub(super) fn nested(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
         return Err(call.wrong("needs at least one list"));
     }
     let size = lists.iter().try_fold(1usize, |n, l| n.checked_mul(l.len()));
-    if size.is_none_or(|n| n > MAX_ROWS) {
-        return Err(call.wrong("there are too many combinations"));
-    }
+    bound::items("lookup `nested`", size.and_then(|n| n.checked_mul(lists.len())))?;
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for list in lists {
         rows = rows
@@ -176,7 +172,7 @@ fn counted(call: &Call<'_>, options: &[(String, String)], out: &mut Vec<Value>) 
     let end = match (int("end")?, int("count")?) {
         (Some(end), None) => end,
         (None, Some(0)) => return Ok(()),
-        (None, Some(count)) => start.saturating_add((count - 1).saturating_mul(stride)),
+        (None, Some(count)) => start.saturating_add(count.saturating_sub(1).saturating_mul(stride)),
         _ => return Err(call.wrong("needs either `end` or `count`")),
     };
     if stride == 0 {
@@ -185,15 +181,17 @@ fn counted(call: &Call<'_>, options: &[(String, String)], out: &mut Vec<Value>) 
     if (stride > 0 && end < start) || (stride < 0 && end > start) {
         return Err(call.wrong(format!("cannot count from {start} to {end} in steps of {stride}")));
     }
-    let count = end.abs_diff(start) / stride.unsigned_abs() + 1;
-    if usize::try_from(count).is_ok_and(|n| n <= MAX_ROWS) {
-        let format = find("format").unwrap_or("%d");
-        for index in 0..i64::try_from(count).unwrap_or(0) {
-            out.push(Value::from(string(&filter::percent(format, &Value::from(start + index * stride))?)?));
-        }
-        return Ok(());
+    let count = (end.abs_diff(start) / stride.unsigned_abs()).saturating_add(1);
+    bound::items("lookup `sequence`", usize::try_from(count).ok())?;
+    let format = find("format").unwrap_or("%d");
+    let mut size = 0usize;
+    for index in 0..i64::try_from(count).unwrap_or(0) {
+        let number = Value::from(start.wrapping_add(index.wrapping_mul(stride)));
+        let text = string(&filter::percent(format, &number)?)?;
+        size = bound::bytes("lookup `sequence`", size.checked_add(text.len()))?;
+        out.push(Value::from(text));
     }
-    Err(call.wrong("the sequence is too long"))
+    Ok(())
 }
 
 pub(super) fn vars(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {

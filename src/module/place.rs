@@ -1,0 +1,184 @@
+//! Where a file is written: the directory, entered once, and a folder of our own in it where others can write too.
+//!
+//! A directory that belongs to another user, or in which anybody may write, can change under a script at any moment:
+//! names become links, directories are moved. So nothing is done by a long path there. The shell enters the directory
+//! once and goes on by names relative to it; what is made is made in a folder of mode 0700 with a name that nobody can
+//! guess, which no one else can enter or move elsewhere; and a rename puts it in its place, whatever stands there.
+
+use super::{Context, path, quote};
+use crate::fact::{FileKind, State};
+
+/// A path that is to be written, and what is known of the directory it stands in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The directory, as an absolute path.
+    pub directory: String,
+    /// The name in it.
+    pub name: String,
+    /// The directory's real path when the write was planned, where that is known.
+    pub real: Option<String>,
+    /// Whether nobody but root and the acting user can put anything into the directory.
+    pub guarded: bool,
+}
+
+/// The part of a scratch name in front of its random part.
+pub const SCRATCH: &str = ".bringup-";
+
+/// A part of a name that nobody can guess.
+pub fn key() -> String {
+    format!("{:020x}", rand::random::<u128>() >> 48)
+}
+
+/// Gives a script the key for the names it makes. A plan is the same each time; the key is drawn when it is carried out.
+pub fn keyed(script: String) -> String {
+    if script.contains("$__k") { format!("__k={}\n{script}", key()) } else { script }
+}
+
+impl Place {
+    /// A place of which nothing is known: a folder of our own is used.
+    pub fn unknown(path: &str) -> Place {
+        Place {
+            directory: path::parent(path).to_owned(),
+            name: path::name(path).to_owned(),
+            real: None,
+            guarded: false,
+        }
+    }
+
+    /// A place, with what is known of the host.
+    pub fn of(context: &Context<'_>, state: &State, path: &str) -> Place {
+        let own = match context.user {
+            "root" => Some(0),
+            user => state.user(user).ok().flatten().map(|entry| entry.uid),
+        };
+        Place::seen_by(own, state, path)
+    }
+
+    /// The same where it is not known who acts: only what is root's is trusted.
+    pub fn of_system(state: &State, path: &str) -> Place {
+        Place::seen_by(None, state, path)
+    }
+
+    fn seen_by(own: Option<u32>, state: &State, path: &str) -> Place {
+        let directory = path::parent(path);
+        Place { real: real(state, directory), guarded: guarded(own, state, directory), ..Place::unknown(path) }
+    }
+
+    /// The same, for a write that needs the file's own name while it is checked, or a folder to work in.
+    #[must_use]
+    pub fn staged(self) -> Place {
+        Place { guarded: false, ..self }
+    }
+
+    /// POSIX sh that enters the directory, once.
+    pub fn enter(&self) -> String {
+        let mut script = format!("cd -P -- {} || exit 1\n", quote(&self.directory));
+        if let (Some(real), false) = (&self.real, self.guarded) {
+            script.push_str(&format!(
+                "[ \"$PWD\" = {} ] || {{ echo {} >&2; exit 1; }}\n",
+                quote(real),
+                quote(&format!("{} leads somewhere else by now", self.directory))
+            ));
+        }
+        script
+    }
+
+    /// POSIX sh that enters the directory and gets ready to make a file: `$t` is where it is made, `$p` what it will
+    /// replace; `fail` removes it and ends the script, `leave` removes what else was made. Nothing is at `$t` yet.
+    ///
+    /// It is for [`keyed`], as all scripts here.
+    pub fn open(&self) -> String {
+        let mut script = self.enter();
+        if self.guarded {
+            script.push_str(&format!(
+                "t=./{SCRATCH}$__k p={}; leave() {{ :; }}; fail() {{ rm -f -- \"$t\"; exit 1; }}\n",
+                quote(&format!("./{}", self.name))
+            ));
+            return script;
+        }
+        script.push_str(&self.names());
+        script.push_str("mkdir -m 700 \"./$s\" || exit 1\n");
+        script.push_str(INTO);
+        script
+    }
+
+    /// The same for what was made by [`Place::folder`].
+    pub fn reopen(&self) -> String {
+        format!("{}{}{INTO}", self.enter(), self.names())
+    }
+
+    /// POSIX sh that makes the folder alone and prints its real path.
+    pub fn folder(&self) -> String {
+        format!("{}s={SCRATCH}$__k; mkdir -m 700 \"./$s\" && printf %s \"${{PWD%/}}/$s\"\n", self.enter())
+    }
+
+    fn names(&self) -> String {
+        format!(
+            "w=${{PWD%/}} s={SCRATCH}$__k t={} p={} b=\nleave() {{ cd -P .. && rmdir \"./$s\"; }}\n\
+             fail() {{ rm -f -- \"$t\" ${{b:+\"$b\"}}; leave; exit 1; }}\n",
+            quote(&format!("./{}", self.name)),
+            quote(&format!("../{}", self.name))
+        )
+    }
+
+    /// POSIX sh that gives what is at `$t` its name, in place of what has it. A directory stays.
+    pub fn close(&self) -> &'static str {
+        match self.guarded {
+            // A link to a directory would be entered; nobody else can put one there.
+            true => {
+                "[ ! -d \"$p\" ] || { echo \"$PWD/${p#./} is a directory\" >&2; fail; }\nmv -f -- \"$t\" \"$p\" || fail\n"
+            }
+            // Moved into the directory above, under its own name: a link there is replaced, never entered.
+            false => "mv -f -- \"$t\" .. || fail\nleave\n",
+        }
+    }
+}
+
+/// Enters the folder `$s`, and makes sure that it is ours and stands where it was made.
+const INTO: &str =
+    "cd -P \"./$s\" && [ -O . ] && [ \"$PWD\" = \"$w/$s\" ] || { echo \"somebody meddles with $w/$s\" >&2; exit 1; }\n";
+
+/// Where a directory really is, if it was read and is no link itself.
+fn real(state: &State, directory: &str) -> Option<String> {
+    if directory == "/" {
+        return Some("/".to_owned());
+    }
+    let stat = state.stat(directory, false).ok().flatten()?;
+    (stat.kind == FileKind::Directory && !stat.real_parent.is_empty())
+        .then(|| path::join(&stat.real_parent, path::name(directory)))
+}
+
+/// Whether only root and the acting user can write in a directory and in all above it, as far as that was read.
+///
+/// In a directory with the sticky bit others cannot move what is not theirs, so it does no harm above.
+fn guarded(own: Option<u32>, state: &State, directory: &str) -> bool {
+    let mut directory = directory.to_owned();
+    'links: for _ in 0..8 {
+        let ends = directory.char_indices().skip(1).filter(|(_, c)| *c == '/').map(|(at, _)| at);
+        for end in ends.chain([directory.len()]).collect::<Vec<_>>() {
+            let path = &directory[..end];
+            if path == "/" {
+                continue;
+            }
+            let Ok(Some(stat)) = state.stat(path, false) else { return false };
+            if stat.uid != 0 && Some(stat.uid) != own {
+                return false;
+            }
+            match stat.kind {
+                FileKind::Link => {
+                    directory =
+                        path::join(&path::resolve(path, &stat.target), directory[end..].trim_start_matches('/'));
+                    continue 'links;
+                }
+                FileKind::Directory => {}
+                _ => return false,
+            }
+            let sticky = stat.permissions() & 0o1000 != 0 && end < directory.len();
+            if stat.permissions() & 0o022 != 0 && !sticky {
+                return false;
+            }
+        }
+        return true;
+    }
+    false
+}

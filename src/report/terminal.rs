@@ -1,0 +1,52 @@
+//! The one place that writes to the terminal and asks there. Clippy refuses it elsewhere.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::{live::aside, shown};
+
+/// Writes composed text to standard output.
+pub fn out(text: &str) -> io::Result<()> {
+    data(shown::composed(text).as_bytes())
+}
+
+/// Writes bytes to standard output as they are: for programs that read them, never for a terminal.
+pub fn data(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
+/// Writes composed text and a line end to standard error. Where that is gone nobody can be told.
+pub fn err(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", shown::composed(text));
+}
+
+/// Warns of something. The display must be out of the way.
+pub fn warn(message: &str) {
+    err(&format!("{} {}", console::style("warning:").for_stderr().yellow(), shown::nested(message, 2)));
+}
+
+/// Whether a person reads standard output.
+pub fn read_by_a_person() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Asks a question and waits for a line, the display being out of the way.
+pub fn ask(question: &str) -> io::Result<String> {
+    aside(|| {
+        let mut err = io::stderr().lock();
+        write!(err, "{} ", shown::nested(question, 2)).and_then(|()| err.flush())?;
+        let mut line = String::new();
+        io::stdin().read_line(&mut line)?;
+        // The answer's own line end is not seen where it comes from elsewhere.
+        if !io::stdin().is_terminal() {
+            let _ = writeln!(err);
+        }
+        Ok(line)
+    })
+}
+
+/// Asks for something that is not shown while it is typed.
+pub fn ask_secret(question: &str) -> io::Result<String> {
+    aside(|| rpassword::prompt_password(format!("{} ", shown::nested(question, 2))))
+}

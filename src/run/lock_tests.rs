@@ -1,0 +1,221 @@
+use super::*;
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _, symlink},
+        process::CommandExt as _,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+/// A user without a name, and what is in its way. Only root can be somebody else.
+struct Nobody {
+    uid: u32,
+    home: tempfile::TempDir,
+    shell: Vec<&'static str>,
+}
+
+impl Nobody {
+    fn each(test: impl Fn(&Nobody)) {
+        let shells: [&[&str]; 3] = [&["dash"], &["bash"], &["busybox", "sh"]];
+        for shell in shells {
+            let home = tempfile::tempdir().unwrap();
+            let uid = 200_000 + u32::from(rand::random::<u16>());
+            if fs::metadata(home.path()).unwrap().uid() != 0 {
+                eprintln!("not root: not tested");
+                return;
+            }
+            if Command::new(shell[0]).arg("--help").output().is_err() {
+                eprintln!("{} is not installed: not tested", shell[0]);
+                continue;
+            }
+            fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            let nobody = Nobody { uid, home, shell: shell.to_vec() };
+            test(&nobody);
+            for place in nobody.places() {
+                let _ = fs::remove_dir_all(&place).or_else(|_| fs::remove_file(&place));
+            }
+        }
+    }
+
+    /// The name in /tmp that is tried first.
+    fn place(&self) -> PathBuf {
+        PathBuf::from(format!("/tmp/.bringup-{}", self.uid))
+    }
+
+    fn places(&self) -> Vec<PathBuf> {
+        let name = format!(".bringup-{}", self.uid);
+        let entries = fs::read_dir("/tmp").unwrap().flatten();
+        let mut all: Vec<_> =
+            entries.filter(|e| e.file_name().to_string_lossy().starts_with(&name)).map(|e| e.path()).collect();
+        all.sort();
+        all
+    }
+
+    fn start(&self, script: &str, home: &Path) -> Child {
+        let mut child = Command::new(self.shell[0])
+            .args(&self.shell[1..])
+            .env("HOME", home)
+            .uid(self.uid)
+            .gid(self.uid)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(script.as_bytes()).unwrap();
+        child
+    }
+
+    fn run(&self, script: &str, home: &Path) -> Output {
+        let child = self.start(script, home);
+        child.wait_with_output().unwrap()
+    }
+
+    fn own_home(&self) -> PathBuf {
+        let home = self.home.path().join("own");
+        fs::create_dir(&home).unwrap();
+        std::os::unix::fs::chown(&home, Some(self.uid), Some(self.uid)).unwrap();
+        home
+    }
+}
+
+fn told(output: &Output) -> String {
+    format!(
+        "{:?} {}{}",
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Takes the lock, then says where, and holds it until its input ends.
+fn taking() -> String {
+    format!("( {} ) || exit\n( {}ls -n \"$d/lock\"; echo \"$d\" )\n", open("one"), choose_again())
+}
+
+/// What a test has in the place of the note that a shell keeps.
+fn choose_again() -> String {
+    format!("make=\n{CHOOSE}")
+}
+
+#[test]
+fn whoever_sits_on_the_name_is_passed_by_and_runs_still_meet() {
+    let squats: [fn(&Path); 5] = [
+        |place| fs::create_dir(place).unwrap(),
+        |place| {
+            fs::create_dir(place).unwrap();
+            fs::set_permissions(place, fs::Permissions::from_mode(0o777)).unwrap();
+            fs::create_dir(place.join("lock")).unwrap();
+            fs::write(place.join("pending"), "forged\n").unwrap();
+        },
+        |place| symlink("/etc", place).unwrap(),
+        |place| symlink("/nowhere", place).unwrap(),
+        |place| fs::write(place, "a file").unwrap(),
+    ];
+    for squat in squats {
+        Nobody::each(|nobody| {
+            squat(&nobody.place());
+            let before = fs::read_dir("/etc").unwrap().count();
+            let child = nobody.start(&taking(), Path::new("/nonexistent"));
+            let second = loop {
+                // Until the first has taken it, the second would.
+                if nobody.places().iter().any(|p| fs::symlink_metadata(p.join("lock")).is_ok_and(|m| m.is_symlink())) {
+                    break nobody.run(&open("two"), Path::new("/nonexistent"));
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            };
+            let first = child.wait_with_output().unwrap();
+            assert!(first.status.success(), "{}", told(&first));
+            let text = told(&first);
+            assert!(!text.contains("forged") && text.contains(&format!("{}-1\n", nobody.place().display())), "{text}");
+            assert_eq!(second.status.code(), Some(75), "{}", told(&second));
+            assert!(told(&second).contains("one since"), "{}", told(&second));
+            let meta = fs::metadata(format!("{}-1", nobody.place().display())).unwrap();
+            assert_eq!((meta.uid(), meta.mode() & 0o777), (nobody.uid, 0o700));
+            assert_eq!(fs::read_dir("/etc").unwrap().count(), before, "nothing went through the link");
+        });
+    }
+}
+
+#[test]
+fn more_squatters_than_names_are_passed_by_too() {
+    Nobody::each(|nobody| {
+        for number in 0..12 {
+            let suffix = if number == 0 { String::new() } else { format!("-{number}") };
+            fs::create_dir(format!("{}{suffix}", nobody.place().display())).unwrap();
+        }
+        let first = nobody.run(&format!("{}ls -n \"$d/lock\"", open("one")), Path::new("/nonexistent"));
+        assert!(first.status.success(), "{}", told(&first));
+        let second = nobody.run(&format!("{}ls -n \"$d/lock\"", open("one")), Path::new("/nonexistent"));
+        assert!(second.status.success(), "{}", told(&second));
+        assert_eq!(nobody.places().len(), 13, "the second has found the first one's");
+    });
+}
+
+#[test]
+fn a_home_of_somebody_else_is_not_written_to() {
+    Nobody::each(|nobody| {
+        for mode in [0o755, 0o777, 0o1777] {
+            fs::set_permissions(nobody.home.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let output = nobody.run(&open("one"), nobody.home.path());
+            assert!(output.status.success(), "{}", told(&output));
+            assert!(!nobody.home.path().join(".bringup").exists(), "{mode:o}");
+        }
+        let home = nobody.own_home();
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o775)).unwrap();
+        assert!(nobody.run(&open("one"), &home).status.success());
+        assert!(!home.join(".bringup").exists(), "its group could put another one there");
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(nobody.run(&open("one"), &home).status.success());
+        assert!(home.join(".bringup").exists(), "its own");
+    });
+}
+
+#[test]
+fn what_is_no_lock_is_told_and_never_taken_for_one() {
+    let obstacles: [fn(&Path); 3] = [
+        |lock| fs::create_dir(lock).unwrap(),
+        |lock| fs::write(lock, "").unwrap(),
+        |lock| symlink("/etc", lock).unwrap(),
+    ];
+    for (obstacle, taken) in obstacles.into_iter().zip([false, false, true]) {
+        Nobody::each(|nobody| {
+            let home = nobody.own_home();
+            let folder = home.join(".bringup");
+            fs::create_dir(&folder).unwrap();
+            obstacle(&folder.join("lock"));
+            std::os::unix::fs::chown(&folder, Some(nobody.uid), Some(nobody.uid)).unwrap();
+            let script = format!("{}readlink \"$d/lock\"", open("one"));
+            let output = nobody.run(&script, &home);
+            assert_eq!(output.status.success(), taken, "{}", told(&output));
+            if taken {
+                assert!(told(&output).contains(":one"), "{}", told(&output));
+            } else {
+                assert!(told(&output).contains("is no lock"), "{}", told(&output));
+            }
+        });
+    }
+}
+
+#[test]
+fn the_lock_follows_a_run_to_its_next_shell() {
+    Nobody::each(|nobody| {
+        let home = nobody.own_home();
+        let lock = home.join(".bringup/lock");
+        let mut first = nobody.start(&format!("{}sleep 5\n", open("one")), &home);
+        while fs::symlink_metadata(&lock).is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        // The first shell lives on in a step that nobody waits for, and the lock must not go with it.
+        let second = nobody.run(&format!("{}echo \"$(readlink \"$d/lock\") $$\"\n", open("one")), &home);
+        let text = String::from_utf8_lossy(&second.stdout).into_owned();
+        let (held, pid) = text.trim().rsplit_once('\n').unwrap().1.rsplit_once(' ').unwrap();
+        assert!(held.starts_with(&format!("{pid}:")), "{}", told(&second));
+        first.kill().unwrap();
+        first.wait().unwrap();
+    });
+}
