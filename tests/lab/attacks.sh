@@ -14,7 +14,7 @@ needs python3 curl:curl
 fleet up 3 --light
 prepare_hosts
 
-SUBJECTS=(evaluated orders shown kubeconfig floods keys identity kept links races archives places lost written bounds listed)
+SUBJECTS=(evaluated orders fetched shown kubeconfig floods keys identity kept links races archives places lost written bounds listed)
 [ $# -gt 0 ] || set -- "${SUBJECTS[@]}"
 for subject; do
     echo "---- $subject"; began=$SECONDS

@@ -132,7 +132,7 @@ play author <<END
     - {command: echo 7, register: said, changed_when: false}
     - assert: {that: ["{{ mine }}", mine, "said.stdout == '7'", "said.stdout | int == number"]}
     - {debug: {var: "mine"}, when: said.stdout == number | string}
-    - {debug: {var: "{{ 'num' ~ 'ber' }}"}, loop: "{{ said.stdout_lines }}"}
+    - {debug: {var: "{{ item }}"}, loop: [mine, number], when: said.stdout_lines | length == 1}
     - {copy: {content: "{{ path }}", dest: /srv/said/author}, failed_when: said.rc != 0}
 END
 works 'the author'\''s own texts are evaluated'

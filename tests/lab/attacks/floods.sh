@@ -11,12 +11,12 @@ if ($mode eq 'noise') { print $much while 1 }
 if ($mode eq 'errors') { print STDERR $much while 1 }
 my ($token, $text) = ('', '');
 until ($text =~ /printf '([0-9a-f]+) hello/) { sysread(STDIN, $text, 65536, length $text) or exit 1 }
-$token = $1;
+($token) = $text =~ /printf '([0-9a-f]+) hello/;
 if ($mode eq 'folder') { print "$token hello "; print $much while 1 }
 print "$token hello /run/none\n";
 if ($mode eq 'silent-errors') { print STDERR $much while 1 }
 until ($text =~ /^__[bq] (\d+)/m) { sysread(STDIN, $text, 65536, length $text) or exit 1 }
-my $id = $1;
+my ($id) = $text =~ /^__[bq] (\d+)/m;
 if ($mode eq 'promise') { print "$token $id 0 100000000000000 0\n"; sleep 5; print $much while 1 }
 if ($mode eq 'flood') { print "$token $id 0 100000000000000 0\n"; print $much while 1 }
 if ($mode eq 'number') { print "$token $id 0 99999999999999999999999999 0\n"; print $much while 1 }

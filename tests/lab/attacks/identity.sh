@@ -29,7 +29,6 @@ play variables -e "carol_password=$CAROL" <<END
   gather_facts: false
   tasks:
     - {command: id -un, register: task, vars: {ansible_user: carol}, changed_when: false}
-    - {command: id -un, register: alias, vars: {ansible_ssh_user: carol}, changed_when: false}
     - block: [{command: id -un, register: block, changed_when: false}]
       vars: {ansible_user: carol}
     - {command: id -un, register: keyword, remote_user: carol, changed_when: false}
@@ -45,7 +44,7 @@ play variables -e "carol_password=$CAROL" <<END
     - {command: id -un, register: fact, changed_when: false}
     - {copy: {content: x, dest: /tmp/of-fact}}
     - assert:
-        that: [first.stdout == 'root', play.stdout == 'carol', task.stdout == 'carol', alias.stdout == 'carol', block.stdout == 'carol',
+        that: [first.stdout == 'root', play.stdout == 'carol', task.stdout == 'carol', block.stdout == 'carol',
                keyword.stdout == 'root' or keyword.stdout == 'carol', "item.results | map(attribute='stdout') | list == ['root', 'carol', 'alice']",
                became.stdout == 'bob', asked.stdout == 'alice', port.stdout == 'by-2223', address.stdout == 'h2',
                delegated.stdout == 'h3', "local.stdout not in ['h1', 'h2', 'h3']", before.stdout == 'root', fact.stdout == 'carol']

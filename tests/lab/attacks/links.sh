@@ -105,3 +105,23 @@ LIMIT=120 play owner < "$work/owner"
 alone
 untouched 'nor is a link that takes the place of a file whose owner is set'
 on h1 'find /home/alice -maxdepth 1 -type l -delete; find /home/alice -maxdepth 1 -name "*.away" -exec rm -rf {} +'
+
+# ---- an ssh key made for the user, in a directory of the user's
+KEYSWAP='
+use strict; my $k = "/home/alice/.ssh/id_rsa"; my $end = time + 30;
+while (time < $end) { for my $f ($k, "$k.pub") { if (-e $f && !-l $f) { unlink $f; symlink "/etc/canary", $f } } }'
+on h1 'rm -f /home/alice/.ssh/id_*'
+beside h1 alice "$KEYSWAP"
+for n in 1 2 3; do
+    play key <<<'- {hosts: h1, gather_facts: false, tasks: [{user: {name: alice, generate_ssh_key: true, force: true}, ignore_errors: true}]}'
+    on h1 'rm -f /home/alice/.ssh/id_*'
+done
+alone
+untouched 'a link that takes the place of a new ssh key is given to nobody'
+on h1 'rm -f /home/alice/.ssh/id_*; mv /home/alice/.ssh /home/alice/ssh; su alice -c "ln -s /etc/canary.d ~/.ssh"'
+play key <<<'- {hosts: h1, gather_facts: false, tasks: [{user: {name: alice, generate_ssh_key: true}, ignore_errors: true}]}'
+untouched 'nor is a key made where a link of the user leads'
+on h1 'rm -f /home/alice/.ssh; mv /home/alice/ssh /home/alice/.ssh; rm -f /etc/canary.d/id_*'
+play key <<<'- {hosts: h1, gather_facts: false, tasks: [{user: {name: alice, generate_ssh_key: true}}]}'
+works 'otherwise the key is made'
+equal 'for its user' 'alice 600 alice 644' "$(on h1 'stat -c "%U %a" /home/alice/.ssh/id_rsa /home/alice/.ssh/id_rsa.pub' | paste -sd' ')"
