@@ -89,7 +89,7 @@ impl Selection<'_> {
                 // What an archive calls its owners could look like a line of the listing; numbers cannot.
                 format!(
                     "{}export LC_ALL=C TZ=UTC\nif tar --version 2>/dev/null | grep -q GNU; then\n\
-                     tar -tv {compression} --full-time --numeric-owner --show-transformed-names --quoting-style=c {rest}\nelse\n\
+                     tar -tvP {compression} --full-time --numeric-owner --show-transformed-names --quoting-style=c {rest}\nelse\n\
                      tar -tv {compression} {rest} && printf '\\036\\n' && tar -t {compression} {rest}\nfi\n",
                     self.kind.needs(),
                 )
