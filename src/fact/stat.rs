@@ -307,3 +307,57 @@ pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
         real_parent: String::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+    #[test]
+    fn what_could_not_be_told_is_not_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        for name in ["closed", "open"] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(&format!("{name}/f")), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("loop", path("loop")).unwrap();
+        fs::set_permissions(path("open/f"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(path("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+        let paths = ["open", "gone", "gone/x\ny", "open/f/x", "closed/f", "loop/x"].map(path);
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
+            let ask = |script: String| {
+                // As nobody where this is root, who may see everything.
+                let mut command = Command::new("setpriv");
+                command
+                    .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+                    .args(shell)
+                    .args(["-c", &script]);
+                command.current_dir("/").output()
+            };
+            let Ok(output) = ask(script(false, &paths)) else { return };
+            if !output.status.success() {
+                // No root, or no such shell.
+                continue;
+            }
+            let found = parse(false, &paths, &output.stdout, &output.stderr).unwrap();
+            assert!(matches!(found[0], Found::There(_)), "{shell:?} {found:?}");
+            assert_eq!(found[1..3], [Found::Nothing, Found::Nothing], "{shell:?}");
+            assert!(matches!(&found[3], Found::Nowhere(why) if why == "Not a directory"), "{shell:?} {found:?}");
+            assert!(
+                matches!(&found[4], Found::Unknown(why) if why.contains("Permission denied")),
+                "{shell:?} {found:?}"
+            );
+            assert!(!matches!(&found[5], Found::There(_)), "{shell:?} {found:?}");
+            let secret = path("open/f");
+            let output = ask(super::super::content::script(&[&secret])).unwrap();
+            let found = super::super::content::parse(&[&secret], &output.stdout, &output.stderr).unwrap();
+            assert!(
+                matches!(&found[0], Found::Unknown(why) if why.contains("Permission denied")),
+                "{shell:?} {found:?}"
+            );
+        }
+    }
+}

@@ -177,7 +177,8 @@ pub fn members(kind: Kind, listing: &[u8]) -> Result<Vec<Member>, String> {
         let shown = shown(&member.name);
         confined(&member.name).map_err(|why| format!("the archive's member `{shown}` {why}"))?;
         if let Some(target) = hard {
-            confined(&target).map_err(|why| format!("the archive's member `{shown}` is another name of one that {why}"))?;
+            confined(&target)
+                .map_err(|why| format!("the archive's member `{shown}` is another name of one that {why}"))?;
         }
         let whole = !member.name.is_empty();
         member.name = tidy(&member.name);
@@ -191,7 +192,9 @@ pub fn members(kind: Kind, listing: &[u8]) -> Result<Vec<Member>, String> {
         kept.iter().filter(|m| m.kind == FileKind::Link && outside(&m.target)).map(|m| m.name.as_str()).collect();
     let through = |m: &&Member| m.name.match_indices('/').any(|(at, _)| links.contains(&m.name[..at]));
     match kept.iter().find(through) {
-        Some(member) => Err(format!("the archive's member `{}` lies behind a link of the archive", shown(&member.name))),
+        Some(member) => {
+            Err(format!("the archive's member `{}` lies behind a link of the archive", shown(&member.name)))
+        }
         None => Ok(kept),
     }
 }
@@ -242,7 +245,8 @@ fn head(line: &str) -> Option<(Head<'_>, &str)> {
         Some(word)
     };
     let (letters, owner, size, date, time) = (word()?, word()?, word()?, word()?, word()?);
-    let is_mode = letters.len() >= 10 && letters.is_ascii() && letters[1..10].bytes().all(|b| b"rwxsStTl-".contains(&b));
+    let is_mode =
+        letters.len() >= 10 && letters.is_ascii() && letters[1..10].bytes().all(|b| b"rwxsStTl-".contains(&b));
     let moment = format!("{date} {time}");
     // A `tar` of busybox may leave out the seconds.
     let civil = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", &moment)
@@ -339,7 +343,9 @@ fn quoted(text: &str) -> Option<(Result<String, String>, &str)> {
 /// Two listings of a `tar` that prints names as they are. A name that holds a line end would look like two members: each line of
 /// the long listing must end in the same line of the short one.
 fn plain_members(long: &str, short: &str) -> Result<Vec<Raw>, String> {
-    let failed = |line: &str| format!("a name in the archive cannot be told, or the listing was not understood: {}", shown(line));
+    let failed = |line: &str| {
+        format!("a name in the archive cannot be told, or the listing was not understood: {}", shown(line))
+    };
     let names: Vec<&str> = short.lines().collect();
     if names.len() != long.lines().count() {
         return Err("a name in the archive holds a line end and cannot be told".to_owned());
@@ -473,7 +479,10 @@ mod tests {
             let lines = names.split(' ').map(|n| format!("-rw-r--r-- 0/0 5 2024-01-02 03:04:05 \"{n}\"\n"));
             read(Kind::Tar(""), &lines.collect::<String>()).map(|m| m.len())
         };
-        assert_eq!(tar("a b/../b"), Err("the archive's member `b/../b` has `..` in its name, which leads out of the directory".into()));
+        assert_eq!(
+            tar("a b/../b"),
+            Err("the archive's member `b/../b` has `..` in its name, which leads out of the directory".into())
+        );
         for bad in ["/etc/shadow", "..", "../x", "a/..", "\\377"] {
             assert!(tar(bad).is_err(), "{bad}");
         }

@@ -78,7 +78,8 @@ impl Fetch {
         if !self.flat.0 {
             // A path may come from the host: it does not lead out of the host's own folder.
             if source.split('/').any(|part| part == "..") {
-                let why = format!("`{source}` has `..` in it: its copy would lie outside of the folder of {}", context.host);
+                let why =
+                    format!("`{source}` has `..` in it: its copy would lie outside of the folder of {}", context.host);
                 return Err(Failure::new(why).help("name the file by its real path, or give its place with `flat`"));
             }
             return Ok(rooted.join(context.host).join(source.trim_start_matches('/')));

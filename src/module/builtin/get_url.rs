@@ -297,7 +297,8 @@ impl GetUrl {
         }
         script.push_str("s=$(sha1sum <\"$t\"); m=$(md5sum <\"$t\"); n=$(wc -c <\"$t\")\n");
         let same = stat.map(|before| ownership::script(path, before, after)).unwrap_or_default();
-        script.push_str(&format!("if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r={}\n{same}else\n",
+        script.push_str(&format!(
+            "if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r={}\n{same}else\n",
             // Owner and mode are a change too.
             if same.is_empty() { "same" } else { "changed" }
         ));

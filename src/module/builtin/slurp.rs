@@ -53,13 +53,13 @@ impl Module for Slurp {
             Some(_) => match state.content(&path) {
                 Err(Missing::Failed(why)) => why,
                 bytes => match bytes? {
-                Some(bytes) => {
-                    return Ok(Plan::ok(Map::from_iter([
-                        ("content".to_owned(), json!(STANDARD.encode(bytes))),
-                        ("encoding".to_owned(), json!("base64")),
-                        ("source".to_owned(), json!(path)),
-                    ])));
-                }
+                    Some(bytes) => {
+                        return Ok(Plan::ok(Map::from_iter([
+                            ("content".to_owned(), json!(STANDARD.encode(bytes))),
+                            ("encoding".to_owned(), json!("base64")),
+                            ("source".to_owned(), json!(path)),
+                        ])));
+                    }
                     None => format!("File is not readable: {path}"),
                 },
             },

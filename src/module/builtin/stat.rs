@@ -8,7 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, Resource, State},
-    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote},
+    module::{
+        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote,
+    },
 };
 
 /// Parameters of `stat`.

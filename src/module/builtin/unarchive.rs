@@ -288,7 +288,8 @@ impl Unarchive {
             }
         }
         let asked = |m: &Member| lists.include.iter().any(|name| path::clean(name) == path::clean(&m.name));
-        let devices = members.is_some_and(|all| all.iter().any(|m| m.device) && all.iter().all(|m| !m.device || asked(m)));
+        let devices =
+            members.is_some_and(|all| all.iter().any(|m| m.device) && all.iter().all(|m| !m.device || asked(m)));
         Ok(Staging {
             dest,
             selection: self.selection(lists),
@@ -521,8 +522,9 @@ impl Module for Unarchive {
             let told =
                 output.error.clone().unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
             let dest = plan.result.get("dest").and_then(Json::as_str).unwrap_or_default();
-            return Err(Failure::new(format!("failed to unpack {} to {dest}: {told}", self.src.0))
-                .with("rc", output.status));
+            return Err(
+                Failure::new(format!("failed to unpack {} to {dest}: {told}", self.src.0)).with("rc", output.status)
+            );
         }
         let mut result = plan.result.clone();
         let Some(output) = outputs.first() else { return Ok(result) };

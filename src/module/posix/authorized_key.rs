@@ -395,9 +395,15 @@ mod tests {
         // sshd takes the first line of a key: one that allows more does not stay in front of the right one.
         assert_eq!(lines(&restricted, None, false, &format!("{k}\n{restricted}\n")), [restricted.as_str()]);
         // The comment counts, a remark is left alone unless nothing else is to be there.
-        assert_eq!(lines("ssh-ed25519 AAAAC3", None, false, &format!("# mine\n{k}\n")), ["# mine", "ssh-ed25519 AAAAC3"]);
+        assert_eq!(
+            lines("ssh-ed25519 AAAAC3", None, false, &format!("# mine\n{k}\n")),
+            ["# mine", "ssh-ed25519 AAAAC3"]
+        );
         assert_eq!(lines(k, None, true, &format!("# mine\n{other}\n{k}\n")), [k]);
         // Several keys: what is right stays where it is.
-        assert_eq!(lines(&format!("{other}\n{restricted}"), None, false, &format!("{k}\n{other}\n")), [other, &restricted]);
+        assert_eq!(
+            lines(&format!("{other}\n{restricted}"), None, false, &format!("{k}\n{other}\n")),
+            [other, &restricted]
+        );
     }
 }

@@ -93,7 +93,9 @@ impl Described for Mount {
         }
         if self.unmountable() && !matches!(self.state, Wanted::Present | Wanted::Absent | Wanted::AbsentFromFstab) {
             let why = "swap is not mounted: it may be `present`, `absent` or `absent_from_fstab`";
-            return Err(ParameterError::new("state", why).help("`swapon` and `swapoff` by `command` turn it on and off"));
+            return Err(
+                ParameterError::new("state", why).help("`swapon` and `swapoff` by `command` turn it on and off")
+            );
         }
         let kept = matches!(self.state, Wanted::Mounted | Wanted::Present | Wanted::Ephemeral);
         if kept && (self.src.is_none() || self.fstype.is_none()) {

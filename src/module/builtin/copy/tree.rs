@@ -143,7 +143,8 @@ impl Copy {
             let outcome = put::attributes(state, path, stat, &wanted);
             plan.changes.extend(outcome.change);
             plan.diff.extend(outcome.diff);
-            plan.leaves.extend(outcome.leaves.into_iter().filter(|(p, _)| matches!(p, Probe::Stat { follow: false, .. })));
+            plan.leaves
+                .extend(outcome.leaves.into_iter().filter(|(p, _)| matches!(p, Probe::Stat { follow: false, .. })));
             return Ok(());
         }
         if stat.is_some_and(|s| s.target == target || !self.force.0) {

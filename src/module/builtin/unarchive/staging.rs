@@ -127,14 +127,22 @@ impl Staging<'_> {
             (false, false) => "false",
         };
         let mut script = self.selection.kind.needs();
-        script.push_str(&format!("export LC_ALL=C\ncd -P -- {} && r=$(env pwd -P) || exit 1\n{PLACE}", quote(self.dest)));
+        script
+            .push_str(&format!("export LC_ALL=C\ncd -P -- {} && r=$(env pwd -P) || exit 1\n{PLACE}", quote(self.dest)));
         script.push_str(&format!("{fetch}( {} ) || exit 1\n", self.selection.unpack(archive).trim_end()));
         script.push_str(&self.checked());
         script.push_str(&self.owned(archive));
         script.push_str(MOVE);
-        script.push_str(&format!("stays() {{ {stays}; }}\nlinked() {{ {}; }}\n", if follow { "[ -d \"$n\" ]" } else { "false" }));
+        script.push_str(&format!(
+            "stays() {{ {stays}; }}\nlinked() {{ {}; }}\n",
+            if follow { "[ -d \"$n\" ]" } else { "false" }
+        ));
         script.push_str(&format!("there() {{ {}; }}\n", if follow { ":" } else { "[ \"$(env pwd -P)\" = \"$1\" ]" }));
-        let go = |what: &str| format!("( cd -P -- \"$r\" && [ \"$(env pwd -P)\" = \"$r\" ] && own '' && each \"$s/new\" \"$r\" '' {what} )");
+        let go = |what: &str| {
+            format!(
+                "( cd -P -- \"$r\" && [ \"$(env pwd -P)\" = \"$r\" ] && own '' && each \"$s/new\" \"$r\" '' {what} )"
+            )
+        };
         if self.compare {
             script.push_str(&format!(
                 "a={} t=1; {}\ncase $? in 0) printf '{}\\n'; exit 0 ;; 7) ;; *) exit 1 ;; esac\n",
@@ -204,7 +212,10 @@ impl Staging<'_> {
                 format!("case $1 in {}) ;; *) false ;; esac", names.join("|"))
             }
             None => {
-                script.push_str(&format!("( {} ) | sed 's,^\\./,,' >\"$s/names\"\n", self.selection.names(archive).trim_end()));
+                script.push_str(&format!(
+                    "( {} ) | sed 's,^\\./,,' >\"$s/names\"\n",
+                    self.selection.names(archive).trim_end()
+                ));
                 "grep -qxF -e \"$1\" -- \"$s/names\"".to_owned()
             }
         };
