@@ -236,7 +236,8 @@ pub fn result(stat: &FileStat) -> Map<String, Json> {
         ("group".to_owned(), json!(stat.group)),
         ("uid".to_owned(), json!(stat.uid)),
         ("gid".to_owned(), json!(stat.gid)),
-        ("mode".to_owned(), json!(octal(stat.permissions()))),
+        // With a nought in front however long it is, as Ansible's file modules have it; `stat` has not.
+        ("mode".to_owned(), json!(format!("0{:03o}", stat.permissions()))),
         ("state".to_owned(), json!(state)),
     ]);
     // Nobody knows the size of a directory before its file system has made it.

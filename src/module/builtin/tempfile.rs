@@ -88,7 +88,7 @@ impl Module for Tempfile {
         let script = format!(
             "umask 077; d={folder}\n[ -d \"$d\" ] || {{ echo \"the directory $d does not exist\" >&2; exit 1; }}\n\
              if [ -z {1} ]; then mktemp {flag}\"$d\"/{0}XXXXXXXX; exit; fi\n\
-             t=$(mktemp {flag}\"$d\"/{0}XXXXXXXX) || exit 1; n=$t{1}\n\
+             t=$(mktemp {flag}\"$d\"/{0}XXXXXXXX) || exit 1; n=${{t}}{1}\n\
              ( {make} ) && chmod {mode} \"$n\" && rm -rf -- \"$t\" && printf '%s\\n' \"$n\"\n",
             quote(&self.prefix.0),
             quote(&self.suffix.0),
