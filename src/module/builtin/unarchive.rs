@@ -221,7 +221,11 @@ impl Unarchive {
             for member in members {
                 let path = path::join(dest, &member.name);
                 if let Some(stat) = state.stat(&path, false)? {
-                    script.push_str(&ownership::script(&path, stat, &wanted.applied(state, stat)));
+                    script.push_str(&ownership::script(
+                        &crate::module::Place::unknown(&path),
+                        stat,
+                        &wanted.applied(state, stat),
+                    ));
                 }
             }
             return Ok(script);

@@ -7,10 +7,14 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
+    fact::{Answer, FileKind, FileStat, Probe, State, UserEntry},
     module::{
-        Change, Context, Described, Failure, Flag, Mode, Module, Ownership, ParameterError, Plan, PlanError, Step,
-        Text, builtin::group::Presence, edit, ownership::Attributes, quote, textfile::Edit,
+        Change, Context, Described, Failure, Flag, Mode, Module, Ownership, ParameterError, Plan, PlanError, Text,
+        builtin::{file::make, group::Presence},
+        edit,
+        ownership::Attributes,
+        put,
+        textfile::Edit,
     },
 };
 
@@ -214,8 +218,7 @@ impl Module for AuthorizedKey {
         let mut probes = vec![Probe::User { name: self.user.0.clone() }];
         if let Ok((path, _)) = self.file(state) {
             probes.extend(edit::probes(&path));
-            let directory = path.rsplit_once('/').map_or("/", |(d, _)| d);
-            probes.push(Probe::Stat { path: directory.to_owned(), follow: true });
+            probes.extend(crate::module::path::above(&path));
         }
         probes
     }
@@ -230,14 +233,13 @@ impl Module for AuthorizedKey {
         let right = there.is_some_and(|d| d.uid == uid && d.permissions() & 0o077 == 0);
         let managed = self.manage_dir.0 && self.path.is_none();
         if self.state == Presence::Present && (there.is_none() || managed && !right) {
-            let quoted = quote(&directory);
-            let script =
-                format!("umask 077; mkdir -p -- {quoted} && chown {owner}:{group} {quoted} && chmod 0700 {quoted}\n");
-            before_changes.push(Change::closed(
-                format!("make directory {directory}"),
-                Step::Script(script),
-                vec![Resource::Path(directory.clone())],
-            ));
+            let own = Mode::Bits(0o700);
+            let wanted = Attributes { owner: Some(&owner), group: Some(&group), mode: Some(&own) };
+            let change = match there {
+                None => Some(make(context, state, &directory, &wanted, &Default::default())?.change),
+                Some(stat) => put::attributes(context, state, &directory, stat, &wanted).change,
+            };
+            before_changes.extend(change.map(|c| Change { what: format!("make directory {directory}"), ..c }));
         }
         let attributes = Attributes { owner: Some(&owner), group: Some(&group), mode: Some(&mode) };
         let edit = Edit { path: &path, attributes, backup: false, validate: None };

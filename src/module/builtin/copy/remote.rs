@@ -168,7 +168,7 @@ impl Copy {
         let file = stat.filter(|s| s.kind == FileKind::File);
         if let Some(stat) = file {
             if state.checksum(&path, Algorithm::Sha1)? == Some(sha1.as_str()) {
-                let outcome = put::attributes(state, &path, stat, &attributes);
+                let outcome = put::attributes(context, state, &path, stat, &attributes);
                 plan.changes.extend(outcome.change);
                 plan.diff.extend(outcome.diff);
                 plan.leaves.extend(outcome.leaves);

@@ -12,8 +12,8 @@ use super::{Copy, Deploy, Source, deploy};
 use crate::{
     fact::{FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Context, Failure, Plan, PlanError, Step,
-        builtin::file::make,
+        Change, Context, Failure, Place, Plan, PlanError, Step,
+        builtin::file::{link, make},
         local,
         ownership::{self, Attributes},
         path, put, quote,
@@ -101,7 +101,7 @@ impl Copy {
         match stat {
             Some(stat) if stat.kind == FileKind::Directory => {
                 if own {
-                    let outcome = put::attributes(state, path, stat, &attributes);
+                    let outcome = put::attributes(context, state, path, stat, &attributes);
                     plan.changes.extend(outcome.change);
                     plan.diff.extend(outcome.diff);
                     plan.leaves.extend(outcome.leaves);
@@ -139,8 +139,8 @@ impl Copy {
         let mut after = Attributes::default().created(context, state, FileKind::Link, 0o777, None);
         target.clone_into(&mut after.target);
         after.size = target.len() as u64;
-        let word = quote(path);
-        let script = format!("rm -f -- {word}; ln -s -- {} {word} || exit 1\n", quote(target));
+        let script =
+            link(&Place::of(context, state, path), stat, &format!("-s -- {}", quote(target)), |_| String::new());
         plan.changes.push(Change::closed(
             format!("link {path} to {target}"),
             Step::Script(script),
