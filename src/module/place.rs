@@ -144,7 +144,8 @@ impl Place {
 
 /// Enters the folder `$s`, and makes sure that it is ours and stands where it was made. What is made in it inherits the group
 /// as it would beside it: busybox's `mkdir -m` takes the bit for that away.
-pub(super) const INTO: &str = "cd -P \"./$s\" && [ -O . ] && [ \"$PWD\" = \"$w/$s\" ] || { echo \"somebody meddles with $w/$s\" >&2; exit 1; }
+pub(super) const INTO: &str =
+    "cd -P \"./$s\" && [ -O . ] && [ \"$PWD\" = \"$w/$s\" ] || { echo \"somebody meddles with $w/$s\" >&2; exit 1; }
 [ ! -g .. ] || [ -g . ] || chmod g+s . || exit 1
 ";
 

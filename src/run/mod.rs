@@ -29,6 +29,7 @@ mod repeat;
 mod retry;
 mod step;
 mod task;
+mod together;
 mod variables;
 
 use std::{

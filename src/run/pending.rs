@@ -9,6 +9,7 @@ use super::{
     guard::{Guard, Moved},
     host::{HostRun, Outcome, Snapshot, Stop},
     machine::{Actor, Machine, Work},
+    together::together,
 };
 use crate::{
     fact::Probe,
@@ -199,8 +200,11 @@ impl HostRun {
         let mut all = self.outstanding.scripts();
         let outstanding = all.len();
         if let Some(first) = all.first_mut() {
-            first.script.insert_str(0, &self.outstanding.guard.script());
+            let guard = self.outstanding.guard.script();
+            first.script.insert_str(0, &guard);
+            first.parts.iter_mut().for_each(|parts| parts.stage.insert_str(0, &guard));
         }
+        let mut all = together(all);
         all.extend(work);
         if all.is_empty() && probes.is_empty() {
             return Ok(Vec::new());

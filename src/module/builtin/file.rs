@@ -274,7 +274,7 @@ impl File {
                     ..FileWrite::new(&path, empty.clone())
                 };
                 let stamps = self.stamps_of(FileState::Touch).script(state, "\"$t\"", &after, true)?;
-                let script = format!("{}{stamps}{}", write.parts().stage, write.place.close_new());
+                let script = format!("{}{stamps}{}", write.staged(), write.place.close_new());
                 let mut plan = Plan {
                     changes: vec![Change::closed(
                         format!("create {path}"),
