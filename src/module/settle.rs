@@ -135,3 +135,110 @@ fn moved(place: &Place, name: &str) -> String {
     let path = super::path::join(&place.directory, name);
     format!("echo {} >&2", quote(&format!("{path} has become something else meanwhile")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+    use super::*;
+    use crate::{
+        fact::{Probe, Reply, State, batch},
+        module::{Content, FileWrite},
+    };
+
+    fn stat(path: &str) -> FileStat {
+        let probe = Probe::Stat { path: path.into(), follow: false };
+        let state = State::of(batch(std::slice::from_ref(&probe)).into_iter().flat_map(|batch| {
+            let output = Command::new("sh").arg("-c").arg(&batch.script).output().unwrap();
+            batch.answers(Reply { status: output.status.code(), stdout: &output.stdout, stderr: &output.stderr })
+        }));
+        state.stat(path, false).unwrap().unwrap().clone()
+    }
+
+    /// Runs a script in each shell.
+    fn each(script: &str, check: impl Fn(bool, &str)) {
+        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
+            let mut command = Command::new(shell[0]);
+            let output = command.args(&shell[1..]).arg("-c").arg(place::keyed(script.to_owned())).output().unwrap();
+            check(output.status.success(), &format!("{shell:?}: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_thing_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+        let chmod = |name: &str, before: &FileStat| {
+            super::at(&Place::unknown(&at(name)), before, |word| format!("chmod 0601 {word} || exit 1\n"))
+        };
+        fs::write(at("victim"), "").unwrap();
+        fs::create_dir(at("house")).unwrap();
+        let victims = (mode("victim"), mode("house"));
+        for name in ["file", "d"] {
+            match name {
+                "d" => fs::create_dir(at(name)).unwrap(),
+                _ => fs::write(at(name), "").unwrap(),
+            }
+            let script = chmod(name, &stat(&at(name)));
+            each(&script, |done, said| assert!(done, "{said}\n{script}"));
+            assert_eq!(mode(name), 0o601);
+            let script = chmod(name, &stat(&at(name)));
+            fs::rename(at(name), at(&format!("{name} away"))).unwrap();
+            for swap in ["ln -s", "ln"] {
+                let target = match (name, swap) {
+                    ("d", "ln") => continue,
+                    ("d", _) => "house",
+                    _ => "victim",
+                };
+                let made = Command::new("sh").arg("-c").arg(format!("{swap} '{}' '{}'", at(target), at(name))).status();
+                assert!(made.unwrap().success());
+                each(&script, |done, said| assert!(!done, "{said}"));
+                fs::remove_file(at(name)).unwrap();
+            }
+            assert_eq!((mode("victim"), mode("house")), victims);
+        }
+        let left = fs::read_dir(dir.path())
+            .unwrap()
+            .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with(place::SCRATCH));
+        assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn a_second_name_of_another_owners_file_is_refused() {
+        let before = FileStat { links: 2, inode: 7, ..FileStat::new(FileKind::File, 0o640, "root", "root") };
+        let place = Place { owner: Some(1000), ..Place::unknown("/home/bob/x") };
+        let script = super::at(&place, &before, |word| format!("chown bob {word}\n"));
+        assert!(script.contains("has other names") && !script.contains("chown"), "{script}");
+    }
+
+    #[test]
+    fn a_write_replaces_a_link_to_a_directory_and_keeps_lists_and_attributes() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let sh = |script: String| Command::new("sh").arg("-c").arg(script).output().unwrap();
+        fs::create_dir(at("house")).unwrap();
+        let write = |name: &str| FileWrite::new(&at(name), Content::Bytes(b"new".as_slice().into()));
+        each(&write("link").script(), |done, said| {
+            assert!(done, "{said}");
+            fs::remove_file(at("link")).unwrap();
+            std::os::unix::fs::symlink(at("house"), at("link")).unwrap();
+        });
+        assert_eq!(fs::read_dir(at("house")).unwrap().count(), 0);
+        fs::write(at("file"), "old").unwrap();
+        if !sh(format!("setfacl -m u:1:rw '{0}' && setfattr -n user.x -v y '{0}'", at("file"))).status.success() {
+            eprintln!("no access lists or attributes here: not tested");
+            return;
+        }
+        let told = || sh(format!("getfacl -cp '{0}'; getfattr -d '{0}'", at("file"))).stdout;
+        let before = told();
+        for guarded in [false, true] {
+            let mut write = write("file");
+            write.place.guarded = guarded;
+            write.replaces = Some(stat(&at("file")));
+            each(&write.script(), |done, said| assert!(done, "{said}"));
+            assert_eq!(String::from_utf8_lossy(&told()), String::from_utf8_lossy(&before));
+            assert_eq!(fs::read(at("file")).unwrap(), b"new");
+        }
+    }
+}
