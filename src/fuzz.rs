@@ -160,9 +160,8 @@ pub fn ssh_config(data: &[u8]) {
 
 /// The listing of an archive.
 pub fn archive(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
     for kind in [archive::Kind::Tar("-z"), archive::Kind::Zip] {
-        let _ = archive::members(kind, &text);
+        let _ = archive::members(kind, data);
     }
 }
 

@@ -38,6 +38,9 @@ pub struct FileStat {
     pub ctime: i64,
     /// Last access, in seconds since 1970.
     pub atime: i64,
+    /// The last changes of content and inode in words, `2026-01-31 09:00:00.123456789 +0000|…`: only so `stat` tells
+    /// fractions of a second everywhere. Empty where the path was foreseen and not read.
+    pub stamps: String,
     /// Inode number.
     pub inode: u64,
     /// Device number.
@@ -70,6 +73,7 @@ impl FileStat {
             mtime: 0,
             ctime: 0,
             atime: 0,
+            stamps: String::new(),
             inode: 0,
             device: 0,
             links: 1,
@@ -95,7 +99,7 @@ impl FileStat {
 }
 
 /// `stat -c` arguments, in an order that coreutils and busybox both know; names come last, they may be anything.
-pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %U %G";
+pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %y|%z|%U|%G";
 
 /// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints a flag for each: see [`filter`].
 pub(super) fn existing(test: &str, paths: &[&str]) -> String {
@@ -275,7 +279,7 @@ pub(super) fn parse(follow: bool, paths: &[&str], stdout: &[u8], stderr: &[u8]) 
 
 /// Reads one line in [`FORMAT`].
 pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
-    let mut fields = line.split(' ');
+    let mut fields = line.splitn(11, ' ');
     let raw_mode = u32::from_str_radix(fields.next()?, 16).ok()?;
     let kind = match raw_mode & 0o170_000 {
         0o100_000 => FileKind::File,
@@ -288,18 +292,20 @@ pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
     let (mtime, ctime, atime) = (number()?, number()?, number()?);
     let (inode, device, links) =
         (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let [changed, moved, owner, group] = fields.next()?.split('|').collect::<Vec<_>>()[..] else { return None };
     let name = |name: &str, id: i64| if name == "UNKNOWN" { id.to_string() } else { name.to_owned() };
     Some(FileStat {
         kind,
         raw_mode,
         uid: u32::try_from(uid).ok()?,
         gid: u32::try_from(gid).ok()?,
-        owner: name(fields.next()?, uid),
-        group: name(fields.next()?, gid),
+        owner: name(owner, uid),
+        group: name(group, gid),
         size: u64::try_from(size).ok()?,
         mtime,
         ctime,
         atime,
+        stamps: format!("{changed}|{moved}"),
         inode,
         device,
         links,

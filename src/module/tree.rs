@@ -90,14 +90,15 @@ pub fn answer(entries: &[Entry]) -> Answer {
 
 /// Writes a stat in [`crate::fact::STAT_FORMAT`].
 fn stat_line(s: &FileStat) -> String {
+    let stamps = if s.stamps.is_empty() { "|" } else { &s.stamps };
     format!(
-        "{:x} {} {} {} {} {} {} {} {} {} {} {}",
+        "{:x} {} {} {} {} {} {} {} {} {} {stamps}|{}|{}",
         s.raw_mode, s.uid, s.gid, s.size, s.mtime, s.ctime, s.atime, s.inode, s.device, s.links, s.owner, s.group
     )
 }
 
 fn parse(record: &str) -> Option<Entry> {
-    // The name comes behind twelve fields, and is absolute.
+    // The name comes behind all fields, and is absolute.
     let at = record.find(" /")?;
     let stat = parse_stat_line(&record[..at])?;
     Some(Entry { path: record[at + 1..].replacen("/./", "/", 1), stat })

@@ -296,7 +296,7 @@ impl GetUrl {
             ));
         }
         script.push_str("s=$(sha1sum <\"$t\"); m=$(md5sum <\"$t\"); n=$(wc -c <\"$t\")\n");
-        let same = stat.map(|before| ownership::script(path, before, after)).unwrap_or_default();
+        let same = stat.map(|before| ownership::script(&crate::module::Place::unknown(path), before, after)).unwrap_or_default();
         script.push_str(&format!(
             "if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r={}\n{same}else\n",
             // Owner and mode are a change too.
@@ -361,7 +361,7 @@ impl Module for GetUrl {
         plan.result.insert("url".into(), json!(self.url.0));
         plan.result.insert("dest".into(), json!(path));
         if let (true, Some(stat)) = (keep, stat) {
-            let outcome = put::attributes(state, &path, stat, &self.attributes());
+            let outcome = put::attributes(context, state, &path, stat, &self.attributes());
             plan.result.insert("msg".into(), json!("file already exists"));
             put::add_stat(&mut plan.result, outcome.stat.as_ref());
             plan.changes.extend(outcome.change);

@@ -293,6 +293,7 @@ impl Module for AuthorizedKey {
             let directory = path::parent(&path).to_owned();
             probes.extend([path::stat(&path), Probe::Content { path: real }, path::stat(&directory)]);
             probes.push(Probe::Stat { path: directory, follow: true });
+            probes.extend(path::above(&path));
         }
         probes
     }

@@ -134,7 +134,7 @@ impl Deploy<'_> {
         let fresh = made.contains_key(path::parent(path));
         let own = if fresh { None } else { state.stat(path, false)? };
         let (path, stat) = match own {
-            Some(stat) if stat.kind == FileKind::Link && self.follow => path::follow(state, path)?,
+            Some(stat) if stat.kind == FileKind::Link && self.follow => path::follow_to_write(context, state, path)?,
             own => (path.to_owned(), own),
         };
         if own.is_some() && !self.force {

@@ -175,7 +175,7 @@ impl Copy {
                 sum => sum? == Some(sha1.as_str()),
             };
             if same {
-                let outcome = put::attributes(state, &path, stat, &attributes);
+                let outcome = put::attributes(context, state, &path, stat, &attributes);
                 plan.changes.extend(outcome.change);
                 plan.diff.extend(outcome.diff);
                 plan.leaves.extend(outcome.leaves);

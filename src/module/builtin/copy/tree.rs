@@ -12,8 +12,8 @@ use super::{Copy, Deploy, Source, deploy};
 use crate::{
     fact::{FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Context, Failure, Mode, Plan, PlanError, Step,
-        builtin::file::make,
+        Change, Context, Failure, Mode, Place, Plan, PlanError, Step,
+        builtin::file::{link, make},
         local,
         ownership::{self, Attributes},
         path, put, quote,
@@ -109,7 +109,7 @@ impl Copy {
                 if own || source.is_some() {
                     // One that is there keeps its own mode.
                     let wanted = if own { attributes } else { Attributes { mode: None, ..attributes } };
-                    let outcome = put::attributes(state, path, stat, &wanted);
+                    let outcome = put::attributes(context, state, path, stat, &wanted);
                     plan.changes.extend(outcome.change);
                     plan.diff.extend(outcome.diff);
                     plan.leaves.extend(outcome.leaves);
@@ -140,7 +140,7 @@ impl Copy {
         let stat = if fresh { None } else { state.stat(path, false)? };
         let wanted = Attributes { mode: None, ..self.attributes() };
         if let Some(stat) = stat.filter(|s| s.target == target && s.kind == FileKind::Link && self.force.0) {
-            let outcome = put::attributes(state, path, stat, &wanted);
+            let outcome = put::attributes(context, state, path, stat, &wanted);
             plan.changes.extend(outcome.change);
             plan.diff.extend(outcome.diff);
             plan.leaves
@@ -157,12 +157,8 @@ impl Copy {
         let mut after = wanted.created(context, state, FileKind::Link, 0o777, None);
         target.clone_into(&mut after.target);
         after.size = target.len() as u64;
-        let word = quote(path);
-        let script = format!(
-            "rm -f -- {word}; ln -s -- {} {word} || exit 1\n{}",
-            quote(target),
-            ownership::script(path, &plain, &after)
-        );
+        let settle = |word: &str| ownership::script_for(word, &plain, &after, false);
+        let script = link(&Place::of(context, state, path), stat, &format!("-s -- {}", quote(target)), settle);
         plan.changes.push(Change::closed(
             format!("link {path} to {target}"),
             Step::Script(script),
