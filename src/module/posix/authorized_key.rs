@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fact::{FileKind, FileStat, Probe, Resource, State, UserEntry},
+    fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
     module::{
         Change, Content, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
         builtin::group::Presence,
@@ -358,7 +358,11 @@ impl Module for AuthorizedKey {
                 plan.diff.push(put::text_diff(&written, &place.path, before, Some(after.as_bytes())));
             }
             changes.extend(outcome.change);
-            plan.leaves.extend(outcome.leaves);
+            plan.leaves.extend(outcome.leaves.into_iter().map(|(probe, answer)| match answer {
+                // The account's numbers are known, whoever else has been asked.
+                Answer::Stat(Some(stat)) => (probe, Answer::Stat(Some(FileStat { uid, gid, ..stat }))),
+                answer => (probe, answer),
+            }));
         }
         plan.changes = changes;
         plan.result = result;

@@ -86,6 +86,7 @@ impl Copy {
     }
 
     /// One directory of the tree; `own` says that it gets the attributes even where it is there already.
+    #[allow(clippy::too_many_arguments)] // what is known of it, and what was planned before
     pub(super) fn tree_directory(
         &self,
         context: &Context<'_>,
