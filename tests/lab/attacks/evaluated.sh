@@ -109,8 +109,8 @@ for ((n = 0; n < variants; n++)); do unreached "a host's text does not run here:
 equal 'it is copied as it is' 2 "$(on h1 'cat /srv/said/copied /srv/said/rendered | grep -o "{{ lookup" | wc -l')"
 
 # What hosts tell of themselves.
-on h1 "mkdir -p /etc/ansible/facts.d; printf '{\"said\": \"{{ lookup('\"'\"'pipe'\"'\"', '\"'\"'touch $(REACHED fact)'\"'\"') }}\"}' >/etc/ansible/facts.d/own.fact; chmod 644 /etc/ansible/facts.d/own.fact
-       cp /proc/sys/kernel/hostname /srv/hostname; printf "{{7*7}}" >/proc/sys/kernel/hostname"
+on h1 "mkdir -p /etc/ansible/facts.d; printf '{\"said\": \"{{ lookup('\"'\"'pipe'\"'\"', '\"'\"'touch $(REACHED fact)'\"'\"') }}\"}' >/etc/ansible/facts.d/own.fact; chmod 644 /etc/ansible/facts.d/own.fact"
+on h1 'cp /proc/sys/kernel/hostname /srv/hostname; printf "{{7*7}}" >/proc/sys/kernel/hostname'
 play facts <<'END'
 - hosts: h1
   tasks:

@@ -88,18 +88,16 @@ on h1 'umount /srv/full'
 
 # ---- names that are no text
 on h1 'mkdir -p /srv/names/d; cd /srv/names; touch good d/good "$(printf "bad\\377")"; ln -s good "$(printf "l\\376")"'
-for task in 'find: {paths: /srv/names, recurse: true, hidden: true, file_type: any}' 'copy: {src: /srv/names, dest: /srv/copied, remote_src: true}' \
+for task in 'find: {paths: /srv/names, recurse: true, hidden: true, file_type: any}' 'find: {paths: /srv/names, contains: x}' 'copy: {src: /srv/names, dest: /srv/copied, remote_src: true}' \
     'assemble: {src: /srv/names, dest: /srv/assembled}' 'file: {path: /srv/names, state: directory, recurse: true, mode: "u=rwX,go=rX", owner: alice}'; do
     play names <<END
 - hosts: h1
   gather_facts: false
   tasks:
     - {${task}, register: r}
-    - {command: "echo matched {{ r.matched | default('-') }}"}
-    - {debug: {var: r.matched}}
 END
     case $status:${task%%:*} in
-        0:find) check 'a name that is no text is not left out: find' grep -qE '"?r.matched"?: 5' "$work/out" ;;
+        0:find) check 'a name that is no text is not left out, nor told as another: find' false ;;
         0:copy) equal 'a name that is no text is not left out: copy' 6 "$(on h1 'find /srv/copied | wc -l')" ;;
         0:file) equal 'a name that is no text is not left out: file' 0 "$(on h1 'find /srv/names ! -type l ! -user alice | wc -l')" ;;
         0:assemble) check 'a name that is no text is not left out: assemble' true ;;
