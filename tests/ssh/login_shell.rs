@@ -29,7 +29,8 @@ async fn any_login_shell_will_do() {
         let session = Session::connect(&target, &sshd.context()).await.expect(login_shell);
         let mut shell = session.shell(None).await.expect(login_shell);
         let odd = "it's \\ \"odd\" ! $HOME `x` %s\n";
-        let path = format!("/tmp/{} it's !odd\\n", user.name);
+        // A folder of its own: nothing is sent to where others can write.
+        let path = format!("{home}/it's !odd\\n");
         let upload = Upload { r#become: None, source: UploadSource::Bytes(odd.into()), path: &path, mode: 0o644 };
         session.upload(upload, |_| {}).await.unwrap_or_else(|error| panic!("{login_shell}: {error:?}"));
         assert_eq!(fs::read_to_string(&path).expect("file"), odd, "{login_shell}");
