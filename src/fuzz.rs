@@ -85,7 +85,11 @@ fn inventory_of(name: &str, data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Inventory::of_text(name, text) {
         Ok(inventory) => {
-            let _ = (inventory.warnings(), inventory.graph("all"), inventory.list_json(None));
+            let _ = inventory.warnings();
+            // A few bytes may name many hosts, which take their time to be written down.
+            if inventory.hosts().len() < 1000 {
+                let _ = (inventory.graph("all"), inventory.list_json(None));
+            }
         }
         Err(error) => shown(error),
     }
@@ -156,9 +160,8 @@ pub fn ssh_config(data: &[u8]) {
 
 /// The listing of an archive.
 pub fn archive(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
     for kind in [archive::Kind::Tar("-z"), archive::Kind::Zip] {
-        let _ = archive::members(kind, &text);
+        let _ = archive::members(kind, data);
     }
 }
 

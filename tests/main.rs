@@ -1,6 +1,12 @@
 //! All integration tests in one binary: linking once is faster, and a file that is not named here fails `listed`.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_macros, clippy::disallowed_methods)]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_macros,
+    clippy::disallowed_methods
+)]
 
 mod bad;
 mod cli;

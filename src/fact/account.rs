@@ -46,7 +46,10 @@ const LOOKUP: &str = r#"export LC_ALL=C
 n='
 '
 look() { # DATABASE NAME
-    if command -v getent >/dev/null; then getent "$1" "$2"; else
+    if command -v getent >/dev/null; then
+        # 2: there is none. With anything else nobody can tell.
+        getent "$1" "$2" || case $? in 2) return 2 ;; *) return 3 ;; esac
+    else
         while IFS= read -r l; do case $l in "$2":*) printf '%s\n' "$l"; return 0 ;; *:*:"$2":*) [ "$1" = shadow ] || { printf '%s\n' "$l"; return 0; } ;; esac; done <"/etc/$1"; return 2
     fi
 }
@@ -69,13 +72,13 @@ pub(super) fn user_script(names: &[&str]) -> String {
     format!(
         "{LOOKUP}set -- {}\nif {together}; then
 many $# getent shadow \"$@\" || for u; do printf '%s\\n' \"$(look shadow \"$u\" 2>/dev/null)\"; done
-many $# id -Gn \"$@\" || for u; do id -Gn \"$u\" 2>/dev/null || echo; done
+many $# id -Gn \"$@\" || for u; do printf '%s\\n' \"$(id -Gn \"$u\" 2>/dev/null)\"; done
 else
 k=$#
-for u; do if l=$(look passwd \"$u\"); then printf '%s\\n' \"$l\"; else l=; echo; fi; set -- \"$@\" \"${{l%%:*}}\"; done
+for u; do if l=$(look passwd \"$u\"); then printf '%s\\n' \"$l\"; else [ $? = 2 ] || exit 1; l=; echo; fi; set -- \"$@\" \"${{l%%:*}}\"; done
 shift $k
 for u; do if [ -n \"$u\" ]; then printf '%s\\n' \"$(look shadow \"$u\" 2>/dev/null)\"; else echo; fi; done
-for u; do if [ -n \"$u\" ]; then id -Gn \"$u\" 2>/dev/null || echo; else echo; fi; done
+for u; do if [ -n \"$u\" ]; then printf '%s\\n' \"$(id -Gn \"$u\" 2>/dev/null)\"; else echo; fi; done
 fi\n",
         words(names)
     )
@@ -124,7 +127,7 @@ fn parse_user(passwd: &str, shadow: &str, groups: &str) -> Option<Option<UserEnt
 /// Prints a line for each group, empty where unknown.
 pub(super) fn group_script(names: &[&str]) -> String {
     format!(
-        "{LOOKUP}set -- {}\nmany $# getent group \"$@\" || for g; do look group \"$g\" || echo; done\n",
+        "{LOOKUP}set -- {}\nmany $# getent group \"$@\" || for g; do look group \"$g\" || {{ [ $? = 2 ] && echo; }} || exit 1; done\n",
         words(names)
     )
 }

@@ -1,6 +1,10 @@
 //! Many probes, few scripts: one per subject, and one for each script probe.
 
-use super::{Algorithm, Answer, Probe, ScriptAnswer, account, checksum, content, kernel, package, setup, stat, unit};
+use super::{
+    Algorithm, Answer, Probe, ScriptAnswer, account, checksum, content, kernel, package, setup,
+    stat::{self, Found},
+    unit,
+};
 
 /// At most so many questions share one script, so that no command line grows without bound.
 const CHUNK: usize = 200;
@@ -117,24 +121,26 @@ impl Batch {
             return None;
         }
         Some(match self.subject {
-            Subject::Stat { follow } => wrap(stat::parse(follow, count, stdout)?, Answer::Stat),
-            Subject::Checksum(_) => wrap(checksum::parse(count, stdout)?, Answer::Checksum),
-            Subject::Content => wrap(content::parse(count, stdout)?, Answer::Content),
-            Subject::Package => {
-                let names: Vec<_> = self.probes.iter().map(name).collect();
-                wrap(package::parse(&names, stdout)?, Answer::Package)
-            }
+            Subject::Stat { follow } => told(stat::parse(follow, &self.names(), stdout, stderr)?, Answer::Stat),
+            Subject::Checksum(_) => told(checksum::parse(&self.names(), stdout, stderr)?, Answer::Checksum),
+            Subject::Content => told(content::parse(&self.names(), stdout, stderr)?, Answer::Content),
+            Subject::Package => wrap(package::parse(&self.names(), stdout)?, Answer::Package),
             Subject::Unit => wrap(unit::parse(count, stdout)?, Answer::Unit),
-            Subject::Kernel => {
-                let keys: Vec<_> = self.probes.iter().map(name).collect();
-                wrap(kernel::parse(&keys, stdout)?, Answer::Kernel)
-            }
+            Subject::Kernel => told(kernel::parse(&self.names(), stdout, stderr)?, Answer::Kernel),
             Subject::User => wrap(account::parse_users(count, stdout)?, Answer::User),
             Subject::Group => wrap(account::parse_groups(count, stdout)?, Answer::Group),
             Subject::Facts => vec![Answer::Facts(setup::parse(stdout)?)],
             Subject::Script => return None,
         })
     }
+
+    fn names(&self) -> Vec<&str> {
+        self.probes.iter().map(name).collect()
+    }
+}
+
+fn told<T>(found: Vec<Found<T>>, answer: fn(Option<T>) -> Answer) -> Vec<Answer> {
+    found.into_iter().map(|f| f.answer(answer)).collect()
 }
 
 fn wrap<T>(values: Vec<T>, answer: fn(T) -> Answer) -> Vec<Answer> {
@@ -143,7 +149,7 @@ fn wrap<T>(values: Vec<T>, answer: fn(T) -> Answer) -> Vec<Answer> {
 
 fn why(reply: Reply<'_>) -> String {
     let stderr = String::from_utf8_lossy(reply.stderr);
-    let stderr = stderr.trim();
+    let stderr = stat::other_words(&stderr);
     match reply.status {
         None => "the host did not finish answering".to_owned(),
         Some(_) if !stderr.is_empty() => stderr.to_owned(),

@@ -1,6 +1,6 @@
 //! Checksums of files: many files, one process per algorithm.
 
-use super::stat::existing;
+use super::stat::{Found, existing, found};
 
 /// A checksum that every host can compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,13 +46,13 @@ impl Algorithm {
     }
 }
 
-/// Prints `1` or `0` for each path (a readable regular file or not), then a checksum line for each `1`.
+/// Prints a flag for each path, then a checksum line for each `1`: a regular file that can be read.
 pub(super) fn script(algorithm: Algorithm, paths: &[&str]) -> String {
-    format!("{}\n[ $# = 0 ] || {} \"$@\"\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", paths), algorithm.command())
+    format!("{}\n[ $# = 0 ] || {} -- \"$@\"\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", paths), algorithm.command())
 }
 
 /// Parses what [`script`] printed, one entry per path.
-pub(super) fn parse(paths: usize, stdout: &[u8]) -> Option<Vec<Option<String>>> {
+pub(super) fn parse(paths: &[&str], stdout: &[u8], stderr: &[u8]) -> Option<Vec<Found<String>>> {
     let text = String::from_utf8_lossy(stdout);
     let (flags, sums) = text.split_once('\n')?;
     // A leading backslash says that the name behind it is escaped. Where names are not, as in busybox, one that holds
@@ -60,12 +60,6 @@ pub(super) fn parse(paths: usize, stdout: &[u8]) -> Option<Vec<Option<String>>> 
     let first = |line: &'_ str| line.trim_start_matches('\\').split([' ', '\t']).next().unwrap_or_default().to_owned();
     let is_sum = |word: &String| word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit());
     let mut sums = sums.lines().map(first).filter(is_sum);
-    let mut found = Vec::with_capacity(paths);
-    for flag in flags.chars() {
-        found.push(match flag {
-            '1' => Some(sums.next()?),
-            _ => None,
-        });
-    }
-    (found.len() == paths && sums.next().is_none()).then_some(found)
+    let all = found(paths, flags, stderr, |_| sums.next().map(Found::There))?;
+    sums.next().is_none().then_some(all)
 }

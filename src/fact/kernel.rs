@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::module::quote;
+use super::stat::{Found, existing, found};
 
 /// The file of a setting below `/proc/sys`.
 ///
@@ -24,24 +24,36 @@ pub fn path(key: &str) -> String {
     format!("/proc/sys/{swapped}")
 }
 
-/// Prints `PATH:LINE` for each line of each setting that can be read.
+/// Prints a flag for each setting, then `PATH:LINE` for each line of those that can be read.
 ///
 /// The kernel gives a setting to the first read alone, so a shell's own `read`, which takes byte after byte, gets only
 /// the first digit.
 pub(super) fn script(keys: &[&str]) -> String {
-    let paths: Vec<_> = keys.iter().map(|k| quote(&path(k)).into_owned()).collect();
-    format!("grep -s '' /dev/null {}\n:\n", paths.join(" "))
+    let paths: Vec<String> = keys.iter().map(|k| path(k)).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    format!("{}\n[ $# = 0 ] || grep '' /dev/null \"$@\"\n:\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", &paths))
 }
 
 /// Parses what [`script`] printed.
-pub(super) fn parse(keys: &[&str], stdout: &[u8]) -> Option<Vec<Option<String>>> {
+pub(super) fn parse(keys: &[&str], stdout: &[u8], stderr: &[u8]) -> Option<Vec<Found<String>>> {
     let text = String::from_utf8_lossy(stdout);
-    let value = |key: &&str| {
-        let start = format!("{}:", path(key));
+    let (flags, text) = text.split_once('\n')?;
+    let said = String::from_utf8_lossy(stderr);
+    let mut keys_left = keys.iter().zip(flags.bytes()).filter(|(_, flag)| *flag == b'1').map(|(key, _)| path(key));
+    let paths: Vec<String> = keys.iter().map(|k| path(k)).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    found(&paths, flags, stderr, |_| {
+        let path = keys_left.next()?;
+        let start = format!("{path}:");
         let lines: Vec<_> = text.lines().filter_map(|l| l.strip_prefix(&start)).collect();
-        (!lines.is_empty()).then(|| lines.join(" "))
-    };
-    Some(keys.iter().map(value).collect())
+        // An empty setting has no line, one that the kernel does not give has none either but is complained of.
+        let refused = said.lines().find_map(|l| l.split_once(&start).map(|(_, why)| why.trim().to_owned()));
+        Some(match refused.filter(|_| lines.is_empty()) {
+            Some(why) => Found::Unknown(format!("`{path}` cannot be read: {why}")),
+            None if lines.is_empty() => Found::Nothing,
+            None => Found::There(lines.join(" ")),
+        })
+    })
 }
 
 #[cfg(test)]
@@ -67,10 +79,9 @@ mod tests {
         let script = script(&keys);
         for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
             let Ok(output) = Command::new(shell[0]).args(&shell[1..]).arg("-c").arg(&script).output() else { continue };
-            let values = parse(&keys, &output.stdout).unwrap();
-            assert_eq!(values[0].as_deref(), Some("Linux"), "{shell:?}");
-            assert_eq!(values[1], None, "{shell:?}");
-            assert!(values[2].as_ref().is_some_and(|v| v.contains('\t')), "{shell:?}: {values:?}");
+            let values = parse(&keys, &output.stdout, &output.stderr).unwrap();
+            assert_eq!(values[..2], [Found::There("Linux".to_owned()), Found::Nothing], "{shell:?}");
+            assert!(matches!(&values[2], Found::There(v) if v.contains('\t')), "{shell:?}: {values:?}");
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn script(names: &[&str]) -> String {
     let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
     format!(
         "command -v dpkg-query >/dev/null || {{ echo 'dpkg-query is not there: this is no Debian' >&2; exit 9; }}\n\
-         dpkg-query -W -f '${{Package}}\\t${{Architecture}}\\t${{db:Status-Want}}\\t${{db:Status-Status}}\\t${{Version}}\\n' -- {} 2>/dev/null || [ $? = 1 ]\n",
+         dpkg-query -W -f '${{Package}}\\t${{Architecture}}\\t${{db:Status-Want}}\\t${{db:Status-Status}}\\t${{Version}}\\n' -- {} || [ $? = 1 ]\n",
         names.join(" ")
     )
 }

@@ -118,6 +118,9 @@ pub enum Answer {
     Facts(Json),
     /// To [`Probe::Api`].
     Api(Json),
+    /// To a question about a path: there can be nothing of that name, for this reason (something above it is no directory, its
+    /// links go in circles). Most modules take it for "nothing there".
+    Nowhere(String),
     /// The question could not be answered: why. A task that needs the answer fails with this text.
     Failed(String),
 }

@@ -38,6 +38,9 @@ pub struct FileStat {
     pub ctime: i64,
     /// Last access, in seconds since 1970.
     pub atime: i64,
+    /// The last changes of content and inode in words, `2026-01-31 09:00:00.123456789 +0000|…`: only so `stat` tells
+    /// fractions of a second everywhere. Empty where the path was foreseen and not read.
+    pub stamps: String,
     /// Inode number.
     pub inode: u64,
     /// Device number.
@@ -70,6 +73,7 @@ impl FileStat {
             mtime: 0,
             ctime: 0,
             atime: 0,
+            stamps: String::new(),
             inode: 0,
             device: 0,
             links: 1,
@@ -95,11 +99,11 @@ impl FileStat {
 }
 
 /// `stat -c` arguments, in an order that coreutils and busybox both know; names come last, they may be anything.
-pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %U %G";
+pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %y|%z|%U|%G";
 
-/// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints `1` or `0` for each.
+/// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints a flag for each: see [`filter`].
 pub(super) fn existing(test: &str, paths: &[&str]) -> String {
-    let mut script = String::from("set --");
+    let mut script = String::from("export LC_ALL=C; set --");
     for path in paths {
         script.push(' ');
         script.push_str(&quote(path));
@@ -109,24 +113,110 @@ pub(super) fn existing(test: &str, paths: &[&str]) -> String {
     script
 }
 
-/// Shell that keeps those of `$@` for which `test` holds and prints `1` or `0` for each.
+/// Stands on standard error before the reason of each path that is not there, and behind the last one.
+const MARK: char = '\u{1e}';
+
+/// Shell that keeps those of `$@` for which `test` holds and prints a flag for each: `1` it holds, `3` it is a file that may not
+/// be read, `2` it is something else, `0` nothing is there or that could not be told, `n` what stands above is no directory.
+///
+/// Why nothing is there is what opening it says, on standard error: no process is needed for that.
 fn filter(test: &str) -> String {
     format!(
-        "i=$#; while [ \"$i\" -gt 0 ]; do p=$1; shift; i=$((i-1)); if {test}; then printf 1; set -- \"$@\" \"$p\"; \
-         else printf 0; fi; done; echo"
+        "i=$#; m=; while [ \"$i\" -gt 0 ]; do p=$1; shift; i=$((i-1))\nif {test}; then printf 1; set -- \"$@\" \"$p\"\n\
+         elif [ -e \"$p\" ]; then if [ -f \"$p\" ] && [ ! -r \"$p\" ]; then printf 3; else printf 2; fi\n\
+         else m='\\036'; d=${{p%/*}}; while [ -n \"$d\" ] && [ ! -e \"$d\" ]; do d=${{d%/*}}; done\n\
+         if [ -z \"$d\" ] || [ -d \"$d\" ]; then printf 0; else printf n; fi; printf \"$m\" >&2; true <\"$p\"\n\
+         fi; done; echo; printf \"$m\" >&2"
     )
 }
 
-/// Prints `1` or `0` for each path, then a line for each `1`, then each one's real directory, then `1` or `0` for each
+/// What a flag of [`existing`] and what was said about it come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found<T> {
+    /// It is there, as asked.
+    There(T),
+    /// There is nothing, or something of another kind.
+    Nothing,
+    /// There can be nothing, for this reason.
+    Nowhere(String),
+    /// It could not be told, for this reason.
+    Unknown(String),
+}
+
+impl<T> Found<T> {
+    /// The answer to the probe.
+    pub(super) fn answer(self, answer: fn(Option<T>) -> super::Answer) -> super::Answer {
+        match self {
+            Found::There(value) => answer(Some(value)),
+            Found::Nothing => answer(None),
+            Found::Nowhere(why) => super::Answer::Nowhere(why),
+            Found::Unknown(why) => super::Answer::Failed(why),
+        }
+    }
+}
+
+/// Reads the flags that [`existing`] printed; `next` gives the values of those that are there, in their order.
+pub(super) fn found<T>(
+    paths: &[&str],
+    flags: &str,
+    stderr: &[u8],
+    mut next: impl FnMut(&str) -> Option<Found<T>>,
+) -> Option<Vec<Found<T>>> {
+    let stderr = String::from_utf8_lossy(stderr);
+    let missing = flags.bytes().filter(|f| matches!(f, b'0' | b'n')).count();
+    let mut reasons = stderr.split(MARK).skip(1);
+    // A name may hold the mark, or a file may have come meanwhile: then nobody knows what was said of which.
+    let clear = missing == 0 || stderr.matches(MARK).count() == missing + 1;
+    if flags.len() != paths.len() {
+        return None;
+    }
+    flags
+        .bytes()
+        .zip(paths)
+        .map(|(flag, path)| match flag {
+            b'1' => next(path),
+            b'2' => Some(Found::Nothing),
+            b'3' => Some(Found::Unknown(format!("`{path}` cannot be read: Permission denied"))),
+            b'0' | b'n' => {
+                let said = reasons.next().filter(|_| clear).unwrap_or_default().trim();
+                Some(reason(path, flag == b'n', said))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What a shell said when it could not open a path.
+fn reason<T>(path: &str, no_directory: bool, said: &str) -> Found<T> {
+    let why = said.rsplit(": ").next().unwrap_or_default();
+    let is = |text: &str| why.to_ascii_lowercase().contains(text);
+    match why {
+        _ if no_directory => Found::Nowhere("Not a directory".to_owned()),
+        _ if is("no such file") => Found::Nothing,
+        _ if is("levels of symbolic") || is("link loop") => {
+            Found::Nowhere("Too many levels of symbolic links".to_owned())
+        }
+        _ if is("not a directory") || is("too long") => Found::Nowhere(why.to_owned()),
+        "" => Found::Unknown(format!("whether `{path}` is there could not be told")),
+        why => Found::Unknown(format!("whether `{path}` is there could not be told: {why}")),
+    }
+}
+
+/// What was said on standard error apart from the reasons of [`existing`].
+pub(super) fn other_words(stderr: &str) -> &str {
+    stderr.rsplit(MARK).next().unwrap_or_default().trim()
+}
+
+/// Prints a flag for each path, then a line for each `1`, then each one's real directory, then `1` or another flag for each
 /// (a link or not), then the links' targets: plain ones, unless one of them holds a newline.
 pub(super) fn script(follow: bool, paths: &[&str]) -> String {
     let test = if follow { "[ -e \"$p\" ]" } else { "[ -e \"$p\" ] || [ -L \"$p\" ]" };
     let flag = if follow { "-L " } else { "" };
     let targets = if follow { String::new() } else { targets() };
     format!(
-        "export LC_ALL=C\n{}\n[ $# = 0 ] || stat {flag}-c '{FORMAT}' \"$@\" || exit 1\n\
-         o=$PWD; n='\n'; for p; do d=${{p%/*}}; if cd -P \"${{d:-/}}\" 2>/dev/null; then case $PWD in *\"$n\"*) echo ;; *) printf '%s\\n' \"$PWD\" ;; esac; \
-         else echo; fi; cd \"$o\"; done\n{targets}",
+        "{}\n[ $# = 0 ] || stat {flag}-c '{FORMAT}' -- \"$@\" || exit 1\n\
+         n='\n'; for p; do d=${{p%/*}}; if cd -P -- \"${{d:-/}}\" 2>/dev/null; then case $PWD in *\"$n\"*) echo ;; *) printf '%s\\n' \"$PWD\" ;; esac; \
+         else echo; fi; done\n{targets}",
         existing(test, paths)
     )
 }
@@ -135,48 +225,61 @@ pub(super) fn script(follow: bool, paths: &[&str]) -> String {
 fn targets() -> String {
     format!(
         "{}\nk=$#; lines() {{ set -f; IFS=$n; set -- $t; unset IFS; set +f; [ $# = \"$k\" ]; }}\n\
-         if [ $k = 0 ]; then :; elif t=$(readlink \"$@\" 2>/dev/null) && lines; then printf 'plain\\n%s\\n' \"$t\"; \
-         else echo base64; for p; do readlink \"$p\" | base64 | tr -d '\\n'; echo; done; fi\n",
-        filter("[ -L \"$p\" ]")
+         if [ $k = 0 ]; then :; elif t=$(readlink -- \"$@\" 2>/dev/null) && lines; then printf 'plain\\n%s\\n' \"$t\"; \
+         else echo base64; for p; do readlink -- \"$p\" | base64 | tr -d '\\n'; echo; done; fi\n",
+        links()
     )
 }
 
+/// Keeps the links of `$@`.
+fn links() -> &'static str {
+    "i=$#; while [ \"$i\" -gt 0 ]; do p=$1; shift; i=$((i-1)); if [ -L \"$p\" ]; then printf 1; set -- \"$@\" \"$p\"; \
+     else printf 0; fi; done; echo"
+}
+
 /// Parses what [`script`] printed, one entry per path.
-pub(super) fn parse(follow: bool, paths: usize, stdout: &[u8]) -> Option<Vec<Option<FileStat>>> {
+pub(super) fn parse(follow: bool, paths: &[&str], stdout: &[u8], stderr: &[u8]) -> Option<Vec<Found<FileStat>>> {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let text = String::from_utf8_lossy(stdout);
-    let mut lines = text.split('\n');
-    let flags = lines.next()?;
-    let count = flags.chars().filter(|c| *c == '1').count();
-    let mut found: Vec<FileStat> = Vec::with_capacity(count);
+    let mut lines = stdout.split(|b| *b == b'\n');
+    let flags = std::str::from_utf8(lines.next()?).ok()?;
+    let count = flags.bytes().filter(|c| *c == b'1').count();
+    let mut stats: Vec<FileStat> = Vec::with_capacity(count);
     for _ in 0..count {
-        found.push(parse_line(lines.next()?)?);
+        stats.push(parse_line(&String::from_utf8_lossy(lines.next()?))?);
     }
-    for stat in &mut found {
-        lines.next()?.clone_into(&mut stat.real_parent);
+    for stat in &mut stats {
+        std::str::from_utf8(lines.next()?).unwrap_or_default().clone_into(&mut stat.real_parent);
     }
+    // Where a link leads that no text can tell.
+    let mut untold = vec![false; count];
     if !follow {
         let links = lines.next()?;
-        let links: Vec<_> =
-            found.iter_mut().zip(links.chars()).filter(|(_, is)| *is == '1').map(|(stat, _)| stat).collect();
-        let plain = !links.is_empty() && lines.next()? == "plain";
-        for link in links {
+        let places: Vec<usize> = links.iter().enumerate().filter(|(_, is)| **is == b'1').map(|(at, _)| at).collect();
+        let plain = !places.is_empty() && lines.next()? == b"plain";
+        for at in places {
             let line = lines.next()?;
-            link.target = if plain {
-                line.to_owned()
-            } else {
-                String::from_utf8_lossy(&STANDARD.decode(line).ok()?).trim_end_matches('\n').to_owned()
-            };
+            let mut target = if plain { line.to_vec() } else { STANDARD.decode(line).ok()? };
+            if !plain && target.ends_with(b"\n") {
+                target.pop();
+            }
+            match String::from_utf8(target) {
+                Ok(target) => stats.get_mut(at)?.target = target,
+                Err(_) => *untold.get_mut(at)? = true,
+            }
         }
     }
-    let mut found = found.into_iter();
-    let all: Vec<_> = flags.chars().map(|c| if c == '1' { found.next() } else { None }).collect();
-    (all.len() == paths).then_some(all)
+    let mut stats = stats.into_iter().zip(untold);
+    found(paths, flags, stderr, |path| {
+        Some(match stats.next()? {
+            (_, true) => Found::Unknown(format!("`{path}` is a link whose target is no UTF-8 text")),
+            (stat, false) => Found::There(stat),
+        })
+    })
 }
 
 /// Reads one line in [`FORMAT`].
 pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
-    let mut fields = line.split(' ');
+    let mut fields = line.splitn(11, ' ');
     let raw_mode = u32::from_str_radix(fields.next()?, 16).ok()?;
     let kind = match raw_mode & 0o170_000 {
         0o100_000 => FileKind::File,
@@ -189,22 +292,78 @@ pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
     let (mtime, ctime, atime) = (number()?, number()?, number()?);
     let (inode, device, links) =
         (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let [changed, moved, owner, group] = fields.next()?.split('|').collect::<Vec<_>>()[..] else { return None };
     let name = |name: &str, id: i64| if name == "UNKNOWN" { id.to_string() } else { name.to_owned() };
     Some(FileStat {
         kind,
         raw_mode,
         uid: u32::try_from(uid).ok()?,
         gid: u32::try_from(gid).ok()?,
-        owner: name(fields.next()?, uid),
-        group: name(fields.next()?, gid),
+        owner: name(owner, uid),
+        group: name(group, gid),
         size: u64::try_from(size).ok()?,
         mtime,
         ctime,
         atime,
+        stamps: format!("{changed}|{moved}"),
         inode,
         device,
         links,
         target: String::new(),
         real_parent: String::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+    #[test]
+    fn what_could_not_be_told_is_not_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        for name in ["closed", "open"] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(&format!("{name}/f")), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("loop", path("loop")).unwrap();
+        fs::set_permissions(path("open/f"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(path("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+        let paths = ["open", "gone", "gone/x\ny", "open/f/x", "closed/f", "loop/x"].map(path);
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
+            let ask = |script: String| {
+                // As nobody where this is root, who may see everything.
+                let mut command = Command::new("setpriv");
+                command
+                    .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+                    .args(shell)
+                    .args(["-c", &script]);
+                command.current_dir("/").output()
+            };
+            let Ok(output) = ask(script(false, &paths)) else { return };
+            if !output.status.success() {
+                // No root, or no such shell.
+                continue;
+            }
+            let found = parse(false, &paths, &output.stdout, &output.stderr).unwrap();
+            assert!(matches!(found[0], Found::There(_)), "{shell:?} {found:?}");
+            assert_eq!(found[1..3], [Found::Nothing, Found::Nothing], "{shell:?}");
+            assert!(matches!(&found[3], Found::Nowhere(why) if why == "Not a directory"), "{shell:?} {found:?}");
+            assert!(
+                matches!(&found[4], Found::Unknown(why) if why.contains("Permission denied")),
+                "{shell:?} {found:?}"
+            );
+            assert!(!matches!(&found[5], Found::There(_)), "{shell:?} {found:?}");
+            let secret = path("open/f");
+            let output = ask(super::super::content::script(&[&secret])).unwrap();
+            let found = super::super::content::parse(&[&secret], &output.stdout, &output.stderr).unwrap();
+            assert!(
+                matches!(&found[0], Found::Unknown(why) if why.contains("Permission denied")),
+                "{shell:?} {found:?}"
+            );
+        }
+    }
 }

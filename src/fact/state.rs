@@ -395,6 +395,7 @@ impl State {
     pub fn stat(&self, path: &str, follow: bool) -> Result<Option<&FileStat>, Missing> {
         match self.get(&Probe::Stat { path: path.to_owned(), follow })? {
             Answer::Stat(stat) => Ok(stat.as_ref()),
+            Answer::Nowhere(_) => Ok(None),
             other => Err(mismatch(other)),
         }
     }
@@ -403,6 +404,7 @@ impl State {
     pub fn checksum(&self, path: &str, algorithm: Algorithm) -> Result<Option<&str>, Missing> {
         match self.get(&Probe::Checksum { path: path.to_owned(), algorithm })? {
             Answer::Checksum(sum) => Ok(sum.as_deref()),
+            Answer::Nowhere(_) => Ok(None),
             other => Err(mismatch(other)),
         }
     }
@@ -411,6 +413,7 @@ impl State {
     pub fn content(&self, path: &str) -> Result<Option<&[u8]>, Missing> {
         match self.get(&Probe::Content { path: path.to_owned() })? {
             Answer::Content(bytes) => Ok(bytes.as_deref()),
+            Answer::Nowhere(_) => Ok(None),
             other => Err(mismatch(other)),
         }
     }

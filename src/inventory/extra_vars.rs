@@ -26,6 +26,10 @@ pub fn parse_extra_vars<S: AsRef<str>>(arguments: &[S]) -> Result<Vars, Inventor
 pub fn file_vars(path: &Path) -> Result<Vars, InventoryError> {
     let mut vars = Vars::new();
     folder::merge(&yaml::load(path)?, &mut vars)?;
+    // What a host says is data: nothing in it is a template.
+    if yaml::origin::was_written(path) {
+        vars.values_mut().for_each(|value| *value = value.to_json().into());
+    }
     Ok(vars)
 }
 

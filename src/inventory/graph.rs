@@ -28,7 +28,7 @@ enum State {
     Done,
 }
 
-/// Walks down without recursion: groups may be nested thousands deep.
+/// Walks down without recursion: the depth is judged behind this.
 fn visit(start: usize, children: &[Vec<usize>], state: &mut [State], order: &mut Vec<usize>) -> Result<(), Vec<usize>> {
     if state[start] != State::New {
         return Ok(());

@@ -121,6 +121,7 @@ impl Reader<'_> {
         }
         let Some((name, assignments)) = split.words.split_first() else { return Ok(()) };
         let (names, port) = self.names(line, name)?;
+        self.inventory.count_names(names.len(), &line.span(name.start, name.end))?;
         let mut vars: Vec<(&str, Span, Arc<Node>)> = Vec::new();
         for word in assignments {
             let span = line.span(word.start, word.end);

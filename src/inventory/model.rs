@@ -18,6 +18,13 @@ pub(super) const UNGROUPED: &str = "ungrouped";
 /// Names that mean this machine even when no inventory names them.
 pub const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
+/// How deep groups may be nested.
+const MAX_DEPTH: usize = 100;
+/// How many hosts the names of all inventories may stand for, and how often hosts and groups may be inside of groups: far more
+/// than anybody has, few enough to be read within seconds.
+const MAX_NAMES: usize = 500_000;
+const MAX_MEMBERSHIPS: usize = 5_000_000;
+
 /// One host.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
@@ -70,6 +77,8 @@ pub struct Inventory {
     pub(super) playbook_folders: HashMap<PathBuf, usize>,
     pub(super) warnings: Warnings,
     pub(super) groups_map: OnceLock<Arc<IndexMap<String, Vec<String>>>>,
+    /// How many hosts the names read so far stand for.
+    named: usize,
 }
 
 impl Default for Inventory {
@@ -82,6 +91,7 @@ impl Default for Inventory {
             playbook_folders: HashMap::new(),
             warnings: Warnings::default(),
             groups_map: OnceLock::new(),
+            named: 0,
         };
         inventory.ensure_group(ALL, None);
         inventory.ensure_group(UNGROUPED, None);
@@ -237,15 +247,23 @@ impl Inventory {
             self.link(ALL, &root, None);
         }
         let order = super::graph::sort(&self.groups)?;
-        let lineages = self.depths_and_ancestors(&order);
+        let lineages = self.depths_and_ancestors(&order)?;
+        let mut memberships = 0_usize;
         for at in 0..self.hosts.len() {
-            self.settle(at, &lineages);
+            memberships = memberships.saturating_add(self.settle(at, &lineages));
+            if memberships > MAX_MEMBERSHIPS {
+                return Err(self.too_many_memberships(at));
+            }
         }
         Ok(())
     }
 
     /// Computes the depth of every group and, by its index, the group itself and all groups it is inside of but `all`.
-    fn depths_and_ancestors(&mut self, order: &[usize]) -> Vec<Vec<usize>> {
+    ///
+    /// # Errors
+    /// When groups are nested so deeply, or are in so many others, that nobody means it.
+    fn depths_and_ancestors(&mut self, order: &[usize]) -> Result<Vec<Vec<usize>>, InventoryError> {
+        let mut memberships = 0_usize;
         let mut ancestors: Vec<Vec<usize>> = vec![Vec::new(); self.groups.len()];
         for at in order {
             let Some((name, group)) = self.groups.get_index(*at) else { continue };
@@ -255,17 +273,50 @@ impl Inventory {
             if name != ALL {
                 all.insert(*at);
             }
+            memberships = memberships.saturating_add(all.len());
+            if depth.is_some_and(|depth| depth > MAX_DEPTH) || memberships > MAX_MEMBERSHIPS {
+                let message = match depth {
+                    Some(depth) if depth > MAX_DEPTH => format!("groups are nested more than {MAX_DEPTH} levels deep"),
+                    _ => format!("groups are inside of each other in more than {MAX_MEMBERSHIPS} ways"),
+                };
+                let span = group.span.clone().unwrap_or_else(|| Span::whole(&Source::new("group_by", "")));
+                let help = "nest fewer groups, or name the hosts in the outer ones".into();
+                return Err(InventoryError::Structure { message, span, help });
+            }
             ancestors[*at] = all.into_iter().collect();
             if let Some((_, group)) = self.groups.get_index_mut(*at) {
                 group.depth = depth.unwrap_or(0);
             }
         }
-        ancestors
+        Ok(ancestors)
     }
 
-    /// Finds the groups of one host, and puts it into `ungrouped` or takes it out.
-    fn settle(&mut self, at: usize, ancestors: &[Vec<usize>]) {
-        let Some((name, host)) = self.hosts.get_index_mut(at) else { return };
+    /// Counts the hosts that a name stands for, so that a few short lines do not become millions of hosts.
+    ///
+    /// # Errors
+    /// When all names together stand for too many.
+    pub(super) fn count_names(&mut self, names: usize, span: &Span) -> Result<(), InventoryError> {
+        self.named = self.named.saturating_add(names);
+        if self.named <= MAX_NAMES {
+            return Ok(());
+        }
+        let message = format!("the names up to here stand for more than {MAX_NAMES} hosts");
+        let help = "check the ends of the ranges".into();
+        Err(InventoryError::Structure { message, span: span.clone(), help })
+    }
+
+    fn too_many_memberships(&self, at: usize) -> InventoryError {
+        let span = self.hosts.get_index(at).and_then(|(_, host)| host.span.clone());
+        InventoryError::Structure {
+            message: format!("the hosts up to here are in groups more than {MAX_MEMBERSHIPS} times"),
+            span: span.unwrap_or_else(|| Span::whole(&Source::new("group_by", ""))),
+            help: "put fewer hosts into fewer groups".into(),
+        }
+    }
+
+    /// Finds the groups of one host, and puts it into `ungrouped` or takes it out; returns how many groups these are.
+    fn settle(&mut self, at: usize, ancestors: &[Vec<usize>]) -> usize {
+        let Some((name, host)) = self.hosts.get_index_mut(at) else { return 0 };
         let grouped = host.groups.iter().any(|g| g != ALL && g != UNGROUPED);
         let name = name.clone();
         if grouped {
@@ -279,15 +330,17 @@ impl Inventory {
         {
             group.hosts.insert(name);
         }
-        let Some((_, host)) = self.hosts.get_index(at) else { return };
+        let Some((_, host)) = self.hosts.get_index(at) else { return 0 };
         let direct = host.groups.iter().filter_map(|g| self.groups.get_index_of(g));
         let all: IndexSet<usize> = direct.flat_map(|g| ancestors.get(g).into_iter().flatten().copied()).collect();
         let mut lineage: Vec<usize> = all.into_iter().collect();
         let key = |at: &usize| self.groups.get_index(*at).map(|(_, g)| (g.depth, g.priority, g.name.as_str()));
         lineage.sort_by(|a, b| key(a).cmp(&key(b)));
+        let count = lineage.len();
         if let Some((_, host)) = self.hosts.get_index_mut(at) {
             host.lineage = lineage;
         }
+        count
     }
 }
 
@@ -313,4 +366,32 @@ fn implicit_localhost(name: &str) -> Host {
     let span = Span::whole(&Source::new("implicit localhost", ""));
     let vars = Vars::from_iter([("ansible_connection".to_owned(), Node::text("local", span).into())]);
     Host { name: name.into(), vars: Arc::new(vars), implicit: true, ..Host::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Inventory::of_text("hosts.ini", text).map(|i| i.hosts().len()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn short_texts_do_not_become_more_than_a_machine_can_hold() {
+        let ranges: String = (0..10).map(|n| format!("h[1:99999] a{n}=1\n")).collect();
+        assert_eq!(refused(&ranges), "the names up to here stand for more than 500000 hosts");
+        let mut chain = String::new();
+        (0..20_000).for_each(|n| writeln!(chain, "[g{n}:children]\ng{}", n + 1).unwrap());
+        assert_eq!(refused(&format!("{chain}[g20000]\nh\n")), "groups are nested more than 100 levels deep");
+        let all = |groups: std::ops::Range<usize>| groups.map(|n| format!("g{n}\n")).collect::<String>();
+        // Each group is inside of all those before it.
+        let nested: String = (0..90).map(|n| format!("[g{n}:children]\n{}", all(n + 1..91))).collect();
+        let inventory = Inventory::of_text("hosts.ini", &format!("{nested}[g90]\nh\n")).unwrap();
+        let tree = inventory.graph("all").unwrap();
+        assert!(tree.ends_with("too many ways to show each") && tree.lines().count() < 250_000);
+        let wide = format!("{nested}[g90]\nh[1:99999]\n");
+        assert_eq!(refused(&wide), "the hosts up to here are in groups more than 5000000 times");
+    }
 }

@@ -166,7 +166,7 @@ impl Subscript {
                 hosts.get(at).map(|host| vec![*host])
             }
             Subscript::Range(from, to) => {
-                let to = to.map_or(hosts.len(), |to| (to + 1).min(hosts.len()));
+                let to = to.map_or(hosts.len(), |to| to.saturating_add(1).min(hosts.len()));
                 Some(hosts.get(from..to).unwrap_or_default().to_vec())
             }
         }

@@ -6,6 +6,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Inventory, Vars};
 
+/// So many lines a tree has at most: a group that is inside of many others stands below each of them.
+const MAX_LINES: usize = 200_000;
+
 /// Variables that say where a host comes from; they are not printed.
 const INTERNAL: [&str; 2] = ["inventory_file", "inventory_dir"];
 
@@ -15,11 +18,14 @@ impl Inventory {
         let mut lines = Vec::new();
         self.groups.get(group)?;
         self.branch(group, 0, &mut lines);
+        if lines.len() > MAX_LINES {
+            lines.push("… and more: the groups are inside of each other in too many ways to show each".to_owned());
+        }
         Some(lines.join("\n"))
     }
 
     fn branch(&self, name: &str, depth: usize, lines: &mut Vec<String>) {
-        let Some(group) = self.groups.get(name) else { return };
+        let Some(group) = self.groups.get(name).filter(|_| lines.len() <= MAX_LINES) else { return };
         let line = |text: String, depth: usize| match depth {
             0 => text,
             _ => format!("{}--{text}", "  |".repeat(depth)),

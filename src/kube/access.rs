@@ -8,7 +8,10 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Uri;
-use kube::{Config, config::AuthInfo};
+use kube::{
+    Config,
+    config::{AuthInfo, Cluster, ExecAuthCluster},
+};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use serde_json::{Map, Value as Json, json};
 
@@ -127,9 +130,25 @@ impl Source<'_> {
                      on this machine. Use a user with a certificate or a token, or let the task run on localhost with a kubeconfig of your own"
                 ));
             }
-            known.insert(field.into(), with_cluster(field, value, cluster));
+            known.insert(field.into(), value.clone());
         }
-        serde_json::from_value(Json::Object(known)).map_err(|e| format!("the user `{name}`: {e}"))
+        let mut auth: AuthInfo =
+            serde_json::from_value(Json::Object(known)).map_err(|e| format!("the user `{name}`: {e}"))?;
+        if let Some(plugin) = auth.exec.as_mut().filter(|p| p.provide_cluster_info) {
+            plugin.cluster = Some(self.told(cluster).await?);
+        }
+        Ok(auth)
+    }
+
+    /// What a plugin that asks for it is told of the cluster.
+    async fn told(&self, fields: &Map<String, Json>) -> Result<ExecAuthCluster, String> {
+        let mut fields = fields.clone();
+        if let Some(authority) = self.data(&fields, "certificate-authority").await? {
+            fields.remove("certificate-authority");
+            fields.insert("certificate-authority-data".into(), json!(STANDARD.encode(authority)));
+        }
+        let cluster: Cluster = serde_json::from_value(Json::Object(fields)).map_err(|e| e.to_string())?;
+        ExecAuthCluster::try_from(&cluster).map_err(|e| e.to_string())
     }
 
     /// What a field holds, in its `-data` form or in the file that it names.
@@ -151,17 +170,6 @@ impl Source<'_> {
         let file = if name.starts_with('/') { name.to_owned() } else { format!("{folder}/{name}") };
         self.transport.read(&file).await.map_err(|e| format!("cannot read {file}, which it names: {e}"))
     }
-}
-
-/// A plugin that asks for it is told of the cluster.
-fn with_cluster(field: &str, value: &Json, cluster: &Map<String, Json>) -> Json {
-    let mut value = value.clone();
-    if field == "exec" && value.get("provideClusterInfo").and_then(Json::as_bool) == Some(true) {
-        if let Some(map) = value.as_object_mut() {
-            map.insert("cluster".into(), Json::Object(cluster.clone()));
-        }
-    }
-    value
 }
 
 /// The API server's address.
@@ -284,6 +292,9 @@ mod tests {
         let own = config(true, CLUSTER, &plugins[0], &[]).await.unwrap();
         let _ = own.auth_layer();
         assert!(mark.exists());
+        let asks = "exec: {apiVersion: client.authentication.k8s.io/v1, command: 'true', provideClusterInfo: true}";
+        let told = config(true, CLUSTER, asks, &[]).await.unwrap().auth_info.exec.unwrap().cluster.unwrap();
+        assert_eq!(told.server.as_deref(), Some("https://192.0.2.1:6443"));
     }
 
     #[tokio::test]

@@ -87,9 +87,7 @@ impl Connections {
         if let Some(client) = clients.get(&key) {
             return Ok((client.clone(), false));
         }
-        let client = tokio::time::timeout(CONNECT, connect(transport, query));
-        let client =
-            client.await.unwrap_or_else(|_| Err(format!("no API server answered within {} s", CONNECT.as_secs())))?;
+        let client = connect(transport, query).await?;
         clients.insert(key, client.clone());
         Ok((client, true))
     }
@@ -122,16 +120,21 @@ async fn connect(transport: &dyn Transport, query: &ApiQuery) -> Result<Client, 
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = uri.port_u16().unwrap_or(443);
     let unreachable = |why: String| format!("cannot reach the API server at {host}:{port}: {why}");
-    let stream = transport.connect(&host, port).await.map_err(unreachable)?;
+    // A plugin of the workstation's own kubeconfig may ask a person here; only the network is given a limit of time.
     let mut tls = config.rustls_client_config().map_err(|e| unreachable(e.to_string()))?;
     tls.alpn_protocols = vec![b"h2".to_vec()];
     let name = config.tls_server_name.clone().unwrap_or_else(|| host.clone());
     let name = rustls::pki_types::ServerName::try_from(name).map_err(|e| unreachable(e.to_string()))?;
-    let stream =
-        TlsConnector::from(Arc::new(tls)).connect(name, stream).await.map_err(|e| unreachable(e.to_string()))?;
-    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .map_err(|e| unreachable(e.to_string()))?;
+    let opening = async {
+        let stream = transport.connect(&host, port).await?;
+        let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await.map_err(|e| e.to_string())?;
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .map_err(|e| e.to_string())
+    };
+    let opened = tokio::time::timeout(CONNECT, opening).await;
+    let opened = opened.unwrap_or_else(|_| Err(format!("there was no answer within {} s", CONNECT.as_secs())));
+    let (sender, connection) = opened.map_err(unreachable)?;
     // It ends when the last sender is dropped or the server closes it.
     tokio::spawn(connection);
     let service = H2 { sender, base: uri };

@@ -32,6 +32,9 @@ impl TextFile {
     pub fn read(state: &State, named: &str) -> Result<TextFile, PlanError> {
         let (path, stat) = real(state, named)?;
         let text = match state.content(named)? {
+            None if stat.is_some_and(|s| s.kind != FileKind::File) => {
+                return Err(Failure::new(format!("`{named}` is no regular file, it is left alone")).into());
+            }
             None => None,
             Some(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => Some(text.to_owned()),

@@ -23,6 +23,7 @@ pub mod put;
 mod quote;
 pub mod regexp;
 mod registry;
+pub mod settle;
 pub mod textfile;
 pub mod tree;
 pub(crate) mod whole_file;

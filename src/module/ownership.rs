@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Context, Diff, Failure, Mode, Ownership, Text, path, quote};
+use super::{Context, Diff, Failure, Mode, Ownership, Place, Text, path, quote, settle};
 use crate::fact::{Answer, FileKind, FileStat, Probe, Resource, State};
 
 /// Owner, group and mode as a task asks for them; `None` leaves them as they are.
@@ -148,9 +148,9 @@ fn group_of(state: &State, name: &str) -> (String, u32) {
     }
 }
 
-/// The shell lines that turn owner, group and mode of `path` from `before` into `after`.
-pub fn script(path: &str, before: &FileStat, after: &FileStat) -> String {
-    script_for(&quote(path), before, after, false)
+/// The shell lines that turn owner, group and mode of what is at `place` from `before` into `after`.
+pub fn script(place: &Place, before: &FileStat, after: &FileStat) -> String {
+    settle::at(place, before, |word| script_for(word, before, after, false))
 }
 
 /// The same for a path that is a shell word already (`"$d"`). `all` sets each attribute that could differ.
@@ -236,7 +236,8 @@ pub fn result(stat: &FileStat) -> Map<String, Json> {
         ("group".to_owned(), json!(stat.group)),
         ("uid".to_owned(), json!(stat.uid)),
         ("gid".to_owned(), json!(stat.gid)),
-        ("mode".to_owned(), json!(octal(stat.permissions()))),
+        // With a nought in front however long it is, as Ansible's file modules have it; `stat` has not.
+        ("mode".to_owned(), json!(format!("0{:03o}", stat.permissions()))),
         ("state".to_owned(), json!(state)),
     ]);
     // Nobody knows the size of a directory before its file system has made it.
@@ -270,8 +271,8 @@ mod tests {
         let wanted = Attributes { owner: Some("0"), group: Some("adm"), mode: Some(&mode) };
         let after = wanted.applied(&State::default(), &before);
         assert_eq!((after.owner.as_str(), after.group.as_str(), after.permissions()), ("root", "adm", 0o744));
-        assert_eq!(script("/x", &before, &after), "chgrp -- adm /x || exit 1\nchmod 0744 /x || exit 1\n");
-        assert_eq!(script("/x", &after, &after), "");
+        assert_eq!(script_for("/x", &before, &after, false), "chgrp -- adm /x || exit 1\nchmod 0744 /x || exit 1\n");
+        assert_eq!(script_for("/x", &after, &after, false), "");
     }
 
     #[test]
@@ -290,6 +291,6 @@ mod tests {
         assert_eq!(wanted.applied(&State::default(), &before).permissions(), 0o755);
         wanted.mode = Some(&mode);
         let after = wanted.applied(&State::default(), &before);
-        assert!(script("/x", &before, &after).contains("chmod 4755"));
+        assert!(script_for("/x", &before, &after, false).contains("chmod 4755"));
     }
 }

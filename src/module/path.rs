@@ -1,6 +1,6 @@
 //! Paths on the host: made absolute, taken apart, links followed.
 
-use super::Context;
+use super::{Context, Failure, PlanError};
 use crate::fact::{FileKind, FileStat, Missing, Probe, State};
 
 /// How many links in a row are followed before a loop is assumed, as Linux has it.
@@ -96,6 +96,51 @@ pub fn follow<'s>(state: &'s State, path: &str) -> Result<(String, Option<&'s Fi
         }
     }
     Err(Missing::Failed(format!("`{path}` is a link that leads back to itself")))
+}
+
+/// As [`follow`], for who is about to write there: a link of another user's is followed to what is that user's only.
+///
+/// Linux does the same in directories like `/tmp` (`fs.protected_symlinks`). Otherwise who owns a home could have root write
+/// anywhere.
+///
+/// # Errors
+/// As [`follow`], or where the link is not to be trusted.
+pub fn follow_to_write<'s>(
+    context: &Context<'_>,
+    state: &'s State,
+    path: &str,
+) -> Result<(String, Option<&'s FileStat>), PlanError> {
+    let (end, stat) = follow(state, path)?;
+    let mut at = path.to_owned();
+    for _ in 0..LINKS {
+        let Some(link) = state.stat(&at, false)?.filter(|s| s.kind == FileKind::Link) else { break };
+        if !trusts(context, state, link) {
+            let owner = match stat {
+                Some(stat) => Some(stat.uid),
+                None => state.stat(parent(&end), true)?.map(|stat| stat.uid),
+            };
+            if owner != Some(link.uid) {
+                return Err(untrusted(&at, link, &end, stat).into());
+            }
+        }
+        at = resolve(&at, &link.target);
+    }
+    Ok((end, stat))
+}
+
+/// Whether a link was made by root or by the user who acts.
+pub fn trusts(context: &Context<'_>, state: &State, link: &FileStat) -> bool {
+    link.uid == 0 || state.user(context.user).ok().flatten().is_some_and(|own| own.uid == link.uid)
+}
+
+/// Why a link is not followed.
+pub fn untrusted(link: &str, stat: &FileStat, end: &str, there: Option<&FileStat>) -> Failure {
+    let of = there.map_or_else(|| "is not that user's".to_owned(), |there| format!("belongs to {}", there.owner));
+    Failure::new(format!(
+        "the link `{link}` belongs to {} and leads to `{end}`, which {of}: it is not followed",
+        stat.owner
+    ))
+    .help(format!("name `{end}` itself if that is meant, or give the link to root: `chown -h root {link}`"))
 }
 
 /// Where a link at `path` with this target points.

@@ -19,6 +19,8 @@ pub struct Place {
     pub real: Option<String>,
     /// Whether nobody but root and the acting user can put anything into the directory.
     pub guarded: bool,
+    /// Who owns the directory, where that is known.
+    pub owner: Option<u32>,
 }
 
 /// The part of a scratch name in front of its random part.
@@ -37,12 +39,7 @@ pub fn keyed(script: String) -> String {
 impl Place {
     /// A place of which nothing is known: a folder of our own is used.
     pub fn unknown(path: &str) -> Place {
-        Place {
-            directory: path::parent(path).to_owned(),
-            name: path::name(path).to_owned(),
-            real: None,
-            guarded: false,
-        }
+        Place { directory: path::parent(path).to_owned(), name: path::name(path).to_owned(), ..Place::default() }
     }
 
     /// A place, with what is known of the host.
@@ -61,7 +58,12 @@ impl Place {
 
     fn seen_by(own: Option<u32>, state: &State, path: &str) -> Place {
         let directory = path::parent(path);
-        Place { real: real(state, directory), guarded: guarded(own, state, directory), ..Place::unknown(path) }
+        Place {
+            real: real(state, directory),
+            guarded: guarded(own, state, directory),
+            owner: state.stat(directory, true).ok().flatten().map(|stat| stat.uid),
+            ..Place::unknown(path)
+        }
     }
 
     /// The same, for a write that needs the file's own name while it is checked, or a folder to work in.
@@ -97,7 +99,7 @@ impl Place {
             return script;
         }
         script.push_str(&self.names());
-        script.push_str("mkdir -m 700 \"./$s\" || exit 1\n");
+        script.push_str("umask 077; mkdir -m 700 \"./$s\" || exit 1\n");
         script.push_str(INTO);
         script
     }
@@ -109,7 +111,7 @@ impl Place {
 
     /// POSIX sh that makes the folder alone and prints its real path.
     pub fn folder(&self) -> String {
-        format!("{}s={SCRATCH}$__k; mkdir -m 700 \"./$s\" && printf %s \"${{PWD%/}}/$s\"\n", self.enter())
+        format!("{}s={SCRATCH}$__k; umask 077; mkdir -m 700 \"./$s\" && printf %s \"${{PWD%/}}/$s\"\n", self.enter())
     }
 
     fn names(&self) -> String {
@@ -119,6 +121,12 @@ impl Place {
             quote(&format!("./{}", self.name)),
             quote(&format!("../{}", self.name))
         )
+    }
+
+    /// POSIX sh that gives what is at `$t` its name if nothing has it yet.
+    pub fn close_new(&self) -> String {
+        let up = if self.guarded { "\"$p\"" } else { ".." };
+        format!("[ -e \"$p\" ] || mv -n -- \"$t\" {up} || fail\nrm -f -- \"$t\"; leave\n")
     }
 
     /// POSIX sh that gives what is at `$t` its name, in place of what has it. A directory stays.
@@ -134,9 +142,12 @@ impl Place {
     }
 }
 
-/// Enters the folder `$s`, and makes sure that it is ours and stands where it was made.
-const INTO: &str =
-    "cd -P \"./$s\" && [ -O . ] && [ \"$PWD\" = \"$w/$s\" ] || { echo \"somebody meddles with $w/$s\" >&2; exit 1; }\n";
+/// Enters the folder `$s`, and makes sure that it is ours and stands where it was made. What is made in it inherits the group
+/// as it would beside it: busybox's `mkdir -m` takes the bit for that away.
+pub(super) const INTO: &str =
+    "cd -P \"./$s\" && [ -O . ] && [ \"$PWD\" = \"$w/$s\" ] || { echo \"somebody meddles with $w/$s\" >&2; exit 1; }
+[ ! -g .. ] || [ -g . ] || chmod g+s . || exit 1
+";
 
 /// Where a directory really is, if it was read and is no link itself.
 fn real(state: &State, directory: &str) -> Option<String> {

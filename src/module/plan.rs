@@ -124,6 +124,7 @@ impl Change {
 
 /// How the runner carries out a [`Change`].
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // there are few, and each lives as long as its task
 pub enum Step {
     /// Runs POSIX sh on the host; an exit status but zero is a failure unless `finish` says otherwise.
     Script(String),

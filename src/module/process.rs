@@ -38,15 +38,24 @@ impl Guard<'_> {
             return Ok(path::stat(&path));
         }
         let fixed = path.find(['*', '?', '[']).map_or("/", |at| path::parent(&path[..=at]));
-        let script =
-            format!("for f in {}; do [ -e \"$f\" ] || [ -L \"$f\" ] && exit 0; done; exit 1\n", pattern(&path));
+        // A directory that cannot be read matches nothing, which says nothing of what is in it.
+        let script = format!(
+            "for f in {}; do [ -e \"$f\" ] || [ -L \"$f\" ] && exit 0; done\nd={}\n\
+             while [ -n \"$d\" ] && [ ! -e \"$d\" ]; do d=${{d%/*}}; done; d=${{d:-/}}\n\
+             [ ! -d \"$d\" ] || {{ [ -r \"$d\" ] && [ -x \"$d\" ]; }} || {{ echo \"the directory $d cannot be read\" >&2; exit 3; }}\nexit 1\n",
+            pattern(&path),
+            quote(fixed)
+        );
         Ok(Probe::Script { script, reads: vec![Resource::Path(fixed.to_owned())] })
     }
 
     fn exists(&self, context: &Context<'_>, state: &State, written: &str) -> Result<bool, Missing> {
         match self.question(context, state, written)? {
             Probe::Stat { path, .. } => Ok(state.stat(&path, false)?.is_some()),
-            probe => Ok(state.script(&probe)?.status == 0),
+            probe => match state.script(&probe)? {
+                answer if answer.status <= 1 => Ok(answer.status == 0),
+                answer => Err(Missing::Failed(String::from_utf8_lossy(&answer.stderr).trim().to_owned())),
+            },
         }
     }
 

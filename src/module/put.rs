@@ -71,13 +71,19 @@ pub fn put(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome
     put.attributes.check(state)?;
     match (&put.content, put.stat) {
         (Some(_), _) => write(context, state, put),
-        (None, Some(stat)) => Ok(attributes(state, put.path, stat, &put.attributes)),
+        (None, Some(stat)) => Ok(attributes(context, state, put.path, stat, &put.attributes)),
         (None, None) => Ok(Outcome::default()),
     }
 }
 
 /// Decides how owner, group and mode of an existing path are brought about.
-pub fn attributes(state: &State, path: &str, before: &FileStat, wanted: &Attributes<'_>) -> Outcome {
+pub fn attributes(
+    context: &Context<'_>,
+    state: &State,
+    path: &str,
+    before: &FileStat,
+    wanted: &Attributes<'_>,
+) -> Outcome {
     let after = wanted.applied(state, before);
     if after == *before {
         return Outcome { stat: Some(after), ..Outcome::default() };
@@ -86,7 +92,7 @@ pub fn attributes(state: &State, path: &str, before: &FileStat, wanted: &Attribu
     let what = format!("set {} of {path}", listed(new.keys().map(String::as_str)));
     let change = Change::closed(
         what,
-        Step::Script(ownership::script(path, before, &after)),
+        Step::Script(ownership::script(&Place::of(context, state, path), before, &after)),
         ownership::written(path, Some(before)),
     );
     let mut leaves = ownership::leaves(path, Some(after.clone())).to_vec();
@@ -129,6 +135,7 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
     after.size = content.size();
     after.links = 1;
     (after.inode, after.mtime, after.ctime) = (0, 0, 0);
+    after.stamps.clear();
     let kept = stat.filter(|_| backup).map(|_| backup_path(path));
     let present = replaced.map_or(NEW_MODE, FileStat::permissions);
     let write = FileWrite {

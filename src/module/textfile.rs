@@ -56,7 +56,7 @@ impl Edit<'_> {
     /// When it is not known yet, is a directory, or cannot be read.
     pub fn present<'s>(&self, context: &Context<'_>, state: &'s State) -> Result<Present<'s>, PlanError> {
         let written = path::absolute(context, state, self.path)?;
-        let (path, stat) = path::follow(state, &written)?;
+        let (path, stat) = path::follow_to_write(context, state, &written)?;
         let bytes = match stat.map(|s| s.kind) {
             None => None,
             Some(FileKind::Directory) => {

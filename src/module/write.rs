@@ -30,13 +30,19 @@ pub struct FileWrite {
     pub place: Place,
 }
 
-/// What of a write comes before all files of a frame are put on the disk, and what behind.
+/// A write in parts, for several of which the host's disk is asked to be up to date once. Each runs in a shell of its own.
 #[derive(Clone, Debug)]
 pub struct Parts {
+    /// The path that is written.
+    pub path: String,
     /// Makes the file, complete, under another name.
     pub stage: String,
-    /// Gives it its name.
+    /// Where it is.
+    pub directory: String,
+    /// Gives it its name, in one command.
     pub commit: String,
+    /// Takes it away instead.
+    pub undo: String,
 }
 
 impl FileWrite {
@@ -57,25 +63,50 @@ impl FileWrite {
 
     /// The script that writes a content which it carries itself. It is for [`keyed`](super::place::keyed), as the others.
     pub fn script(&self) -> String {
-        let Parts { stage, commit } = self.parts();
-        format!("{stage}{}{commit}", self.sync())
+        format!("{}{}{}", self.staged(), self.sync(), self.placed().close())
     }
 
-    /// The same in two parts, without the sync between them. They must run in one shell.
+    /// The same in parts.
     pub fn parts(&self) -> Parts {
+        let (place, key) = (self.placed(), super::place::key());
+        let at = |name: &str| quote(&path::join(&place.directory, name)).into_owned();
+        let (commit, undo) = match place.guarded {
+            true => {
+                let (made, path) = (at(&format!("{}{key}", super::place::SCRATCH)), at(&place.name));
+                let full = quote(&format!("{} is a directory", self.path)).into_owned();
+                (
+                    format!("{{ [ ! -d {path} ] || {{ echo {full} >&2; false; }}; }} && mv -f -- {made} {path}"),
+                    format!("rm -f -- {made}"),
+                )
+            }
+            false => {
+                let open = format!("__k={key}\n{}", place.reopen());
+                (format!("( {open}{})", place.close()), format!("( {open}rm -f -- \"$t\"; leave\n)"))
+            }
+        };
+        Parts {
+            path: self.path.clone(),
+            stage: format!("__k={key}\n{}", self.staged()),
+            directory: place.directory,
+            commit,
+            undo,
+        }
+    }
+
+    /// The script that makes the file under another name.
+    pub fn staged(&self) -> String {
         let place = self.placed();
         let bytes: &[u8] = match &self.content {
             Content::Bytes(bytes) => bytes,
             Content::File { .. } => &[],
         };
         let umask = self.umask(&place);
-        let mut stage = place.open();
-        stage.push_str(&format!(
-            "umask {umask:03o}; set -C; {} >\"$t\" || fail\nset +C; umask 077\n",
-            quote_bytes(bytes)
-        ));
-        stage.push_str(&self.dressed(&place, Some(self.content.size())));
-        Parts { stage, commit: place.close().to_owned() }
+        format!(
+            "{}umask {umask:03o}; set -C; {} >\"$t\" || fail\nset +C; umask 077\n{}",
+            place.open(),
+            quote_bytes(bytes),
+            self.dressed(&place, Some(self.content.size()))
+        )
     }
 
     /// The script for a content that commands of the host make: `cp`, `curl`, `tar`.

@@ -21,6 +21,7 @@ use crate::{
     report::Event,
     ssh::{Output, UploadSource},
     template::Context,
+    yaml::origin,
 };
 
 impl HostRun {
@@ -97,6 +98,7 @@ impl HostRun {
             prepared.machine.forget_all();
             return Ok(None);
         }
+        note_written(prepared, plan);
         Ok(Some(self.finish(task, prepared, plan, &outputs)))
     }
 
@@ -361,4 +363,22 @@ fn write_local(path: &std::path::Path, content: &[u8], mode: u32) -> std::io::Re
     file.write_all(content)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.persist(path).map(|_| ()).map_err(|e| e.error)
+}
+
+/// Notes what a task wrote on this machine: its content may have come from a host. What commands write is not known.
+fn note_written(prepared: &Prepared, plan: &Plan) {
+    for change in &plan.changes {
+        if let Step::WriteLocal { path, .. } | Step::Download { to: path, .. } = &change.step {
+            origin::note_written(path);
+        }
+        // `file` changes modes and links, and writes nothing.
+        if !prepared.machine.is_local() || prepared.name == "ansible.builtin.file" {
+            continue;
+        }
+        for resource in &change.writes {
+            if let Resource::Path(path) = resource {
+                origin::note_written(std::path::Path::new(path));
+            }
+        }
+    }
 }

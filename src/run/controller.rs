@@ -13,7 +13,7 @@ use crate::{
     module::{Controller, Failure, Folder, TemplateOptions},
     playbook::{Scope, SearchKind},
     template::{Context, Loader, TemplateError, Trust, Var},
-    yaml::Source,
+    yaml::{Source, origin},
 };
 
 /// What one task on one host may see of the workstation.
@@ -48,6 +48,10 @@ fn failure(error: TemplateError) -> Failure {
 }
 
 fn source(path: &Path) -> Result<Arc<Source>, Failure> {
+    if origin::was_written(path) {
+        let message = format!("cannot render {}: {}", path.display(), origin::REFUSED);
+        return Err(Failure::new(message).help(origin::REFUSED_HELP));
+    }
     let text =
         std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
     Ok(Arc::new(Source { name: path.display().to_string(), text }))
@@ -90,10 +94,8 @@ impl Controller for TaskController {
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {
         match expression {
             Json::String(text) => self.run.engine.condition_of(text, &self.trust, &self.vars).map_err(failure),
-            Json::Array(_) | Json::Object(_) => {
-                Err(Failure::new(format!("{expression} is no condition"))
-                    .help("a condition is an expression, or true or false"))
-            }
+            Json::Array(_) | Json::Object(_) => Err(Failure::new(format!("{expression} is no condition"))
+                .help("a condition is an expression, or true or false")),
             other => Ok(super::keyword::truth(other)),
         }
     }

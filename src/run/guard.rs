@@ -37,11 +37,11 @@ enum Was {
 pub struct Guard(BTreeMap<(bool, String), Was>);
 
 /// `stat -c` arguments for [`Was::File`].
-const FORMAT: &str = "%f %u %g %s %Y %Z %i %d";
+const FORMAT: &str = "%f %u %g %s %i %d %y|%z";
 
 fn printed(stat: &FileStat) -> String {
-    let FileStat { raw_mode, uid, gid, size, mtime, ctime, inode, device, .. } = stat;
-    format!("{raw_mode:x} {uid} {gid} {size} {mtime} {ctime} {inode} {device}")
+    let FileStat { raw_mode, uid, gid, size, inode, device, stamps, .. } = stat;
+    format!("{raw_mode:x} {uid} {gid} {size} {inode} {device} {stamps}")
 }
 
 impl Guard {
@@ -169,6 +169,7 @@ mod tests {
         let state = asked(&probes);
         let moves: &[(&str, &str)] = &[
             ("a file's \"name\"", "printf two! >\"$1\""),
+            ("a file's \"name\"", "printf owt >\"$1\""),
             ("a file's \"name\"", "chmod 600 \"$1\""),
             ("link", "ln -sfn elsewhere \"$1\""),
             ("directory", "rmdir \"$1\"; : >\"$1\""),

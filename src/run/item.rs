@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     fact::{Missing, Probe, Resource, State},
-    module::{Change, CheckMode, Content, Context as ModuleContext, Plan, PlanError, Step, place},
+    module::{Change, CheckMode, Content, Context as ModuleContext, Parts, Plan, PlanError, Step, place},
     playbook::Task,
     report::{Certainty, Event, Status},
     template::Context,
@@ -244,9 +244,17 @@ impl HostRun {
             return Ok(outcome);
         }
         let owe = self.owing(task, vars, prepared, plan);
-        let scripts = plan.changes.iter().filter_map(script).enumerate().map(|(index, script)| {
+        let scripts = plan.changes.iter().enumerate().filter_map(|(index, change)| {
             let owe = if index == 0 { owe.as_str() } else { "" };
-            Work::new(format!("{owe}{}{script}", prepared.environment))
+            let before = |script: &str| format!("{owe}{}{script}", prepared.environment);
+            let parts = match &change.step {
+                Step::Write(write) => {
+                    let parts = write.parts();
+                    Some(Parts { stage: before(&parts.stage), ..parts })
+                }
+                _ => None,
+            };
+            Some(Work { parts, ..Work::new(before(&script(change)?)) })
         });
         self.put_off(&prepared.machine, &prepared.actor, scripts.collect(), guard).await?;
         plan.changes.iter().for_each(|change| prepared.machine.forget(&change.writes));

@@ -52,12 +52,14 @@ pub struct Work {
     pub stop_on_failure: bool,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// The same as a file to be written, which may share the way to the disk with others.
+    pub parts: Option<crate::module::Parts>,
 }
 
 impl Work {
     /// Returns work that ends its frame when it fails.
     pub fn new(script: impl Into<String>) -> Work {
-        Work { script: script.into(), stop_on_failure: true, timeout: None }
+        Work { script: script.into(), stop_on_failure: true, timeout: None, parts: None }
     }
 }
 

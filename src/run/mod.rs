@@ -32,6 +32,7 @@ mod repeat;
 mod retry;
 mod step;
 mod task;
+mod together;
 mod variables;
 
 use std::{

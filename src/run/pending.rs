@@ -8,6 +8,7 @@ use super::{
     host::{HostRun, Snapshot, Stop},
     machine::{Actor, Machine, Work},
     outcome::Outcome,
+    together::together,
 };
 use crate::{fact::Probe, report::Event, ssh::Output};
 
@@ -184,8 +185,11 @@ impl HostRun {
         let mut all = self.outstanding.scripts();
         let outstanding = all.len();
         if let Some(first) = all.first_mut() {
-            first.script.insert_str(0, &self.outstanding.guard.script());
+            let guard = self.outstanding.guard.script();
+            first.script.insert_str(0, &guard);
+            first.parts.iter_mut().for_each(|parts| parts.stage.insert_str(0, &guard));
         }
+        let mut all = together(all);
         all.extend(work);
         if all.is_empty() && probes.is_empty() {
             return Ok(Vec::new());

@@ -132,7 +132,10 @@ pub fn item_vars(task: &Task, items: &Items, index: usize) -> IndexMap<String, V
 pub fn item_layer(task: &Task, items: &Items, index: usize) -> Vars {
     let Some(over) = &task.loop_ else { return Vars::new() };
     let values = item_values(task, items, index);
-    values.into_iter().map(|(name, value)| (name, Variable::from(node(&value, &over.over.span, &items.trust)))).collect()
+    values
+        .into_iter()
+        .map(|(name, value)| (name, Variable::from(node(&value, &over.over.span, &items.trust))))
+        .collect()
 }
 
 /// A rendered value as if it were written where the loop stands: nothing but the user's own words is a template.
@@ -311,7 +314,9 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
 /// Whether an environment is made of the facts that this very task is to gather.
 fn of_facts_to_come(task: &Task, error: &TemplateError) -> bool {
     let gathers = matches!(task.action.written().rsplit('.').next(), Some("setup" | "gather_facts"));
-    gathers && error.is_undefined() && ["ansible_env", "ansible_facts"].iter().any(|name| error.to_string().contains(name))
+    gathers
+        && error.is_undefined()
+        && ["ansible_env", "ansible_facts"].iter().any(|name| error.to_string().contains(name))
 }
 
 /// The part of an environment that is known without facts.

@@ -51,6 +51,8 @@ pub(crate) fn exec_request(shell: &str, script: &str) -> String {
 
 /// Names the functions a new shell gets, with the token that marks its answers and the name of its scratch folder.
 ///
+/// The shell stays where it starts, in the login user's home, unless its own user may not go there: then it goes to his.
+///
 /// - `__b ID STOP SCRIPT` runs one segment in a subshell and answers `TOKEN ID STATUS OUT ERR`, a line end, the bytes of
 ///   both streams and `TOKEN end`. The streams go to files of their own, so that a process left in the background can
 ///   neither hold the answer back nor write into a later one. Nothing is forked for a segment without output.
@@ -95,6 +97,7 @@ const BOOTSTRAP: &str = r#"for __bp in /usr/local/sbin /usr/local/bin /usr/sbin 
 case ":$PATH:" in *":$__bp:"*) ;; *) PATH=$PATH:$__bp ;; esac
 done
 export PATH
+{ [ -r . ] && [ -x . ] && cd "${PWD:-/.}"; } 2>/dev/null || { [ -r "${HOME:-/}" ] && cd "${HOME:-/}"; } 2>/dev/null || cd /
 __bd=
 __bx=
 __bz=0

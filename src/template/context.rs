@@ -293,8 +293,11 @@ pub(crate) fn inside_file(name: &str) -> Result<InsideFile, TemplateError> {
     RENDERING.with_borrow_mut(|stack| {
         let files = stack.iter().filter(|(key, _)| *key == 0).count();
         if files >= MAX_FILES || stack.len() >= MAX_DEPTH {
-            let message = format!("template files lead through more than {MAX_FILES} others, `{name}` the last of them");
-            return Err(TemplateError::new(Kind::Failed(message), None).with_help("a template that looks itself up must end"));
+            let message =
+                format!("template files lead through more than {MAX_FILES} others, `{name}` the last of them");
+            return Err(
+                TemplateError::new(Kind::Failed(message), None).with_help("a template that looks itself up must end")
+            );
         }
         stack.push((0, name.to_owned()));
         Ok(InsideFile)

@@ -67,7 +67,9 @@ impl Unit<'_> {
     pub(crate) fn guard(&self, text: &str, mode: Mode, syntax: &SyntaxConfig) -> Result<(), TemplateError> {
         if text.contains("autoescape") && rewrite::escapes_output(text, mode, syntax) {
             let kind = Kind::Unsupported("the block `autoescape` is not supported".to_owned());
-            return Err(TemplateError::new(kind, self.whole()).with_help("escape where it is needed: `{{ x | escape }}`"));
+            return Err(
+                TemplateError::new(kind, self.whole()).with_help("escape where it is needed: `{{ x | escape }}`")
+            );
         }
         let Some(range) = rewrite::too_long(text, mode, syntax) else { return Ok(()) };
         let start = (range.start + self.header).min(self.text.len());

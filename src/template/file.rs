@@ -159,7 +159,9 @@ impl Engine {
         let _inside = inside_file(&source.name).map_err(|error| error.at(Some(span.clone())))?;
         let mut sheet = Sheet::default();
         env.template_from_named_str("<file>", &changed)
-            .and_then(|template| template.render_captured_to(Value::from_object(Root(vars.inner.clone())), &mut sheet).map(|_| ()))
+            .and_then(|template| {
+                template.render_captured_to(Value::from_object(Root(vars.inner.clone())), &mut sheet).map(|_| ())
+            })
             .map_err(|error| explain(&error, &unit, &vars.inner))?;
         let text = sheet.text();
         if !options.keep_trailing_newline {

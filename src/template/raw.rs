@@ -92,9 +92,7 @@ impl Raw {
             yaml::Value::String { text, unsafe_text: false } => Raw::Plain(trusted(text)),
             yaml::Value::Vault(_) => Raw::Encrypted,
             yaml::Value::Seq(items) => Raw::seq(items.iter().map(Raw::node).collect()),
-            yaml::Value::Map(entries) => {
-                Raw::map(entries.iter().map(|(k, v)| (Raw::key(k), Raw::node(v))).collect())
-            }
+            yaml::Value::Map(entries) => Raw::map(entries.iter().map(|(k, v)| (Raw::key(k), Raw::node(v))).collect()),
             _ => Raw::Plain(from_json(&node.to_json())),
         }
     }

@@ -116,9 +116,7 @@ pub(crate) fn too_long(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Option<
                 operators += 1;
                 open = open.saturating_sub(1);
             }
-            Token::Ident(
-                "set" | "do" | "include" | "import" | "from" | "extends" | "break" | "continue",
-            ) => {
+            Token::Ident("set" | "do" | "include" | "import" | "from" | "extends" | "break" | "continue") => {
                 open = open.saturating_sub(1);
             }
             Token::TemplateData(_)

@@ -162,8 +162,21 @@ mod tests {
 
     #[test]
     fn no_filter_test_or_function_forges_trust() {
-        let inputs = ["host", "hosts", "hostmap", "mine", "mines", "[host, mine]", "[mine ~ host]", "via", "mixed", "7"];
-        let arguments = ["", "mine", "host", "mine, host", "host, mine", "[mine], [host]", "0", "2, mine", "mine, 1", "attribute='k'", "{'k': host}"];
+        let inputs =
+            ["host", "hosts", "hostmap", "mine", "mines", "[host, mine]", "[mine ~ host]", "via", "mixed", "7"];
+        let arguments = [
+            "",
+            "mine",
+            "host",
+            "mine, host",
+            "host, mine",
+            "[mine], [host]",
+            "0",
+            "2, mine",
+            "mine, 1",
+            "attribute='k'",
+            "{'k': host}",
+        ];
         for input in inputs {
             for given in arguments {
                 for name in filter::names().iter().filter(|n| !n.contains('.')) {
@@ -172,7 +185,19 @@ mod tests {
                 for name in function::names() {
                     forges_nothing(&format!("{{{{ {name}({input}, {given}) }}}}"));
                 }
-                for name in ["upper", "format", "replace", "join", "strip", "split", "splitlines", "partition", "get", "items", "values"] {
+                for name in [
+                    "upper",
+                    "format",
+                    "replace",
+                    "join",
+                    "strip",
+                    "split",
+                    "splitlines",
+                    "partition",
+                    "get",
+                    "items",
+                    "values",
+                ] {
                     forges_nothing(&format!("{{{{ ({input}).{name}({given}) }}}}"));
                 }
             }
@@ -240,7 +265,17 @@ mod tests {
     fn what_is_handed_on_stays_trusted() {
         let engine = Engine::new();
         let vars = context(&engine);
-        for template in ["{{ mine }}", "{{ mines[0] }}", "{{ mines[1].k }}", "{{ mines | first }}", "{{ mine if mine else host }}", "{{ mine | default(host) }}", "{{ mine }} and {{ mine }}", "{{ 1 + 1 }} == 2", "plain"] {
+        for template in [
+            "{{ mine }}",
+            "{{ mines[0] }}",
+            "{{ mines[1].k }}",
+            "{{ mines | first }}",
+            "{{ mine if mine else host }}",
+            "{{ mine | default(host) }}",
+            "{{ mine }} and {{ mine }}",
+            "{{ 1 + 1 }} == 2",
+            "plain",
+        ] {
             let value = engine.render_value(template, None, &vars.inner).unwrap();
             assert!(is_trusted(&value), "{template}");
         }

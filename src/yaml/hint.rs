@@ -24,12 +24,19 @@ pub(super) fn syntax(source: &Arc<Source>, at: usize, info: &str, bracket: Optio
 
 /// Refuses characters that no editor shows and YAML forbids.
 pub(super) fn refuse_control_characters(source: &Arc<Source>) -> Result<(), YamlError> {
-    let forbidden = |b: u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f;
-    let Some((at, byte)) = source.text.bytes().enumerate().find(|(_, b)| forbidden(*b)) else { return Ok(()) };
+    // NEL, U+0085, is a line break.
+    let forbidden = |c: char| match c {
+        '\t' | '\n' | '\r' | '\u{85}' => false,
+        '\u{fffe}' | '\u{ffff}' => true,
+        c => c.is_control(),
+    };
+    let Some((at, c)) = source.text.char_indices().find(|(_, c)| forbidden(*c)) else { return Ok(()) };
+    let number = u32::from(c);
+    let written = if number < 0x100 { format!("\\x{number:02x}") } else { format!("\\u{number:04x}") };
     Err(YamlError::Syntax {
-        message: format!("the control character 0x{byte:02x} cannot stand in YAML"),
-        span: Span::new(source, at, at + 1),
-        help: Some(format!("remove it, or write \"\\x{byte:02x}\" in double quotes")),
+        message: format!("the control character 0x{number:02x} cannot stand in YAML"),
+        span: Span::new(source, at, at + c.len_utf8()),
+        help: Some(format!("remove it, or write \"{written}\" in double quotes")),
     })
 }
 

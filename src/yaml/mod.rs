@@ -10,6 +10,7 @@ mod key_value;
 mod load;
 mod merge;
 mod node;
+pub mod origin;
 mod plain_words;
 mod repair;
 mod scalar;

@@ -1,10 +1,8 @@
 //! What a host says is data for ever: every place that evaluates a text, with every way of a host's text to get there.
 
-use std::fs;
-
 use serde_json::Value as Json;
 
-use super::{Place, Ran};
+use super::Place;
 
 /// What the host says: as an expression, it would leave a file behind.
 const SAID: &str = "lookup('pipe', 'touch CANARY')";
@@ -47,8 +45,8 @@ const PLACES: &[(&str, &str)] = &[
     ("assert that", "assert: {that: \"{{ EXPR }}\"}"),
     ("assert that a list", "assert: {that: [\"1 == 1\", \"{{ EXPR }}\"]}"),
     ("assert that an expression for a list", "assert: {that: \"{{ ['1 == 1', EXPR] }}\"}"),
-    ("assert that a text around it", "assert: {that: \"true and {{ EXPR }}\"}"),
-    ("assert by args", "assert: \"{{ {'that': EXPR} }}\""),
+    ("assert that a text around it", "assert: {that: \"{{ around }}\"}\n      vars: {around: \"true and {{ EXPR }}\"}"),
+    ("assert by args", "assert:\n      args: \"{{ {'that': EXPR} }}\""),
     ("when", "ping:\n      when: \"{{ EXPR }}\""),
     ("when with a list", "ping:\n      when: [true, \"{{ EXPR }}\"]"),
     ("failed_when", "command: echo\n      failed_when: \"{{ EXPR }}\""),
@@ -59,10 +57,19 @@ const PLACES: &[(&str, &str)] = &[
     ("assert of with_items", "assert: {that: \"{{ item }}\"}\n      with_items: [\"{{ EXPR }}\"]"),
     ("assert of with_dict", "assert: {that: \"{{ item.value }}\"}\n      with_dict: {a: \"{{ EXPR }}\"}"),
     ("assert of with_nested", "assert: {that: \"{{ item[1] }}\"}\n      with_nested: [[1], [\"{{ EXPR }}\"]]"),
-    ("assert of with_subelements", "assert: {that: \"{{ item.1 }}\"}\n      with_subelements: [[{l: [\"{{ EXPR }}\"]}], l]"),
+    (
+        "assert of with_subelements",
+        "assert: {that: \"{{ item.1 }}\"}\n      with_subelements: [[{l: [\"{{ EXPR }}\"]}], l]",
+    ),
     ("assert of with_random_choice", "assert: {that: \"{{ item }}\"}\n      with_random_choice: [\"{{ EXPR }}\"]"),
-    ("assert in a file with vars", "include_tasks: {file: checks.yml, apply: {ignore_errors: true}}\n      vars: {check: \"{{ EXPR }}\"}"),
-    ("assert in a file with an item", "include_tasks: {file: item.yml, apply: {ignore_errors: true}}\n      loop: [\"{{ EXPR }}\"]"),
+    (
+        "assert in a file with vars",
+        "include_tasks: {file: checks.yml, apply: {ignore_errors: true}}\n      vars: {check: \"{{ EXPR }}\"}",
+    ),
+    (
+        "assert in a file with an item",
+        "include_tasks: {file: item.yml, apply: {ignore_errors: true}}\n      loop: [\"{{ EXPR }}\"]",
+    ),
 ];
 
 const SETUP: &str = "- hosts: h1
@@ -94,12 +101,6 @@ fn place() -> Place {
     place
 }
 
-/// The results of a run's tasks by their names, those of included files under the name of their module.
-fn results(ran: &Ran) -> Vec<(String, Json)> {
-    let of = |event: &Json| Some((event["task"]["name"].as_str()?.to_owned(), event.clone()));
-    ran.events().iter().filter(|e| e["event"] == "task_result").filter_map(of).collect()
-}
-
 #[test]
 fn what_a_host_says_is_never_evaluated() {
     let place = place();
@@ -109,18 +110,131 @@ fn what_a_host_says_is_never_evaluated() {
         for (how, expression) in WAYS {
             let name = format!("{where_}: {how}");
             let task = task.replace("EXPR", expression);
-            let own = if *how == "vars of the task" && !task.contains("vars:") { "\n      vars: {own: '{{ r.stdout }}'}" } else { "" };
+            let own = if *how == "vars of the task" && !task.contains("vars:") {
+                "\n      vars: {own: '{{ r.stdout }}'}"
+            } else {
+                ""
+            };
             if *how == "vars of the task" && own.is_empty() {
                 continue;
             }
-            site.push_str(&format!("    - name: \"{}\"\n      {task}\n      ignore_errors: true{own}\n", name.replace('"', "'")));
+            site.push_str(&format!(
+                "    - name: \"{}\"\n      {task}\n      ignore_errors: true{own}\n",
+                name.replace('"', "'")
+            ));
             wanted.push(name);
         }
     }
     place.write("site.yml", &site);
-    let ran = place.play("h1,", &["--format", "json"]);
+    let ran = place.play("h1,", &["--output", "json"]);
     assert!(!place.path().join("canary").exists(), "a text of the host was evaluated");
+    let refused = |event: &Json| {
+        let text = event["result"].to_string() + &event["message"].to_string();
+        text.contains("is data, not an expression") && (text.contains(".yml:") || event["place"].is_string())
+    };
+    let events: Vec<Json> = ran.events().into_iter().filter(|e| e["event"] == "task_result").collect();
+    let last = events.last().map(|e| e["task"].to_string());
+    let (mut silent, mut inside) = (Vec::new(), 0);
+    for event in &events {
+        let name = event["task"].as_str().unwrap_or_default().to_owned();
+        inside += usize::from(name == "assert" && refused(event));
+        if wanted.contains(&name) && event["action"] != "include_tasks" && !refused(event) {
+            silent.push(name);
+        }
+    }
+    assert!(silent.is_empty(), "no error: {silent:#?}");
+    // The tasks of the two files with checks, one for each way but one.
+    assert_eq!((ran.code, inside), (0, 2 * WAYS.len() - 1), "{last:?}");
+    assert!(wanted.iter().all(|name| events.iter().any(|e| e["task"] == name.as_str())));
+}
+
+/// What people do with texts of their own goes on working.
+#[test]
+fn the_users_own_texts_are_evaluated() {
+    let site = r#"- hosts: all
+  gather_facts: false
+  vars:
+    checks: [number == 7, "'a' in letters"]
+    wrong: number == 8
+    right: number == 7
+    number: 7
+    letters: [a, b]
+  tasks:
+    - assert: {that: "{{ checks }}"}
+    - assert: {that: "{{ item }}"}
+      loop: "{{ checks }}"
+    - assert: {that: "{{ item }}"}
+      with_items: [number == 7, "{{ right }}"]
+    - assert: {that: "{{ item.value }}"}
+      with_dict: {a: number == 7}
+    - assert: {that: "{{ wrong }}"}
+      register: failed
+      ignore_errors: true
+    - assert: {that: failed is failed}
+    - fail: {msg: the condition is a text}
+      when: "{{ wrong }}"
+    - ping:
+      when: "{{ right }}"
+      register: ran
+    - assert: {that: ran is not skipped}
+    - assert: {that: "{{ from_inventory }}"}
+    - assert: {that: "{{ hostvars['h1'].from_inventory }}"}
+    - assert: {that: "{{ extra }}"}
+    - assert: {that: "{{ filed }}"}
+    - debug: {var: number}
+    - debug: {var: "{{ item }}"}
+      loop: [number, letters]
+      register: shown
+    - assert: {that: ["shown.results[0].number == 7", "shown.results[1].letters == letters"]}
+    - include_tasks: item.yml
+      loop: "{{ checks }}"
+    - include_tasks: checks.yml
+      vars: {check: "{{ right }}"}
+    - assert: {that: "{{ around }}"}
+      vars: {around: "{{ right }} and {{ number }} == 7 and '{{ inventory_hostname }}' == 'h1'"}
+"#;
+    let place = Place::new(&[
+        ("site.yml", site),
+        ("hosts", "h1 from_inventory='number == 7'\n"),
+        ("group_vars/all.yml", "filed: number == 7\n"),
+        ("checks.yml", "- assert: {that: '{{ check }}'}\n"),
+        ("item.yml", "- assert: {that: '{{ item }}'}\n"),
+    ]);
+    let ran = place.play("hosts", &["-e", "{\"extra\": \"number == 7\"}"]);
     assert_eq!(ran.code, 0, "{}", ran.shown());
-    fs::write("/tmp/trust.out", &ran.stdout).unwrap();
-    let _ = (results(&ran), wanted);
+}
+
+/// A file that a task wrote here is data: no template, no tasks.
+#[test]
+fn a_file_from_a_host_is_no_template() {
+    let place = place();
+    let site = r#"- hosts: h1
+  gather_facts: false
+  tasks:
+    - command: cat said
+      args: {chdir: "{{ playbook_dir }}"}
+      register: r
+    - copy: {content: "a: '{{ '{{' }} {{ r.stdout }} }}'\n", dest: "{{ playbook_dir }}/made.yml", mode: "0644"}
+    - fetch: {src: "{{ playbook_dir }}/made.yml", dest: "{{ playbook_dir }}/fetched.yml", flat: true}
+    - include_vars: "{{ item }}"
+      loop: [made.yml, fetched.yml]
+    - debug: {msg: "{{ a }}"}
+    - template: {src: "{{ item }}", dest: "{{ playbook_dir }}/out", mode: "0644"}
+      loop: [made.yml, fetched.yml, including.j2]
+      ignore_errors: true
+      register: rendered
+    - assert: {that: "rendered.results | select('failed') | list | length == 3"}
+    - debug: {msg: "{{ lookup('template', 'fetched.yml') }}"}
+      ignore_errors: true
+      register: looked
+    - assert: {that: ["looked is failed", "'a task of this run wrote it' in looked.msg"]}
+    - include_tasks: fetched.yml
+      ignore_errors: true
+      register: included
+"#;
+    place.write("site.yml", site);
+    place.write("including.j2", "{% include 'fetched.yml' %}\n");
+    let ran = place.play("h1,", &[]);
+    assert!(!place.path().join("canary").exists(), "{}", ran.shown());
+    assert!(ran.shown().contains("a task of this run wrote it"), "{}", ran.shown());
 }

@@ -64,7 +64,7 @@ pub struct Case {
     pub warnings: Vec<String>,
     /// What check mode makes of it: `skip`, or the same as the run (by default).
     pub check: Option<String>,
-    /// What the second run does: `ok` (by default) or `changed`.
+    /// What the second run does: `ok` (by default) or `changed`; `told` acts and says that nothing changed.
     pub again: Option<String>,
     /// Whether the state predicted by the plan must satisfy the module: yes by default.
     #[serde(default = "yes")]

@@ -1,11 +1,15 @@
 //! A web server on the loopback for the modules that ask one.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::OnceLock,
     thread,
 };
+
+/// A small archive.
+const DOT: &str = "H4sIAAAAAAACA+3UMQ7CMBBE0a05hU8Qm2TXPg8FkCISEgGJ4xNI5yJSiiwS+a9Zy+1opomyuTQpZt87qe/8Lp1mU5v/8zGpBBMHz/FxuocgO9XEi0v+WXUh/1zn31qSkMh/c/15GG4HwW77P0aP/peyav+7T//Zf5/8rz/f/7bO31Jh/z282H4AAAAAAAAAAAAA+AtvjoPh1AAoAAA=";
 
 /// Starts the server once; its `host:port`.
 pub fn address() -> &'static str {
@@ -57,6 +61,8 @@ fn content(method: &str, path: &str, headers: &[String], body: &[u8]) -> (&'stat
         "/hello" => {
             ("200 OK", "Content-Type: text/plain\r\nX-Test: yes\r\nSet-Cookie: a=b; Path=/\r\n", text("hello\n"))
         }
+        // `./`, `./f`, `./s/` and `./s/g`.
+        "/dot.tgz" => ("200 OK", "", STANDARD.decode(DOT).unwrap()),
         "/json" => ("200 OK", "Content-Type: application/json\r\n", text(r#"{"a": [1, 2]}"#)),
         "/moved" => ("302 Found", "Location: /hello\r\n", Vec::new()),
         "/empty" => ("204 No Content", "", Vec::new()),

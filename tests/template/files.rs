@@ -145,3 +145,22 @@ fn words_of_jinja_about_contexts_are_understood() {
     assert_eq!(run("{% include 'p.j2' ignore missing with context %}").unwrap(), "<n>");
     assert_eq!(run("{% include ['none.j2', 'p.j2'] %}").unwrap(), "<n>");
 }
+
+#[test]
+fn a_template_that_looks_itself_up_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let local = std::sync::Arc::new(bringup::template::System::new(vec![place.path().to_owned()]));
+    let engine = Engine::new();
+    for text in ["{{ lookup('template', 'f.j2') }}", "{% include 'f.j2' %}{{ lookup('template', 'f.j2') }}"] {
+        std::fs::write(place.path().join("f.j2"), text).unwrap();
+        let vars: indexmap::IndexMap<String, bringup::template::Var> = indexmap::IndexMap::new();
+        let vars = bringup::template::Context::new(&engine, std::sync::Arc::new(vars), local.clone());
+        // The stack of a thread of the executor is small.
+        let engine = engine.clone();
+        let worker = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+            let error = engine.render("{{ lookup('template', 'f.j2') }}", &vars).unwrap_err();
+            assert!(error.span().is_some(), "{error}");
+        });
+        worker.unwrap().join().unwrap();
+    }
+}

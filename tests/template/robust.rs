@@ -163,9 +163,102 @@ fn deep_texts_end() {
             try_all(&format!("{{{{ a{} | default(1) }}}}", ".b".repeat(depth)));
             try_all(&format!("{{{{ a{} }}}}", " | upper".repeat(depth)));
             try_all(&format!("{{{{ 1{} }}}}", " + 1".repeat(depth)));
+            try_all(&format!("{{{{ {}1 }}}}", "-".repeat(depth)));
+            try_all(&format!("{{{{ {}a }}}}", "not ".repeat(depth)));
+            try_all(&format!("{{{{ a{} }}}}", " if a else a".repeat(depth)));
+            try_all(&format!("{{{{ a{} }}}}", " and a".repeat(depth)));
+            try_all(&format!("{{{{ a{} }}}}", " ~ a".repeat(depth)));
+            try_all(&format!("{{{{ a{} }}}}", " is defined".repeat(depth)));
+            try_all(&format!("{{{{ {}1{} }}}}", "{'a':".repeat(depth), "}".repeat(depth)));
+            try_all(&format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}x".repeat(depth)));
+            try_all(&format!("{{{{ '{}' | from_yaml }}}}", "[".repeat(depth)));
+            try_all(&format!("{{{{ '{}' | from_json }}}}", "[".repeat(depth)));
+            try_all(&format!("{{{{ 'a' | regex_search('{}a{}') }}}}", "(".repeat(depth), ")".repeat(depth)));
             try_all(&"{% if a %}".repeat(depth));
             try_all(&format!("{{% set ns = namespace(x=[]) %}}{{% for i in range({depth}) %}}{{% set ns.x = [ns.x] %}}{{% endfor %}}{{{{ ns.x }}}}"));
         }
     });
     worker.unwrap().join().unwrap();
+}
+
+/// What asks for more than a template may make, or leads on without an end.
+#[test]
+fn nothing_grows_without_bound() {
+    let engine = Engine::new();
+    let vars = context(&engine, &json!({"big": "x".repeat(1_000_000), "many": (0..2000).collect::<Vec<_>>()}));
+    let doubling = "{% set x = 'aaaaaaaa' %}".to_owned() + &"{% set x = x ~ x %}".repeat(60) + "{{ x }}";
+    let lists = "{% set x = [1] %}".to_owned() + &"{% set x = x + x %}".repeat(60) + "{{ x | length }}";
+    let pairs = "{% set x = [1] %}".to_owned() + &"{% set x = [x, x] %}".repeat(60) + "{{ x }}";
+    for text in [
+        "{{ '%10000000000d' % 1 }}",
+        "{{ '%*d' % (10000000000, 1) }}",
+        "{{ '%.10000000000f' % 1.5 }}",
+        "{{ '%99999999999999999999999d' % 1 }}",
+        "{{ '%10000000000d' | format(1) }}",
+        "{{ '{:>9999999999}'.format(1) }}",
+        "{{ '{:>{}}'.format(1, 9999999999) }}",
+        "{{ 'a'.ljust(10000000000) }}",
+        "{{ 'a'.rjust(10000000000) }}",
+        "{{ 'a'.center(10000000000) }}",
+        "{{ 'a'.zfill(10000000000) }}",
+        "{{ 'a' | center(10000000000) }}",
+        "{{ 'a' | indent(10000000000, true) }}",
+        "{{ 'a' | comment(prefix_count=10000000000) }}",
+        "{{ range(10 ** 12) }}",
+        "{{ 'x' * 10 ** 12 }}",
+        "{{ [1] * 10 ** 12 }}",
+        "{{ 2 ** (10 ** 9) }}",
+        "{{ [1] | batch(10 ** 12, 0) | list }}",
+        "{{ [1] | slice(10 ** 12) | list }}",
+        "{{ many | product(many) | list }}",
+        "{{ [1, 2] | product(repeat=10 ** 9) | list }}",
+        "{{ many | permutations(4) | list }}",
+        "{{ many | combinations(4) | list }}",
+        "{{ lookup('password', '/dev/null length=10000000000') }}",
+        "{{ lookup('sequence', '1-10000000000') }}",
+        "{{ lookup('sequence', '1-100000:%010000d') }}",
+        "{{ big | replace('x', big) }}",
+        "{{ big.replace('x', big) }}",
+        "{{ big | regex_replace('x', big) }}",
+        "{{ many | join(big) }}",
+        "{{ big.join(['a'] * 1000) }}",
+        "{{ big | wordwrap(1, wrapstring=big) }}",
+        "{{ big | regex_search('(x+x+)+y(?=z)') }}",
+        "{{ 'a' | regex_search('a{1000000000}') }}",
+        "{{ 'a' | regex_search('((a{1000}){1000}){1000}') }}",
+        "{% for i in range(1000000) %}{{ big }}{% endfor %}",
+        "{% for i in range(1000000) %}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{% endfor %}",
+        "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
+        "{% macro m(x) %}{{ m(x ~ x) }}{% endmacro %}{{ m('aaaaaaaa') }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        &doubling,
+        &lists,
+        &pairs,
+    ] {
+        let error = engine.render(text, &vars).err().unwrap_or_else(|| panic!("{text:.80}"));
+        assert!(error.span().is_some(), "{text:.80}: {error}");
+    }
+    // Every step through variables doubles it.
+    let mut chain = serde_json::Map::new();
+    chain.insert("v0".to_owned(), json!("aaaaaaaa"));
+    for step in 1..39 {
+        chain.insert(format!("v{step}"), json!(format!("{{{{ v{0} }}}}{{{{ v{0} }}}}", step - 1)));
+    }
+    let error = engine.render("{{ v38 }}", &context(&engine, &json!(chain))).unwrap_err();
+    assert!(error.to_string().contains("no more than 64 MiB"), "{error}");
+}
+
+#[test]
+fn parentheses_stay_where_growth_is_measured() {
+    let engine = Engine::new();
+    let vars = context(&engine, &json!({"a": "x", "l": [1]}));
+    for (text, expected) in [
+        ("{% if true %}{{ ('a' ~ 'b') ~ ('c' ~ a) }}{% endif %}", json!("abcx")),
+        ("{% set y = (l + l) + (l + [2]) %}{{ y }}", json!([1, 1, 1, 2])),
+        ("{% set y = 1 + 2 * (3 + 4) %}{{ y }}", json!(15)),
+        ("{% set y = a ~ (a | upper) ~ (1 + 1) %}{{ y }}", json!("xX2")),
+    ] {
+        assert_eq!(engine.render(text, &vars).unwrap(), expected, "{text}");
+    }
 }

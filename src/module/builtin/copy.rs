@@ -40,9 +40,9 @@ pub struct Copy {
     /// Whether a link at `dest` stands for its target; otherwise the link is replaced.
     #[serde(default)]
     follow: Flag,
-    /// Whether links within a copied directory stand for their targets; otherwise they are copied as links.
-    #[serde(default = "yes")]
-    local_follow: Flag,
+    /// Whether links within a copied directory stand for their targets; otherwise they are copied as links. By default they do for a
+    /// directory of the workstation, and do not with `remote_src`.
+    local_follow: Option<Flag>,
     /// Whether `src` is on the host.
     #[serde(default)]
     remote_src: Flag,
@@ -212,6 +212,11 @@ impl Copy {
             validate: self.validate.as_ref().map(|v| v.0.as_str()),
             directory_ok: self.content.is_none(),
         }
+    }
+
+    /// Whether links of a directory stand for their targets.
+    fn follows_links(&self) -> bool {
+        self.local_follow.map_or(!self.remote_src.0, |f| f.0)
     }
 
     fn attributes(&self) -> Attributes<'_> {

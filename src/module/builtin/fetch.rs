@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    fact::{Algorithm, FileKind, Probe, State},
+    fact::{Algorithm, FileKind, Missing, Probe, State},
     module::{
         Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Step, StepOutput,
         Text, local, path,
@@ -76,6 +76,12 @@ impl Fetch {
             None => PathBuf::from(dest),
         };
         if !self.flat.0 {
+            // A path may come from the host: it does not lead out of the host's own folder.
+            if source.split('/').any(|part| part == "..") {
+                let why =
+                    format!("`{source}` has `..` in it: its copy would lie outside of the folder of {}", context.host);
+                return Err(Failure::new(why).help("name the file by its real path, or give its place with `flat`"));
+            }
             return Ok(rooted.join(context.host).join(source.trim_start_matches('/')));
         }
         match dest.ends_with('/') {
@@ -107,7 +113,11 @@ impl Module for Fetch {
             Some(FileKind::Directory) => ("remote file is a directory, fetch cannot work on directories", 0),
             Some(_) => ("", stat.map_or(0, |s| s.size)),
         };
-        let sum = if why.is_empty() { state.checksum(&source, Algorithm::Sha1)?.map(str::to_owned) } else { None };
+        let sum = match state.checksum(&source, Algorithm::Sha1) {
+            _ if !why.is_empty() => None,
+            Err(Missing::Failed(_)) => None,
+            sum => sum?.map(str::to_owned),
+        };
         let why = if why.is_empty() && sum.is_none() { "the remote file is not readable, ignored" } else { why };
         let mut result = Map::new();
         result.insert("file".into(), json!(source));

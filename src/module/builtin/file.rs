@@ -10,14 +10,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-pub(in crate::module) use self::directory::make;
 use self::stamp::{Stamp, Stamps};
+pub(in crate::module) use self::{directory::make, link::made as link};
 use crate::{
     fact::{FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
+        Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, ParameterError, Place, Plan,
+        PlanError, Step, Text,
         ownership::{self, Attributes},
-        path, put, quote, tree,
+        path, put, quote, settle, tree,
     },
 };
 
@@ -179,7 +180,7 @@ impl Module for File {
         match wanted {
             FileState::Absent => self.absent(context, state, &path, stat),
             FileState::Directory => self.directory(context, state, &path),
-            FileState::File => self.file(state, &path),
+            FileState::File => self.file(context, state, &path),
             FileState::Touch => self.touch(context, state, &path),
             FileState::Link => self.link(context, state, &path, stat),
             FileState::Hard => self.hard(context, state, &path, stat),
@@ -223,11 +224,13 @@ impl File {
             before.insert("path_content".into(), listing(&tree::entries(state, path, false)?));
         }
         let flags = if directory { "-rf" } else { "-f" };
-        let mut change = Change::closed(
-            format!("remove {path}"),
-            Step::Script(format!("rm {flags} -- {} || exit 1\n", quote(path))),
-            ownership::written(path, Some(stat)),
-        );
+        let place = Place::of(context, state, path);
+        let script = match place.guarded {
+            true => format!("rm {flags} -- {} || exit 1\n", quote(path)),
+            false => format!("{}rm {flags} -- {} || exit 1\n", place.enter(), settle::word(&place.name)),
+        };
+        let mut change =
+            Change::closed(format!("remove {path}"), Step::Script(script), ownership::written(path, Some(stat)));
         // What stood below a directory cannot be named, so nothing may share its script.
         change.closed = !directory;
         Ok(Plan {
@@ -240,8 +243,8 @@ impl File {
     }
 
     /// A file is there already and gets its attributes.
-    fn file(&self, state: &State, path: &str) -> Result<Plan, PlanError> {
-        let (path, stat) = self.followed(state, path)?;
+    fn file(&self, context: &Context<'_>, state: &State, path: &str) -> Result<Plan, PlanError> {
+        let (path, stat) = self.followed(context, state, path)?;
         let Some(stat) = stat.filter(|s| matches!(s.kind, FileKind::File | FileKind::Other)) else {
             let is = stat.map_or("absent", kind_name);
             return Err(Failure::new(format!("file ({path}) is {is}, cannot continue"))
@@ -250,24 +253,28 @@ impl File {
                 .help("`state: touch` creates an empty file, `copy` one with a content")
                 .into());
         };
-        let mut plan = self.with_attributes(state, &path, stat, FileState::File)?;
+        let mut plan = self.with_attributes(context, state, &path, stat, FileState::File)?;
         plan.result.insert("path".into(), json!(path));
         Ok(plan)
     }
 
     /// A file is created empty where there is nothing, and gets attributes and times.
     fn touch(&self, context: &Context<'_>, state: &State, path: &str) -> Result<Plan, PlanError> {
-        let (path, stat) = self.followed(state, path)?;
+        let (path, stat) = self.followed(context, state, path)?;
         let mut plan = match stat {
-            Some(stat) => self.with_attributes(state, &path, stat, FileState::Touch)?,
+            Some(stat) => self.with_attributes(context, state, &path, stat, FileState::Touch)?,
             None => {
                 let parent = existing_parent(state, &path)?;
-                let plain = Attributes::default().created(context, state, FileKind::File, 0o644, Some(parent));
                 let after = self.attributes().created(context, state, FileKind::File, 0o644, Some(parent));
-                let word = quote(&path);
-                let mut script = format!("umask 022; [ -e {word} ] || : >{word} || exit 1\n");
-                script.push_str(&ownership::script(&path, &plain, &after));
-                script.push_str(&self.stamps_of(FileState::Touch).script(state, &path, &after, true)?);
+                let empty = Content::Bytes(Vec::new().into());
+                let write = FileWrite {
+                    ownership: self.attributes().ownership(0o644),
+                    ids: self.attributes().ids(state),
+                    place: Place::of(context, state, &path),
+                    ..FileWrite::new(&path, empty.clone())
+                };
+                let stamps = self.stamps_of(FileState::Touch).script(state, "\"$t\"", &after, true)?;
+                let script = format!("{}{stamps}{}", write.staged(), write.place.close_new());
                 let mut plan = Plan {
                     changes: vec![Change::closed(
                         format!("create {path}"),
@@ -278,7 +285,6 @@ impl File {
                     leaves: ownership::leaves(&path, Some(after.clone())).to_vec(),
                     ..Plan::default()
                 };
-                let empty = crate::module::Content::Bytes(Vec::new().into());
                 plan.leaves.extend(put::content_leaves(context.check, &path, &empty));
                 put::add_stat(&mut plan.result, Some(&after));
                 plan
@@ -289,8 +295,16 @@ impl File {
     }
 
     /// The path itself, or where a link there leads.
-    fn followed<'s>(&self, state: &'s State, path: &str) -> Result<(String, Option<&'s FileStat>), Missing> {
-        if self.follow.0 { path::follow(state, path) } else { Ok((path.to_owned(), state.stat(path, false)?)) }
+    fn followed<'s>(
+        &self,
+        context: &Context<'_>,
+        state: &'s State,
+        path: &str,
+    ) -> Result<(String, Option<&'s FileStat>), PlanError> {
+        match self.follow.0 {
+            true => path::follow_to_write(context, state, path),
+            false => Ok((path.to_owned(), state.stat(path, false)?)),
+        }
     }
 
     /// The parameters were checked: a time that cannot be read does not get here.
@@ -301,12 +315,13 @@ impl File {
     /// An existing path gets owner, group, mode and times.
     fn with_attributes(
         &self,
+        context: &Context<'_>,
         state: &State,
         path: &str,
         stat: &FileStat,
         wanted: FileState,
     ) -> Result<Plan, PlanError> {
-        let outcome = put::attributes(state, path, stat, &self.attributes());
+        let outcome = put::attributes(context, state, path, stat, &self.attributes());
         let after = outcome.stat.clone().unwrap_or_else(|| stat.clone());
         let mut plan = Plan {
             changes: outcome.change.into_iter().collect(),
@@ -315,21 +330,26 @@ impl File {
             ..Plan::default()
         };
         put::add_stat(&mut plan.result, Some(&after));
-        self.add_stamps(state, path, &after, wanted, &mut plan)?;
+        self.add_stamps(context, state, path, (stat, &after), wanted, &mut plan)?;
         Ok(plan)
     }
 
     /// Adds the change of times to a plan for a path that is there.
     fn add_stamps(
         &self,
+        context: &Context<'_>,
         state: &State,
         path: &str,
-        after: &FileStat,
+        (before, after): (&FileStat, &FileStat),
         wanted: FileState,
         plan: &mut Plan,
     ) -> Result<(), PlanError> {
-        let script = self.stamps_of(wanted).script(state, path, after, false)?;
-        if !script.is_empty() {
+        let stamps = self.stamps_of(wanted);
+        if !stamps.script(state, "x", after, false)?.is_empty() {
+            // The change before has settled the rest.
+            let now = FileStat { inode: before.inode, device: before.device, ..after.clone() };
+            let lines = |word: &str| stamps.script(state, word, after, false).unwrap_or_default();
+            let script = settle::at(&Place::of(context, state, path), &now, lines);
             let change = Change::closed(
                 format!("set times of {path}"),
                 Step::Script(script),

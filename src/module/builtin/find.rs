@@ -293,7 +293,10 @@ impl Find {
                 skipped.insert(top.clone(), json!(format!("'{top}' is not a directory")));
                 continue;
             }
-            let entries = tree::entries(state, &top, self.follow.0)?;
+            let (entries, unseen) = tree::what_is_seen(state, &top, self.follow.0)?;
+            if let Some(why) = unseen.first() {
+                skipped.insert(top.clone(), json!(why));
+            }
             for entry in entries {
                 examined += 1;
                 if self.matches(&filter, &top, &entry, now)? {
@@ -336,11 +339,18 @@ impl Module for Find {
         let (entries, examined, skipped) = self.found(context, state)?;
         let limit = self.limit.map_or(usize::MAX, |l| usize::try_from(l.0).unwrap_or(usize::MAX));
         let mut files = Vec::new();
+        let mut unread = Vec::new();
         let mut message = "All paths examined";
         for entry in &entries {
             let regular = entry.stat.kind == FileKind::File;
             if regular && self.contains.is_some() && self.file_type == FileType::File {
-                let bytes = state.content(&entry.path)?.unwrap_or_default();
+                let bytes = match state.content(&entry.path) {
+                    Err(Missing::Failed(why)) => {
+                        unread.push(why);
+                        continue;
+                    }
+                    bytes => bytes?.unwrap_or_default(),
+                };
                 if !self.contained(bytes)? {
                     continue;
                 }
@@ -365,6 +375,7 @@ impl Module for Find {
             plan.warnings
                 .push(format!("Skipped '{top}' path due to this access issue: {}", why.as_str().unwrap_or_default()));
         }
+        plan.warnings.extend(unread.iter().map(|why| format!("left out: {why}")));
         plan.result = Map::from_iter([
             ("matched".to_owned(), json!(files.len())),
             ("files".to_owned(), Json::Array(files)),

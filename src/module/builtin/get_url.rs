@@ -257,6 +257,19 @@ impl GetUrl {
             && modified.is_some_and(|m| m <= stat.mtime || (stat.mtime == 0 && context.check)))
     }
 
+    /// Whether the server sends what is there already.
+    fn sends_the_same(&self, context: &Context<'_>, state: &State, path: &str) -> Result<bool, PlanError> {
+        let request = self.request(context, state, &self.url.0)?;
+        let script = format!(
+            "s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\nh=$( {} ) || exit 1\n\
+             case $h in *HTTP*' 200'*) ;; *) exit 1 ;; esac\n[ -e \"$s/f\" ] || : >\"$s/f\"\nsha1sum <\"$s/f\"\n",
+            request.script(Some("\"$s/f\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1")
+        );
+        let answer = state.script(&Probe::Script { script, reads: Vec::new() })?;
+        let sent = answer.text().split_whitespace().next().unwrap_or_default().to_owned();
+        Ok(answer.status == 0 && state.checksum(path, Algorithm::Sha1)? == Some(sent.as_str()))
+    }
+
     /// The script that downloads beside the target, checks, and moves.
     fn script(
         &self,
@@ -283,8 +296,12 @@ impl GetUrl {
             ));
         }
         script.push_str("s=$(sha1sum <\"$t\"); m=$(md5sum <\"$t\"); n=$(wc -c <\"$t\")\n");
-        let same = stat.map(|before| ownership::script(path, before, after)).unwrap_or_default();
-        script.push_str(&format!("if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r=same\n{same}else\n"));
+        let same = stat.map(|before| ownership::script(&crate::module::Place::unknown(path), before, after)).unwrap_or_default();
+        script.push_str(&format!(
+            "if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r={}\n{same}else\n",
+            // Owner and mode are a change too.
+            if same.is_empty() { "same" } else { "changed" }
+        ));
         if let Some(backup) = backup {
             script.push_str(&format!("[ ! -e {word} ] || cp -p -- {word} {} || fail\n", quote(backup)));
         }
@@ -329,6 +346,13 @@ impl Module for GetUrl {
                 return Err(Failure::new(format!("`{path}` is no regular file, it is not replaced")).into());
             }
             (None, _) => false,
+            // A run finds out by the download itself; check mode foretells it by one that is thrown away.
+            (Some(_), Some((algorithm, sum))) if self.force.0 && context.check => {
+                state.checksum(&path, *algorithm)? == Some(sum.as_str())
+            }
+            (Some(stat), None) if context.check && (self.force.0 || !self.current(context, state, stat)?) => {
+                self.sends_the_same(context, state, &path)?
+            }
             (Some(_), _) if self.force.0 => false,
             (Some(_), Some((algorithm, sum))) => state.checksum(&path, *algorithm)? == Some(sum.as_str()),
             (Some(stat), None) => self.current(context, state, stat)?,
@@ -337,7 +361,7 @@ impl Module for GetUrl {
         plan.result.insert("url".into(), json!(self.url.0));
         plan.result.insert("dest".into(), json!(path));
         if let (true, Some(stat)) = (keep, stat) {
-            let outcome = put::attributes(state, &path, stat, &self.attributes());
+            let outcome = put::attributes(context, state, &path, stat, &self.attributes());
             plan.result.insert("msg".into(), json!("file already exists"));
             put::add_stat(&mut plan.result, outcome.stat.as_ref());
             plan.changes.extend(outcome.change);

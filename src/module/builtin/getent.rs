@@ -70,6 +70,19 @@ impl Getent {
         Probe::Script { script, reads }
     }
 
+    /// Refuses names that are no text: only what people write about a user may be anything.
+    fn told(&self, bytes: &[u8]) -> Result<(), Failure> {
+        for line in bytes.split(|b| *b == b'\n').filter(|line| std::str::from_utf8(line).is_err()) {
+            let fields = line.split(|b| *b == b':').enumerate();
+            let remark = |at: usize| self.database.0 == "passwd" && at == 4;
+            if fields.into_iter().any(|(at, field)| !remark(at) && std::str::from_utf8(field).is_err()) {
+                let line = String::from_utf8_lossy(line).escape_debug().to_string();
+                return Err(Failure::new(format!("an entry of `{}` is no UTF-8 text: {line}", self.database.0)));
+            }
+        }
+        Ok(())
+    }
+
     fn entries(&self, text: &str) -> Map<String, Json> {
         let colon = matches!(self.database.0.as_str(), "passwd" | "shadow" | "group" | "gshadow");
         let split = self.split.as_ref().map(|s| s.0.as_str()).or(colon.then_some(":"));
@@ -100,6 +113,7 @@ impl Module for Getent {
 
     fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let answer = state.script(&self.question())?;
+        self.told(&answer.stdout)?;
         let missing = "One or more supplied key could not be found in the database.";
         let mut found = self.entries(&answer.text());
         let mut message = "";

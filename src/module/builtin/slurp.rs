@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fact::{FileKind, Probe, State},
+    fact::{FileKind, Missing, Probe, State},
     module::{Context, Described, Failure, Module, Plan, PlanError, Text, path},
 };
 
@@ -50,15 +50,18 @@ impl Module for Slurp {
         let message = match state.stat(&path, true)?.map(|s| s.kind) {
             None => format!("File not found: {path}"),
             Some(FileKind::Directory) => format!("Source is a directory and must be a file: {path}"),
-            Some(_) => match state.content(&path)? {
-                Some(bytes) => {
-                    return Ok(Plan::ok(Map::from_iter([
-                        ("content".to_owned(), json!(STANDARD.encode(bytes))),
-                        ("encoding".to_owned(), json!("base64")),
-                        ("source".to_owned(), json!(path)),
-                    ])));
-                }
-                None => format!("File is not readable: {path}"),
+            Some(_) => match state.content(&path) {
+                Err(Missing::Failed(why)) => why,
+                bytes => match bytes? {
+                    Some(bytes) => {
+                        return Ok(Plan::ok(Map::from_iter([
+                            ("content".to_owned(), json!(STANDARD.encode(bytes))),
+                            ("encoding".to_owned(), json!("base64")),
+                            ("source".to_owned(), json!(path)),
+                        ])));
+                    }
+                    None => format!("File is not readable: {path}"),
+                },
             },
         };
         Err(Failure::new(message).into())

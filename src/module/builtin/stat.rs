@@ -7,8 +7,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    fact::{Algorithm, FileKind, FileStat, Missing, Probe, Resource, State},
-    module::{Context, Described, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote},
+    fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, Resource, State},
+    module::{
+        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote,
+    },
 };
 
 /// Parameters of `stat`.
@@ -115,6 +117,9 @@ impl Module for Stat {
             // Times, inode and the like of what an earlier task left cannot be foreseen.
             return Err(Missing::Unread(Box::new(probe)).into());
         }
+        if let Answer::Nowhere(why) = state.get(&probe)? {
+            return Err(Failure::new(why.as_str()).with("path", path).into());
+        }
         let found = match state.stat(&path, self.follow.0)? {
             None => Map::from_iter([("exists".to_owned(), json!(false))]),
             Some(stat) => self.found(context, state, &path, stat)?,
@@ -133,7 +138,11 @@ impl Stat {
     ) -> Result<Map<String, Json>, PlanError> {
         let mut found = fields(path, stat);
         // Who may use a link is what it leads to's affair.
-        let used = if stat.kind == FileKind::Link { state.stat(path, true)? } else { Some(stat) };
+        let used = match state.stat(path, true) {
+            _ if stat.kind != FileKind::Link => Some(stat),
+            Err(Missing::Failed(_)) => None,
+            used => used?,
+        };
         let (readable, writeable, executable) = used.map_or((false, false, false), |stat| access(context, state, stat));
         found.insert("readable".into(), json!(readable));
         found.insert("writeable".into(), json!(writeable));
@@ -143,8 +152,10 @@ impl Stat {
             found.insert("lnk_source".into(), json!(path::resolve(path, &stat.target)));
         }
         if self.get_checksum.0 && stat.kind == FileKind::File {
-            if let Some(sum) = state.checksum(path, self.algorithm())? {
-                found.insert("checksum".into(), json!(sum));
+            match state.checksum(path, self.algorithm()) {
+                // As with Ansible a file that may not be read has none.
+                Err(Missing::Failed(why)) if why.ends_with("Permission denied") => {}
+                sum => drop(sum?.map(|sum| found.insert("checksum".into(), json!(sum)))),
             }
         }
         if self.get_mime.0 {

@@ -2,8 +2,10 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/unarchive_module.html>
 
+mod staging;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -11,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use self::staging::{SAME, Staging};
 use super::copy::unread;
 use crate::{
     fact::{FileKind, FileStat, Missing, Probe, Resource, State},
@@ -18,11 +21,11 @@ use crate::{
         Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Plan,
         PlanError, Step, StepOutput, Text,
         archive::{Kind, Member, Selection, members},
-        local,
+        http, local,
         ownership::{self, Attributes},
         path,
         process::Guard,
-        quote, words,
+        quote,
     },
 };
 
@@ -100,6 +103,9 @@ impl Described for Unarchive {
         if self.src.0.contains("://") && !self.remote() {
             return Err(ParameterError::new("src", "a URL needs `remote_src: true`"));
         }
+        if self.kind() == Kind::Zip && self.extra_opts.0.iter().any(|o| o.0.trim_start_matches('-') == "f") {
+            return Err(ParameterError::new("extra_opts", "`-f` is not supported: name what is wanted with `include`"));
+        }
         if self.mode == Some(Mode::Preserve) {
             return Err(ParameterError::new("mode", "the archive's modes are kept where `mode` is left out"));
         }
@@ -166,14 +172,55 @@ impl Unarchive {
         Probe::Script { script, reads: vec![Resource::Path(archive.to_owned())] }
     }
 
+    /// The same for an archive of a web server, which is downloaded for that and forgotten.
+    fn question_of_url(&self, url: &str) -> Probe {
+        let lists = self.lists();
+        let list = self.selection(&lists).list("\"$s/archive\"");
+        let script = format!("s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\n{}{list}", self.fetch(url));
+        Probe::Script { script, reads: vec![Resource::Anything] }
+    }
+
+    /// Shell that downloads into `$s/archive`.
+    fn fetch(&self, url: &str) -> String {
+        let request = http::Request {
+            url: url.to_owned(),
+            method: "GET".to_owned(),
+            timeout: std::time::Duration::from_secs(30),
+            validate_certs: self.validate_certs.0,
+            follow: true,
+            use_proxy: true,
+            ..Default::default()
+        };
+        // wget tells the headers on standard error.
+        let fetch = request.script(Some("\"$s/archive\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1");
+        format!(
+            "h=$( {fetch} ) || exit 1\nc=$(printf '%s\\n' \"$h\" | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1)\n\
+             case ${{c:-200}} in 200) ;; *) echo \"Failure downloading {}, the server answered with status $c\" >&2; exit 1 ;; esac\n",
+            url.replace(['"', '$', '`', '\\', '\n'], "")
+        )
+    }
+
     /// What is in the archive; `None` when that is not known before it is there.
-    fn members(&self, state: &State, source: &Source) -> Result<Option<Vec<Member>>, PlanError> {
+    fn members(&self, context: &Context<'_>, state: &State, source: &Source) -> Result<Option<Vec<Member>>, PlanError> {
         let failed = |why: &[u8]| {
             let why = String::from_utf8_lossy(why).trim().to_owned();
             Failure::new(format!("Failed to find handler for \"{}\". The listing failed: {why}", self.src.0))
         };
+        let read = |listing: &[u8]| members(self.kind(), listing).map(Some).map_err(|why| Failure::new(why).into());
         match source {
-            Source::Url(_) => Ok(None),
+            // It is downloaded once: what it changed is told when it is done.
+            Source::Url(_) if !context.check => Ok(None),
+            Source::Url(url) => {
+                let answer = state.script(&self.question_of_url(url))?;
+                let said = String::from_utf8_lossy(&answer.stderr);
+                if answer.status == 1 && said.contains("Failure downloading") {
+                    return Err(Failure::new(said.trim()).into());
+                }
+                if answer.status != 0 {
+                    return Err(failed(&answer.stderr).into());
+                }
+                read(&answer.stdout)
+            }
             Source::Host(archive) => {
                 match state.stat(archive, true)? {
                     None => return Err(Failure::new(format!("Source '{archive}' does not exist")).into()),
@@ -186,7 +233,7 @@ impl Unarchive {
                 if answer.status != 0 {
                     return Err(failed(&answer.stderr).into());
                 }
-                Ok(Some(members(self.kind(), &answer.text())))
+                read(&answer.stdout)
             }
             // The guard says that it is not unpacked, and nobody asks what is in it: reading it would take seconds.
             Source::Workstation(..) if self.creates.is_some() && !self.list_files.0 && !self.settles() => Ok(None),
@@ -194,8 +241,8 @@ impl Unarchive {
                 let lists = self.lists();
                 let script = self.selection(&lists).list(&quote(&found.display().to_string()));
                 let listing = listed(found, &script)?;
-                match (&listing.text, listing.status) {
-                    (Some(text), _) => Ok(Some(members(self.kind(), text))),
+                match (&listing.bytes, listing.status) {
+                    (Some(bytes), _) => read(bytes),
                     // A tool that only the host has will tell there.
                     (None, Some(90)) => Ok(None),
                     (None, _) => Err(failed(&listing.stderr).into()),
@@ -210,43 +257,49 @@ impl Unarchive {
         wanted.owner.is_some() || wanted.group.is_some() || wanted.mode.is_some()
     }
 
-    /// What makes owner, group and mode of the members as wanted.
-    fn settle(&self, state: &State, dest: &str, members: &[Member], unpacked: bool) -> Result<String, PlanError> {
+    /// What makes owner, group and mode of members that are there as wanted.
+    fn settle(&self, state: &State, dest: &str, members: &[Member]) -> Result<String, PlanError> {
         let wanted = self.attributes();
         let mut script = String::new();
         if !self.settles() {
             return Ok(script);
         }
-        if !unpacked {
-            for member in members {
-                let path = path::join(dest, &member.name);
-                if let Some(stat) = state.stat(&path, false)? {
-                    script.push_str(&ownership::script(&path, stat, &wanted.applied(state, stat)));
-                }
+        for member in members {
+            let path = path::join(dest, &member.name);
+            if let Some(stat) = member_stat(state, dest, &member.name)? {
+                script.push_str(&ownership::script(&crate::module::Place::unknown(&path), stat, &wanted.applied(state, stat)));
             }
-            return Ok(script);
-        }
-        let paths = |keep: fn(&Member) -> bool| -> Vec<String> {
-            members.iter().filter(|m| keep(m)).map(|m| path::join(dest, &m.name)).collect()
-        };
-        for chunk in paths(|_| true).chunks(100) {
-            let owner = match (wanted.owner, wanted.group) {
-                (Some(owner), Some(group)) => format!("chown -h -- {}:{}", quote(owner), quote(group)),
-                (Some(owner), None) => format!("chown -h -- {}", quote(owner)),
-                (None, Some(group)) => format!("chgrp -h -- {}", quote(group)),
-                (None, None) => break,
-            };
-            script.push_str(&format!("{owner} {} || exit 1\n", words(chunk)));
-        }
-        let mode = match wanted.mode {
-            Some(Mode::Bits(bits)) => format!("{bits:04o}"),
-            Some(Mode::Symbolic(text)) => quote(text).into_owned(),
-            _ => return Ok(script),
-        };
-        for chunk in paths(|m| m.kind != FileKind::Link).chunks(100) {
-            script.push_str(&format!("chmod {mode} {} || exit 1\n", words(chunk)));
         }
         Ok(script)
+    }
+
+    /// How it is unpacked.
+    fn staging<'a>(
+        &'a self,
+        state: &State,
+        dest: &'a str,
+        lists: &'a Lists,
+        members: Option<&[Member]>,
+    ) -> Result<Staging<'a>, PlanError> {
+        let mut directories = Vec::new();
+        for member in members.unwrap_or_default().iter().filter(|m| m.kind == FileKind::Directory && self.settles()) {
+            if member_stat(state, dest, &member.name)?.is_some() {
+                directories.push(if member.name.is_empty() { String::new() } else { format!("{}/", member.name) });
+            }
+        }
+        let asked = |m: &Member| lists.include.iter().any(|name| path::clean(name) == path::clean(&m.name));
+        let devices =
+            members.is_some_and(|all| all.iter().any(|m| m.device) && all.iter().all(|m| !m.device || asked(m)));
+        Ok(Staging {
+            dest,
+            selection: self.selection(lists),
+            attributes: self.attributes(),
+            directories: members.map(|_| directories),
+            devices,
+            keep_newer: self.keep_newer.0,
+            // What is unpacked already is known of all others.
+            compare: members.is_none(),
+        })
     }
 
     fn result(&self, dest: &str, members: Option<&[Member]>) -> Map<String, Json> {
@@ -263,17 +316,26 @@ impl Unarchive {
         result.insert("src".into(), json!(self.src.0));
         result.insert("handler".into(), json!(handler));
         if let (true, Some(members)) = (self.list_files.0, members) {
-            let name = |m: &Member| if m.kind == FileKind::Directory { format!("{}/", m.name) } else { m.name.clone() };
-            result.insert("files".into(), json!(members.iter().map(name).collect::<Vec<_>>()));
+            result.insert("files".into(), names(members));
         }
         result
     }
 }
 
+/// The names in an archive as Ansible returns them.
+fn names(members: &[Member]) -> Json {
+    let name = |m: &Member| match (m.name.as_str(), m.kind) {
+        ("", _) => "./".to_owned(),
+        (name, FileKind::Directory) => format!("{name}/"),
+        (name, _) => name.to_owned(),
+    };
+    json!(members.iter().map(name).collect::<Vec<_>>())
+}
+
 /// What a tool of the workstation printed about an archive.
 #[derive(Debug)]
 struct Listing {
-    text: Option<String>,
+    bytes: Option<Vec<u8>>,
     status: Option<i32>,
     stderr: Vec<u8>,
 }
@@ -301,14 +363,42 @@ fn listed(path: &std::path::Path, script: &str) -> Result<Arc<Listing>, PlanErro
         command.arg("-c").arg(script).stdin(std::process::Stdio::null());
         Arc::new(match command.output() {
             Ok(output) => Listing {
-                text: output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()),
                 status: output.status.code(),
+                bytes: output.status.success().then_some(output.stdout),
                 stderr: output.stderr,
             },
-            Err(error) => Listing { text: None, status: None, stderr: error.to_string().into_bytes() },
+            Err(error) => Listing { bytes: None, status: None, stderr: error.to_string().into_bytes() },
         })
     });
     Ok(Arc::clone(listing))
+}
+
+/// What is at the place of a member, unless a link on the way there leads elsewhere: that is not followed.
+fn member_stat<'s>(state: &'s State, dest: &str, name: &str) -> Result<Option<&'s FileStat>, PlanError> {
+    if name.is_empty() {
+        return Ok(state.stat(dest, true)?);
+    }
+    let stat = state.stat(&path::join(dest, name), false)?;
+    for (at, _) in name.match_indices('/') {
+        if state.stat(&path::join(dest, &name[..at]), false)?.is_some_and(|s| s.kind == FileKind::Link) {
+            return Ok(None);
+        }
+    }
+    Ok(stat)
+}
+
+/// Refuses a member that would be written through a link of the host. Where the archive has a directory of its own it takes the link's
+/// place, as with Ansible.
+fn not_through(state: &State, dest: &str, name: &str, listed: &HashSet<&str>) -> Result<(), PlanError> {
+    for (at, _) in name.match_indices('/').filter(|(at, _)| !listed.contains(&name[..*at])) {
+        let above = path::join(dest, &name[..at]);
+        if state.stat(&above, false)?.is_some_and(|s| s.kind == FileKind::Link) {
+            return Err(Failure::new(format!("`{above}` is a link, `{name}` would be unpacked through it"))
+                .help("`extra_opts: [--keep-directory-symlink]` does that, if the link is as it should be")
+                .into());
+        }
+    }
+    Ok(())
 }
 
 impl Module for Unarchive {
@@ -331,12 +421,24 @@ impl Module for Unarchive {
         probes.extend(self.attributes().probes(context));
         probes.push(Probe::Stat { path: dest.clone(), follow: true });
         let Ok(source) = self.source(context, state) else { return probes };
-        if let Source::Host(archive) = &source {
-            probes.push(Probe::Stat { path: archive.clone(), follow: true });
-            probes.push(self.question(archive));
+        match &source {
+            Source::Host(archive) => {
+                probes.push(Probe::Stat { path: archive.clone(), follow: true });
+                probes.push(self.question(archive));
+            }
+            Source::Url(url) if context.check => probes.push(self.question_of_url(url)),
+            _ => {}
         }
-        if let Ok(Some(members)) = self.members(state, &source) {
-            probes.extend(members.iter().map(|m| path::stat(&path::join(&dest, &m.name))));
+        if let Ok(Some(members)) = self.members(context, state, &source) {
+            let mut asked = HashSet::new();
+            for member in members.iter().filter(|m| !m.name.is_empty()) {
+                let ends = member.name.match_indices('/').map(|(at, _)| at).chain([member.name.len()]);
+                for end in ends {
+                    if asked.insert(member.name[..end].to_owned()) {
+                        probes.push(path::stat(&path::join(&dest, &member.name[..end])));
+                    }
+                }
+            }
         }
         probes
     }
@@ -354,17 +456,36 @@ impl Module for Unarchive {
                 .into());
         }
         let source = self.source(context, state)?;
-        let members = self.members(state, &source)?;
+        let members = self.members(context, state, &source)?;
+        let lists = self.lists();
+        let staging = self.staging(state, &dest, &lists, members.as_deref())?;
+        let mut plan = Plan { result: self.result(&dest, members.as_deref()), ..Plan::default() };
         let touched = self.extra_opts.0.iter().any(|o| matches!(o.0.as_str(), "-m" | "--touch" | "-DD"));
         let mut complete = members.is_some();
+        let listed: HashSet<&str> = members.iter().flatten().map(|m| m.name.as_str()).collect();
         for member in members.iter().flatten() {
-            let stat: Option<&FileStat> = state.stat(&path::join(&dest, &member.name), false)?;
-            let newer = self.keep_newer.0 && stat.zip(member.mtime).is_some_and(|(s, m)| s.mtime > m);
-            complete &= newer || member.matches(stat, !touched);
+            if !staging.follows() {
+                not_through(state, &dest, &member.name, &listed)?;
+            }
+            let stat = if staging.follows() {
+                state.stat(&path::join(&dest, &member.name), member.kind == FileKind::Directory)?
+            } else {
+                member_stat(state, &dest, &member.name)?
+            };
+            let newer = self.keep_newer.0 && stat.zip(member.mtime).is_some_and(|(s, m)| s.mtime >= m);
+            complete &= newer || staging.kept(stat) || member.matches(stat, !touched);
+            if member.device && !staging.devices {
+                let why = format!("the archive holds the device `{}`", member.name);
+                let help = "devices are made only where `include` names them, and can be left out with `exclude`";
+                return Err(Failure::new(why).help(help).into());
+            }
+            if member.set_id && !staging.set_id() && self.mode.is_none() && !member.matches(stat, !touched) {
+                plan.warnings.push(format!(
+                    "`{}` would run as its owner or group; it is unpacked without that: `mode`, or `-p` in `extra_opts`, asks for it",
+                    member.name
+                ));
+            }
         }
-        let mut plan = Plan { result: self.result(&dest, members.as_deref()), ..Plan::default() };
-        let settle = self.settle(state, &dest, members.as_deref().unwrap_or_default(), !complete)?;
-        let lists = self.lists();
         let writes = vec![Resource::Path(dest.clone())];
         let mut add = |what: String, step: Step| {
             let mut change = Change::closed(what, step, writes.clone());
@@ -373,48 +494,51 @@ impl Module for Unarchive {
             plan.changes.push(change);
         };
         if complete {
+            let settle = self.settle(state, &dest, members.as_deref().unwrap_or_default())?;
             if !settle.is_empty() {
                 add(format!("set attributes of what was unpacked into {dest}"), Step::Script(settle));
             }
             return Ok(plan);
         }
-        let selection = self.selection(&lists);
-        let unpack = |archive: &str| selection.unpack(archive, &dest, self.keep_newer.0) + &settle;
         let what = format!("unpack {} into {dest}", path::name(&self.src.0));
         match source {
-            Source::Host(archive) => add(what, Step::Script(unpack(&quote(&archive)))),
-            Source::Workstation(_, content) => add(what, Step::Upload { content, then: unpack("\"$upload\"") }),
+            Source::Host(archive) => add(what, Step::Script(staging.script("", &quote(&archive)))),
+            Source::Workstation(_, content) => {
+                add(what, Step::Upload { content, then: staging.script("", "\"$upload\"") });
+            }
             Source::Url(url) => {
-                let request = crate::module::http::Request {
-                    url,
-                    method: "GET".to_owned(),
-                    timeout: std::time::Duration::from_secs(30),
-                    validate_certs: self.validate_certs.0,
-                    follow: true,
-                    use_proxy: true,
-                    ..Default::default()
-                };
-                let fetch = request.script(Some("\"$t\""));
-                let script = format!(
-                    "t=$(mktemp) || exit 1\ntrap 'rm -f -- \"$t\"' EXIT\nh=$( {fetch} ) || exit 1\n( {} )\n",
-                    unpack("\"$t\"")
-                );
-                add(what, Step::Script(script));
+                let mut fetch = self.fetch(&url);
+                if self.list_files.0 {
+                    fetch.push_str(&format!("( {} ) || exit 1\n", staging.selection.list("\"$s/archive\"")));
+                }
+                add(what, Step::Script(staging.script(&fetch, "\"$s/archive\"")));
             }
         }
         Ok(plan)
     }
 
     fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
-        match outputs.iter().find(|o| o.status != 0 || o.error.is_some()) {
-            None => Ok(plan.result.clone()),
-            Some(output) => {
-                let told =
-                    output.error.clone().unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
-                let dest = plan.result.get("dest").and_then(Json::as_str).unwrap_or_default();
-                Err(Failure::new(format!("failed to unpack {} to {dest}: {told}", self.src.0))
-                    .with("rc", output.status))
-            }
+        if let Some(output) = outputs.iter().find(|o| o.status != 0 || o.error.is_some()) {
+            let told =
+                output.error.clone().unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+            let dest = plan.result.get("dest").and_then(Json::as_str).unwrap_or_default();
+            return Err(
+                Failure::new(format!("failed to unpack {} to {dest}: {told}", self.src.0)).with("rc", output.status)
+            );
         }
+        let mut result = plan.result.clone();
+        let Some(output) = outputs.first() else { return Ok(result) };
+        let (listing, same) = match output.stdout.strip_suffix(SAME.as_bytes()) {
+            Some(listing) => (listing, true),
+            None => (output.stdout.as_slice(), false),
+        };
+        if same {
+            result.insert("changed".into(), json!(false));
+        }
+        if self.list_files.0 && !result.contains_key("files") && !listing.is_empty() {
+            let members = members(self.kind(), listing).map_err(Failure::new)?;
+            result.insert("files".into(), names(&members));
+        }
+        Ok(result)
     }
 }

@@ -324,7 +324,9 @@ impl Uri {
         let (word, codes) =
             (quote(&path), self.status_code.0.iter().map(|s| s.0.to_string()).collect::<Vec<_>>().join("|"));
         let all = ownership::script_for("\"$t\"", &after, &after, true);
-        let differing = before.map(|b| ownership::script(&path, &b, &after)).unwrap_or_default();
+        let differing = before
+            .map(|b| ownership::script(&crate::module::Place::of(context, state, &path), &b, &after))
+            .unwrap_or_default();
         let script = format!(
             "t={word}.bringup-part\numask 077; rm -f -- \"$t\"\nh=$( {} ) || {{ rm -f -- \"$t\"; exit 92; }}\nprintf '%s' \"$h\"\n\
              c=$(printf '%s\\n' \"$h\" | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1)\n\

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fact::{FileKind, FileStat, Probe, Resource, State, UserEntry},
+    fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
     module::{
         Change, Content, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
         builtin::group::Presence,
@@ -293,6 +293,7 @@ impl Module for AuthorizedKey {
             let directory = path::parent(&path).to_owned();
             probes.extend([path::stat(&path), Probe::Content { path: real }, path::stat(&directory)]);
             probes.push(Probe::Stat { path: directory, follow: true });
+            probes.extend(path::above(&path));
         }
         probes
     }
@@ -300,7 +301,7 @@ impl Module for AuthorizedKey {
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let (written, user) = self.file(state)?;
         let (uid, gid) = (user.uid, user.gid);
-        let (owner, group, mode) = (uid.to_string(), gid.to_string(), Mode::Bits(0o600));
+        let mode = Mode::Bits(0o600);
         let place = self.place(state, &written, &user)?;
         let directory = path::parent(&written).to_owned();
         let mut changes = Vec::new();
@@ -347,7 +348,7 @@ impl Module for AuthorizedKey {
                     stat: if place.path == place.real { place.stat } else { state.stat(&place.path, false)? },
                     parent: folder.as_ref(),
                     content: Some(Content::Bytes(after.as_bytes().into())),
-                    attributes: Attributes { owner: Some(&owner), group: Some(&group), mode: Some(&mode) },
+                    attributes: Attributes { owner: Some(&user.name), group: Some(&user.group), mode: Some(&mode) },
                     backup: false,
                     validate: None,
                 },
@@ -357,7 +358,11 @@ impl Module for AuthorizedKey {
                 plan.diff.push(put::text_diff(&written, &place.path, before, Some(after.as_bytes())));
             }
             changes.extend(outcome.change);
-            plan.leaves.extend(outcome.leaves);
+            plan.leaves.extend(outcome.leaves.into_iter().map(|(probe, answer)| match answer {
+                // The account's numbers are known, whoever else has been asked.
+                Answer::Stat(Some(stat)) => (probe, Answer::Stat(Some(FileStat { uid, gid, ..stat }))),
+                answer => (probe, answer),
+            }));
         }
         plan.changes = changes;
         plan.result = result;
@@ -390,13 +395,20 @@ mod tests {
         // Their order says nothing.
         let turned = format!("command=\"/bin/a b,c\",restrict {k}");
         assert_eq!(lines(&restricted, None, false, &turned), [turned.as_str()]);
-        assert_ne!(lines("permitopen=\"a:1\",permitopen=\"b:1\" ssh-rsa A b", None, false, "permitopen=\"b:1\" ssh-rsa A b").len(), 2);
+        let two = "permitopen=\"a:1\",permitopen=\"b:1\" ssh-rsa A b";
+        assert_eq!(lines(two, None, false, "permitopen=\"b:1\" ssh-rsa A b"), [two]);
         // sshd takes the first line of a key: one that allows more does not stay in front of the right one.
         assert_eq!(lines(&restricted, None, false, &format!("{k}\n{restricted}\n")), [restricted.as_str()]);
         // The comment counts, a remark is left alone unless nothing else is to be there.
-        assert_eq!(lines("ssh-ed25519 AAAAC3", None, false, &format!("# mine\n{k}\n")), ["# mine", "ssh-ed25519 AAAAC3"]);
+        assert_eq!(
+            lines("ssh-ed25519 AAAAC3", None, false, &format!("# mine\n{k}\n")),
+            ["# mine", "ssh-ed25519 AAAAC3"]
+        );
         assert_eq!(lines(k, None, true, &format!("# mine\n{other}\n{k}\n")), [k]);
         // Several keys: what is right stays where it is.
-        assert_eq!(lines(&format!("{other}\n{restricted}"), None, false, &format!("{k}\n{other}\n")), [other, &restricted]);
+        assert_eq!(
+            lines(&format!("{other}\n{restricted}"), None, false, &format!("{k}\n{other}\n")),
+            [other, &restricted]
+        );
     }
 }

@@ -88,8 +88,14 @@ impl Described for Mount {
 ";
 
     fn check(&self) -> Result<(), ParameterError> {
-        if !self.path.0.starts_with('/') {
-            return Err(ParameterError::new("path", "an absolute path is needed"));
+        if !self.path.0.starts_with('/') && !self.unmountable() {
+            return Err(ParameterError::new("path", "an absolute path is needed; `none` and `swap` are for swap"));
+        }
+        if self.unmountable() && !matches!(self.state, Wanted::Present | Wanted::Absent | Wanted::AbsentFromFstab) {
+            let why = "swap is not mounted: it may be `present`, `absent` or `absent_from_fstab`";
+            return Err(
+                ParameterError::new("state", why).help("`swapon` and `swapoff` by `command` turn it on and off")
+            );
         }
         let kept = matches!(self.state, Wanted::Mounted | Wanted::Present | Wanted::Ephemeral);
         if kept && (self.src.is_none() || self.fstype.is_none()) {
@@ -121,6 +127,11 @@ impl Mount {
         if trimmed.is_empty() { "/" } else { trimmed }
     }
 
+    /// Whether it is an entry for swap, which has no place where it is mounted.
+    fn unmountable(&self) -> bool {
+        matches!(self.path.0.as_str(), "none" | "swap") && self.fstype.as_ref().is_none_or(|f| f.0 == "swap")
+    }
+
     fn options(&self) -> String {
         let given = self.opts.as_ref().map_or("defaults", |o| &o.0);
         let auto = given.split(',').any(|o| o == "noauto");
@@ -150,7 +161,14 @@ impl Mount {
 
     fn is_mine(&self, line: &str) -> bool {
         let line = line.trim();
-        !line.starts_with('#') && line.split_whitespace().nth(1).is_some_and(|p| p == escape(self.point()))
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let at = |number: usize| fields.get(number).copied().unwrap_or_default();
+        if line.starts_with('#') || at(1) != escape(self.point()) {
+            return false;
+        }
+        // Several entries may have no place: they are told apart by their kind and by what is swapped to.
+        let other_source = self.src.as_ref().is_some_and(|src| at(0) != escape(&src.0));
+        !self.unmountable() || (at(2) == "swap" && !other_source)
     }
 
     /// fstab's text as it is to be; `None` when it is right.
@@ -249,7 +267,7 @@ impl Module for Mount {
         if !matches!(self.state, Wanted::Unmounted | Wanted::Remounted | Wanted::Ephemeral) {
             probes.extend(edit::probes(self.fstab()));
         }
-        if self.state == Wanted::Absent {
+        if self.state == Wanted::Absent && !self.unmountable() {
             probes.push(Probe::Stat { path: self.point().to_owned(), follow: false });
         }
         probes
@@ -295,7 +313,7 @@ impl Module for Mount {
             let stdout = edit::joined(&lines).into_bytes();
             plan.leaves.push((Mount::question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         }
-        if self.state == Wanted::Absent && state.stat(self.point(), false)?.is_some() {
+        if self.state == Wanted::Absent && !self.unmountable() && state.stat(self.point(), false)?.is_some() {
             let script = format!("rmdir -- {}\n", quote(self.point()));
             plan.changes.push(Change::closed(
                 format!("remove directory {}", self.point()),

@@ -121,9 +121,14 @@ impl Loader {
 
     /// Reads a file once; the same tree is returned when it is asked for again.
     pub(super) fn file(&self, path: &Path) -> Result<Arc<Node>, YamlError> {
+        use crate::yaml::origin;
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = files.get(path) {
             return Ok(known.clone());
+        }
+        if origin::was_written(path) {
+            let reason = std::io::Error::other(origin::REFUSED);
+            return Err(YamlError::Read { path: path.to_owned(), reason, help: Some(origin::REFUSED_HELP.to_owned()) });
         }
         let node = Arc::new(crate::yaml::load(path)?);
         files.insert(path.to_owned(), node.clone());

@@ -30,7 +30,9 @@ impl Reader<'_> {
         if is_whole_template(text) {
             let expression = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
             let problem = Diagnostic::warning(&node.span, format!("`{keyword}` is a template already"));
-            self.report(problem.label("braces that are not needed").help(format!("write `{keyword}: {expression}`")));
+            self.report(problem.label("braces that are not needed").help(format!(
+                "write `{keyword}: {expression}`; braces are for a variable whose text is a condition itself"
+            )));
         } else if has_template(text) {
             let problem =
                 Diagnostic::error(&node.span, format!("`{keyword}` holds a template inside of an expression"));

@@ -102,9 +102,7 @@ fn widths(style: FormatStyle, text: &str, values: &[Value]) -> Option<usize> {
                 let part = |c: &char| c.is_ascii_digit() || "-+ #.*".contains(*c);
                 std::iter::from_fn(|| chars.next_if(part)).collect()
             }
-            (FormatStyle::StrFormat, ':') => {
-                std::iter::from_fn(|| chars.next_if(|c| *c != '}')).collect()
-            }
+            (FormatStyle::StrFormat, ':') => std::iter::from_fn(|| chars.next_if(|c| *c != '}')).collect(),
             _ => continue,
         };
         for digits in inside.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty()) {

@@ -134,7 +134,7 @@ impl Deploy<'_> {
         let fresh = made.contains_key(path::parent(path));
         let own = if fresh { None } else { state.stat(path, false)? };
         let (path, stat) = match own {
-            Some(stat) if stat.kind == FileKind::Link && self.follow => path::follow(state, path)?,
+            Some(stat) if stat.kind == FileKind::Link && self.follow => path::follow_to_write(context, state, path)?,
             own => (path.to_owned(), own),
         };
         if own.is_some() && !self.force {
@@ -146,7 +146,11 @@ impl Deploy<'_> {
         };
         let same = match stat {
             Some(stat) if stat.kind == FileKind::File && stat.size == self.source.content.size() => {
-                state.checksum(&path, Algorithm::Sha1)? == Some(local::sha1(&self.source.content)?.as_str())
+                match state.checksum(&path, Algorithm::Sha1) {
+                    // One that may not be read gives way to the new one.
+                    Err(Missing::Failed(_)) => false,
+                    sum => sum? == Some(local::sha1(&self.source.content)?.as_str()),
+                }
             }
             _ => false,
         };
@@ -218,7 +222,10 @@ pub(in crate::module) fn readable<'s>(
     stat: Option<&FileStat>,
 ) -> Result<Option<&'s [u8]>, Missing> {
     match stat {
-        Some(stat) if stat.kind == FileKind::File && stat.size <= put::SHOWN => state.content(path),
+        Some(stat) if stat.kind == FileKind::File && stat.size <= put::SHOWN => match state.content(path) {
+            Err(Missing::Failed(_)) => Ok(None),
+            bytes => bytes,
+        },
         _ => Ok(None),
     }
 }

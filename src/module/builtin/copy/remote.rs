@@ -46,11 +46,11 @@ impl Copy {
             probes.extend(deploy::file_probes(&path));
             return Ok(probes);
         }
-        probes.push(tree::probe(&src, self.local_follow.0));
+        probes.push(tree::probe(&src, self.follows_links()));
         let top = self.remote_top(&src, &dest);
         probes.push(Probe::Stat { path: top.clone(), follow: true });
         probes.extend(path::above(&top));
-        for entry in tree::entries(state, &src, self.local_follow.0).unwrap_or_default() {
+        for entry in tree::entries(state, &src, self.follows_links()).unwrap_or_default() {
             let to = rebase(&entry.path, &src, &top);
             match entry.stat.kind {
                 FileKind::Directory => probes.push(Probe::Stat { path: to, follow: true }),
@@ -92,7 +92,7 @@ impl Copy {
             FileKind::File => {
                 let path = self.remote_target(state, &src, &dest)?;
                 if self.dest.0.ends_with('/') {
-                    self.tree_directory(context, state, path::parent(&path), false, &mut made, &mut plan)?;
+                    self.tree_directory(context, state, path::parent(&path), false, None, &mut made, &mut plan)?;
                 }
                 let sha1 = checksum(state, &src, Algorithm::Sha1)?;
                 let md5 = checksum(state, &src, Algorithm::Md5)?;
@@ -111,11 +111,13 @@ impl Copy {
                 if real(state, &top)?.strip_prefix(&from).is_some_and(inside) {
                     return Err(Failure::new(format!("cannot copy the directory {src} into itself, to {top}")).into());
                 }
-                self.tree_directory(context, state, &top, false, &mut made, &mut plan)?;
-                for entry in tree::entries(state, &src, self.local_follow.0)? {
+                self.tree_directory(context, state, &top, false, Some(stat), &mut made, &mut plan)?;
+                for entry in tree::entries(state, &src, self.follows_links())? {
                     let to = rebase(&entry.path, &src, &top);
                     match entry.stat.kind {
-                        FileKind::Directory => self.tree_directory(context, state, &to, false, &mut made, &mut plan)?,
+                        FileKind::Directory => {
+                            self.tree_directory(context, state, &to, false, Some(&entry.stat), &mut made, &mut plan)?;
+                        }
                         FileKind::File => {
                             self.remote_file(context, state, &entry.path, &entry.stat, &to, &made, &mut plan)?;
                         }
@@ -159,16 +161,21 @@ impl Copy {
         let mode = Mode::Bits(source.permissions());
         let mut attributes = self.attributes();
         if attributes.mode == Some(&Mode::Preserve)
-            || (stat.is_none() && attributes.mode.is_none() && self.is_tree(from))
+            || (attributes.mode.is_none() && self.is_tree(from) && !self.same(state, &path, stat, from)?)
         {
-            // Files of a tree keep their modes, as with `cp -r`.
+            // Files of a tree bring their modes along, as with `cp -r`; one that is the same already keeps its own.
             attributes.mode = Some(&mode);
         }
         let sha1 = checksum(state, from, Algorithm::Sha1)?;
         let file = stat.filter(|s| s.kind == FileKind::File);
         if let Some(stat) = file {
-            if state.checksum(&path, Algorithm::Sha1)? == Some(sha1.as_str()) {
-                let outcome = put::attributes(state, &path, stat, &attributes);
+            let same = match state.checksum(&path, Algorithm::Sha1) {
+                // One that may not be read gives way to the new one.
+                Err(Missing::Failed(_)) => false,
+                sum => sum? == Some(sha1.as_str()),
+            };
+            if same {
+                let outcome = put::attributes(context, state, &path, stat, &attributes);
                 plan.changes.extend(outcome.change);
                 plan.diff.extend(outcome.diff);
                 plan.leaves.extend(outcome.leaves);
@@ -191,6 +198,17 @@ impl Copy {
         let copy = Copying { from, source, path: &path, stat, parent, attributes };
         self.write_remote(context, state, &copy, plan);
         Ok(())
+    }
+
+    /// Whether the file that is there has the source's content.
+    fn same(&self, state: &State, path: &str, stat: Option<&FileStat>, from: &str) -> Result<bool, PlanError> {
+        if stat.is_none_or(|s| s.kind != FileKind::File) {
+            return Ok(false);
+        }
+        match state.checksum(path, Algorithm::Sha1) {
+            Err(Missing::Failed(_)) => Ok(false),
+            sum => Ok(sum? == Some(checksum(state, from, Algorithm::Sha1)?.as_str())),
+        }
     }
 
     fn is_tree(&self, from: &str) -> bool {
@@ -217,7 +235,11 @@ impl Copy {
             place: Place::of(context, state, path),
             ..FileWrite::new(path, content)
         };
-        let script = write.made_by(&format!("cp -- {} \"$t\" || fail", quote(from)), Some(source.size));
+        // What is named by the task may be a link; within a tree links are told apart from files.
+        let flag = if self.is_tree(from) && !self.follows_links() { "-P" } else { "-L" };
+        // A link that took the file's place meanwhile is not followed.
+        let fill = format!("cp {flag} -- {} \"$t\" && [ -f \"$t\" ] && [ ! -L \"$t\" ] || fail", quote(from));
+        let script = write.made_by(&fill, Some(source.size));
         let writes = ownership::written(path, *stat);
         let mut change = Change::closed(format!("copy {from} to {path}"), Step::Script(script), writes);
         change.closed = self.validate.is_none() && backup.is_none();

@@ -12,8 +12,8 @@ use super::{Copy, Deploy, Source, deploy};
 use crate::{
     fact::{FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Context, Failure, Plan, PlanError, Step,
-        builtin::file::make,
+        Change, Context, Failure, Mode, Place, Plan, PlanError, Step,
+        builtin::file::{link, make},
         local,
         ownership::{self, Attributes},
         path, put, quote,
@@ -41,7 +41,7 @@ impl Copy {
 
     pub(super) fn probe_tree(&self, context: &Context<'_>, state: &State, local: &Path) -> Result<Vec<Probe>, Missing> {
         let (top, _) = self.top(context, state, local)?;
-        let listing = list(local, self.local_follow.0).map_err(|f| Missing::Failed(f.message))?;
+        let listing = list(local, self.follows_links()).map_err(|f| Missing::Failed(f.message))?;
         let mut probes = self.attributes().probes(context);
         let directory = |path: String| Probe::Stat { path, follow: true };
         probes.push(directory(top.clone()));
@@ -54,13 +54,13 @@ impl Copy {
 
     pub(super) fn plan_tree(&self, context: &Context<'_>, state: &State, local: &Path) -> Result<Plan, PlanError> {
         let (top, own) = self.top(context, state, local)?;
-        let listing = list(local, self.local_follow.0)?;
+        let listing = list(local, self.follows_links())?;
         self.attributes().check(state)?;
         let mut plan = Plan::default();
         let mut made = BTreeMap::new();
-        self.tree_directory(context, state, &top, own, &mut made, &mut plan)?;
+        self.tree_directory(context, state, &top, own, None, &mut made, &mut plan)?;
         for directory in &listing.directories {
-            self.tree_directory(context, state, &path::join(&top, directory), true, &mut made, &mut plan)?;
+            self.tree_directory(context, state, &path::join(&top, directory), true, None, &mut made, &mut plan)?;
         }
         for (relative, source) in &listing.files {
             let file = local::load(context, source, self.decrypt.0)?;
@@ -86,22 +86,31 @@ impl Copy {
     }
 
     /// One directory of the tree; `own` says that it gets the attributes even where it is there already.
+    #[allow(clippy::too_many_arguments)] // what is known of it, and what was planned before
     pub(super) fn tree_directory(
         &self,
         context: &Context<'_>,
         state: &State,
         path: &str,
         own: bool,
+        source: Option<&FileStat>,
         made: &mut BTreeMap<String, FileStat>,
         plan: &mut Plan,
     ) -> Result<(), PlanError> {
-        let attributes = self.directory_attributes();
+        let mut attributes = self.directory_attributes();
+        // A directory of the host keeps its mode when it is copied.
+        let kept = source.map(|s| Mode::Bits(s.permissions()));
+        if attributes.mode.is_none() {
+            attributes.mode = kept.as_ref();
+        }
         let fresh = made.contains_key(path::parent(path));
         let stat = if fresh { None } else { state.stat(path, true)? };
         match stat {
             Some(stat) if stat.kind == FileKind::Directory => {
-                if own {
-                    let outcome = put::attributes(state, path, stat, &attributes);
+                if own || source.is_some() {
+                    // One that is there keeps its own mode.
+                    let wanted = if own { attributes } else { Attributes { mode: None, ..attributes } };
+                    let outcome = put::attributes(context, state, path, stat, &wanted);
                     plan.changes.extend(outcome.change);
                     plan.diff.extend(outcome.diff);
                     plan.leaves.extend(outcome.leaves);
@@ -130,17 +139,27 @@ impl Copy {
     ) -> Result<(), PlanError> {
         let fresh = made.contains_key(path::parent(path));
         let stat = if fresh { None } else { state.stat(path, false)? };
+        let wanted = Attributes { mode: None, ..self.attributes() };
+        if let Some(stat) = stat.filter(|s| s.target == target && s.kind == FileKind::Link && self.force.0) {
+            let outcome = put::attributes(context, state, path, stat, &wanted);
+            plan.changes.extend(outcome.change);
+            plan.diff.extend(outcome.diff);
+            plan.leaves
+                .extend(outcome.leaves.into_iter().filter(|(p, _)| matches!(p, Probe::Stat { follow: false, .. })));
+            return Ok(());
+        }
         if stat.is_some_and(|s| s.target == target || !self.force.0) {
             return Ok(());
         }
         if stat.is_some_and(|s| s.kind == FileKind::Directory) {
             return Err(Failure::new(format!("the directory `{path}` is in the way of a link")).into());
         }
-        let mut after = Attributes::default().created(context, state, FileKind::Link, 0o777, None);
+        let plain = Attributes::default().created(context, state, FileKind::Link, 0o777, None);
+        let mut after = wanted.created(context, state, FileKind::Link, 0o777, None);
         target.clone_into(&mut after.target);
         after.size = target.len() as u64;
-        let word = quote(path);
-        let script = format!("rm -f -- {word}; ln -s -- {} {word} || exit 1\n", quote(target));
+        let settle = |word: &str| ownership::script_for(word, &plain, &after, false);
+        let script = link(&Place::of(context, state, path), stat, &format!("-s -- {}", quote(target)), settle);
         plan.changes.push(Change::closed(
             format!("link {path} to {target}"),
             Step::Script(script),

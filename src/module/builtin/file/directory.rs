@@ -8,16 +8,16 @@ use super::{File, FileState, created_diff, kind_name};
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, State},
     module::{
-        Change, Context, Failure, Plan, PlanError, Step,
+        Change, Context, Failure, Place, Plan, PlanError, Step,
         ownership::{self, Attributes},
-        path, put, quote, tree,
+        path, put, quote, settle, tree,
     },
 };
 
 impl File {
     /// A directory is to be there.
     pub(super) fn directory(&self, context: &Context<'_>, state: &State, path: &str) -> Result<Plan, PlanError> {
-        let (path, stat) = self.followed(state, path)?;
+        let (path, stat) = self.followed(context, state, path)?;
         let mut plan = match stat {
             None => {
                 let made = make(context, state, &path, &self.attributes(), &BTreeMap::new())?;
@@ -25,7 +25,12 @@ impl File {
                 let mut plan = Plan { changes: vec![made.change], leaves: made.leaves, ..Plan::default() };
                 plan.diff.push(created_diff(&path, "directory"));
                 put::add_stat(&mut plan.result, Some(&made.stat));
-                let script = stamps.script(state, &path, &made.stat, true)?;
+                let script = match stamps.script(state, "x", &made.stat, true)?.is_empty() {
+                    true => String::new(),
+                    false => settle::at(&Place::of(context, state, &path), &made.stat, |word| {
+                        stamps.script(state, word, &made.stat, true).unwrap_or_default()
+                    }),
+                };
                 if let (Some(Step::Script(first)), false) =
                     (plan.changes.first_mut().map(|c| &mut c.step), script.is_empty())
                 {
@@ -34,9 +39,9 @@ impl File {
                 plan
             }
             Some(stat) if stat.kind == FileKind::Directory => {
-                let mut plan = self.with_attributes(state, &path, stat, FileState::Directory)?;
+                let mut plan = self.with_attributes(context, state, &path, stat, FileState::Directory)?;
                 if self.recurse.0 {
-                    self.recursive(state, &path, &mut plan)?;
+                    self.recursive(context, state, &path, &mut plan)?;
                 }
                 plan
             }
@@ -51,19 +56,20 @@ impl File {
     }
 
     /// All below the directory gets the attributes too; what links point to as well when they are followed.
-    fn recursive(&self, state: &State, top: &str, plan: &mut Plan) -> Result<(), PlanError> {
+    fn recursive(&self, context: &Context<'_>, state: &State, top: &str, plan: &mut Plan) -> Result<(), PlanError> {
         let before = plan.leaves.len();
         let own = tree::entries(state, top, false)?;
         let links = own.iter().any(|e| e.stat.kind == FileKind::Link);
         let mut script = String::new();
-        let (after, mut count) = self.each(state, &own, false, &mut script, plan)?;
+        let (after, mut count) = self.each(state, top, &own, false, &mut script, plan)?;
         plan.leaves.push((tree::probe(top, false), tree::answer(&after)));
         if self.follow.0 && links {
             let kinds: HashMap<_, _> = own.iter().map(|e| (e.path.as_str(), e.stat.kind)).collect();
             let all = tree::entries(state, top, true)?;
             let (through, known): (Vec<_>, Vec<_>) =
                 all.into_iter().partition(|e| kinds.get(e.path.as_str()).is_none_or(|k| *k == FileKind::Link));
-            let (mut seen, more) = self.each(state, &through, true, &mut script, plan)?;
+            self.trusted(context, state, &own, &through)?;
+            let (mut seen, more) = self.each(state, top, &through, true, &mut script, plan)?;
             count += more;
             seen.extend(known.into_iter().map(|e| after.iter().find(|a| a.path == e.path).cloned().unwrap_or(e)));
             plan.leaves.push((tree::probe(top, true), tree::answer(&seen)));
@@ -80,10 +86,33 @@ impl File {
         Ok(())
     }
 
+    /// Refuses to change what a user's link leads to when it is not that user's.
+    fn trusted(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        own: &[tree::Entry],
+        through: &[tree::Entry],
+    ) -> Result<(), PlanError> {
+        let links = own.iter().filter(|e| e.stat.kind == FileKind::Link);
+        for link in links.filter(|e| !path::trusts(context, state, &e.stat)) {
+            let below = format!("{}/", link.path);
+            let foreign =
+                |e: &&tree::Entry| (e.path == link.path || e.path.starts_with(&below)) && e.stat.uid != link.stat.uid;
+            if let Some(entry) = through.iter().find(foreign) {
+                if self.attributes().applied(state, &entry.stat) != entry.stat {
+                    return Err(path::untrusted(&link.path, &link.stat, &entry.path, Some(&entry.stat)).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Adds the lines for each entry that differs; `through` says that they were seen through links. Returns the entries as they will be, and how many differ.
     fn each(
         &self,
         state: &State,
+        top: &str,
         entries: &[tree::Entry],
         through: bool,
         script: &mut String,
@@ -92,28 +121,55 @@ impl File {
         let wanted = self.attributes();
         let stamps = self.stamps_of(FileState::Directory);
         let (mut all, mut count) = (Vec::with_capacity(entries.len()), 0);
+        let owners: HashMap<&str, u32> = entries.iter().map(|e| (e.path.as_str(), e.stat.uid)).collect();
+        let owner = |directory: &str| match owners.get(directory) {
+            Some(uid) => Some(*uid),
+            None => state.stat(top, true).ok().flatten().map(|stat| stat.uid).filter(|_| directory == top),
+        };
+        // What is no directory is changed together with what stands beside it.
+        let mut beside: Vec<(&str, Vec<settle::Entry<'_>>)> = Vec::new();
         for entry in entries {
             let after = wanted.applied(state, &entry.stat);
-            let mut lines = ownership::script(&entry.path, &entry.stat, &after);
-            if entry.stat.kind != FileKind::Link {
-                lines.push_str(&stamps.script(state, &entry.path, &after, false)?);
-            }
-            if !lines.is_empty() {
+            let lines = |word: &str| -> Result<String, PlanError> {
+                let mut lines = ownership::script_for(word, &entry.stat, &after, false);
+                if entry.stat.kind != FileKind::Link {
+                    lines.push_str(&stamps.script(state, word, &after, false)?);
+                }
+                Ok(lines)
+            };
+            if !lines("x")?.is_empty() {
                 count += 1;
-                script.push_str(&lines);
+                let (directory, name) = (path::parent(&entry.path), path::name(&entry.path));
                 if through {
+                    script.push_str(&settle::through(&entry.path, &entry.stat, &lines(settle::PINNED)?, &lines(".")?));
                     let probe = Probe::Stat { path: entry.path.clone(), follow: true };
                     plan.leaves.push((probe, Answer::Stat(Some(after.clone()))));
-                } else if entry.stat.kind != FileKind::Link {
+                } else if entry.stat.kind == FileKind::Directory {
+                    script.push_str(&settle::directory(&Place::unknown(&entry.path), &entry.stat, &lines(".")?));
+                } else {
+                    let changed = settle::Entry { name, before: &entry.stat, lines: lines(&settle::word(name))? };
+                    match beside.iter_mut().find(|(d, of)| *d == directory && of.len() < BESIDE) {
+                        Some((_, of)) => of.push(changed),
+                        None => beside.push((directory, vec![changed])),
+                    }
+                }
+                if !through && entry.stat.kind != FileKind::Link {
                     plan.leaves.extend(ownership::leaves(&entry.path, Some(after.clone())));
                     plan.leaves.extend(put::kept_content(state, &entry.path));
                 }
             }
             all.push(tree::Entry { path: entry.path.clone(), stat: after });
         }
+        for (directory, of) in &beside {
+            let place = Place { directory: (*directory).to_owned(), owner: owner(directory), ..Place::default() };
+            script.push_str(&settle::pinned(&place, of));
+        }
         Ok((all, count))
     }
 }
+
+/// So many things of one directory are changed by one script at most, so that no command line grows without bound.
+const BESIDE: usize = 100;
 
 /// A directory to be made, with those above it.
 pub(in crate::module) struct Made {
@@ -161,20 +217,41 @@ pub(in crate::module) fn make(
             return Err(Failure::new(why).into());
         }
     }
-    let mut script = String::new();
+    let first = missing.last().copied().unwrap_or(path);
+    let place = Place::of(context, state, first);
+    let word = |directory: &str| match place.guarded {
+        true => quote(directory).into_owned(),
+        // Made as a whole in a folder of ours, and put in place when all is as it is to be.
+        false => settle::word(&format!("{}{}", place.name, directory.strip_prefix(first).unwrap_or_default())),
+    };
     let mut leaves = Vec::new();
     let mut writes = Vec::new();
     let mut stat = existing;
+    let (mut words, mut own) = (Vec::new(), Vec::new());
     for directory in missing.iter().rev() {
         let plain = Attributes::default().created(context, state, FileKind::Directory, 0o755, stat.as_ref());
         let after = attributes.created(context, state, FileKind::Directory, 0o755, stat.as_ref());
-        let word = quote(directory);
-        script.push_str(&format!("umask 022; [ -d {word} ] || mkdir -- {word} || exit 1\n"));
-        script.push_str(&ownership::script(directory, &plain, &after));
+        own.push(ownership::script_for(&word(directory), &plain, &after, false));
+        words.push(word(directory));
         leaves.extend(ownership::leaves(directory, Some(after.clone())));
         writes.extend(ownership::written(directory, None));
         stat = Some(after);
     }
+    // The innermost first: once one is another user's, what stands in it can change.
+    let own: String = own.into_iter().rev().collect();
+    let script = match place.guarded {
+        true => {
+            let made = words.iter().map(|w| format!("[ -d {w} ] || mkdir -- {w} || exit 1\n")).collect::<String>();
+            format!("umask 022; {made}{own}")
+        }
+        false => format!(
+            "{}fail() {{ rm -rf -- \"$t\"; leave; exit 1; }}\numask 022; mkdir -- {} || fail\n{}{}",
+            place.open(),
+            words.join(" "),
+            own.replace("|| exit 1", "|| fail"),
+            place.close()
+        ),
+    };
     let change = Change::closed(format!("create directory {path}"), Step::Script(script), writes);
     // invariant: `missing` holds `path` at least, so the loop above ran.
     let stat = stat.unwrap_or_else(|| FileStat::new(FileKind::Directory, 0o755, "root", "root"));

@@ -6,7 +6,7 @@ use super::{File, FileState, existing_parent, fields, kind_name};
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, State},
     module::{
-        Change, Context, Failure, Plan, PlanError, Step,
+        Change, Context, Failure, Place, Plan, PlanError, Step,
         ownership::{self, Attributes},
         path, put, quote,
     },
@@ -39,7 +39,7 @@ impl File {
         if link.is_none_or(|s| s.target != src) {
             self.relink(context, state, path, src, stat, &mut plan)?;
         }
-        self.through_link(state, path, &target, &mut plan)?;
+        self.through_link(context, state, path, &target, &mut plan)?;
         plan.result.insert("dest".into(), json!(path));
         plan.result.insert("src".into(), json!(src));
         Ok(plan)
@@ -78,21 +78,9 @@ impl File {
             let wanted = self.attributes().applied(state, &after);
             (after.owner, after.uid, after.group, after.gid) = (wanted.owner, wanted.uid, wanted.group, wanted.gid);
         }
-        let (word, target) = (quote(path), quote(src));
-        let made = match stat.map(|s| s.kind) {
-            None => format!("ln -s -- {target} {word} || exit 1\n"),
-            Some(kind) => {
-                let clear =
-                    if kind == FileKind::Directory { format!("rmdir -- {word} || exit 1\n") } else { String::new() };
-                // A rename replaces the old link at once; `mv` into a linked directory must be kept from entering it.
-                format!(
-                    "t={word}.bringup-$$; rm -f -- \"$t\"; ln -s -- {target} \"$t\" || exit 1\n{clear}\
-                     mv -fT -- \"$t\" {word} 2>/dev/null || {{ rm -f -- {word} && mv -f -- \"$t\" {word}; }} || {{ rm -f -- \"$t\"; exit 1; }}\n"
-                )
-            }
-        };
         let plain = Attributes::default().created(context, state, FileKind::Link, 0o777, None);
-        let script = made + &ownership::script(path, &plain, &after);
+        let own = |word: &str| ownership::script_for(word, &plain, &after, false);
+        let script = made(&Place::of(context, state, path), stat, &format!("-s -- {}", quote(src)), own);
         let mut before = fields([("state", json!(stat.map_or("absent", kind_name)))]);
         let mut now = fields([("state", json!("link"))]);
         if let Some(old) = stat.filter(|s| s.kind == FileKind::Link) {
@@ -111,11 +99,18 @@ impl File {
     }
 
     /// Owner, group, mode and times of the link's target, or of the link itself when it is not followed.
-    fn through_link(&self, state: &State, path: &str, target: &str, plan: &mut Plan) -> Result<(), PlanError> {
+    fn through_link(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        path: &str,
+        target: &str,
+        plan: &mut Plan,
+    ) -> Result<(), PlanError> {
         let linked = plan.changes.is_empty();
         if !self.follow.0 {
             if let Some(stat) = state.stat(path, false)?.filter(|_| linked) {
-                let own = self.with_attributes(state, path, stat, FileState::Link)?;
+                let own = self.with_attributes(context, state, path, stat, FileState::Link)?;
                 merge(plan, own);
             }
             return Ok(());
@@ -130,11 +125,11 @@ impl File {
         let (real, stat) = match (wanted || timed, linked) {
             (false, true) => (path.to_owned(), state.stat(path, false)?),
             (false, false) => (target.to_owned(), self.target_now(state, target)),
-            (true, _) => path::follow(state, target)?,
+            (true, _) => path::follow_to_write(context, state, target)?,
         };
         match stat {
             Some(stat) if wanted || timed => {
-                let own = self.with_attributes(state, &real, stat, FileState::Link)?;
+                let own = self.with_attributes(context, state, &real, stat, FileState::Link)?;
                 let after = own.leaves.iter().rev().find_map(|(_, a)| match a {
                     Answer::Stat(Some(s)) => Some(s.clone()),
                     _ => None,
@@ -174,7 +169,7 @@ impl File {
     ) -> Result<Plan, PlanError> {
         let Some(src) = &self.src else {
             return match stat {
-                Some(stat) if stat.links > 1 => self.with_attributes(state, path, stat, FileState::Hard),
+                Some(stat) if stat.links > 1 => self.with_attributes(context, state, path, stat, FileState::Hard),
                 _ => Err(Failure::new("src is required for creating new hardlinks").with("dest", path).into()),
             };
         };
@@ -200,11 +195,17 @@ impl File {
             if stat.is_none() {
                 existing_parent(state, path)?;
             }
-            let (word, source_word) = (quote(path), quote(&real));
-            let script = format!(
-                "t={word}.bringup-$$; rm -f -- \"$t\"; ln -- {source_word} \"$t\" || exit 1\n\
-                 mv -fT -- \"$t\" {word} 2>/dev/null || {{ rm -f -- {word} && mv -f -- \"$t\" {word}; }} || {{ rm -f -- \"$t\"; exit 1; }}\n"
-            );
+            let same = match source.inode {
+                0 => String::new(),
+                inode => format!(
+                    "[ \"$(stat -c '%i %d' -- \"$t\")\" = '{inode} {}' ] || {{ echo {} >&2; fail; }}\n",
+                    source.device,
+                    quote(&format!("{real} has become another file meanwhile"))
+                ),
+            };
+            let script = made(&Place::of(context, state, path).staged(), stat, &format!("-- {}", quote(&real)), |_| {
+                same.clone()
+            });
             present.links += 1;
             let before = fields([("state", json!(stat.map_or("absent", kind_name)))]);
             plan.diff.push(ownership::attribute_diff(path, before, fields([("state", json!("hard"))])));
@@ -216,11 +217,33 @@ impl File {
                 plan.leaves.extend(put::moved_content(state, &real, name));
             }
         }
-        merge(&mut plan, self.with_attributes(state, path, &present, FileState::Hard)?);
+        merge(&mut plan, self.with_attributes(context, state, path, &present, FileState::Hard)?);
         plan.result.insert("dest".into(), json!(path));
         plan.result.insert("src".into(), json!(src));
         Ok(plan)
     }
+}
+
+/// POSIX sh that makes a link and gives it its name; what has the name gives way. `ln` are the command's arguments but
+/// the last, `own` makes lines about the new link.
+pub(in crate::module) fn made(
+    place: &Place,
+    stat: Option<&FileStat>,
+    ln: &str,
+    own: impl Fn(&str) -> String,
+) -> String {
+    if place.guarded && stat.is_none() {
+        let word = quote(&path::join(&place.directory, &place.name)).into_owned();
+        return format!("ln {ln} {word} || exit 1\n{}", own(&word));
+    }
+    // A rename replaces the old link at once, and never enters a directory that it leads to.
+    let place = place.clone().staged();
+    let clear = match stat.map(|s| s.kind) {
+        Some(FileKind::Directory) => "rmdir -- \"$p\" || fail\n",
+        _ => "",
+    };
+    let own = own("\"$t\"").replace("|| exit 1", "|| fail");
+    format!("{}ln {ln} \"$t\" || fail\n{own}{clear}{}", place.open(), place.close())
 }
 
 /// Appends what the second part of a task does.

@@ -64,10 +64,9 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    /// The shell lines that set what differs; `new` says that the path was created just before.
-    pub(super) fn script(&self, state: &State, path: &str, stat: &FileStat, new: bool) -> Result<String, PlanError> {
+    /// The shell lines that set what differs at a shell word; `new` says that it was created just before.
+    pub(super) fn script(&self, state: &State, word: &str, stat: &FileStat, new: bool) -> Result<String, PlanError> {
         let mut script = String::new();
-        let word = quote(path);
         // As most touch: both in one process.
         if let (Stamp::Now, Stamp::Now, false) = (&self.modification, &self.access, new) {
             return Ok(format!("touch -c -- {word} || exit 1\n"));

@@ -17,10 +17,12 @@ impl User {
             None => state.group(name)?.cloned(),
         };
         let user = self.new_entry(group.as_ref().map(|g| (g.name.clone(), g.gid)))?;
+        // Nothing is done to a home that is there already.
+        let at_home = matches!(state.stat(&user.home, true), Ok(Some(_)));
         let mut changes = vec![Change::closed(
             format!("add user {name}"),
             Step::Script(self.create_script(group.as_ref().map(|g| g.name.as_str()))),
-            self.create_writes(&user),
+            self.create_writes(&user, at_home),
         )];
         let mut leaves = Vec::new();
         if user.uid != u32::MAX && user.gid != u32::MAX || context.check {
@@ -29,7 +31,7 @@ impl User {
                 let own = crate::fact::GroupEntry { name: name.clone(), gid: user.gid, members: Vec::new() };
                 leaves.push((Probe::Group { name: name.clone() }, Answer::Group(Some(own))));
             }
-            if self.create_home.0 {
+            if self.create_home.0 && !at_home {
                 for follow in [false, true] {
                     leaves
                         .push((Probe::Stat { path: user.home.clone(), follow }, Answer::Stat(Some(home_stat(&user)))));
@@ -47,12 +49,14 @@ impl User {
         Ok(Plan { changes, told, diff: vec![self.diff(None, Some(&user))], leaves, result, ..Plan::default() })
     }
 
-    fn create_writes(&self, user: &UserEntry) -> Vec<Resource> {
+    fn create_writes(&self, user: &UserEntry, at_home: bool) -> Vec<Resource> {
         // Others are left alone; of the groups, it has one made or becomes a member.
         let groups =
             [&user.name, &user.group].into_iter().chain(&user.groups).map(|name| Resource::Group(name.clone()));
         let mut writes = with_files(groups.chain([Resource::User(user.name.clone())]).collect());
-        writes.push(Resource::Path(user.home.clone()));
+        if !at_home {
+            writes.push(Resource::Path(user.home.clone()));
+        }
         writes
     }
 

@@ -29,7 +29,10 @@ impl User {
         if !script.is_empty() {
             let script = format!("{script}{}", tell(&self.name.0));
             let mut writes = account_files();
-            writes.extend([user.home.clone(), after.home.clone()].map(Resource::Path));
+            // Without moving it nothing is done to a home that is there.
+            if self.move_home.0 {
+                writes.extend([user.home.clone(), after.home.clone()].map(Resource::Path));
+            }
             plan.changes.push(Change::closed(format!("change user {}", self.name.0), Step::Script(script), writes));
             plan.diff.push(self.diff(Some(user), Some(&after)));
             plan.leaves.push((self.question(), Answer::User(Some(after.clone()))));

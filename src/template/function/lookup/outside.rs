@@ -9,6 +9,7 @@ use crate::template::error::{Kind, TemplateError, carry};
 use crate::template::file::FileOptions;
 use crate::template::filter::parse_yaml;
 use crate::template::value::{from_json, items, pairs, string};
+use crate::yaml::origin;
 
 /// Finds and reads a text file of the role's or playbook's.
 fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Error> {
@@ -236,6 +237,15 @@ fn letters(sets: &str) -> Vec<char> {
     out
 }
 
+/// Refuses a template that a task of this run wrote.
+fn refuse_written(path: &str) -> Result<(), Error> {
+    if !origin::was_written(std::path::Path::new(path)) {
+        return Ok(());
+    }
+    let message = format!("lookup `template`: `{path}`: {}", origin::REFUSED);
+    Err(carry(TemplateError::new(Kind::Failed(message), None).with_help(origin::REFUSED_HELP)))
+}
+
 pub(super) fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let Some(inner) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
     let convert = call.flag("convert_data", true);
@@ -253,10 +263,12 @@ pub(super) fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for name in call.texts()? {
         let (path, text) = read(call, "templates", &name)?;
+        refuse_written(&path)?;
         let source = std::sync::Arc::new(crate::yaml::Source { name: path.clone(), text });
         let local = inner.local.clone();
         let load: crate::template::Loader = std::sync::Arc::new(move |name: &str| {
             let path = local.find("templates", name)?;
+            refuse_written(&path).ok()?;
             let text = String::from_utf8(local.read(&path).ok()?).ok()?;
             Some(std::sync::Arc::new(crate::yaml::Source { name: path, text }))
         });
