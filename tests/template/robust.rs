@@ -223,7 +223,6 @@ fn nothing_grows_without_bound() {
         "{{ many | join(big) }}",
         "{{ big.join(['a'] * 1000) }}",
         "{{ big | wordwrap(1, wrapstring=big) }}",
-        "{{ big | regex_search('(x+x+)+y(?=z)') }}",
         "{{ 'a' | regex_search('a{1000000000}') }}",
         "{{ 'a' | regex_search('((a{1000}){1000}){1000}') }}",
         "{% for i in range(1000000) %}{{ big }}{% endfor %}",

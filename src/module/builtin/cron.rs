@@ -131,11 +131,14 @@ impl Cron {
         self.user.as_ref().map_or(context.user, |u| &u.0)
     }
 
-    /// The user's table; it may have none.
+    /// The user's table; it may have none, or be yet to come. One that cannot be read is not taken for empty: it would be overwritten.
     fn question(&self, context: &Context<'_>) -> Probe {
         let user = quote(self.owner(context)).into_owned();
         let script = format!(
-            "command -v crontab >/dev/null || {{ echo 'crontab is not there: install cron' >&2; exit 9; }}\nLC_ALL=C crontab -u {user} -l 2>/dev/null\n:\n"
+            "command -v crontab >/dev/null || {{ echo 'crontab is not there: install cron' >&2; exit 9; }}\n\
+             {{ e=$(LC_ALL=C crontab -u {user} -l 2>&1 >&3); }} 3>&1 && exit 0\n\
+             case $e in ''|*'no crontab for'*|*'No such file'*|*'unknown'*) exit 0 ;; esac\n\
+             printf '%s\\n' \"$e\" >&2; exit 9\n"
         );
         Probe::Script { script, reads: vec![Resource::Path("/var/spool/cron".to_owned())] }
     }
