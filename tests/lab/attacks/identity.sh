@@ -116,7 +116,7 @@ cat > "$work/closed" <<'END'
     - {stat: {path: /home/bob/conf}, register: seen}
     - {slurp: {src: /home/bob/conf}, register: read}
     - {command: pwd, register: where, changed_when: false}
-    - {assert: {that: [found.matched == 1, seen.stat.exists, read.content | b64decode == "x\n"]}}
+    - {assert: {that: [found.matched == 1, seen.stat.exists, read.content | b64decode | trim == 'x']}}
 END
 play closed -l h1 < "$work/closed"
 works 'from root, whose home is closed, to bob'

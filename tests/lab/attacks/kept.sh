@@ -40,18 +40,18 @@ equal 'owner, group and mode stay as they were or were asked for' 'alice bob 600
 packages h1 unzip
 mkdir -p "$work/packed/sub"; echo x > "$work/packed/sub/f"; tar -C "$work/packed" -czf "$work/web/dots.tgz" .
 put h1 /srv/dots.tgz < "$work/web/dots.tgz"
-play unpack <<END
+for way in by-path by-url; do
+    src=/srv/dots.tgz; [ $way = by-path ] || src=http://$LAB_NET.1:8099/dots.tgz
+    play unpack <<END
 - hosts: h1
   gather_facts: false
   tasks:
-    - {file: {path: "/srv/{{ item }}", state: directory}, loop: [by-url, by-path]}
-    - {unarchive: {src: "http://$LAB_NET.1:8099/dots.tgz", dest: /srv/by-url, remote_src: true, owner: alice}, register: first}
-    - {unarchive: {src: "http://$LAB_NET.1:8099/dots.tgz", dest: /srv/by-url, remote_src: true, owner: alice}, register: again}
-    - {assert: {that: [first is changed, again is not changed]}}
-    - {unarchive: {src: /srv/dots.tgz, dest: /srv/by-path, remote_src: true, owner: alice}, register: first}
-    - {unarchive: {src: /srv/dots.tgz, dest: /srv/by-path, remote_src: true, owner: alice}, register: again}
+    - {file: {path: /srv/$way, state: directory}}
+    - {unarchive: {src: "$src", dest: /srv/$way, remote_src: true, owner: alice}, register: first}
+    - {unarchive: {src: "$src", dest: /srv/$way, remote_src: true, owner: alice}, register: again}
     - {assert: {that: [first is changed, again is not changed]}}
 END
-works 'an archive is unpacked once, from a URL too'
-equal 'the owner is that of all that is in it, its folder included' 'alice alice alice alice alice alice' \
-    "$(on h1 stat -c %U /srv/by-url /srv/by-url/sub /srv/by-url/sub/f /srv/by-path /srv/by-path/sub /srv/by-path/sub/f | paste -sd' ')"
+    works "an archive is unpacked once, $way"
+    equal 'the owner is that of all that is in it, its folder included' 'alice alice alice' \
+        "$(on h1 stat -c %U /srv/$way /srv/$way/sub /srv/$way/sub/f | paste -sd' ')"
+done
