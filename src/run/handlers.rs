@@ -27,6 +27,10 @@ impl Handlers {
             let Op::Task(task) = op else { continue };
             if let Some(name) = task.name.as_ref().and_then(Node::as_str) {
                 handlers.names.entry(name.to_owned()).or_default().push(index);
+                // What a host keeps as owed has one line for each.
+                if name.contains('\n') {
+                    handlers.names.entry(name.replace('\n', " ")).or_default().push(index);
+                }
                 if let Some(role) = task.scope.role() {
                     for written in [format!("{} : {name}", role.name), format!("{}: {name}", role.name)] {
                         handlers.names.entry(written).or_default().push(index);
