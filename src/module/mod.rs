@@ -9,6 +9,7 @@ pub mod builtin;
 pub mod crypto;
 pub(crate) mod edit;
 pub mod general;
+pub mod held;
 pub mod http;
 pub mod kubernetes;
 pub mod local;

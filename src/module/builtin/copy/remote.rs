@@ -8,7 +8,7 @@ use super::{Copy, deploy};
 use crate::{
     fact::{Algorithm, FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Content, Context, Failure, FileWrite, Mode, Place, Plan, PlanError, Step,
+        Change, Content, Context, Failure, FileWrite, Mode, Place, Plan, PlanError, Step, held,
         ownership::{self, Attributes},
         path, put, quote, tree,
     },
@@ -235,10 +235,19 @@ impl Copy {
             place: Place::of(context, state, path),
             ..FileWrite::new(path, content)
         };
-        // What is named by the task may be a link; within a tree links are told apart from files.
-        let flag = if self.is_tree(from) && !self.follows_links() { "-P" } else { "-L" };
-        // A link that took the file's place meanwhile is not followed.
-        let fill = format!("cp {flag} -- {} \"$t\" && [ -f \"$t\" ] && [ ! -L \"$t\" ] || fail", quote(from));
+        let fill = match Place::of(context, state, from).guarded || source.inode == 0 {
+            true => {
+                // What is named by the task may be a link; within a tree links are told apart from files.
+                let flag = if self.is_tree(from) && !self.follows_links() { "-P" } else { "-L" };
+                // A link that took the file's place meanwhile is not followed.
+                format!("cp {flag} -- {} \"$t\" && [ -f \"$t\" ] && [ ! -L \"$t\" ] || fail", quote(from))
+            }
+            // Who owns a directory above could have it lead to what only root may read.
+            false => {
+                let copy = format!("cp -L -- {} \"$t\" || fail", held::HELD);
+                format!("{}[ -f \"$t\" ] || fail", held::reading(from, Some(source), &copy, "fail"))
+            }
+        };
         let script = write.made_by(&fill, Some(source.size));
         let writes = ownership::written(path, *stat);
         let mut change = Change::closed(format!("copy {from} to {path}"), Step::Script(script), writes);
