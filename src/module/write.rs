@@ -127,6 +127,21 @@ impl FileWrite {
         )
     }
 
+    /// A condition for the commands of [`made_by`](FileWrite::made_by): whether what they made is in the file already.
+    ///
+    /// Where others could put a pipe in its place, which would never end, the file gets a second name first, in our folder.
+    /// Where it cannot have one the answer is no.
+    pub fn same(&self) -> &'static str {
+        match (self.kept(), self.place.guarded) {
+            (None, _) => "false",
+            (Some(_), true) => "cmp -s -- \"$t\" \"$p\"",
+            (Some(_), false) => {
+                "{ ln -- \"$p\" ./.bringup-same && [ -f ./.bringup-same ] && [ ! -L ./.bringup-same ] && \
+                 cmp -s -- \"$t\" ./.bringup-same; x=$?; rm -f -- ./.bringup-same; [ $x = 0 ]; } 2>/dev/null"
+            }
+        }
+    }
+
     /// The script that makes the folder an upload goes to, and prints its path.
     pub fn folder(&self) -> String {
         self.place.clone().staged().folder()

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/get_url_module.html>
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,11 +12,11 @@ use super::copy::{parent_of, unread};
 use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, Whole,
+        Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, Ownership, ParameterError, Place,
+        Plan, PlanError, Step, StepOutput, Text, Whole,
         http::{self, Request},
         ownership::{self, Attributes},
-        path, put, quote,
+        path, put,
     },
 };
 
@@ -270,46 +270,30 @@ impl GetUrl {
         Ok(answer.status == 0 && state.checksum(path, Algorithm::Sha1)? == Some(sent.as_str()))
     }
 
-    /// The script that downloads beside the target, checks, and moves.
-    fn script(
-        &self,
-        request: &Request,
-        path: &str,
-        stat: Option<&FileStat>,
-        after: &FileStat,
-        sum: Option<&(Algorithm, String)>,
-        backup: Option<&str>,
-    ) -> String {
-        let word = quote(path);
-        let mut script = format!(
-            "t={word}.bringup-part\numask 077; rm -f -- \"$t\"\nfail() {{ rm -f -- \"$t\"; exit 1; }}\n\
-             h=$( {} ) || fail\n\
+    /// The script that downloads into a folder of our own, checks, and moves the file to its place.
+    fn script(&self, request: &Request, write: &FileWrite, sum: Option<&(Algorithm, String)>, settle: &str) -> String {
+        let mut commands = format!(
+            "trap fail HUP INT TERM\nh=$( {} ) || fail\ntrap - HUP INT TERM\n\
              c=$(printf '%s\\n' \"$h\" | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1)\n\
              case ${{c:-200}} in 200) ;; *) echo \"the server answered with status $c\" >&2; fail ;; esac\n[ -e \"$t\" ] || : >\"$t\"\n",
             // wget tells the headers on standard error.
             request.script(Some("\"$t\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1")
         );
         if let Some((algorithm, sum)) = sum {
-            script.push_str(&format!(
-                "s=$({} <\"$t\"); s=${{s%% *}}\n[ \"$s\" = {sum} ] || {{ echo \"The checksum for the file did not match {sum}; it was $s.\" >&2; fail; }}\n",
+            commands.push_str(&format!(
+                "k=$({} <\"$t\"); k=${{k%% *}}\n[ \"$k\" = {sum} ] || {{ echo \"The checksum for the file did not match {sum}; it was $k.\" >&2; fail; }}\n",
                 algorithm.command()
             ));
         }
-        script.push_str("s=$(sha1sum <\"$t\"); m=$(md5sum <\"$t\"); n=$(wc -c <\"$t\")\n");
-        let same = stat.map(|before| ownership::script(&crate::module::Place::unknown(path), before, after)).unwrap_or_default();
-        script.push_str(&format!(
-            "if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r={}\n{same}else\n",
-            // Owner and mode are a change too.
-            if same.is_empty() { "same" } else { "changed" }
+        commands.push_str("k=$(sha1sum <\"$t\"); m=$(md5sum <\"$t\"); n=$(wc -c <\"$t\")\n");
+        let told = "$n \"${k%% *}\" \"${m%% *}\"";
+        // Owner and mode are a change too.
+        let same = if settle.is_empty() { "same" } else { "changed" };
+        commands.push_str(&format!(
+            "if {}; then rm -f -- \"$t\"; leave\n{settle}echo {same} {told}; exit 0; fi\n",
+            write.same()
         ));
-        if let Some(backup) = backup {
-            script.push_str(&format!("[ ! -e {word} ] || cp -p -- {word} {} || fail\n", quote(backup)));
-        }
-        script.push_str(&ownership::script_for("\"$t\"", after, after, true).replace("exit 1", "fail"));
-        script.push_str(&format!(
-            "mv -f -- \"$t\" {word} || fail\nr=changed\nfi\necho $r $n \"${{s%% *}}\" \"${{m%% *}}\"\n"
-        ));
-        script
+        format!("{}echo changed {told}\n", write.made_by(&commands, None))
     }
 }
 
@@ -377,7 +361,19 @@ impl Module for GetUrl {
         after.size = 0;
         let backup = stat.filter(|_| self.backup.0).map(|_| put::backup_path(&path));
         let request = self.request(context, state, &self.url.0)?;
-        let script = self.script(&request, &path, stat, &after, sum.as_ref(), backup.as_deref());
+        let place = Place::of(context, state, &path);
+        let settle = stat.map(|before| ownership::script(&place, before, &after)).unwrap_or_default();
+        let wanted = self.attributes();
+        let write = FileWrite {
+            // Set-id bits go with the owner.
+            ownership: Ownership { mode: Some(after.permissions()), ..wanted.ownership(after.permissions()) },
+            ids: wanted.ids(state),
+            replaces: stat.cloned(),
+            backup: backup.clone(),
+            place,
+            ..FileWrite::new(&path, Content::Bytes(Arc::from(Vec::new())))
+        };
+        let script = self.script(&request, &write, sum.as_ref(), &settle);
         let mut change =
             Change::closed(format!("download {path}"), Step::Script(script), ownership::written(&path, stat));
         // What the server sends is known only afterwards, and it takes its time.

@@ -2,23 +2,22 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/uri_module.html>
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    fact::{Probe, Resource, State},
+    fact::{FileKind, Probe, Resource, State},
     module::{
-        Change, CheckMode, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Plan,
-        PlanError, Step, StepOutput, Text, Whole,
+        Change, CheckMode, Content, Context, Described, Failure, FileWrite, Flag, Folder, List, Mode, Module,
+        Ownership, ParameterError, Place, Plan, PlanError, Step, StepOutput, Text, Whole,
         http::{self, Request, Response},
         local,
         ownership::{self, Attributes},
         path,
         process::Guard,
-        quote,
     },
 };
 
@@ -315,26 +314,36 @@ impl Uri {
     fn save(&self, context: &Context<'_>, state: &State, request: &Request, dest: &Text) -> Result<Change, PlanError> {
         let path = path::absolute(context, state, &dest.0)?;
         let (path, stat) = path::follow(state, &path)?;
-        let before = stat.cloned();
-        let after = match &before {
-            Some(stat) => self.attributes().applied(state, stat),
-            None => self.attributes().created(context, state, crate::fact::FileKind::File, 0o644, None),
+        if stat.is_some_and(|s| s.kind != FileKind::File) {
+            return Err(Failure::new(format!("`{path}` is no regular file, it is not replaced")).into());
+        }
+        let wanted = self.attributes();
+        wanted.check(state)?;
+        let after = match stat {
+            Some(stat) => wanted.applied(state, stat),
+            None => wanted.created(context, state, FileKind::File, 0o644, None),
         };
-        self.attributes().check(state)?;
-        let (word, codes) =
-            (quote(&path), self.status_code.0.iter().map(|s| s.0.to_string()).collect::<Vec<_>>().join("|"));
-        let all = ownership::script_for("\"$t\"", &after, &after, true);
-        let differing = before
-            .map(|b| ownership::script(&crate::module::Place::of(context, state, &path), &b, &after))
-            .unwrap_or_default();
-        let script = format!(
-            "t={word}.bringup-part\numask 077; rm -f -- \"$t\"\nh=$( {} ) || {{ rm -f -- \"$t\"; exit 92; }}\nprintf '%s' \"$h\"\n\
+        let place = Place::of(context, state, &path);
+        let differing = stat.map(|before| ownership::script(&place, before, &after)).unwrap_or_default();
+        let write = FileWrite {
+            // Set-id bits go with the owner.
+            ownership: Ownership { mode: Some(after.permissions()), ..wanted.ownership(after.permissions()) },
+            ids: wanted.ids(state),
+            replaces: stat.cloned(),
+            place,
+            ..FileWrite::new(&path, Content::Bytes(Arc::from(Vec::new())))
+        };
+        let codes = self.status_code.0.iter().map(|s| s.0.to_string()).collect::<Vec<_>>().join("|");
+        let commands = format!(
+            "trap fail HUP INT TERM\nh=$( {} ) || fail\ntrap - HUP INT TERM\nprintf '%s' \"$h\"\n\
              c=$(printf '%s\\n' \"$h\" | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1)\n\
-             case $c in {codes}) ;; *) rm -f -- \"$t\"; exit 0 ;; esac\n[ -e \"$t\" ] || : >\"$t\"\n\
-             if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"\n{differing}exit 0; fi\n{all}mv -f -- \"$t\" {word} || exit 1\nexit 93\n",
+             case $c in {codes}) ;; *) rm -f -- \"$t\"; leave; exit 0 ;; esac\n[ -e \"$t\" ] || : >\"$t\"\n\
+             if {}; then rm -f -- \"$t\"; leave\n{differing}exit 0; fi\n",
             // wget tells the headers on standard error.
-            request.script(Some("\"$t\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1")
+            request.script(Some("\"$t\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1"),
+            write.same()
         );
+        let script = format!("{}exit {WRITTEN}\n", write.made_by(&commands, None));
         let mut change = Change::open(format!("write {path}"), Step::Script(script));
         change.writes.extend(ownership::written(&path, stat));
         Ok(change)
