@@ -3,7 +3,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Change, Step, User, UserEntry, quote};
-use crate::{fact::Resource, module::words};
+use crate::{
+    fact::Resource,
+    module::{Place, path, words},
+};
 
 impl User {
     fn key_type(&self) -> &str {
@@ -33,17 +36,50 @@ impl User {
             make_key.extend(["-b".to_owned(), bits.0.to_string()]);
         }
         let passphrase = self.ssh_key_passphrase.as_ref().map_or("", |p| &p.0);
-        let (key, dir, name) = (quote(&file), quote(&directory), quote(&user.name));
-        let script = format!(
-            "umask 077; [ -d {dir} ] || {{ mkdir -p -- {dir} && chown \"$(id -u {name}):$(id -g {name})\" {dir}; }} || exit\nrm -f -- {key} {key}.pub\n\
-             {} || exit\n\
-             chown \"$(id -u {name}):$(id -g {name})\" {key} {key}.pub && chmod 0644 {key}.pub && cat {key}.pub\n",
-            make(passphrase, &format!("{} -C {comment} -f {key}", words(make_key))),
-        );
+        let name = quote(&user.name);
+        let mut script = format!("umask 077; u=$(id -u {name}) g=$(id -g {name}) || exit 1\n");
+        script.push_str(&enter(&user.home, &directory));
+        let place = Place { directory: ".".to_owned(), name: path::name(&file).to_owned(), ..Place::default() };
+        script.push_str(&place.open());
+        script.push_str(&format!(
+            "b=$t.pub\n{} || fail\nchown -- \"$u:$g\" \"$t\" \"$b\" && chmod 0644 \"$b\" && cat -- \"$b\" || fail\n\
+             mv -f -- \"$t\" \"$b\" .. || fail\nleave\n",
+            make(passphrase, &format!("{} -C {comment} -f \"$t\"", words(make_key))),
+        ));
         let writes =
             vec![Resource::Path(directory), Resource::Path(file.clone()), Resource::Path(format!("{file}.pub"))];
         Change::closed(format!("make ssh key {file}"), Step::Script(script), writes)
     }
+}
+
+/// POSIX sh that enters the directory of the key, which is made where it is missing. What stands in a user's home is the user's: no
+/// link is followed there, and what is made gets its owner before anybody else can reach it.
+fn enter(home: &str, directory: &str) -> String {
+    let below = directory.strip_prefix(home).filter(|rest| rest.is_empty() || rest.starts_with('/') || home == "/");
+    let (top, names) = match below {
+        Some(rest) => (home, rest.trim_matches('/')),
+        None => (path::parent(directory), path::name(directory)),
+    };
+    let missing = quote(&format!("the directory {top} does not exist, the key would be below it")).into_owned();
+    let mut script = format!("cd -P -- {} || {{ echo {missing} >&2; exit 1; }}\n", quote(top));
+    for name in names.split('/').filter(|n| !matches!(*n, "" | ".")) {
+        let place = Place { directory: ".".to_owned(), name: name.to_owned(), ..Place::default() };
+        let word = quote(&format!("./{name}")).into_owned();
+        script.push_str(&format!(
+            "w=${{PWD%/}}\n[ -e {word} ] || [ -L {word} ] || {{\n{}\
+             mkdir -- \"$t\" && chown -- \"$u:$g\" \"$t\" && mv -f -- \"$t\" .. || {{ rmdir -- \"$t\"; fail; }}\nleave\n}}\n\
+             cd -P -- {word} && [ \"$PWD\" = \"$w/\"{} ] || {{ echo \"$w/\"{}' is no directory or a link: no key is put there' >&2; exit 1; }}\n",
+            place.open(),
+            quote(name),
+            quote(name),
+        ));
+    }
+    if below.is_some() {
+        script.push_str(
+            "case $(stat -c %u .) in \"$u\"|0) ;; *) echo \"$PWD belongs to another user: no key is put there\" >&2; exit 1 ;; esac\n",
+        );
+    }
+    script
 }
 
 /// The command that makes the key. A passphrase goes by standard input, for every user can read a command line; without a
