@@ -18,10 +18,10 @@ use super::copy::unread;
 use crate::{
     fact::{FileKind, FileStat, Missing, Probe, Resource, State},
     module::{
-        Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Plan,
+        Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Place, Plan,
         PlanError, Step, StepOutput, Text,
         archive::{Kind, Member, Selection, members},
-        http, local,
+        held, http, local,
         ownership::{self, Attributes},
         path,
         process::Guard,
@@ -168,7 +168,7 @@ impl Unarchive {
     /// The question for what is in an archive of the host.
     fn question(&self, archive: &str) -> Probe {
         let lists = self.lists();
-        let script = self.selection(&lists).list(&quote(archive));
+        let script = held::reading(archive, None, &self.selection(&lists).list(held::HELD), "exit 1");
         Probe::Script { script, reads: vec![Resource::Path(archive.to_owned())] }
     }
 
@@ -224,6 +224,9 @@ impl Unarchive {
             Source::Host(archive) => {
                 match state.stat(archive, true)? {
                     None => return Err(Failure::new(format!("Source '{archive}' does not exist")).into()),
+                    Some(stat) if stat.kind != FileKind::File => {
+                        return Err(Failure::new(format!("Invalid archive '{archive}', it is no regular file")).into());
+                    }
                     Some(stat) if stat.size == 0 && stat.inode != 0 => {
                         return Err(Failure::new(format!("Invalid archive '{archive}', the file is 0 bytes")).into());
                     }
@@ -258,17 +261,27 @@ impl Unarchive {
     }
 
     /// What makes owner, group and mode of members that are there as wanted.
-    fn settle(&self, state: &State, dest: &str, members: &[Member]) -> Result<String, PlanError> {
+    fn settle(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        dest: &str,
+        members: &[Member],
+    ) -> Result<String, PlanError> {
         let wanted = self.attributes();
         let mut script = String::new();
         if !self.settles() {
             return Ok(script);
         }
         for member in members {
-            let path = path::join(dest, &member.name);
-            if let Some(stat) = member_stat(state, dest, &member.name)? {
-                script.push_str(&ownership::script(&crate::module::Place::unknown(&path), stat, &wanted.applied(state, stat)));
-            }
+            let Some(stat) = member_stat(state, dest, &member.name)? else { continue };
+            // The directory itself may be named by a link to it.
+            let path = match member.name.as_str() {
+                "" => path::follow(state, dest)?.0,
+                name => path::join(dest, name),
+            };
+            let place = Place::of(context, state, &path);
+            script.push_str(&ownership::script(&place, stat, &wanted.applied(state, stat)));
         }
         Ok(script)
     }
@@ -420,6 +433,9 @@ impl Module for Unarchive {
         let mut probes = guard;
         probes.extend(self.attributes().probes(context));
         probes.push(Probe::Stat { path: dest.clone(), follow: true });
+        if self.settles() {
+            probes.push(path::stat(&dest));
+        }
         let Ok(source) = self.source(context, state) else { return probes };
         match &source {
             Source::Host(archive) => {
@@ -494,7 +510,7 @@ impl Module for Unarchive {
             plan.changes.push(change);
         };
         if complete {
-            let settle = self.settle(state, &dest, members.as_deref().unwrap_or_default())?;
+            let settle = self.settle(context, state, &dest, members.as_deref().unwrap_or_default())?;
             if !settle.is_empty() {
                 add(format!("set attributes of what was unpacked into {dest}"), Step::Script(settle));
             }
@@ -502,7 +518,7 @@ impl Module for Unarchive {
         }
         let what = format!("unpack {} into {dest}", path::name(&self.src.0));
         match source {
-            Source::Host(archive) => add(what, Step::Script(staging.script("", &quote(&archive)))),
+            Source::Host(archive) => add(what, Step::Script(staging.script(&held::open(&archive), held::HELD))),
             Source::Workstation(_, content) => {
                 add(what, Step::Upload { content, then: staging.script("", "\"$upload\"") });
             }
@@ -540,5 +556,9 @@ impl Module for Unarchive {
             result.insert("files".into(), names(&members));
         }
         Ok(result)
+    }
+
+    fn changed(&self, plan: &Plan, outputs: &[StepOutput]) -> bool {
+        plan.would_change() && !outputs.first().is_some_and(|o| o.stdout.ends_with(SAME.as_bytes()))
     }
 }
