@@ -390,13 +390,23 @@ mod tests {
         // Their order says nothing.
         let turned = format!("command=\"/bin/a b,c\",restrict {k}");
         assert_eq!(lines(&restricted, None, false, &turned), [turned.as_str()]);
-        assert_ne!(lines("permitopen=\"a:1\",permitopen=\"b:1\" ssh-rsa A b", None, false, "permitopen=\"b:1\" ssh-rsa A b").len(), 2);
+        assert_ne!(
+            lines("permitopen=\"a:1\",permitopen=\"b:1\" ssh-rsa A b", None, false, "permitopen=\"b:1\" ssh-rsa A b")
+                .len(),
+            2
+        );
         // sshd takes the first line of a key: one that allows more does not stay in front of the right one.
         assert_eq!(lines(&restricted, None, false, &format!("{k}\n{restricted}\n")), [restricted.as_str()]);
         // The comment counts, a remark is left alone unless nothing else is to be there.
-        assert_eq!(lines("ssh-ed25519 AAAAC3", None, false, &format!("# mine\n{k}\n")), ["# mine", "ssh-ed25519 AAAAC3"]);
+        assert_eq!(
+            lines("ssh-ed25519 AAAAC3", None, false, &format!("# mine\n{k}\n")),
+            ["# mine", "ssh-ed25519 AAAAC3"]
+        );
         assert_eq!(lines(k, None, true, &format!("# mine\n{other}\n{k}\n")), [k]);
         // Several keys: what is right stays where it is.
-        assert_eq!(lines(&format!("{other}\n{restricted}"), None, false, &format!("{k}\n{other}\n")), [other, &restricted]);
+        assert_eq!(
+            lines(&format!("{other}\n{restricted}"), None, false, &format!("{k}\n{other}\n")),
+            [other, &restricted]
+        );
     }
 }
