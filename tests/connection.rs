@@ -471,7 +471,7 @@ fn no_host_decides_what_runs_here() {
                 "- hosts: h1\n  gather_facts: false\n  tasks:\n    - copy: {{dest: '{{{{ top }}}}/said', content: !unsafe '{said} '}}\n    - {{slurp: {{src: '{{{{ top }}}}/said'}}, register: p}}\n{way}"
             );
             let (code, text) = apply(&servers, 1, place.path(), &site, &[]);
-            assert!(code == 2 && text.contains(&format!("{name}: the value is made of data")), "{way}: {text}");
+            assert!(code == 2 && text.contains(&format!("{name}: the value is made of data")), "{name} {way}: {text}");
             assert!(!canary.exists(), "{way}: {text}");
         }
     }

@@ -292,7 +292,9 @@ impl TemplateVars for TaskVars {
             Variable::Node(node) => Some(Var::node(node)).filter(Var::is_own),
             // Somebody typed it; or it was looked at when it was set.
             Variable::Json(json) if found.level == Level::PlayVarsPrompt => Some(Var::data(json)),
-            Variable::Json(json) if connection::NAMES.contains(&name) && !json.is_object() => Some(Var::data(json)),
+            Variable::Json(json) if checked(found.level) && connection::NAMES.contains(&name) && !json.is_object() => {
+                Some(Var::data(json))
+            }
             Variable::Json(_) => None,
         }
     }
@@ -336,6 +338,11 @@ impl TaskVars {
         }
         None
     }
+}
+
+/// Whether what stands at a level was set by `set_fact` or `add_host`, which look at it; files that this run wrote come by others.
+fn checked(level: Level) -> bool {
+    matches!(level, Level::SetFacts | Level::Facts | Level::InventoryHost)
 }
 
 /// A path that means the same from everywhere: hosts and commands have folders of their own.
