@@ -434,3 +434,66 @@ fn variables_of_an_include_come_before_what_was_set() {
 ";
     tasks(&servers, top, site);
 }
+
+/// What a host says decides neither what runs on this machine nor whom it trusts, whichever way it becomes a variable.
+#[test]
+fn no_host_decides_what_runs_here() {
+    let (servers, place) = (Servers::start(), tempfile::tempdir().unwrap());
+    let canary = place.path().join("canary");
+    let proxy = format!("-o ProxyCommand='touch {}'", canary.display());
+    let values = [
+        ("ansible_connection", "local"),
+        ("ansible_ssh_common_args", proxy.as_str()),
+        ("ansible_ssh_args", "-o StrictHostKeyChecking=no"),
+        ("ansible_host_key_checking", "no"),
+    ];
+    for (name, value) in values {
+        let said = serde_json::json!({ name: value }).to_string().replace('\'', "''");
+        let act = format!("command: touch {}", canary.display());
+        let ways = [
+            format!("    - set_fact: '{{{{ p.content | b64decode | from_json }}}}'\n    - {act}\n"),
+            format!(
+                "    - set_fact: {{{name}: '{{{{ (p.content | b64decode | from_json).{name} }}}}'}}\n    - {act}\n"
+            ),
+            format!("    - {act}\n      vars: {{{name}: '{{{{ (p.content | b64decode | from_json).{name} }}}}'}}\n"),
+            format!(
+                "    - set_fact: {{x: '{{{{ p.content | b64decode | from_json }}}}'}}\n    - {act}\n      vars: {{{name}: '{{{{ hostvars.h1.x.{name} }}}}'}}\n"
+            ),
+            format!(
+                "    - add_host: {{name: new, {name}: '{{{{ (p.content | b64decode | from_json).{name} }}}}'}}\n    - {act}\n      delegate_to: new\n"
+            ),
+            format!(
+                "    - fetch: {{src: '{{{{ top }}}}/said', dest: '{{{{ top }}}}/got.yml', flat: true}}\n    - include_vars: '{{{{ top }}}}/got.yml'\n    - {act}\n"
+            ),
+        ];
+        for way in ways {
+            let site = format!(
+                "- hosts: h1\n  gather_facts: false\n  tasks:\n    - copy: {{dest: '{{{{ top }}}}/said', content: !unsafe '{said} '}}\n    - {{slurp: {{src: '{{{{ top }}}}/said'}}, register: p}}\n{way}"
+            );
+            let (code, text) = apply(&servers, 1, place.path(), &site, &[]);
+            assert!(code == 2 && text.contains(&format!("{name}: the value is made of data")), "{name} {way}: {text}");
+            assert!(!canary.exists(), "{way}: {text}");
+        }
+    }
+}
+
+/// The user's own words may be put together as the user likes.
+#[test]
+fn the_users_own_words_decide_what_runs_here() {
+    let (servers, place) = (Servers::start(), tempfile::tempdir().unwrap());
+    let run = "command: 'true'";
+    let site = format!(
+        "    - {{{run}, register: p, vars: {{ansible_connection: local}}}}
+    - {{{run}, vars: {{ansible_connection: \"{{{{ 'local' if inventory_hostname == 'h1' else 'ssh' }}}}\"}}}}
+    - {{{run}, vars: {{kind: local, ansible_connection: '{{{{ kind }}}}'}}}}
+    - {{{run}, vars: {{ansible_connection: '{{{{ item }}}}'}}, loop: [local]}}
+    - {{{run}, connection: local, vars: {{ansible_ssh_args: \"-o ProxyCommand='nc {{{{ hostvars.h2.ansible_host }}}}'\"}}}}
+    - {{{run}, vars: {{ansible_ssh_common_args: \"-o ConnectTimeout={{{{ 9 + p.rc }}}}\"}}}}
+    - add_host: {{name: new, ansible_connection: local}}
+    - {{{run}, delegate_to: new}}
+    - set_fact: {{ansible_connection: local}}
+    - {run}
+"
+    );
+    tasks(&servers, place.path(), &site);
+}

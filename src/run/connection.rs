@@ -15,7 +15,7 @@ use super::{
 use crate::{
     inventory::name::{Fault, address, login},
     playbook::Scope,
-    ssh::{HostKeyPolicy, Secret, Target},
+    ssh::{HostKeyPolicy, Secret, Target, ssh_option},
     template::Context,
 };
 
@@ -57,6 +57,72 @@ const CHECKING: &[&str] = &["ansible_host_key_checking", "ansible_ssh_host_key_c
 const TIMEOUT: &[&str] = &["ansible_ssh_timeout", "ansible_timeout"];
 const SHELL: &[&str] = &["ansible_shell_executable"];
 
+/// Whether a value decides what runs on this machine, or whom it trusts: no host may choose it.
+pub(super) fn decides_here(name: &str, value: &Json) -> bool {
+    if CONNECTION.contains(&name) {
+        return keyword::as_text(value).as_deref().is_some_and(is_local);
+    }
+    if CHECKING.contains(&name) {
+        return !truth(value);
+    }
+    ARGS.contains(&name) && keyword::as_text(value).is_some_and(|text| !harmless(&text))
+}
+
+fn is_local(kind: &str) -> bool {
+    matches!(kind, "local" | "ansible.builtin.local")
+}
+
+/// Options of `ssh` that run nothing, read nothing and weaken nothing here.
+const HARMLESS: &[&str] = &[
+    "addressfamily",
+    "batchmode",
+    "compression",
+    "connectionattempts",
+    "connecttimeout",
+    "loglevel",
+    "port",
+    "proxyjump",
+    "serveralivecountmax",
+    "serveraliveinterval",
+    "tcpkeepalive",
+    "user",
+];
+
+fn harmless(args: &str) -> bool {
+    let Ok(words) = shell_words::split(args) else { return false };
+    let name = |text: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._@:[],-\\".contains(c);
+        text.chars().all(fits) && !text.split([',', '@']).any(|part| part.starts_with('-'))
+    };
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let mut rest = word.chars();
+        let (Some('-'), Some(flag)) = (rest.next(), rest.next()) else { return false };
+        if "CqTtaXxYvnN46".contains(flag) {
+            continue;
+        }
+        let value = if rest.as_str().is_empty() { words.next() } else { Some(rest.as_str().to_owned()) };
+        let Some(value) = value else { return false };
+        let fits = match flag {
+            'p' | 'l' | 'J' => name(&value),
+            'o' => ssh_option(&value).is_some_and(|(key, value)| HARMLESS.contains(&key.as_str()) && name(&value)),
+            _ => false,
+        };
+        if !fits {
+            return false;
+        }
+    }
+    true
+}
+
+/// What to say of a value that is data and decides what runs here.
+pub(super) fn refused(name: &str) -> TaskError {
+    let error = TaskError::new(format!(
+        "{name}: the value is made of data (a result, a fact, a file of a host): no host decides what runs on this machine"
+    ));
+    error.help("write the value in the inventory or in `vars`, made of your own variables alone")
+}
+
 /// The values of all of them for one task: the key of a connection.
 #[derive(PartialEq)]
 pub struct Settings(Vec<(&'static str, Json)>);
@@ -70,10 +136,24 @@ impl Settings {
         let mut settings = Settings(Vec::new());
         for name in reached.among(NAMES) {
             if let Some(value) = run.setting(host, name, reached)? {
+                if decides_here(name, &value) {
+                    // Under a name of its own: what it looks up by doing something is looked up once, too.
+                    let words = run.setting(&format!("\0own {host}"), name, &reached.own_words());
+                    if !words.is_ok_and(|words| words.as_ref() == Some(&value)) {
+                        return Err(refused(name));
+                    }
+                }
                 settings.0.push((name, value));
             }
         }
-        settings.otherwise(CONNECTION, keyword::text(run, scope, own, |k| k.connection.as_ref())?);
+        let kind = keyword::text(run, scope, own, |k| k.connection.as_ref())?;
+        if kind.as_deref().is_some_and(is_local) {
+            let words = keyword::text(run, scope, &own.own_words(), |k| k.connection.as_ref());
+            if !words.is_ok_and(|words| words == kind) {
+                return Err(refused("connection"));
+            }
+        }
+        settings.otherwise(CONNECTION, kind);
         settings.otherwise(USER, keyword::text(run, scope, own, |k| k.remote_user.as_ref())?);
         settings.otherwise(PORT, keyword::text(run, scope, own, |k| k.port.as_ref())?);
         Ok(settings)

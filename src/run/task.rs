@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Run,
+    Run, connection,
     controller::TaskController,
     host::{Frame, HostRun},
     keyword::{self, truth},
@@ -192,6 +192,46 @@ const EVALUATED: &[(&str, &str)] = &[("ansible.builtin.assert", "that"), ("ansib
 /// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them; and whose words
 /// those are that are evaluated again.
 pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
+    let (rendered, trust) = rendered(run, task, vars)?;
+    let Action::Module { name, args, .. } = &task.action else { return Ok((rendered, trust)) };
+    if !SETTERS.contains(&name.as_str()) {
+        return Ok((rendered, trust));
+    }
+    let decides: Vec<&String> =
+        rendered.iter().filter(|(name, value)| connection::decides_here(name, value)).map(|(name, _)| name).collect();
+    if !decides.is_empty() {
+        let own = words(run, task, &vars.own_words());
+        if let Some(name) = decides.into_iter().find(|name| own.get(*name) != rendered.get(*name)) {
+            let place = args.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| &value.span);
+            let error = connection::refused(name);
+            return Err(match place {
+                Some(place) => error.at(place),
+                None => error,
+            });
+        }
+    }
+    Ok((rendered, trust))
+}
+
+/// The modules that give variables values.
+const SETTERS: &[&str] = &["ansible.builtin.set_fact", "ansible.builtin.add_host"];
+
+/// The parameters as far as they can be rendered with these variables.
+fn words(run: &Run, task: &Task, vars: &Context) -> Map<String, Json> {
+    let mut all = Map::new();
+    let Action::Module { args, template, .. } = &task.action else { return all };
+    if let Some(Ok(Json::Object(given))) = template.as_ref().map(|node| run.engine.render_tree(node, vars)) {
+        all.extend(given);
+    }
+    for (key, node) in args {
+        if let (Ok(name), Ok(value)) = (run.engine.render_tree(key, vars), run.engine.render_tree(node, vars)) {
+            all.insert(keyword::as_text(&name).unwrap_or_default(), value);
+        }
+    }
+    all
+}
+
+fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
         return Ok((Map::new(), Trust::default()));
     };

@@ -8,11 +8,12 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, facts::may_be_variable, play::Batch};
+use super::{Run, connection, facts::may_be_variable, play::Batch};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
+    yaml::origin,
 };
 
 /// What is known of a host over the whole run.
@@ -281,19 +282,51 @@ impl TemplateVars for TaskVars {
         names.iter().zip(found).filter(|(_, found)| *found).map(|(name, _)| *name).collect()
     }
 
+    fn own(&self, name: &str) -> Option<Var> {
+        if let Some(value) = self.magic(name) {
+            return Some(Var::names(&value));
+        }
+        let found = self.layers.get(name)?;
+        match found.value {
+            Variable::Node(node) if origin::was_written(std::path::Path::new(node.span.source.name.as_str())) => None,
+            Variable::Node(node) => Some(Var::node(node)).filter(Var::is_own),
+            // Somebody typed it; or it was looked at when it was set.
+            Variable::Json(json) if found.level == Level::PlayVarsPrompt => Some(Var::data(json)),
+            Variable::Json(json) if checked(found.level) && connection::NAMES.contains(&name) && !json.is_object() => {
+                Some(Var::data(json))
+            }
+            Variable::Json(_) => None,
+        }
+    }
+
+    fn own_object(&self, name: &str) -> Option<crate::template::Value> {
+        self.special(name, true)
+    }
+
     fn object(&self, name: &str) -> Option<crate::template::Value> {
+        self.special(name, false)
+    }
+}
+
+impl TaskVars {
+    /// `hostvars` and `vars`, with all that is known or with the user's `own` words alone.
+    fn special(&self, name: &str, own: bool) -> Option<crate::template::Value> {
         if name == "hostvars" {
             let (run, batch) = (self.run.clone(), self.batch.clone());
             let hosts: Vec<String> = self.run.inventory().hosts().map(str::to_owned).collect();
             return Some(HostVars::value(hosts, move |host| {
                 let host = run.host(host)?;
                 let scope = batch.play.scope.clone();
-                Some(TaskVars::context(&run, &batch, &host, &scope, &[]))
+                let all = TaskVars::context(&run, &batch, &host, &scope, &[]);
+                Some(if own { all.own_words() } else { all })
             }));
         }
         if name == "vars" {
-            let names: IndexMap<String, Var> =
-                self.layers.names().filter_map(|n| Some((n.to_owned(), self.get(n)?))).collect();
+            let names: IndexMap<String, Var> = self
+                .layers
+                .names()
+                .filter_map(|n| Some((n.to_owned(), if own { self.own(n) } else { self.get(n) }?)))
+                .collect();
             return Some(
                 Context::new(
                     &self.run.engine,
@@ -305,6 +338,11 @@ impl TemplateVars for TaskVars {
         }
         None
     }
+}
+
+/// Whether what stands at a level was set by `set_fact` or `add_host`, which look at it; files that this run wrote come by others.
+fn checked(level: Level) -> bool {
+    matches!(level, Level::SetFacts | Level::Facts | Level::InventoryHost)
 }
 
 /// A path that means the same from everywhere: hosts and commands have folders of their own.

@@ -39,6 +39,7 @@ pub use secret::Secret;
 pub use session::{Session, Stats};
 pub use shared_file::SharedFile;
 pub use shell::{Frame, FrameEnd, Output, Segment, Shell};
+pub(crate) use ssh_config::key_and_value as ssh_option;
 pub use sudo::{Become, BecomeMethod};
 pub use transfer::{Upload, UploadSource};
 

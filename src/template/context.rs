@@ -37,6 +37,16 @@ pub trait Vars: Send + Sync {
         names.iter().copied().filter(|name| self.get(name).is_some()).collect()
     }
 
+    /// The variable of a name, if it is the user's own words and no data.
+    fn own(&self, name: &str) -> Option<Var> {
+        self.get(name).filter(Var::is_own)
+    }
+
+    /// What [`Vars::object`] gives, with nothing but the user's own words in it.
+    fn own_object(&self, name: &str) -> Option<Value> {
+        self.object(name)
+    }
+
     /// A special name (`hostvars`, `groups`): an object of the caller's, asked for at each use and never remembered.
     fn object(&self, name: &str) -> Option<Value> {
         let _ = name;
@@ -78,6 +88,38 @@ impl Vars for Overlay {
 
     fn object(&self, name: &str) -> Option<Value> {
         if self.top.contains_key(name) { None } else { self.base.object(name) }
+    }
+
+    fn own(&self, name: &str) -> Option<Var> {
+        match self.top.get(name) {
+            Some(var) => Some(var.clone()).filter(Var::is_own),
+            None => self.base.own(name),
+        }
+    }
+
+    fn own_object(&self, name: &str) -> Option<Value> {
+        if self.top.contains_key(name) { None } else { self.base.own_object(name) }
+    }
+}
+
+/// Variables without those that are data: what a template comes to by the user's own words.
+struct Own(Arc<dyn Vars>);
+
+impl Vars for Own {
+    fn get(&self, name: &str) -> Option<Var> {
+        self.0.own(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn object(&self, name: &str) -> Option<Value> {
+        self.0.own_object(name)
+    }
+
+    fn among(&self, names: &[&'static str]) -> Vec<&'static str> {
+        self.0.among(names)
     }
 }
 
@@ -139,6 +181,13 @@ impl Context {
     #[must_use]
     pub fn with(&self, top: IndexMap<String, Var>) -> Context {
         let vars = Arc::new(Overlay { top, base: self.inner.vars.clone() });
+        Context::new(&self.inner.engine, vars, self.inner.local.clone())
+    }
+
+    /// The same variables without those that are data. What renders alike with both was not chosen by a host.
+    #[must_use]
+    pub fn own_words(&self) -> Context {
+        let vars = Arc::new(Own(self.inner.vars.clone()));
         Context::new(&self.inner.engine, vars, self.inner.local.clone())
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::yaml::{self, Node, Span};
 
-use super::trust::{Trust, names, trusted};
+use super::trust::{Trust, is_trusted, names, trusted};
 use super::value::{from_json, from_json_as};
 
 /// A text that is a template, and where it stands.
@@ -71,6 +71,11 @@ impl Var {
         Var(Raw::Plain(names(value)))
     }
 
+    /// Whether all texts in it are the user's own words, or templates of the user's.
+    pub(crate) fn is_own(&self) -> bool {
+        self.0.is_own()
+    }
+
     /// An engine value as it is: an object of the caller's.
     pub fn object(value: Value) -> Var {
         Var(Raw::Plain(value))
@@ -126,6 +131,15 @@ impl Raw {
     fn map(entries: IndexMap<Value, Raw>) -> Raw {
         let plain: Option<Vec<(Value, Value)>> = entries.iter().map(|(k, v)| Some((k.clone(), v.plain()?))).collect();
         plain.map_or_else(|| Raw::Map(Arc::new(entries)), |pairs| Raw::Plain(Value::from_pairs(pairs)))
+    }
+
+    fn is_own(&self) -> bool {
+        match self {
+            Raw::Plain(value) => is_trusted(value),
+            Raw::Seq(items) => items.iter().all(Raw::is_own),
+            Raw::Map(entries) => entries.values().all(Raw::is_own),
+            Raw::Template(_) | Raw::Encrypted => true,
+        }
     }
 
     fn plain(&self) -> Option<Value> {
