@@ -55,13 +55,16 @@ check 'on a terminal it runs too' grep -q 'to the end' "$work/typed"
 refuse 'on a terminal neither the clipboard nor the title is set' grep -qP '\x1b\]' "$work/typed"
 refuse 'nor is the screen cleared or a letter turned' grep -qP '\x1b\[2J|\xe2\x80\xae|\xc2\x9b' "$work/typed"
 
+# On a terminal `exec` shows what commands print escaped; in a pipe people want the bytes.
 for mode in exec module; do
     case $mode in
-        exec) "$BRINGUP" exec -i "$INVENTORY" h1 -- sh -c 'cat /srv/played; cat /srv/played >&2; exit 3' >"$work/out" 2>&1 </dev/null || true ;;
-        module) "$BRINGUP" exec -i "$INVENTORY" h1 -m command -a "cat /srv/played"  >"$work/out" 2>&1 </dev/null || true ;;
+        exec) run="exec -i '$INVENTORY' h1 -- sh -c 'cat /srv/played; cat /srv/played >&2; exit 3'" ;;
+        module) run="exec -i '$INVENTORY' h1 -m command -a 'cat /srv/played'" ;;
     esac
-    check "$mode shows what a host said" grep -q ZXZpbA "$work/out"
-    refuse "$mode shows it escaped" raw
+    script -qefc "timeout 60 '$BRINGUP' $run" "$work/typed" >/dev/null 2>&1 </dev/null || true
+    check "$mode shows what a host said" grep -q ZXZpbA "$work/typed"
+    refuse "$mode sets neither the clipboard nor the title" grep -qP '\x1b\]' "$work/typed"
+    refuse "$mode clears no screen and turns no letter" grep -qP '\x1b\[2J|\xe2\x80\xae|\xc2\x9b' "$work/typed"
 done
 
 # Machines read every byte of it.
