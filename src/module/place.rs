@@ -109,9 +109,13 @@ impl Place {
         format!("{}{}{INTO}", self.enter(), self.names())
     }
 
-    /// POSIX sh that makes the folder alone and prints its real path.
+    /// POSIX sh that makes the folder alone and prints which it is: a line of its inode and device, and its real path.
     pub fn folder(&self) -> String {
-        format!("{}s={SCRATCH}$__k; umask 077; mkdir -m 700 \"./$s\" && printf %s \"${{PWD%/}}/$s\"\n", self.enter())
+        format!(
+            "{}{}umask 077; mkdir -m 700 \"./$s\" || exit 1\n{INTO}stat -c '%i %d' . && printf %s \"$PWD\"\n",
+            self.enter(),
+            self.names()
+        )
     }
 
     fn names(&self) -> String {

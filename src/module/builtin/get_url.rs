@@ -296,7 +296,9 @@ impl GetUrl {
             ));
         }
         script.push_str("s=$(sha1sum <\"$t\"); m=$(md5sum <\"$t\"); n=$(wc -c <\"$t\")\n");
-        let same = stat.map(|before| ownership::script(&crate::module::Place::unknown(path), before, after)).unwrap_or_default();
+        let same = stat
+            .map(|before| ownership::script(&crate::module::Place::unknown(path), before, after))
+            .unwrap_or_default();
         script.push_str(&format!(
             "if cmp -s -- \"$t\" {word}; then rm -f -- \"$t\"; r={}\n{same}else\n",
             // Owner and mode are a change too.

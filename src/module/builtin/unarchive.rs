@@ -267,7 +267,11 @@ impl Unarchive {
         for member in members {
             let path = path::join(dest, &member.name);
             if let Some(stat) = member_stat(state, dest, &member.name)? {
-                script.push_str(&ownership::script(&crate::module::Place::unknown(&path), stat, &wanted.applied(state, stat)));
+                script.push_str(&ownership::script(
+                    &crate::module::Place::unknown(&path),
+                    stat,
+                    &wanted.applied(state, stat),
+                ));
             }
         }
         Ok(script)
