@@ -109,9 +109,13 @@ impl Place {
         format!("{}{}{INTO}", self.enter(), self.names())
     }
 
-    /// POSIX sh that makes the folder alone and prints its real path.
+    /// POSIX sh that makes the folder alone and prints which it is: a line of its inode and device, and its real path.
     pub fn folder(&self) -> String {
-        format!("{}s={SCRATCH}$__k; umask 077; mkdir -m 700 \"./$s\" && printf %s \"${{PWD%/}}/$s\"\n", self.enter())
+        format!(
+            "{}{}umask 077; mkdir -m 700 \"./$s\" || exit 1\n{INTO}stat -c '%i %d' . && printf %s \"$PWD\"\n",
+            self.enter(),
+            self.names()
+        )
     }
 
     fn names(&self) -> String {
@@ -149,14 +153,18 @@ pub(super) const INTO: &str =
 [ ! -g .. ] || [ -g . ] || chmod g+s . || exit 1
 ";
 
-/// Where a directory really is, if it was read and is no link itself.
+/// Where a directory really is or will be, if it is no link itself.
 fn real(state: &State, directory: &str) -> Option<String> {
     if directory == "/" {
         return Some("/".to_owned());
     }
-    let stat = state.stat(directory, false).ok().flatten()?;
-    (stat.kind == FileKind::Directory && !stat.real_parent.is_empty())
-        .then(|| path::join(&stat.real_parent, path::name(directory)))
+    let above = match state.stat(directory, false).ok()? {
+        Some(stat) if stat.kind != FileKind::Directory => return None,
+        Some(stat) if !stat.real_parent.is_empty() => stat.real_parent.clone(),
+        // Made by a change before, or foreseen only: a directory, where the one above it leads.
+        _ => real(state, path::parent(directory))?,
+    };
+    Some(path::join(&above, path::name(directory)))
 }
 
 /// Whether only root and the acting user can write in a directory and in all above it, as far as that was read.
@@ -192,4 +200,29 @@ fn guarded(own: Option<u32>, state: &State, directory: &str) -> bool {
         return true;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Answer, FileStat};
+
+    #[test]
+    fn a_directory_that_is_made_before_has_a_real_path_too() {
+        let known = |kind, real: &str| {
+            let stat = FileStat { real_parent: real.to_owned(), ..FileStat::new(kind, 0o755, "alice", "alice") };
+            Answer::Stat(Some(stat))
+        };
+        let state = State::of([
+            (path::stat("/home/alice"), known(FileKind::Directory, "/data")),
+            (path::stat("/home/alice/new"), known(FileKind::Directory, "")),
+            (path::stat("/home/alice/new/in"), Answer::Stat(None)),
+            (path::stat("/home/alice/link"), known(FileKind::Link, "")),
+            (path::stat("/home/alice/link/in"), known(FileKind::Directory, "")),
+        ]);
+        assert_eq!(real(&state, "/home/alice/new/in").as_deref(), Some("/data/alice/new/in"));
+        assert_eq!(real(&state, "/home/alice/link/in"), None);
+        let place = Place::of_system(&state, "/home/alice/new/in/deep");
+        assert!(place.enter().contains("leads somewhere else"), "{}", place.enter());
+    }
 }

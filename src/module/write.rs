@@ -142,9 +142,14 @@ impl FileWrite {
         }
     }
 
-    /// The script that makes the folder an upload goes to, and prints its path.
+    /// The script that makes the folder an upload goes to, and prints which it is: a line of inode and device, and its path.
     pub fn folder(&self) -> String {
         self.place.clone().staged().folder()
+    }
+
+    /// The script behind an upload that failed, which is to have the same key: nothing is left.
+    pub fn given_up(&self) -> String {
+        format!("{}rm -f -- \"$t\"; leave\n", self.place.clone().staged().reopen())
     }
 
     /// The script behind the upload, which is to have the same key.

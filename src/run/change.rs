@@ -133,7 +133,7 @@ impl HostRun {
                     return Ok(StepOutput { status: 1, error, ..StepOutput::default() });
                 }
                 let path = format!("{folder}/{name}");
-                if let Some(failed) = self.upload(prepared, content, &path, &change.what).await? {
+                if let Some(failed) = self.upload(prepared, content, (&path, None), &change.what).await? {
                     return Ok(failed);
                 }
                 let script = format!(
@@ -194,7 +194,7 @@ impl HostRun {
         &mut self,
         prepared: &Prepared,
         content: &Content,
-        path: &str,
+        (path, folder): (&str, Option<&str>),
         what: &str,
     ) -> Result<Option<StepOutput>, Stop> {
         self.flush().await?;
@@ -221,7 +221,7 @@ impl HostRun {
                 run.tell(Event::Transfer { host: host.clone(), what: what.clone(), done, total });
             }
         };
-        match prepared.machine.upload(&prepared.actor, source, path, progress).await {
+        match prepared.machine.upload(&prepared.actor, source, path, folder, progress).await {
             Ok(()) => {
                 if let Some((path, file)) = file
                     && let Some(sha1) = file.sha1().await
@@ -246,10 +246,21 @@ impl HostRun {
         if made.status != 0 || made.error.is_some() {
             return Ok(made);
         }
-        let made = String::from_utf8_lossy(&made.stdout).into_owned();
+        let told = String::from_utf8_lossy(&made.stdout).into_owned();
+        let Some((which, made)) = told.split_once('\n') else {
+            let error = Some("the host did not tell which folder it made for the file".to_owned());
+            return Ok(StepOutput { status: 1, error, ..StepOutput::default() });
+        };
         let what = write.path.rsplit('/').next().unwrap_or_default().to_owned();
         let path = format!("{made}/{}", write.place.name);
-        if let Some(failed) = self.upload(prepared, &write.content, &path, &what).await? {
+        if let Some(failed) = self.upload(prepared, &write.content, (&path, Some(which)), &what).await? {
+            // The channel's end has removed it already, as a rule; where that was cut off this does, or else the next run.
+            let given_up = write.given_up();
+            let gone = format!(
+                "( __k={key}\n{given_up}) >/dev/null 2>&1\n{folder}[ -e {} ] || rm -f -- \"$d/sending/{key}\"\n",
+                quote(made)
+            );
+            self.one(prepared, gone).await?;
             return Ok(failed);
         }
         let script = write.received();

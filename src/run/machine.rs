@@ -403,11 +403,12 @@ impl Machine {
         actor: &Actor,
         source: UploadSource,
         to: &str,
+        folder: Option<&str>,
         progress: impl FnMut(u64) + Send,
     ) -> Result<(), MachineError> {
         let session = self.connection().await?;
         self.round_trips.fetch_add(1, Ordering::Relaxed);
-        let upload = Upload { r#become: actor.as_deref(), source, path: to, mode: 0o600 };
+        let upload = Upload { r#become: actor.as_deref(), source, path: to, mode: 0o600, folder };
         session.upload(upload, progress).await.map(|_| ()).map_err(|e| refusal(&e))
     }
 

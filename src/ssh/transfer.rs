@@ -39,6 +39,9 @@ pub struct Upload<'a> {
     pub path: &'a str,
     /// The mode it gets; until it is whole, only its owner can read it.
     pub mode: u32,
+    /// Inode and device, as `stat -c '%i %d'` prints them, of the folder it goes to, where that was made for it alone. No other
+    /// is written to, and it goes when the upload fails.
+    pub folder: Option<&'a str>,
 }
 
 impl Session {
@@ -51,7 +54,7 @@ impl Session {
         })?;
         let length = source.length();
         let mark = super::random_hex(8);
-        let script = upload_script(upload.path, upload.mode, length, &mark);
+        let script = upload_script(&upload, length, &mark);
         let (mut process, rest) = self.inner.start(upload.r#become, &script, Reading::Kept).await?;
         Counters::add(&self.inner.counters.round_trips, 1);
         let mut sent = 0;
@@ -249,15 +252,30 @@ impl Source {
 /// Writes standard input to a new file in a folder of our own; one that is not whole is removed, however it came about.
 ///
 /// The folder is entered once, so nobody who can write above it leads the rest astray.
-fn upload_script(path: &str, mode: u32, length: u64, mark: &str) -> String {
+fn upload_script(upload: &Upload<'_>, length: u64, mark: &str) -> String {
+    let Upload { path, mode, .. } = *upload;
     let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let own = match upload.folder {
+        Some(made) => format!(
+            "case $(stat -c '%i %d %a' .) in {0}\\ 700|{0}\\ 2700) ;; \
+             *) echo \"$PWD is not the folder that was made for it\" >&2; exit 73 ;; esac\n\
+             __f={1}; trap 'rm -f -- \"$__p\"; cd -P .. && rmdir -- \"$__f\"' EXIT\n",
+            quote_str(made),
+            quote_str(&format!("./{}", folder.rsplit('/').next().unwrap_or(folder)))
+        ),
+        None => String::new(),
+    };
+    let removed = match upload.folder {
+        Some(_) => "",
+        None => "trap 'rm -f -- \"$__p\"' EXIT; ",
+    };
     let (folder, name) = (quote_str(if folder.is_empty() { "/" } else { folder }), quote_str(&format!("./{name}")));
     format!(
         "LC_ALL=C; export LC_ALL; umask 077; __p={name}\n\
          cd -P -- {folder} || exit 73\n\
          [ -O . ] || {{ echo \"$PWD belongs to somebody else\" >&2; exit 73; }}\n\
-         set -C; : >\"$__p\" || exit 74\n\
-         set +C; trap 'rm -f -- \"$__p\"' EXIT; trap 'exit 129' HUP INT TERM PIPE\n\
+         {own}set -C; : >\"$__p\" || exit 74\n\
+         set +C; {removed}trap 'exit 129' HUP INT TERM PIPE\n\
          cat >\"$__p\" || exit 74\n\
          set -- $(wc -c <\"$__p\")\n\
          [ \"$1\" = {length} ] || {{ echo \"$1 of {length} bytes arrived\" >&2; exit 75; }}\n\
@@ -446,5 +464,67 @@ impl<S: futures::Stream<Item = std::io::Result<Bytes>> + Unpin> AsyncRead for Qu
         let piece = self.current.split_to(count);
         buffer.put_slice(&piece);
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _, os::unix::fs::MetadataExt as _, path::Path, process::Command, process::Stdio};
+
+    use super::*;
+
+    /// Feeds a content to the script in one of the shells.
+    fn fed(shell: &[&str], script: &str, content: &[u8]) -> bool {
+        let mut command = Command::new(shell[0]);
+        command.args(&shell[1..]).arg("-c").arg(script).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // It may have ended without reading.
+        let _ = child.stdin.take().unwrap().write_all(content);
+        child.wait().unwrap().success()
+    }
+
+    fn empty(folder: &Path) -> bool {
+        fs::read_dir(folder).unwrap().next().is_none()
+    }
+
+    #[test]
+    fn an_upload_goes_to_the_folder_made_for_it_and_takes_that_along_when_it_fails() {
+        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
+            let dir = tempfile::tempdir().unwrap();
+            let (home, house) = (dir.path().join("home"), dir.path().join("house"));
+            let made = home.join(".it's made");
+            let make = || {
+                let made = Command::new("mkdir").args(["-m", "700"]).arg(&made).status().unwrap();
+                assert!(made.success());
+            };
+            fs::create_dir(&home).unwrap();
+            let house_made = Command::new("mkdir").args(["-m", "700"]).arg(&house).status().unwrap();
+            assert!(house_made.success());
+            make();
+            let stat = fs::metadata(&made).unwrap();
+            let which = format!("{} {}", stat.ino(), stat.dev());
+            let path = made.join("-a file").display().to_string();
+            let source = || UploadSource::Bytes(Bytes::new());
+            let to = |which: &str| {
+                let upload = Upload { r#become: None, source: source(), path: &path, mode: 0o600, folder: Some(which) };
+                upload_script(&upload, 7, "mark")
+            };
+            assert!(fed(shell, &to(&which), b"content"), "{shell:?}");
+            assert_eq!(fs::read(&path).unwrap(), b"content");
+            fs::remove_file(&path).unwrap();
+            // Another folder, and a link to one, that is there instead is not entered.
+            fs::rename(&made, home.join("away")).unwrap();
+            std::os::unix::fs::symlink(&house, &made).unwrap();
+            assert!(!fed(shell, &to(&which), b"content"), "{shell:?}");
+            fs::remove_file(&made).unwrap();
+            make();
+            assert!(!fed(shell, &to(&which), b"content"), "{shell:?}");
+            assert!(empty(&house) && empty(&made), "{shell:?}");
+            // The one that was made goes when less arrives than was announced.
+            fs::remove_dir(&made).unwrap();
+            fs::rename(home.join("away"), &made).unwrap();
+            assert!(!fed(shell, &to(&which), b"cont"), "{shell:?}");
+            assert!(empty(&home), "{shell:?}");
+        }
     }
 }

@@ -83,7 +83,7 @@ async fn transfers_become_too() {
     let path = dir.path().join("up").display().to_string();
     let contents = b"contents that begin\nlike a password".to_vec();
     let source = UploadSource::Bytes(contents.clone().into());
-    let upload = Upload { r#become: Some(&right), source, path: &path, mode: 0o640 };
+    let upload = Upload { r#become: Some(&right), source, path: &path, mode: 0o640, folder: None };
     assert_eq!(session.upload(upload, |_| {}).await.expect("sent"), contents.len() as u64);
     assert_eq!(fs::read(&path).expect("file"), contents);
     let mut back = Vec::new();

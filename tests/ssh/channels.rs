@@ -8,7 +8,7 @@ use std::{
 };
 
 fn upload<'a>(path: &'a str, contents: &'static str) -> Upload<'a> {
-    Upload { r#become: None, source: UploadSource::Bytes(contents.into()), path, mode: 0o600 }
+    Upload { r#become: None, source: UploadSource::Bytes(contents.into()), path, mode: 0o600, folder: None }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -127,7 +127,8 @@ async fn transfers_that_flood_end_soon() {
     let mut sink = Vec::new();
     let error = session.download(None, "/etc/hostname", &mut sink, |_, _| {}).await.expect_err("no announcement");
     assert!(error.to_string().contains("more than 1 MiB came before"), "{error}");
-    let upload = Upload { r#become: None, source: UploadSource::Bytes("x".into()), path: "/nowhere", mode: 0o600 };
+    let upload =
+        Upload { r#become: None, source: UploadSource::Bytes("x".into()), path: "/nowhere", mode: 0o600, folder: None };
     let error = session.upload(upload, |_| {}).await.expect_err("no answer");
     assert!(error.to_string().contains("it sent more than was read"), "{error}");
 

@@ -31,7 +31,8 @@ async fn any_login_shell_will_do() {
         let odd = "it's \\ \"odd\" ! $HOME `x` %s\n";
         // A folder of its own: nothing is sent to where others can write.
         let path = format!("{home}/it's !odd\\n");
-        let upload = Upload { r#become: None, source: UploadSource::Bytes(odd.into()), path: &path, mode: 0o644 };
+        let upload =
+            Upload { r#become: None, source: UploadSource::Bytes(odd.into()), path: &path, mode: 0o644, folder: None };
         session.upload(upload, |_| {}).await.unwrap_or_else(|error| panic!("{login_shell}: {error:?}"));
         assert_eq!(fs::read_to_string(&path).expect("file"), odd, "{login_shell}");
         let mut back = Vec::new();
@@ -80,7 +81,8 @@ async fn a_forced_command_is_no_success() {
     let end = super::run(&mut shell, &[bringup::ssh::Segment::new("true")]).await.1;
     assert!(matches!(&end, Err(SshError::NoShell { said, .. }) if said.contains("go away")), "{end:?}");
     let path = sshd.path("up").display().to_string();
-    let upload = Upload { r#become: None, source: UploadSource::Bytes("x".into()), path: &path, mode: 0o600 };
+    let upload =
+        Upload { r#become: None, source: UploadSource::Bytes("x".into()), path: &path, mode: 0o600, folder: None };
     let Err(error) = session.upload(upload, |_| {}).await else { panic!("sent") };
     assert!(matches!(error, SshError::Transfer { .. }), "{error}");
     let mut sink = Vec::new();

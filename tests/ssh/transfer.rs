@@ -12,7 +12,7 @@ use std::{
 };
 
 fn upload<'a>(source: UploadSource, path: &'a str) -> Upload<'a> {
-    Upload { r#become: None, source, path, mode: 0o640 }
+    Upload { r#become: None, source, path, mode: 0o640, folder: None }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -167,7 +167,8 @@ impl Machine {
         if made.status != 0 {
             return made;
         }
-        let folder = String::from_utf8(made.stdout).unwrap();
+        let told = String::from_utf8(made.stdout).unwrap();
+        let (_, folder) = told.split_once('\n').unwrap();
         fs::write(format!("{folder}/{}", write.place.name), bytes(&write.content)).unwrap();
         self.run(&format!("__k={key}\n{}", write.received()), &[])
     }
