@@ -130,7 +130,7 @@ impl Place {
     /// POSIX sh that gives what is at `$t` its name if nothing has it yet.
     pub fn close_new(&self) -> String {
         let up = if self.guarded { "\"$p\"" } else { ".." };
-        format!("[ -e \"$p\" ] || mv -n -- \"$t\" {up} || fail\nrm -f -- \"$t\"; leave\n")
+        format!("[ -e \"$p\" ] || mv -n -- \"$t\" {up} || fail\nrm -f -- \"$t\"; leave || :\n")
     }
 
     /// POSIX sh that gives what is at `$t` its name, in place of what has it. A directory stays.
@@ -141,7 +141,8 @@ impl Place {
                 "[ ! -d \"$p\" ] || { echo \"$PWD/${p#./} is a directory\" >&2; fail; }\nmv -f -- \"$t\" \"$p\" || fail\n"
             }
             // Moved into the directory above, under its own name: a link there is replaced, never entered.
-            false => "mv -f -- \"$t\" .. || fail\nleave\n",
+            // A folder that was taken away meanwhile is empty, and no reason to do again what is done.
+            false => "mv -f -- \"$t\" .. || fail\nleave || :\n",
         }
     }
 }
