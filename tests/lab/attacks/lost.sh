@@ -87,9 +87,9 @@ done
 on h1 'umount /srv/full'
 
 # ---- names that are no text
-on h1 'mkdir -p /srv/names/d; cd /srv/names; touch good d/good "$(printf "bad\\377")"; ln -s good "$(printf "l\\376")"'
-for task in 'find: {paths: /srv/names, recurse: true, hidden: true, file_type: any}' 'find: {paths: /srv/names, contains: x}' 'copy: {src: /srv/names, dest: /srv/copied, remote_src: true}' \
-    'assemble: {src: /srv/names, dest: /srv/assembled}' 'file: {path: /srv/names, state: directory, recurse: true, mode: "u=rwX,go=rX", owner: alice}'; do
+on h1 'mkdir -p /srv/texts/d; cd /srv/texts; touch good d/good "$(printf "bad\\377")"; ln -s good "$(printf "l\\376")"'
+for task in 'find: {paths: /srv/texts, recurse: true, hidden: true, file_type: any}' 'find: {paths: /srv/texts, contains: x}' 'copy: {src: /srv/texts, dest: /srv/copied, remote_src: true}' \
+    'assemble: {src: /srv/texts, dest: /srv/assembled}' 'file: {path: /srv/texts, state: directory, recurse: true, mode: "u=rwX,go=rX", owner: alice}'; do
     play names <<END
 - hosts: h1
   gather_facts: false
@@ -99,13 +99,13 @@ END
     case $status:${task%%:*} in
         0:find) check 'a name that is no text is not left out, nor told as another: find' false ;;
         0:copy) equal 'a name that is no text is not left out: copy' 6 "$(on h1 'find /srv/copied | wc -l')" ;;
-        0:file) equal 'a name that is no text is not left out: file' 0 "$(on h1 'find /srv/names ! -type l ! -user alice | wc -l')" ;;
+        0:file) equal 'a name that is no text is not left out: file' 0 "$(on h1 'find /srv/texts ! -type l ! -user alice | wc -l')" ;;
         0:assemble) check 'a name that is no text is not left out: assemble' true ;;
         *) says "a name that is no text is not left out: ${task%%:*}" 'UTF-8|utf8|text|bytes|name' ;;
     esac
 done
-on h1 'rm -rf /srv/names /srv/copied; mkdir -p /srv/names; touch /srv/names/good'
-play names <<<'- {hosts: h1, gather_facts: false, tasks: [{find: {paths: /srv/names}, register: r}, {assert: {that: r.matched == 1}}]}'
+on h1 'rm -rf /srv/texts /srv/copied; mkdir -p /srv/texts; touch /srv/texts/good'
+play names <<<'- {hosts: h1, gather_facts: false, tasks: [{find: {paths: /srv/texts}, register: r}, {assert: {that: r.matched == 1}}]}'
 works 'other names are found'
 
 # ---- edits of others between question and change: of the same length, in the same second
