@@ -7,15 +7,14 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
+    fact::{Answer, FileKind, FileStat, Probe, State, UserEntry},
     module::{
-        Change, Content, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
-        builtin::group::Presence,
+        Change, Content, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        builtin::{file::make, group::Presence},
         edit,
         ownership::{self, Attributes},
         path,
         put::{self, Put},
-        quote,
     },
 };
 
@@ -266,23 +265,6 @@ impl AuthorizedKey {
             Err(_) => Err(Failure::new(format!("`{}` is no UTF-8 text, it is left alone", place.real)).into()),
         }
     }
-
-    /// Makes the directory, or its owner and mode right.
-    fn directory_change(&self, directory: &str, uid: u32, gid: u32) -> Change {
-        let quoted = quote(directory);
-        let script = if self.manage_dir.0 {
-            // A link that somebody put there meanwhile is neither entered nor given away.
-            format!(
-                "umask 077; [ -d {quoted} ] || mkdir -p -- {quoted} || exit 1\n\
-                 cd -P -- {quoted} && [ ! -L {quoted} ] && [ . -ef {quoted} ] || {{ echo {quoted}' is a link' >&2; exit 1; }}\n\
-                 chown -- {uid}:{gid} . && chmod 0700 . || exit 1\n"
-            )
-        } else {
-            format!("umask 022; mkdir -p -- {quoted} || exit 1\n")
-        };
-        let writes = vec![Resource::Path(directory.to_owned())];
-        Change::closed(format!("make directory {directory}"), Step::Script(script), writes)
-    }
 }
 
 impl Module for AuthorizedKey {
@@ -308,7 +290,16 @@ impl Module for AuthorizedKey {
         let right = place.directory.is_some_and(|d| d.uid == uid && d.permissions() & 0o077 == 0);
         let managed = self.manage_dir.0 && self.path.is_none();
         if self.state == Presence::Present && (place.directory.is_none() || managed && !right) {
-            changes.push(self.directory_change(&directory, uid, gid));
+            let own = Mode::Bits(0o700);
+            let wanted = match self.manage_dir.0 {
+                true => Attributes { owner: Some(&user.name), group: Some(&user.group), mode: Some(&own) },
+                false => Attributes::default(),
+            };
+            let change = match place.directory {
+                None => Some(make(context, state, &directory, &wanted, &Default::default())?.change),
+                Some(stat) => put::attributes(context, state, &directory, stat, &wanted).change,
+            };
+            changes.extend(change.map(|change| Change { what: format!("make directory {directory}"), ..change }));
         }
         let mut result = Map::new();
         for (key, value) in [
