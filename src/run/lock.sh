@@ -32,7 +32,7 @@ taken() {
 # Puts our name in the place of one that counts no more.
 retake() { rm -f "$d/lock.$$" && ln -s "$mine" "$d/lock.$$" && mv -f "$d/lock.$$" "$d/lock"; }
 
-tries=0 said=
+tries=0 said= sweep=1
 while :; do
     if [ ! -L "$d/lock" ]; then
         # A link made with the name of a folder goes into that folder, and says that all is well.
@@ -44,7 +44,7 @@ while :; do
         [ -w "$d" ] && [ $tries -lt 50 ] || { echo "cannot write to $d" >&2; exit 70; }
         continue
     }
-    [ "$held" != "$mine" ] || break
+    [ "$held" != "$mine" ] || { sweep=; break; }
     IFS=:
     set -f
     # shellcheck disable=SC2086
@@ -52,6 +52,8 @@ while :; do
     set +f
     IFS=' 	
 '
+    # What this very run is sending is under way: its shell has made room for the transfer.
+    [ "$7" != "$who" ] || sweep=
     if [ "$5" = "$boot" ] && look "$1" && [ "$started" = "$2" ]; then
         if look "$3" && [ "$started" = "$4" ]; then
             # The same run holds it already: it knows this machine by another name too, or has lost a shell on this connection.
@@ -82,7 +84,7 @@ done
 # What a cut-off run was still sending: a folder of ours beside its target. Its name is that of the note; the directory
 # may be another user's, so nothing but this folder is entered, and only where it is ours.
 for f in "$d"/sending/*; do
-    [ -f "$f" ] && [ ! -L "$f" ] || continue
+    [ -n "$sweep" ] && [ -f "$f" ] && [ ! -L "$f" ] || continue
     k=${f##*/}
     case $k in *[!0-9a-f]*) rm -f -- "$f"; continue ;; esac
     t=$(cat "$f"; echo x)
@@ -100,7 +102,7 @@ for f in "$d"/sending/*; do
     rm -f -- "$f"
 done
 rm_uploads=
-for f in "$d"/upload-*; do [ ! -e "$f" ] || rm_uploads=1; done
+for f in "$d"/upload-*; do [ -z "$sweep" ] || [ ! -e "$f" ] || rm_uploads=1; done
 [ -z "$rm_uploads" ] || rm -f "$d"/upload-*
 
 echo pending:

@@ -219,3 +219,26 @@ fn the_lock_follows_a_run_to_its_next_shell() {
         first.wait().unwrap();
     });
 }
+
+#[test]
+fn what_a_run_is_sending_itself_is_not_swept() {
+    Nobody::each(|nobody| {
+        let home = nobody.own_home();
+        // A large file on its way, noted; then the shell goes, as it does to make room for the transfer.
+        let begun = format!(
+            "{}mkdir -p \"$d/sending\" \"$HOME/.bringup-ab\"; echo half >\"$HOME/.bringup-ab/f\"\n\
+             printf '%s\\n%s' \"$HOME\" f >\"$d/sending/ab\"; echo half >\"$d/upload-ab\"\n",
+            open("one")
+        );
+        let there = || {
+            let parts = [home.join(".bringup-ab/f"), home.join(".bringup/sending/ab"), home.join(".bringup/upload-ab")];
+            parts.map(|part| part.exists())
+        };
+        let first = nobody.run(&begun, &home);
+        assert_eq!(there(), [true; 3], "{}", told(&first));
+        let again = nobody.run(&open("one"), &home);
+        assert_eq!(there(), [true; 3], "the same run: {}", told(&again));
+        let other = nobody.run(&open("two"), &home);
+        assert_eq!(there(), [false; 3], "the next run: {}", told(&other));
+    });
+}
