@@ -137,8 +137,8 @@ impl Cron {
         let script = format!(
             "command -v crontab >/dev/null || {{ echo 'crontab is not there: install cron' >&2; exit 9; }}\n\
              {{ e=$(LC_ALL=C crontab -u {user} -l 2>&1 >&3); }} 3>&1 && exit 0\n\
-             case $e in ''|*'no crontab for'*|*'No such file'*|*'unknown'*) exit 0 ;; esac\n\
-             printf '%s\\n' \"$e\" >&2; exit 9\n"
+             case $e in *'no crontab for'*|*'No such file'*|*'unknown'*) exit 0 ;; esac\n\
+             printf '%s\\n' \"${{e:-the crontab cannot be read}}\" >&2; exit 9\n"
         );
         Probe::Script { script, reads: vec![Resource::Path("/var/spool/cron".to_owned())] }
     }

@@ -10,7 +10,8 @@ use super::systemd_service::{SystemdService, Wanted, full_name};
 use crate::{
     fact::{Missing, Probe, Resource, State},
     module::{
-        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, Whole, quote,
+        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, Whole, process,
+        quote, words,
     },
 };
 
@@ -109,7 +110,10 @@ impl Service {
         if !has("there") {
             return Err(Failure::new(format!("Could not find the requested service {}: host", self.name.0)).into());
         }
-        let arguments = self.arguments.as_ref().map(|a| format!(" {}", a.0)).unwrap_or_default();
+        let arguments = match &self.arguments {
+            Some(arguments) => format!(" {}", words(process::split(&arguments.0).map_err(Failure::new)?)),
+            None => String::new(),
+        };
         let act = |verb: &str| {
             format!(
                 "if command -v rc-service >/dev/null; then rc-service {name} {verb}{arguments}; else /etc/init.d/{name} {verb}{arguments}; fi </dev/null || exit\n"

@@ -33,7 +33,7 @@ impl Apt {
         let mut script = format!("end=$(($(date +%s) + {}))\n{RUN}", self.lock_timeout());
         if let Some(answer) = self.policy_rc_d {
             script.push_str(&format!(
-                "p=/usr/sbin/policy-rc.d; [ ! -e $p ] || mv -f $p $p.kept || exit\n\
+                "p=/usr/sbin/policy-rc.d; [ ! -e $p ] || [ -e $p.kept ] || mv -f $p $p.kept || exit\n\
                  trap 'rm -f $p; [ ! -e $p.kept ] || mv -f $p.kept $p' EXIT; trap 'exit 1' HUP INT TERM\n\
                  printf '#!/bin/sh\\nexit %s\\n' {} >$p && chmod 0755 $p || exit\n",
                 answer.0
