@@ -8,11 +8,11 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Answer, Missing, Probe, Resource, State},
     module::{
-        Change, Content, Context, Plan, PlanError, Step,
+        Change, Content, Context, Place, Plan, PlanError, Step,
         ownership::{self, Attributes},
         path,
         put::{self, Put},
-        quote,
+        quote, settle,
     },
 };
 
@@ -84,7 +84,12 @@ impl WholeFile<'_> {
         if state.stat(self.path, false)?.is_none() {
             return Ok(Plan::ok(result));
         }
-        let step = Step::Script(format!("rm -f -- {}\n", quote(self.path)));
+        // Where others can write above it, by its name in the directory that was looked at.
+        let place = Place::of_system(state, self.path);
+        let step = Step::Script(match place.guarded {
+            true => format!("rm -f -- {} || exit 1\n", quote(self.path)),
+            false => format!("{}rm -f -- {} || exit 1\n", place.enter(), settle::word(&place.name)),
+        });
         let change = Change::closed(format!("remove {}", self.path), step, vec![Resource::Path(self.path.to_owned())]);
         let mut leaves = ownership::leaves(self.path, None).to_vec();
         leaves.push((content(self.path), Answer::Content(None)));

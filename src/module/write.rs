@@ -204,6 +204,10 @@ impl FileWrite {
         let mut script = String::new();
         if let Some(kept) = self.kept() {
             script.push_str(&keep(kept));
+            if !place.guarded {
+                // `cp` was told a name that others can exchange, and not every `cp` leaves a file alone for what is none.
+                script.push_str("[ -f \"$t\" ] && [ ! -L \"$t\" ] || fail\n");
+            }
         }
         let dot = if place.guarded { "" } else { " ." };
         script.push_str(&format!("set -- $(stat -c '%s %a %u %g' -- \"$t\"{dot})\n"));

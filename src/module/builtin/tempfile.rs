@@ -80,16 +80,15 @@ impl Module for Tempfile {
             Some(path) => quote(&path::absolute(context, state, &path.0)?).into_owned(),
             None => "\"${TMPDIR:-/tmp}\"".to_owned(),
         };
-        let (flag, make) = match self.state {
-            TempState::File => ("", "ln -- \"$t\" \"$n\" && rm -f -- \"$t\""),
-            TempState::Directory => ("-d ", "mkdir -m 700 -- \"$n\" && rmdir -- \"$t\""),
+        // The name is the runner's, so nobody can have put anything under it: with one of `mktemp` that gets its suffix afterwards,
+        // who sees the first could make the second.
+        let make = match self.state {
+            TempState::File => "( set -C; : >\"$n\" )",
+            TempState::Directory => "mkdir -m 700 -- \"$n\"",
         };
-        // mktemp of busybox wants the X at the end, so a suffix is put there by a name of its own. Nothing may have it yet.
         let script = format!(
             "umask 077; d={folder}\n[ -d \"$d\" ] || {{ echo \"the directory $d does not exist\" >&2; exit 1; }}\n\
-             if [ -z {1} ]; then mktemp {flag}\"$d\"/{0}XXXXXXXX; exit; fi\n\
-             t=$(mktemp {flag}\"$d\"/{0}XXXXXXXX) || exit 1; n=${{t}}{1}\n\
-             {{ {make}; }} && printf '%s\\n' \"$n\"\n",
+             k=$__k; n=$d/{}${{k%????????????}}{}\n{make} && printf '%s\\n' \"$n\"\n",
             quote(&self.prefix.0),
             quote(&self.suffix.0),
         );

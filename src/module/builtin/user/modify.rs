@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     fact::{Answer, Probe, Resource, UserEntry},
-    module::{Failure, words},
+    module::{Failure, Place, words},
 };
 
 impl User {
@@ -46,7 +46,7 @@ impl User {
         }
         let home_there = !self.create_home.0 || state.stat(&after.home, true)?.is_some();
         if !(home_there || self.move_home.0 && after.home != user.home) {
-            plan.changes.push(self.home_change(&after));
+            plan.changes.push(self.home_change(context, state, &after));
             for follow in [false, true] {
                 plan.leaves
                     .push((Probe::Stat { path: after.home.clone(), follow }, Answer::Stat(Some(home_stat(&after)))));
@@ -64,7 +64,6 @@ impl User {
                 result.insert("ssh_key_file".into(), file.into());
             }
         }
-        let _ = context;
         plan.result = result;
         Ok(plan)
     }
@@ -175,12 +174,19 @@ impl User {
         Some(timestamp.strftime("%Y-%m-%d").to_string())
     }
 
-    fn home_change(&self, user: &UserEntry) -> Change {
+    fn home_change(&self, context: &Context<'_>, state: &State, user: &UserEntry) -> Change {
         let skeleton = self.skeleton.as_ref().map_or("/etc/skel", |s| &s.0);
         let umask = self.umask.as_ref().map_or("022", |u| &u.0);
-        let (home, owner) = (quote(&user.home), format!("{}:{}", user.uid, user.gid));
+        let owner = format!("{}:{}", user.uid, user.gid);
+        // Made whole where nobody else can reach it: the directory above may be a user's, who could put a link in its place.
+        let place = Place::of(context, state, &user.home).staged();
+        let above = quote(&place.directory);
         let script = format!(
-            "umask {umask}; mkdir -p -- {home} || exit\n[ ! -d {skeleton} ] || cp -R {skeleton}/. {home}/ || exit\nchown -R {owner} {home}\n",
+            "umask 022; [ -d {above} ] || mkdir -p -- {above} || exit\n{}fail() {{ rm -rf -- \"$t\"; leave; exit 1; }}\n\
+             umask {umask}; mkdir -- \"$t\" || fail\n[ ! -d {skeleton} ] || cp -R {skeleton}/. \"$t\"/ || fail\n\
+             chown -R {owner} \"$t\" || fail\n{}",
+            place.open(),
+            place.close(),
             skeleton = quote(skeleton)
         );
         Change::closed(
