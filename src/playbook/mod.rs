@@ -28,3 +28,4 @@ pub use role::Role;
 pub use scope::{Scope, ScopeKind, VarMap};
 pub use tags::{TagFilter, as_written, names as tag_names};
 pub use task::{Loop, LoopControl, LoopKind, Task};
+pub use undefined::MAGIC;

@@ -14,10 +14,10 @@ use super::{TagFilter, as_written};
 use crate::template::Needed;
 use crate::yaml::{Node, Source, Value};
 
-/// Names that a run itself gives values, besides all that begin with `ansible_`.
+/// Names that a run itself gives values, besides all that begin with `ansible_` and a loop's item.
 ///
 /// Source: <https://docs.ansible.com/ansible/latest/reference_appendices/special_variables.html>
-const MAGIC: &[&str] = &[
+pub const MAGIC: &[&str] = &[
     "environment",
     "group_names",
     "groups",
@@ -26,7 +26,6 @@ const MAGIC: &[&str] = &[
     "inventory_file",
     "inventory_hostname",
     "inventory_hostname_short",
-    "item",
     "play_hosts",
     "playbook_dir",
     "role_name",
@@ -63,7 +62,7 @@ impl Loader {
         filter: &TagFilter,
         runs: impl Fn(&Play) -> bool,
     ) -> Vec<Diagnostic> {
-        let magic = MAGIC.iter().map(|name| (*name).to_owned());
+        let magic = MAGIC.iter().chain(&["item"]).map(|name| (*name).to_owned());
         let mut defined = Defined { names: known.into_iter().chain(magic).collect(), ..Defined::default() };
         let plays = || playbooks.iter().flat_map(|p| &p.plays);
         plays().for_each(|play| defined.play(self, play));

@@ -5,6 +5,8 @@
 //!
 //! Source: `clean_facts` of ansible-core, to which the names are added that bringup itself asks for.
 
+use crate::playbook::MAGIC;
+
 /// Settings of connections and of `become`, by name; for those of a family [`FAMILIES`] stands.
 const SETTINGS: &[&str] = &[
     "ansible_become",
@@ -41,7 +43,7 @@ const FAMILIES: &[&str] = &[
     "ansible_winrm_",
 ];
 
-/// What the run itself sets, `add_host` and its like included.
+/// What the run itself sets besides [`MAGIC`], `add_host` and its like included.
 const OWN: &[&str] = &[
     "add_group",
     "add_host",
@@ -77,21 +79,7 @@ const OWN: &[&str] = &[
     "ansible_verbosity",
     "ansible_version",
     "bringup_version",
-    "environment",
-    "group_names",
-    "groups",
-    "hostvars",
-    "inventory_dir",
-    "inventory_file",
-    "inventory_hostname",
-    "inventory_hostname_short",
     "omit",
-    "play_hosts",
-    "playbook_dir",
-    "role_name",
-    "role_names",
-    "role_path",
-    "vars",
 ];
 
 /// The keys of a host's own sshd, which facts tell: `ansible_ssh_host_key_rsa_public` and its like.
@@ -111,7 +99,7 @@ pub fn is_setting(name: &str) -> bool {
 
 /// Whether a fact may be a variable of its own.
 pub fn may_be_variable(name: &str) -> bool {
-    !is_setting(name) && !OWN.contains(&name) && !name.starts_with("_ansible_")
+    !is_setting(name) && !OWN.contains(&name) && !MAGIC.contains(&name) && !name.starts_with("_ansible_")
 }
 
 #[cfg(test)]
