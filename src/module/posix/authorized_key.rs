@@ -255,6 +255,38 @@ impl AuthorizedKey {
         Ok(Place { path, real, stat, directory })
     }
 
+    /// The change that makes the directory, or its owner and mode right, and what it will be then.
+    fn folder(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        directory: &str,
+        there: Option<&FileStat>,
+        user: &UserEntry,
+    ) -> Result<Option<(Change, FileStat)>, PlanError> {
+        let right = there.is_some_and(|d| d.uid == user.uid && d.permissions() & 0o077 == 0);
+        let managed = self.manage_dir.0 && self.path.is_none();
+        if self.state != Presence::Present || (there.is_some() && (right || !managed)) {
+            return Ok(None);
+        }
+        let own = Mode::Bits(0o700);
+        let wanted = match self.manage_dir.0 {
+            true => Attributes { owner: Some(&user.name), group: Some(&user.group), mode: Some(&own) },
+            false => Attributes::default(),
+        };
+        let change = match there {
+            None => Some(make(context, state, directory, &wanted, &Default::default())?.change),
+            Some(stat) => put::attributes(context, state, directory, stat, &wanted).change,
+        };
+        let mut stat =
+            there.cloned().unwrap_or_else(|| FileStat::new(FileKind::Directory, 0o755, context.user, context.user));
+        if self.manage_dir.0 {
+            (stat.uid, stat.gid, stat.owner, stat.group) = (user.uid, user.gid, user.name.clone(), user.group.clone());
+            stat.raw_mode = (stat.raw_mode & !0o7777) | 0o700;
+        }
+        Ok(change.map(|change| (Change { what: format!("make directory {directory}"), ..change }, stat)))
+    }
+
     /// The text of the file; empty where there is none.
     fn text(state: &State, place: &Place<'_>) -> Result<String, PlanError> {
         let Some(_) = place.stat else { return Ok(String::new()) };
@@ -286,21 +318,7 @@ impl Module for AuthorizedKey {
         let mode = Mode::Bits(0o600);
         let place = self.place(state, &written, &user)?;
         let directory = path::parent(&written).to_owned();
-        let mut changes = Vec::new();
-        let right = place.directory.is_some_and(|d| d.uid == uid && d.permissions() & 0o077 == 0);
-        let managed = self.manage_dir.0 && self.path.is_none();
-        if self.state == Presence::Present && (place.directory.is_none() || managed && !right) {
-            let own = Mode::Bits(0o700);
-            let wanted = match self.manage_dir.0 {
-                true => Attributes { owner: Some(&user.name), group: Some(&user.group), mode: Some(&own) },
-                false => Attributes::default(),
-            };
-            let change = match place.directory {
-                None => Some(make(context, state, &directory, &wanted, &Default::default())?.change),
-                Some(stat) => put::attributes(context, state, &directory, stat, &wanted).change,
-            };
-            changes.extend(change.map(|change| Change { what: format!("make directory {directory}"), ..change }));
-        }
+        let made = self.folder(context, state, &directory, place.directory, &user)?;
         let mut result = Map::new();
         for (key, value) in [
             ("user", json!(self.user.0)),
@@ -315,18 +333,13 @@ impl Module for AuthorizedKey {
         let text = AuthorizedKey::text(state, &place)?;
         let after = edit::joined(&self.lines(&text));
         let unchanged = after == text || (text.is_empty() && after.is_empty());
-        if unchanged && changes.is_empty() {
+        if unchanged && made.is_none() {
             return Ok(Plan::ok(result));
         }
         let mut plan = Plan::default();
         let mut folder = place.directory.cloned();
-        if !changes.is_empty() {
-            let mut stat =
-                folder.unwrap_or_else(|| FileStat::new(FileKind::Directory, 0o755, context.user, context.user));
-            if self.manage_dir.0 {
-                (stat.uid, stat.gid, stat.owner, stat.group) = (uid, gid, user.name.clone(), user.group.clone());
-                stat.raw_mode = (stat.raw_mode & !0o7777) | 0o700;
-            }
+        if let Some((change, stat)) = made {
+            plan.changes.push(change);
             plan.leaves.extend(ownership::leaves(&directory, Some(stat.clone())));
             folder = Some(stat);
         }
@@ -348,14 +361,13 @@ impl Module for AuthorizedKey {
                 let before = place.stat.map(|_| text.as_bytes());
                 plan.diff.push(put::text_diff(&written, &place.path, before, Some(after.as_bytes())));
             }
-            changes.extend(outcome.change);
+            plan.changes.extend(outcome.change);
             plan.leaves.extend(outcome.leaves.into_iter().map(|(probe, answer)| match answer {
                 // The account's numbers are known, whoever else has been asked.
                 Answer::Stat(Some(stat)) => (probe, Answer::Stat(Some(FileStat { uid, gid, ..stat }))),
                 answer => (probe, answer),
             }));
         }
-        plan.changes = changes;
         plan.result = result;
         Ok(plan)
     }
