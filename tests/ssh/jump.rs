@@ -90,8 +90,8 @@ async fn a_fault_on_the_way_names_the_jump_host() {
 async fn a_proxy_command_is_a_way_too() {
     let sshd = Sshd::start("");
     let mut target = sshd.target();
-    // bash's /dev/tcp stands in for `nc %h %p`.
-    let command = "bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & exec cat >&3'";
+    // bash's /dev/tcp stands in for `nc %h %p`. What is ended with the connection is the reader; the writer ends with its input.
+    let command = "bash -c 'exec 3<>/dev/tcp/%h/%p 4<&0; cat <&4 >&3 & exec cat <&3 4<&-'";
     target.options.insert("proxycommand".into(), command.into());
     let session = Session::connect(&target, &sshd.context()).await.expect("through the command");
     assert_eq!(text(&mut session.shell(None).await.expect("a shell"), "echo hello").await, "hello\n");
