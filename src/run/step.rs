@@ -335,7 +335,7 @@ impl HostRun {
                 break;
             }
         }
-        let mut all = together(ended, items.is_empty());
+        let mut all = as_a_whole(ended, items.is_empty());
         all.censor(plain.no_log);
         Ok(Outcome { began, events, ..all })
     }
@@ -537,7 +537,7 @@ fn only_tells(task: &Task) -> bool {
 }
 
 /// What the items of a loop came to as a whole.
-fn together(ended: Vec<Outcome>, none: bool) -> Outcome {
+fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
     let any = |holds: fn(&Outcome) -> bool| ended.iter().any(holds);
     let (failed, changed) = (any(|one| one.status == Status::Failed), any(|one| one.changed));
     let status = match (failed, changed, any(|one| one.status != Status::Skipped)) {

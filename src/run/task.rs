@@ -17,7 +17,7 @@ use super::{
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Failure, Module, Registry},
-    playbook::{Action, Task},
+    playbook::{Action, Task, expression_parameter},
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
@@ -186,9 +186,6 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
     vars
 }
 
-/// The parameters that are evaluated once more after they are rendered.
-const EVALUATED: &[(&str, &str)] = &[("ansible.builtin.assert", "that"), ("ansible.builtin.debug", "var")];
-
 /// The parameters of a module as rendered JSON, `omit`ted ones left out, `module_defaults` behind them; and whose words
 /// those are that are evaluated again.
 pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
@@ -236,7 +233,8 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
         return Ok((Map::new(), Trust::default()));
     };
     let mut trust = Trust::default();
-    let evaluated = EVALUATED.iter().find(|(module, _)| module == name).map(|(_, parameter)| *parameter);
+    // What is an expression is evaluated once more after it is rendered.
+    let evaluated = expression_parameter(name);
     let mut rendered = Map::new();
     for defaults in task.scope.module_defaults() {
         let all = match evaluated {
