@@ -16,6 +16,7 @@ use super::{
 use crate::{
     inventory::{Level, is_localhost},
     playbook::Scope,
+    ssh::login_name,
     template::{Context, References},
 };
 
@@ -150,9 +151,4 @@ fn distinct(reached: &[Reached]) -> Vec<Arc<Machine>> {
         }
     }
     all
-}
-
-/// The user we are on this machine.
-fn login_name() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "root".to_owned())
 }

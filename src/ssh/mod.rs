@@ -30,6 +30,7 @@ mod sudo;
 mod transfer;
 
 pub use config::Target;
+pub(crate) use config::login_name;
 pub use connect::{Context, NoPrompter, Prompter};
 pub use error::{BecomeFailure, SshError};
 pub use known_hosts::HostKeyPolicy;

@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value as Json;
 
-use super::{Place, settled};
+use super::{Place, Ran, settled};
 
 const HOSTS: &str = "[web]\nh1 color=red\nh2\n\n[db]\nh3\n\n[site:children]\nweb\ndb\n";
 
@@ -81,6 +81,22 @@ fn exec_prints_as_ansible_does() {
     }
     let nobody = place.run(&["exec", "web", "-i", "h1,", "-c", "local", "--", "true"]);
     assert!(nobody.code == 1 && nobody.stderr.contains("no host fits `web`"), "{}", nobody.shown());
+}
+
+/// After `su` the environment still names who one was before.
+#[test]
+fn on_this_machine_acts_who_runs_the_program_whatever_the_environment_says() {
+    let place = Place::new(&[(
+        "play.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - copy: {content: x, dest: \"{{ playbook_dir }}/f\"}\n    \
+         - stat: {path: \"{{ playbook_dir }}/f\"}\n      register: f\n    - debug: {msg: \"owner {{ f.stat.uid }}\"}\n",
+    )]);
+    let own = fs::metadata(place.path()).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta)).unwrap();
+    for verb in ["plan", "apply"] {
+        let mut command = place.command(&[verb, "-i", "h1,", "-c", "local", "-v", "play.yml"]);
+        let ran = Ran::of(command.env("USER", "nobody").env("LOGNAME", "nobody").output().unwrap());
+        assert!(ran.stdout.contains(&format!("owner {own}")), "{verb}: {}", ran.shown());
+    }
 }
 
 #[test]
