@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use miette::Report;
 
-use super::{common, module_names::Modules};
+use super::{flags, module_names::Modules};
 use crate::{
     module::{Entry, Registry},
     playbook::{
@@ -96,7 +96,7 @@ impl Call {
     /// When the inventory or the pattern is wrong, or no host fits.
     pub fn run(
         self,
-        hosts: &common::Hosts,
+        hosts: &flags::Hosts,
         pattern: &str,
         reporter: Arc<dyn Reporter>,
         adjust: impl FnOnce(&mut Options),
@@ -113,9 +113,9 @@ impl Call {
                 "no host fits `{pattern}`"
             ));
         }
-        let loader = common::loader(&options, hosts.roles_path.as_deref());
+        let loader = flags::loader(&options, hosts.roles_path.as_deref());
         let playbook = Playbook { path: here.clone(), plays: vec![Arc::new(self.play(pattern, here))] };
-        common::execute(&common::new_run(options, inventory, loader, reporter), &[playbook])
+        flags::execute(&flags::new_run(options, inventory, loader, reporter), &[playbook])
     }
 
     fn play(self, pattern: &str, directory: PathBuf) -> Play {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use clap::{Args, builder::FalseyValueParser};
 use miette::{MietteDiagnostic, Report, Severity};
 
-use super::{Exit, common, listing::Lists};
+use super::{Exit, flags, listing::Lists};
 use crate::{
     playbook::Playbook,
     report::{self, Output, Reporter, terminal},
@@ -50,7 +50,7 @@ struct Plays {
     #[arg(required = true, value_name = "PLAYBOOK")]
     playbooks: Vec<PathBuf>,
     #[command(flatten)]
-    hosts: common::Hosts,
+    hosts: flags::Hosts,
     /// Only tasks with these tags
     #[arg(short, long, value_name = "TAGS", env = "BRINGUP_TAGS", hide_env_values = true)]
     tags: Vec<String>,
@@ -90,7 +90,7 @@ impl Apply {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         let summary = self.play.run(self.check, self.diff, self.only_changes)?;
-        Ok(common::exit(&summary, false))
+        Ok(flags::exit(&summary, false))
     }
 }
 
@@ -98,7 +98,7 @@ impl Plan {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         let summary = self.play.run(true, true, self.play.hosts.verbose == 0)?;
-        Ok(common::exit(&summary, self.exit_code))
+        Ok(flags::exit(&summary, self.exit_code))
     }
 }
 
@@ -109,13 +109,13 @@ impl Plays {
         options.diff = diff;
         options.tags = self.tags.clone();
         options.skip_tags = self.skip_tags.clone();
-        options.tag_filter = common::tag_filter(&self.tags, &self.skip_tags);
+        options.tag_filter = flags::tag_filter(&self.tags, &self.skip_tags);
         options.start_at_task = self.start_at_task.clone();
         options.step = self.step;
         options.task_timeout = self.task_timeout.map(Duration::from_secs);
         options.force_handlers = self.force_handlers;
         options.lookahead = !self.no_lookahead;
-        let loader = common::loader(&options, self.hosts.roles_path.as_deref());
+        let loader = flags::loader(&options, self.hosts.roles_path.as_deref());
         let mut playbooks: Vec<Playbook> = Vec::new();
         for path in &self.playbooks {
             let (playbook, warnings) = loader.load(path)?;
@@ -143,14 +143,14 @@ impl Plays {
         }
         if self.lists.any() {
             let filter = options.tag_filter.clone();
-            let run = common::new_run(options, inventory, loader, Arc::new(report::Silent));
+            let run = flags::new_run(options, inventory, loader, Arc::new(report::Silent));
             self.lists.print(&playbooks, &filter, Some(&run))?;
             return Ok(Summary::default());
         }
         let reporter = self.reporter(only_changes)?;
-        let run = common::new_run(options, inventory, loader, reporter);
+        let run = flags::new_run(options, inventory, loader, reporter);
         run.undefined(&playbooks)?;
-        common::execute(&run, &playbooks)
+        flags::execute(&run, &playbooks)
     }
 
     fn reporter(&self, only_changes: bool) -> Result<Arc<dyn Reporter>, Report> {

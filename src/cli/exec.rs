@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use miette::Report;
 
-use super::{Exit, adhoc::Call, common};
+use super::{Exit, adhoc::Call, flags};
 use crate::report::{self, Output};
 
 /// Run a command, or one module, on hosts
@@ -39,7 +39,7 @@ pub struct Exec {
     #[arg(short = 'D', long)]
     diff: bool,
     #[command(flatten)]
-    hosts: common::Hosts,
+    hosts: flags::Hosts,
     /// What to print
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
     output: Output,
@@ -60,6 +60,6 @@ impl Exec {
             options.check = self.check;
             options.diff = self.diff;
         })?;
-        Ok(common::exit(&summary, false))
+        Ok(flags::exit(&summary, false))
     }
 }

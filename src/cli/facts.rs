@@ -6,7 +6,7 @@ use clap::Args;
 use miette::Report;
 use serde_json::{Map, Value as Json};
 
-use super::{Exit, adhoc::Call, common, say::say_json};
+use super::{Exit, adhoc::Call, flags, say::say_json};
 use crate::report::{Event, Reporter, Shown, Status, terminal};
 
 /// Facts of hosts as JSON, by host
@@ -19,7 +19,7 @@ pub struct Facts {
     #[arg(long, value_name = "PATTERN")]
     filter: Vec<String>,
     #[command(flatten)]
-    hosts: common::Hosts,
+    hosts: flags::Hosts,
 }
 
 /// Keeps the facts of each host.
@@ -60,6 +60,6 @@ impl Facts {
             ordered.extend(facts.remove_entry(host));
         }
         say_json(&Json::Object(ordered))?;
-        Ok(common::exit(&summary, false))
+        Ok(flags::exit(&summary, false))
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use miette::Report;
 
 use super::{
-    Exit, common,
+    Exit, flags,
     say::{say, say_json},
 };
 
@@ -24,7 +24,7 @@ pub struct Show {
     #[arg(value_name = "GROUP", default_value = "all")]
     group: String,
     #[command(flatten)]
-    hosts: common::Hosts,
+    hosts: flags::Hosts,
 }
 
 impl Show {

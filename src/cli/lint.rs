@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Report;
 
-use super::{Exit, common, say::say};
+use super::{Exit, flags, say::say};
 use crate::inventory::parse_extra_vars;
 use crate::run::Options;
 
@@ -27,7 +27,7 @@ impl Lint {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         let options = Options { extra_vars: parse_extra_vars(&self.extra_vars)?, ..Options::default() };
-        let found = common::loader(&options, self.roles_path.as_deref()).lint(&self.playbooks);
+        let found = flags::loader(&options, self.roles_path.as_deref()).lint(&self.playbooks);
         let errors = found.iter().filter(|d| d.is_error()).count();
         let warnings = found.len() - errors;
         let mut out: String = found.into_iter().map(|d| format!("{:?}\n", Report::new(d))).collect();

@@ -2,12 +2,12 @@
 
 mod adhoc;
 mod apply;
-mod common;
 mod completions;
 mod doc;
 mod exec;
 mod facts;
 mod fault;
+mod flags;
 mod init;
 mod inventory;
 mod lint;

@@ -6,7 +6,7 @@ use clap::Args;
 use console::style;
 use miette::Report;
 
-use super::{Exit, adhoc::Call, common};
+use super::{Exit, adhoc::Call, flags};
 use crate::report::{Event, Fields, ForPeople, Shown, Status, terminal};
 
 /// Connect, log in and become the user that would do the work; tell how long it took
@@ -16,7 +16,7 @@ pub struct Ping {
     #[arg(default_value = "all")]
     pattern: String,
     #[command(flatten)]
-    hosts: common::Hosts,
+    hosts: flags::Hosts,
 }
 
 /// Prints a line per host.
@@ -60,6 +60,6 @@ impl Ping {
         let lines = Lines { began: std::time::Instant::now(), answered: Mutex::default() };
         // No lock is taken: to ask whether a host answers must work beside a run.
         let summary = call.run(&self.hosts, &self.pattern, Arc::new(lines), |options| options.locks = false)?;
-        Ok(common::exit(&summary, false))
+        Ok(flags::exit(&summary, false))
     }
 }

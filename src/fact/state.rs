@@ -43,7 +43,7 @@ enum Known {
 pub struct State {
     known: HashMap<Probe, Known>,
     /// Check mode: everything not read before depends on this task.
-    clouded: Option<String>,
+    tainted: Option<String>,
     /// Paths predicted to be gone, with all below them: probes below are answered without asking.
     removed: HashSet<String>,
     /// Something was predicted: it may be asked for under another name.
@@ -69,7 +69,7 @@ impl State {
     /// Records an answer read at `at`.
     pub fn learn(&mut self, probe: Probe, answer: Answer, at: Instant) {
         // Facts are as they are: what a command that did not run would make of them, Ansible does not know either.
-        let known = match &self.clouded {
+        let known = match &self.tainted {
             Some(task) if !gathers(&probe) => Known::Depends(task.clone()),
             _ => {
                 self.note_link(&probe, &answer);
@@ -309,7 +309,7 @@ impl State {
     }
 
     /// Check mode: marks whatever `written` may have altered as depending on `task`, for good.
-    pub fn cloud(&mut self, written: &[Resource], task: &str) {
+    pub fn taint(&mut self, written: &[Resource], task: &str) {
         let written = &self.by_every_name(written);
         let aliases = self.aliases(written);
         for (probe, known) in &mut self.known {
@@ -318,8 +318,8 @@ impl State {
                 *known = Known::Depends(task.to_owned());
             }
         }
-        if written.contains(&Resource::Anything) && self.clouded.is_none() {
-            self.clouded = Some(task.to_owned());
+        if written.contains(&Resource::Anything) && self.tainted.is_none() {
+            self.tainted = Some(task.to_owned());
         }
     }
 

@@ -63,11 +63,12 @@ impl TextFile {
             ..FileWrite::new(&self.path, Content::Bytes(after.as_bytes().into()))
         });
         let change = Change::closed(format!("{verb} {}", self.named), step, writes);
-        let mut leaves = Vec::new();
+        let mut predictions = Vec::new();
         for path in [&self.named, &self.path] {
-            leaves.push((Probe::Content { path: path.clone() }, Answer::Content(Some(after.clone().into_bytes()))));
+            predictions
+                .push((Probe::Content { path: path.clone() }, Answer::Content(Some(after.clone().into_bytes()))));
         }
-        Edited { change, leaves, diff: self.diff(&after) }
+        Edited { change, predictions, diff: self.diff(&after) }
     }
 
     fn diff(&self, after: &str) -> Diff {
@@ -86,7 +87,7 @@ pub(crate) struct Edited {
     /// The write.
     pub change: Change,
     /// What later probes find.
-    pub leaves: Vec<(Probe, Answer)>,
+    pub predictions: Vec<(Probe, Answer)>,
     /// The difference.
     pub diff: Diff,
 }

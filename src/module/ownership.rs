@@ -254,7 +254,7 @@ pub fn written(path: &str, stat: Option<&FileStat>) -> Vec<Resource> {
 }
 
 /// Both stats of a path that is no link.
-pub fn leaves(path: &str, stat: Option<FileStat>) -> [(Probe, Answer); 2] {
+pub fn predictions(path: &str, stat: Option<FileStat>) -> [(Probe, Answer); 2] {
     let answer = Answer::Stat(stat);
     let probe = |follow| Probe::Stat { path: path.to_owned(), follow };
     [(probe(false), answer.clone()), (probe(true), answer)]

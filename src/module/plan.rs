@@ -25,9 +25,9 @@ pub struct Plan {
     /// The result is for people to read: it is shown without `-v`.
     pub shown: bool,
     /// Whether what the changes print belongs into the result: where that is registered, it is waited for.
-    pub told: bool,
+    pub output_in_result: bool,
     /// What later tasks will find when the changes are done: the answers to probes, as far as they can be told.
-    pub leaves: Vec<(Probe, Answer)>,
+    pub predictions: Vec<(Probe, Answer)>,
     /// What check mode makes of it.
     pub check_mode: CheckMode,
     /// Remarks for the user.

@@ -47,7 +47,7 @@ pub struct Outcome {
     /// Where the old file is kept.
     pub backup: Option<String>,
     /// What later probes will find.
-    pub leaves: Vec<(Probe, Answer)>,
+    pub predictions: Vec<(Probe, Answer)>,
 }
 
 /// Checks that `validate` has a place for the file's name.
@@ -95,14 +95,14 @@ pub fn attributes(
         Step::Script(ownership::script(&Place::of(context, state, path), before, &after)),
         ownership::written(path, Some(before)),
     );
-    let mut leaves = ownership::leaves(path, Some(after.clone())).to_vec();
-    leaves.extend(kept_content(state, path));
+    let mut predictions = ownership::predictions(path, Some(after.clone())).to_vec();
+    predictions.extend(kept_content(state, path));
     Outcome {
         change: Some(change),
         diff: Some(ownership::attribute_diff(path, old, new)),
         stat: Some(after),
         backup: None,
-        leaves,
+        predictions,
     }
 }
 
@@ -150,11 +150,11 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
     };
     let what = format!("{} {path}", if stat.is_some() { "write" } else { "create" });
     let mut writes = ownership::written(path, stat);
-    let mut leaves = ownership::leaves(path, Some(after.clone())).to_vec();
-    leaves.extend(content_leaves(context.check, path, &content));
+    let mut predictions = ownership::predictions(path, Some(after.clone())).to_vec();
+    predictions.extend(content_predictions(context.check, path, &content));
     if let (Some(kept), Some(before)) = (&kept, replaced) {
         writes.extend(ownership::written(kept, None));
-        leaves.extend(ownership::leaves(kept, Some(before.clone())));
+        predictions.extend(ownership::predictions(kept, Some(before.clone())));
     }
     let mut change = Change::closed(what, Step::Write(write), writes);
     if validate.is_some() {
@@ -168,7 +168,7 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
             let (old, new) = ownership::differences(before, &after);
             ownership::attribute_diff(path, old, new)
         });
-    Ok(Outcome { change: Some(change), stat: Some(after), diff, backup: kept, leaves })
+    Ok(Outcome { change: Some(change), stat: Some(after), diff, backup: kept, predictions })
 }
 
 /// Ansible's name for a kept file: `PATH.PID.DATE@TIME~`.
@@ -186,28 +186,28 @@ const FORETOLD: u64 = 16 << 20;
 
 /// What probes about the bytes will answer. A very large file is looked at only for check mode, which cannot ask the host
 /// later.
-pub fn content_leaves(check: bool, path: &str, content: &Content) -> Vec<(Probe, Answer)> {
+pub fn content_predictions(check: bool, path: &str, content: &Content) -> Vec<(Probe, Answer)> {
     use Algorithm::{Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
-    let mut leaves = Vec::new();
+    let mut predictions = Vec::new();
     let checksum = |algorithm| Probe::Checksum { path: path.to_owned(), algorithm };
     match content {
         Content::Bytes(bytes) => {
             for algorithm in [Md5, Sha1, Sha224, Sha256, Sha384, Sha512] {
-                leaves.push((checksum(algorithm), Answer::Checksum(Some(local::checksum(algorithm, bytes)))));
+                predictions.push((checksum(algorithm), Answer::Checksum(Some(local::checksum(algorithm, bytes)))));
             }
-            leaves.push((Probe::Content { path: path.to_owned() }, Answer::Content(Some(bytes.to_vec()))));
+            predictions.push((Probe::Content { path: path.to_owned() }, Answer::Content(Some(bytes.to_vec()))));
         }
         Content::File { path: local, size } => {
             if (check || *size <= FORETOLD)
                 && let Ok(digests) = local::of(local)
             {
-                leaves.push((checksum(Md5), Answer::Checksum(Some(digests.md5))));
-                leaves.push((checksum(Sha1), Answer::Checksum(Some(digests.sha1))));
-                leaves.push((checksum(Sha256), Answer::Checksum(Some(digests.sha256))));
+                predictions.push((checksum(Md5), Answer::Checksum(Some(digests.md5))));
+                predictions.push((checksum(Sha1), Answer::Checksum(Some(digests.sha1))));
+                predictions.push((checksum(Sha256), Answer::Checksum(Some(digests.sha256))));
             }
         }
     }
-    leaves
+    predictions
 }
 
 /// What is known of the bytes at `path`, handed on by a change that leaves them alone.
@@ -232,14 +232,14 @@ pub fn moved_content(state: &State, from: &str, to: &str) -> Vec<(Probe, Answer)
 }
 
 /// What every probe of a path that is gone answers.
-pub fn absent_leaves(path: &str) -> Vec<(Probe, Answer)> {
+pub fn absent_predictions(path: &str) -> Vec<(Probe, Answer)> {
     use Algorithm::{Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
-    let mut leaves = ownership::leaves(path, None).to_vec();
+    let mut predictions = ownership::predictions(path, None).to_vec();
     for algorithm in [Md5, Sha1, Sha224, Sha256, Sha384, Sha512] {
-        leaves.push((Probe::Checksum { path: path.to_owned(), algorithm }, Answer::Checksum(None)));
+        predictions.push((Probe::Checksum { path: path.to_owned(), algorithm }, Answer::Checksum(None)));
     }
-    leaves.push((Probe::Content { path: path.to_owned() }, Answer::Content(None)));
-    leaves
+    predictions.push((Probe::Content { path: path.to_owned() }, Answer::Content(None)));
+    predictions
 }
 
 /// The texts of a file before and after, as a difference to show. What is no text or too long is named instead.

@@ -91,7 +91,7 @@ impl Edit<'_> {
             (None, None) => {
                 let made = make(context, state, parent, &Attributes::default(), &Default::default())?;
                 plan.changes.push(made.change);
-                plan.leaves.extend(made.leaves);
+                plan.predictions.extend(made.predictions);
                 Some(made.stat)
             }
             _ => None,
@@ -124,7 +124,7 @@ impl Edit<'_> {
         }
         plan.diff.extend(outcome.diff);
         plan.changes.extend(outcome.change);
-        plan.leaves.extend(outcome.leaves);
+        plan.predictions.extend(outcome.predictions);
         plan.result = Map::from_iter([
             ("msg".to_owned(), json!(said)),
             ("backup".to_owned(), json!(outcome.backup.unwrap_or_default())),

@@ -73,7 +73,7 @@ impl WholeFile<'_> {
             changes,
             result,
             diff: outcome.diff.into_iter().collect(),
-            leaves: outcome.leaves,
+            predictions: outcome.predictions,
             ..Plan::default()
         })
     }
@@ -91,9 +91,9 @@ impl WholeFile<'_> {
             false => format!("{}rm -f -- {} || exit 1\n", place.enter(), settle::word(&place.name)),
         });
         let change = Change::closed(format!("remove {}", self.path), step, vec![Resource::Path(self.path.to_owned())]);
-        let mut leaves = ownership::leaves(self.path, None).to_vec();
-        leaves.push((content(self.path), Answer::Content(None)));
-        Ok(Plan { changes: vec![change], result, leaves, ..Plan::default() })
+        let mut predictions = ownership::predictions(self.path, None).to_vec();
+        predictions.push((content(self.path), Answer::Content(None)));
+        Ok(Plan { changes: vec![change], result, predictions, ..Plan::default() })
     }
 }
 

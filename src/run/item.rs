@@ -65,7 +65,7 @@ impl HostRun {
                     return Ok(Outcome::failed(&restless(what).at(&task.span)));
                 }
                 // What is on this machine itself can be read by lookups and modules past all shells.
-                let awaited = plan.told && plain.register.is_some();
+                let awaited = plan.output_in_result && plain.register.is_some();
                 let deferrable = plain.deferrable && closed(&plan) && !awaited && !prepared.machine.is_local();
                 match deferrable {
                     true => self.foresee(task, vars, &prepared, &plan, guard).await?,
@@ -133,7 +133,7 @@ impl HostRun {
     pub(super) fn depends(&self, machine: Option<&Machine>, on: &str) -> Outcome {
         // Whatever it would do is unknown too.
         if let Some(machine) = machine {
-            machine.cloud(&[Resource::Anything], on);
+            machine.taint(&[Resource::Anything], on);
         }
         let mut outcome = Outcome::skipped(&format!("depends on {on}"));
         outcome.doubt(Certainty::DependsOn(on.to_owned()));
@@ -208,11 +208,11 @@ impl HostRun {
         for change in plan.changes.iter().filter(|_| plan.changed != Some(false)) {
             // What such a change leaves behind is predicted below where it can be; nobody knows the rest.
             let open: &[Resource] = if change.closed { &[] } else { &change.writes };
-            prepared.machine.cloud(open, &title);
+            prepared.machine.taint(open, &title);
             prepared.machine.forget(&change.writes);
         }
         prepared.machine.with_state(&prepared.actor, |state| {
-            plan.leaves.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
+            plan.predictions.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
         });
         let skip = plan.check_mode == CheckMode::Skip;
         let mut outcome = Outcome::of_plan(plan, !skip && plan.would_change(), plan.result.clone(), prepared.diff);
@@ -259,7 +259,7 @@ impl HostRun {
         self.put_off(&prepared.machine, &prepared.actor, scripts.collect(), guard).await?;
         plan.changes.iter().for_each(|change| prepared.machine.forget(&change.writes));
         prepared.machine.with_state(&prepared.actor, |state| {
-            plan.leaves.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
+            plan.predictions.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
         });
         Ok(outcome)
     }

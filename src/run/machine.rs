@@ -195,8 +195,8 @@ impl Machine {
     }
 
     /// Check mode: marks what a change that was not carried out may alter.
-    pub fn cloud(&self, written: &[Resource], task: &str) {
-        self.with_kin(|machine| machine.states().values_mut().for_each(|s| s.cloud(written, task)));
+    pub fn taint(&self, written: &[Resource], task: &str) {
+        self.with_kin(|machine| machine.states().values_mut().for_each(|s| s.taint(written, task)));
     }
 
     /// Forgets everything.

@@ -88,7 +88,7 @@ impl Trial<'_> {
         let mut state = state.clone();
         let written: Vec<Resource> = plan.changes.iter().flat_map(|c| c.writes.clone()).collect();
         state.forget(&written);
-        for (probe, answer) in &plan.leaves {
+        for (probe, answer) in &plan.predictions {
             state.predict(probe.clone(), answer.clone());
         }
         state
@@ -254,7 +254,7 @@ fn check_result(expected: &Map<String, Json>, result: &Map<String, Json>) {
 fn check_leaves(trial: &Trial<'_>, plan: &Plan) {
     // A later leaf replaces an earlier one about the same.
     let mut last: Vec<(Probe, Answer)> = Vec::new();
-    for (probe, answer) in &plan.leaves {
+    for (probe, answer) in &plan.predictions {
         last.retain(|(p, _)| p != probe);
         last.push((probe.clone(), answer.clone()));
     }

@@ -277,7 +277,7 @@ impl Bridge {
                 writes: self.written(),
                 closed: false,
             });
-            plan.leaves.push((self.question(), Answer::Script(ScriptAnswer::default())));
+            plan.predictions.push((self.question(), Answer::Script(ScriptAnswer::default())));
         }
         if self.persistent.0 {
             unit::drop_unit(state, &self.unit_name(), &mut plan)?;
@@ -321,7 +321,7 @@ impl Module for Bridge {
                         after_header: header,
                     });
                 }
-                plan.leaves.push((self.question(), settled));
+                plan.predictions.push((self.question(), settled));
             }
             if self.persistent.0 {
                 let unit = BootUnit {

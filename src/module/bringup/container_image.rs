@@ -280,7 +280,7 @@ impl Module for ContainerImage {
             closed: false,
         });
         let stdout = lines(&after).into_bytes();
-        plan.leaves.push((self.question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
+        plan.predictions.push((self.question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         Ok(plan)
     }
 }

@@ -294,7 +294,7 @@ impl Module for ImageArchive {
             after_header: self.record(),
         });
         let stdout = format!("{sources}\u{1}\n{wanted}").into_bytes();
-        plan.leaves.push((self.question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
+        plan.predictions.push((self.question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         Ok(plan)
     }
 }

@@ -291,7 +291,7 @@ impl Module for Routes {
                 after_header: header,
             });
             let stdout = lines(after.iter().map(|(n, w)| (n, w))).into_bytes();
-            plan.leaves.push((question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
+            plan.predictions.push((question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         }
         if self.persistent.0 {
             if self.state == Presence::Present {

@@ -57,7 +57,7 @@ impl BootUnit {
             let edited = file.write(text, Ownership::default(), 0o644, None);
             plan.changes.push(edited.change);
             plan.diff.push(edited.diff);
-            plan.leaves.extend(edited.leaves);
+            plan.predictions.extend(edited.predictions);
         }
         if differs || unit.file != "enabled" || unit.stale {
             let name = quote(&self.name);
@@ -66,7 +66,7 @@ impl BootUnit {
             plan.changes.push(change(format!("enable {}", self.name), script, &self.name));
             let mut after = UnitState { load: "loaded".into(), file: "enabled".into(), stale: false, ..unit.clone() };
             after.sync();
-            plan.leaves.push((Probe::Unit { name: self.name.clone() }, Answer::Unit(after)));
+            plan.predictions.push((Probe::Unit { name: self.name.clone() }, Answer::Unit(after)));
         }
         Ok(())
     }
@@ -105,10 +105,10 @@ pub(super) fn drop_unit(state: &State, name: &str, plan: &mut Plan) -> Result<()
         quote(&file)
     );
     plan.changes.push(change(format!("remove {name}"), script, name));
-    plan.leaves.push((Probe::Content { path: file }, Answer::Content(None)));
+    plan.predictions.push((Probe::Content { path: file }, Answer::Content(None)));
     let gone =
         UnitState { load: "not-found".into(), active: "inactive".into(), sub: "dead".into(), ..UnitState::default() };
-    plan.leaves.push((Probe::Unit { name: name.to_owned() }, Answer::Unit(gone)));
+    plan.predictions.push((Probe::Unit { name: name.to_owned() }, Answer::Unit(gone)));
     Ok(())
 }
 

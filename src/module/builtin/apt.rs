@@ -301,20 +301,20 @@ impl Apt {
 
     /// The packages' states afterwards, as far as they can be told.
     fn left(&self, context: &Context<'_>, state: &State, wishes: &[Wish]) -> Vec<(Probe, Answer)> {
-        let mut leaves = Vec::new();
+        let mut predictions = Vec::new();
         for wish in wishes {
             let probe = Probe::Package { name: wish.name.clone() };
             if self.state == Wanted::Absent || wish.remove {
-                leaves.push((probe, Answer::Package(None)));
+                predictions.push((probe, Answer::Package(None)));
             } else if context.check && self.state != Wanted::BuildDep {
                 let candidate =
                     || questions::candidate(state, &wish.name, self.default_release.as_ref()).ok().flatten();
                 let version = wish.version.clone().filter(|v| !v.contains(['*', '?', '['])).or_else(candidate);
                 let version = version.unwrap_or_else(|| "(newest)".to_owned());
-                leaves.push((probe, Answer::Package(Some(PackageState { version, held: false }))));
+                predictions.push((probe, Answer::Package(Some(PackageState { version, held: false }))));
             }
         }
-        leaves
+        predictions
     }
 
     fn diff(&self, state: &State, wishes: &[Wish]) -> Diff {
@@ -413,7 +413,7 @@ impl Module for Apt {
             };
             what.push(format!("{verb} {}", names.join(" ")));
             plan.diff.push(self.diff(state, &wishes));
-            plan.leaves = self.left(context, state, &wishes);
+            plan.predictions = self.left(context, state, &wishes);
         }
         for (does, command) in &others {
             what.push(does.clone());

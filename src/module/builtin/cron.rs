@@ -286,7 +286,7 @@ impl Module for Cron {
             after_header: header,
         });
         let stdout = after.into_bytes();
-        plan.leaves.push((question, Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
+        plan.predictions.push((question, Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         Ok(plan)
     }
 }

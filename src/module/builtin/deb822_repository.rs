@@ -183,7 +183,7 @@ impl Module for Deb822Repository {
                 Plan {
                     changes: vec![change],
                     diff: vec![diff],
-                    leaves: put::absent_leaves(&present.path),
+                    predictions: put::absent_predictions(&present.path),
                     ..Plan::default()
                 }
             }

@@ -100,7 +100,8 @@ impl Module for DpkgSelections {
                 after_header: "selections".into(),
             });
             let stdout = format!("{name}\t{wanted}\n").into_bytes();
-            plan.leaves.push((self.question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
+            plan.predictions
+                .push((self.question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         }
         Ok(plan)
     }

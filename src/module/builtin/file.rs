@@ -236,7 +236,7 @@ impl File {
         Ok(Plan {
             changes: vec![change],
             diff: vec![ownership::attribute_diff(path, before, fields([("state", json!("absent"))]))],
-            leaves: put::absent_leaves(path),
+            predictions: put::absent_predictions(path),
             result,
             ..Plan::default()
         })
@@ -282,10 +282,10 @@ impl File {
                         ownership::written(&path, None),
                     )],
                     diff: vec![created_diff(&path, "touch")],
-                    leaves: ownership::leaves(&path, Some(after.clone())).to_vec(),
+                    predictions: ownership::predictions(&path, Some(after.clone())).to_vec(),
                     ..Plan::default()
                 };
-                plan.leaves.extend(put::content_leaves(context.check, &path, &empty));
+                plan.predictions.extend(put::content_predictions(context.check, &path, &empty));
                 put::add_stat(&mut plan.result, Some(&after));
                 plan
             }
@@ -326,7 +326,7 @@ impl File {
         let mut plan = Plan {
             changes: outcome.change.into_iter().collect(),
             diff: outcome.diff.into_iter().collect(),
-            leaves: outcome.leaves,
+            predictions: outcome.predictions,
             ..Plan::default()
         };
         put::add_stat(&mut plan.result, Some(&after));
@@ -358,8 +358,8 @@ impl File {
             plan.changes.push(change);
             let mut timed = after.clone();
             self.stamps_of(wanted).applied(state, &mut timed)?;
-            plan.leaves.extend(ownership::leaves(path, Some(timed)));
-            plan.leaves.extend(put::kept_content(state, path));
+            plan.predictions.extend(ownership::predictions(path, Some(timed)));
+            plan.predictions.extend(put::kept_content(state, path));
         }
         Ok(())
     }

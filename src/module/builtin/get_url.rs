@@ -350,7 +350,7 @@ impl Module for GetUrl {
             put::add_stat(&mut plan.result, outcome.stat.as_ref());
             plan.changes.extend(outcome.change);
             plan.diff.extend(outcome.diff);
-            plan.leaves.extend(outcome.leaves);
+            plan.predictions.extend(outcome.predictions);
             return Ok(plan);
         }
         let mut after = match stat {
@@ -379,9 +379,9 @@ impl Module for GetUrl {
         // What the server sends is known only afterwards, and it takes its time.
         change.closed = false;
         plan.changes.push(change);
-        plan.leaves.extend(ownership::leaves(&path, Some(after.clone())));
+        plan.predictions.extend(ownership::predictions(&path, Some(after.clone())));
         if let Some((algorithm, sum)) = sum {
-            plan.leaves.push((Probe::Checksum { path: path.clone(), algorithm }, Answer::Checksum(Some(sum))));
+            plan.predictions.push((Probe::Checksum { path: path.clone(), algorithm }, Answer::Checksum(Some(sum))));
         }
         put::add_stat(&mut plan.result, Some(&after));
         put::add_backup(&mut plan.result, backup.as_ref());

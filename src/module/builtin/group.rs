@@ -202,13 +202,13 @@ impl Group {
         let mut plan = Plan {
             changes: vec![Change::closed(what, Step::Script(script), writes)],
             result: self.result(gid),
-            told: gid.is_none() && self.state == Presence::Present,
+            output_in_result: gid.is_none() && self.state == Presence::Present,
             diff: vec![diff],
             ..Plan::default()
         };
         // A number that the host is still to choose is only made up where nothing is carried out.
         if known || context.check {
-            plan.leaves.push((Probe::Group { name: self.name.0.clone() }, Answer::Group(after)));
+            plan.predictions.push((Probe::Group { name: self.name.0.clone() }, Answer::Group(after)));
         }
         plan
     }

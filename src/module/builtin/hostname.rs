@@ -80,7 +80,7 @@ impl Module for Hostname {
             let edited = file.write(format!("{name}\n"), Ownership::default(), 0o644, None);
             plan.changes.push(edited.change);
             plan.diff.push(edited.diff);
-            plan.leaves.extend(edited.leaves);
+            plan.predictions.extend(edited.predictions);
         }
         if present != *name {
             let quoted = quote(name);
@@ -99,7 +99,7 @@ impl Module for Hostname {
                 after: format!("{name}\n"),
             });
             let stdout = format!("{name}\n").into_bytes();
-            plan.leaves
+            plan.predictions
                 .push((Hostname::question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         }
         Ok(plan)

@@ -241,7 +241,7 @@ impl Described for Iptables {
     const NAME: &'static str = "ansible.builtin.iptables";
     const SUMMARY: &'static str = "Keeps rules of the packet filter, each exactly once";
     const EXAMPLES: &'static str = "\
-- name: Rewrite the source of what leaves the cluster
+- name: Rewrite the source of what predictions the cluster
   ansible.builtin.iptables:
     table: nat
     chain: POSTROUTING
@@ -418,7 +418,7 @@ impl Iptables {
         }
         let text = |lines: &[String]| lines.iter().map(|l| format!("{l}\n")).collect::<String>();
         let stdout = text(after).into_bytes();
-        plan.leaves
+        plan.predictions
             .push((self.table_question(command), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         let header = format!("{command} -t {}", self.table.word());
         plan.diff.push(Diff {
@@ -460,7 +460,7 @@ impl Iptables {
                         after.insert(first, line);
                     }
                 }
-                plan.leaves.push((self.rule_question(command), left(0)));
+                plan.predictions.push((self.rule_question(command), left(0)));
             }
             (Presence::Present, true) => {
                 if copies.len() < 2 {
@@ -482,7 +482,7 @@ impl Iptables {
                 }
                 plan.changes.push(self.change(format!("remove rule from {place}: {shown}"), &script));
                 after.retain(|l| !copies.contains(l));
-                plan.leaves.push((self.rule_question(command), left(1)));
+                plan.predictions.push((self.rule_question(command), left(1)));
             }
             (Presence::Absent, false) => {}
         }

@@ -385,7 +385,7 @@ impl Module for SystemdService {
         // A oneshot unit is over when it has run: only where nothing is carried out is it told to be active.
         let settled = after.property("Type") != Some("oneshot") || after.property("RemainAfterExit") == Some("yes");
         if self.scope == Scope::System && (context.check || settled) {
-            plan.leaves.push((self.question(&unit), Answer::Unit(after)));
+            plan.predictions.push((self.question(&unit), Answer::Unit(after)));
         }
         Ok(plan)
     }

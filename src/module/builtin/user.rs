@@ -265,7 +265,7 @@ impl User {
         Plan {
             changes: vec![Change::closed(format!("remove user {}", self.name.0), Step::Script(script), writes)],
             diff: vec![self.diff(Some(user), None)],
-            leaves: vec![(self.question(), Answer::User(None))],
+            predictions: vec![(self.question(), Answer::User(None))],
             result,
             ..Plan::default()
         }

@@ -268,7 +268,7 @@ fn push(plan: &mut Plan, file: &TextFile, text: String) {
     let edited = file.write(text, Ownership::default(), 0o644, None);
     plan.changes.push(edited.change);
     plan.diff.push(edited.diff);
-    plan.leaves.extend(edited.leaves);
+    plan.predictions.extend(edited.predictions);
 }
 
 impl Module for Modprobe {

@@ -340,7 +340,7 @@ impl Module for AuthorizedKey {
         let mut folder = place.directory.cloned();
         if let Some((change, stat)) = made {
             plan.changes.push(change);
-            plan.leaves.extend(ownership::leaves(&directory, Some(stat.clone())));
+            plan.predictions.extend(ownership::predictions(&directory, Some(stat.clone())));
             folder = Some(stat);
         }
         if !unchanged {
@@ -362,7 +362,7 @@ impl Module for AuthorizedKey {
                 plan.diff.push(put::text_diff(&written, &place.path, before, Some(after.as_bytes())));
             }
             plan.changes.extend(outcome.change);
-            plan.leaves.extend(outcome.leaves.into_iter().map(|(probe, answer)| match answer {
+            plan.predictions.extend(outcome.predictions.into_iter().map(|(probe, answer)| match answer {
                 // The account's numbers are known, whoever else has been asked.
                 Answer::Stat(Some(stat)) => (probe, Answer::Stat(Some(FileStat { uid, gid, ..stat }))),
                 answer => (probe, answer),

@@ -288,7 +288,7 @@ impl Module for Mount {
                 if !self.opts_no_log.0 {
                     plan.diff.push(edited.diff);
                 }
-                plan.leaves.extend(edited.leaves);
+                plan.predictions.extend(edited.predictions);
                 rewritten = true;
             }
         }
@@ -311,7 +311,8 @@ impl Module for Mount {
                 lines.push(self.line());
             }
             let stdout = edit::joined(&lines).into_bytes();
-            plan.leaves.push((Mount::question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
+            plan.predictions
+                .push((Mount::question(), Answer::Script(ScriptAnswer { stdout, ..ScriptAnswer::default() })));
         }
         if self.state == Wanted::Absent && !self.unmountable() && state.stat(self.point(), false)?.is_some() {
             let script = format!("rmdir -- {}\n", quote(self.point()));
@@ -320,7 +321,7 @@ impl Module for Mount {
                 Step::Script(script),
                 vec![Resource::Path(self.point().to_owned())],
             ));
-            plan.leaves.push((Probe::Stat { path: self.point().to_owned(), follow: false }, Answer::Stat(None)));
+            plan.predictions.push((Probe::Stat { path: self.point().to_owned(), follow: false }, Answer::Stat(None)));
         }
         Ok(plan)
     }

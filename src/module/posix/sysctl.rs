@@ -205,7 +205,7 @@ impl Module for Sysctl {
             let edited = file.write(after, Ownership::default(), 0o644, None);
             plan.changes.push(edited.change);
             plan.diff.push(edited.diff);
-            plan.leaves.extend(edited.leaves);
+            plan.predictions.extend(edited.predictions);
         }
         if !plan.changes.is_empty() && self.reload.0 {
             plan.changes.push(self.reload_change());
@@ -213,7 +213,7 @@ impl Module for Sysctl {
                 later.push((Probe::Kernel { key: self.name.0.clone() }, Answer::Kernel(Some(wanted))));
             }
         }
-        plan.leaves.extend(later);
+        plan.predictions.extend(later);
         Ok(plan)
     }
 }

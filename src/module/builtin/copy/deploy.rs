@@ -97,7 +97,7 @@ impl Deploy<'_> {
             let attributes = Attributes { mode: self.directory_mode, ..self.attributes };
             let directory = make(context, state, parent, &attributes, &made)?;
             plan.changes.push(directory.change);
-            plan.leaves.extend(directory.leaves);
+            plan.predictions.extend(directory.predictions);
             made.insert(parent.to_owned(), directory.stat);
         }
         let after = self.file(context, state, &path, &made, &mut plan)?;
@@ -182,7 +182,7 @@ impl Deploy<'_> {
         }
         plan.diff.extend(outcome.diff);
         plan.changes.extend(outcome.change);
-        plan.leaves.extend(outcome.leaves);
+        plan.predictions.extend(outcome.predictions);
         Ok(Some(After { path, stat: outcome.stat, backup: outcome.backup }))
     }
 }

@@ -178,7 +178,7 @@ impl Copy {
                 let outcome = put::attributes(context, state, &path, stat, &attributes);
                 plan.changes.extend(outcome.change);
                 plan.diff.extend(outcome.diff);
-                plan.leaves.extend(outcome.leaves);
+                plan.predictions.extend(outcome.predictions);
                 put::add_stat(&mut plan.result, outcome.stat.as_ref());
                 return Ok(());
             }
@@ -253,8 +253,8 @@ impl Copy {
         let mut change = Change::closed(format!("copy {from} to {path}"), Step::Script(script), writes);
         change.closed = self.validate.is_none() && backup.is_none();
         plan.changes.push(change);
-        plan.leaves.extend(ownership::leaves(path, Some(after.clone())));
-        plan.leaves.extend(put::moved_content(state, from, path));
+        plan.predictions.extend(ownership::predictions(path, Some(after.clone())));
+        plan.predictions.extend(put::moved_content(state, from, path));
         put::add_stat(&mut plan.result, Some(&after));
         put::add_backup(&mut plan.result, backup.as_ref());
     }

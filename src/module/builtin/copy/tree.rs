@@ -113,14 +113,14 @@ impl Copy {
                     let outcome = put::attributes(context, state, path, stat, &wanted);
                     plan.changes.extend(outcome.change);
                     plan.diff.extend(outcome.diff);
-                    plan.leaves.extend(outcome.leaves);
+                    plan.predictions.extend(outcome.predictions);
                 }
             }
             Some(_) => return Err(Failure::new(format!("`{path}` is in the way: it is no directory")).into()),
             None => {
                 let new = make(context, state, path, &attributes, made)?;
                 plan.changes.push(new.change);
-                plan.leaves.extend(new.leaves);
+                plan.predictions.extend(new.predictions);
                 made.insert(path.to_owned(), new.stat);
             }
         }
@@ -144,8 +144,9 @@ impl Copy {
             let outcome = put::attributes(context, state, path, stat, &wanted);
             plan.changes.extend(outcome.change);
             plan.diff.extend(outcome.diff);
-            plan.leaves
-                .extend(outcome.leaves.into_iter().filter(|(p, _)| matches!(p, Probe::Stat { follow: false, .. })));
+            plan.predictions.extend(
+                outcome.predictions.into_iter().filter(|(p, _)| matches!(p, Probe::Stat { follow: false, .. })),
+            );
             return Ok(());
         }
         if stat.is_some_and(|s| s.target == target || !self.force.0) {
@@ -165,7 +166,7 @@ impl Copy {
             Step::Script(script),
             ownership::written(path, stat),
         ));
-        plan.leaves.push((path::stat(path), crate::fact::Answer::Stat(Some(after))));
+        plan.predictions.push((path::stat(path), crate::fact::Answer::Stat(Some(after))));
         Ok(())
     }
 }

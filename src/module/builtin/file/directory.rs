@@ -22,7 +22,7 @@ impl File {
             None => {
                 let made = make(context, state, &path, &self.attributes(), &BTreeMap::new())?;
                 let stamps = self.stamps_of(FileState::Directory);
-                let mut plan = Plan { changes: vec![made.change], leaves: made.leaves, ..Plan::default() };
+                let mut plan = Plan { changes: vec![made.change], predictions: made.predictions, ..Plan::default() };
                 plan.diff.push(created_diff(&path, "directory"));
                 put::add_stat(&mut plan.result, Some(&made.stat));
                 let script = match stamps.script(state, "x", &made.stat, true)?.is_empty() {
@@ -57,12 +57,12 @@ impl File {
 
     /// All below the directory gets the attributes too; what links point to as well when they are followed.
     fn recursive(&self, context: &Context<'_>, state: &State, top: &str, plan: &mut Plan) -> Result<(), PlanError> {
-        let before = plan.leaves.len();
+        let before = plan.predictions.len();
         let own = tree::entries(state, top, false)?;
         let links = own.iter().any(|e| e.stat.kind == FileKind::Link);
         let mut script = String::new();
         let (after, mut count) = self.each(state, top, &own, false, &mut script, plan)?;
-        plan.leaves.push((tree::probe(top, false), tree::answer(&after)));
+        plan.predictions.push((tree::probe(top, false), tree::answer(&after)));
         if self.follow.0 && links {
             let kinds: HashMap<_, _> = own.iter().map(|e| (e.path.as_str(), e.stat.kind)).collect();
             let all = tree::entries(state, top, true)?;
@@ -72,7 +72,7 @@ impl File {
             let (mut seen, more) = self.each(state, top, &through, true, &mut script, plan)?;
             count += more;
             seen.extend(known.into_iter().map(|e| after.iter().find(|a| a.path == e.path).cloned().unwrap_or(e)));
-            plan.leaves.push((tree::probe(top, true), tree::answer(&seen)));
+            plan.predictions.push((tree::probe(top, true), tree::answer(&seen)));
         }
         if count > 0 {
             let what = format!("set attributes of {count} paths below {top}");
@@ -81,7 +81,7 @@ impl File {
             change.closed = !links;
             plan.changes.push(change);
         } else {
-            plan.leaves.truncate(before);
+            plan.predictions.truncate(before);
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl File {
                 if through {
                     script.push_str(&settle::through(&entry.path, &entry.stat, &lines(settle::PINNED)?, &lines(".")?));
                     let probe = Probe::Stat { path: entry.path.clone(), follow: true };
-                    plan.leaves.push((probe, Answer::Stat(Some(after.clone()))));
+                    plan.predictions.push((probe, Answer::Stat(Some(after.clone()))));
                 } else if entry.stat.kind == FileKind::Directory {
                     script.push_str(&settle::directory(&Place::unknown(&entry.path), &entry.stat, &lines(".")?));
                 } else {
@@ -154,8 +154,8 @@ impl File {
                     }
                 }
                 if !through && entry.stat.kind != FileKind::Link {
-                    plan.leaves.extend(ownership::leaves(&entry.path, Some(after.clone())));
-                    plan.leaves.extend(put::kept_content(state, &entry.path));
+                    plan.predictions.extend(ownership::predictions(&entry.path, Some(after.clone())));
+                    plan.predictions.extend(put::kept_content(state, &entry.path));
                 }
             }
             all.push(tree::Entry { path: entry.path.clone(), stat: after });
@@ -178,7 +178,7 @@ pub(in crate::module) struct Made {
     /// The directory afterwards.
     pub(in crate::module) stat: FileStat,
     /// What later probes will find.
-    pub(in crate::module) leaves: Vec<(Probe, Answer)>,
+    pub(in crate::module) predictions: Vec<(Probe, Answer)>,
 }
 
 /// Makes a directory and those above it that are missing; all new ones get the attributes.
@@ -224,7 +224,7 @@ pub(in crate::module) fn make(
         // Made as a whole in a folder of ours, and put in place when all is as it is to be.
         false => settle::word(&format!("{}{}", place.name, directory.strip_prefix(first).unwrap_or_default())),
     };
-    let mut leaves = Vec::new();
+    let mut predictions = Vec::new();
     let mut writes = Vec::new();
     let mut stat = existing;
     let (mut words, mut own) = (Vec::new(), Vec::new());
@@ -233,7 +233,7 @@ pub(in crate::module) fn make(
         let after = attributes.created(context, state, FileKind::Directory, 0o755, stat.as_ref());
         own.push(ownership::script_for(&word(directory), &plain, &after, false));
         words.push(word(directory));
-        leaves.extend(ownership::leaves(directory, Some(after.clone())));
+        predictions.extend(ownership::predictions(directory, Some(after.clone())));
         writes.extend(ownership::written(directory, None));
         stat = Some(after);
     }
@@ -255,5 +255,5 @@ pub(in crate::module) fn make(
     let change = Change::closed(format!("create directory {path}"), Step::Script(script), writes);
     // invariant: `missing` holds `path` at least, so the loop above ran.
     let stat = stat.unwrap_or_else(|| FileStat::new(FileKind::Directory, 0o755, "root", "root"));
-    Ok(Made { change, stat, leaves })
+    Ok(Made { change, stat, predictions })
 }

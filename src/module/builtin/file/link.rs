@@ -93,7 +93,7 @@ impl File {
             Step::Script(script),
             ownership::written(path, stat),
         ));
-        plan.leaves.push((path::stat(path), Answer::Stat(Some(after.clone()))));
+        plan.predictions.push((path::stat(path), Answer::Stat(Some(after.clone()))));
         put::add_stat(&mut plan.result, Some(&after));
         Ok(())
     }
@@ -130,7 +130,7 @@ impl File {
         match stat {
             Some(stat) if wanted || timed => {
                 let own = self.with_attributes(context, state, &real, stat, FileState::Link)?;
-                let after = own.leaves.iter().rev().find_map(|(_, a)| match a {
+                let after = own.predictions.iter().rev().find_map(|(_, a)| match a {
                     Answer::Stat(Some(s)) => Some(s.clone()),
                     _ => None,
                 });
@@ -155,7 +155,7 @@ impl File {
     /// Tells later tasks what they find when they look through the new link.
     fn seen_through(&self, path: &str, stat: Option<FileStat>, plan: &mut Plan) {
         if !plan.changes.is_empty() {
-            plan.leaves.push((Probe::Stat { path: path.to_owned(), follow: true }, Answer::Stat(stat)));
+            plan.predictions.push((Probe::Stat { path: path.to_owned(), follow: true }, Answer::Stat(stat)));
         }
     }
 
@@ -213,8 +213,8 @@ impl File {
             writes.extend(ownership::written(&real, Some(source)));
             plan.changes.push(Change::closed(format!("link {path} to {real}"), Step::Script(script), writes));
             for name in [path, real.as_str()] {
-                plan.leaves.extend(ownership::leaves(name, Some(present.clone())));
-                plan.leaves.extend(put::moved_content(state, &real, name));
+                plan.predictions.extend(ownership::predictions(name, Some(present.clone())));
+                plan.predictions.extend(put::moved_content(state, &real, name));
             }
         }
         merge(&mut plan, self.with_attributes(context, state, path, &present, FileState::Hard)?);
@@ -250,7 +250,7 @@ pub(in crate::module) fn made(
 fn merge(plan: &mut Plan, other: Plan) {
     plan.changes.extend(other.changes);
     plan.diff.extend(other.diff);
-    plan.leaves.extend(other.leaves);
+    plan.predictions.extend(other.predictions);
     plan.result.extend(other.result);
     plan.warnings.extend(other.warnings);
 }

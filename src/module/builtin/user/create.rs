@@ -24,16 +24,16 @@ impl User {
             Step::Script(self.create_script(group.as_ref().map(|g| g.name.as_str()))),
             self.create_writes(&user, at_home),
         )];
-        let mut leaves = Vec::new();
+        let mut predictions = Vec::new();
         if user.uid != u32::MAX && user.gid != u32::MAX || context.check {
-            leaves.push((self.question(), Answer::User(Some(user.clone()))));
+            predictions.push((self.question(), Answer::User(Some(user.clone()))));
             if self.group.is_none() && group.is_none() && context.check {
                 let own = crate::fact::GroupEntry { name: name.clone(), gid: user.gid, members: Vec::new() };
-                leaves.push((Probe::Group { name: name.clone() }, Answer::Group(Some(own))));
+                predictions.push((Probe::Group { name: name.clone() }, Answer::Group(Some(own))));
             }
             if self.create_home.0 && !at_home {
                 for follow in [false, true] {
-                    leaves
+                    predictions
                         .push((Probe::Stat { path: user.home.clone(), follow }, Answer::Stat(Some(home_stat(&user)))));
                 }
             }
@@ -45,8 +45,15 @@ impl User {
             changes.push(self.key_change(&user, &mut result));
         }
         // The numbers may be the host's choice, and the key is made there.
-        let told = self.generate_ssh_key.0 || user.uid == u32::MAX || user.gid == u32::MAX;
-        Ok(Plan { changes, told, diff: vec![self.diff(None, Some(&user))], leaves, result, ..Plan::default() })
+        let output_in_result = self.generate_ssh_key.0 || user.uid == u32::MAX || user.gid == u32::MAX;
+        Ok(Plan {
+            changes,
+            output_in_result,
+            diff: vec![self.diff(None, Some(&user))],
+            predictions,
+            result,
+            ..Plan::default()
+        })
     }
 
     fn create_writes(&self, user: &UserEntry, at_home: bool) -> Vec<Resource> {

@@ -35,20 +35,20 @@ impl User {
             }
             plan.changes.push(Change::closed(format!("change user {}", self.name.0), Step::Script(script), writes));
             plan.diff.push(self.diff(Some(user), Some(&after)));
-            plan.leaves.push((self.question(), Answer::User(Some(after.clone()))));
+            plan.predictions.push((self.question(), Answer::User(Some(after.clone()))));
         }
         if self.move_home.0 && after.home != user.home {
             for follow in [false, true] {
                 let stat = |path: &str, stat| (Probe::Stat { path: path.to_owned(), follow }, Answer::Stat(stat));
-                plan.leaves.push(stat(&after.home, Some(home_stat(&after))));
-                plan.leaves.push(stat(&user.home, None));
+                plan.predictions.push(stat(&after.home, Some(home_stat(&after))));
+                plan.predictions.push(stat(&user.home, None));
             }
         }
         let home_there = !self.create_home.0 || state.stat(&after.home, true)?.is_some();
         if !(home_there || self.move_home.0 && after.home != user.home) {
             plan.changes.push(self.home_change(context, state, &after));
             for follow in [false, true] {
-                plan.leaves
+                plan.predictions
                     .push((Probe::Stat { path: after.home.clone(), follow }, Answer::Stat(Some(home_stat(&after)))));
             }
         }
@@ -56,7 +56,7 @@ impl User {
             let file = self.key_file(&after.home);
             if self.force.0 || state.stat(&file, true)?.is_none() {
                 plan.changes.push(self.key_change(&after, &mut result));
-                plan.told = true;
+                plan.output_in_result = true;
             } else {
                 let public =
                     state.content(&format!("{file}.pub"))?.map(|text| String::from_utf8_lossy(text).trim().to_owned());
