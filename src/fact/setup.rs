@@ -15,9 +15,26 @@ use told::Told;
 pub(crate) use subset::fnmatch;
 pub use subset::{Subset, filter};
 
+/// Where hosts keep facts of their own, as Ansible has it.
+pub const OWN_FACTS: &str = "/etc/ansible/facts.d";
+
+const SCRIPT: &str = include_str!("setup.sh");
+
 /// POSIX sh that prints what [`parse`] reads.
 pub fn script() -> String {
-    include_str!("setup.sh").to_owned()
+    script_with(OWN_FACTS, None)
+}
+
+/// The same with another folder of the hosts' own facts, and with the seconds that a server may take to tell the size of a
+/// file system of its.
+pub fn script_with(own: &str, patience: Option<u64>) -> String {
+    let patience = patience.map(|seconds| seconds.to_string()).unwrap_or_default();
+    format!("own={} patience={patience}\n{SCRIPT}", crate::module::quote(own))
+}
+
+/// Whether a script is one of these.
+pub fn is_script(script: &str) -> bool {
+    script.ends_with(SCRIPT)
 }
 
 /// Parses what [`script`] printed into `ansible_…` facts; `None` when that is cut off.

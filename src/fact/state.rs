@@ -372,7 +372,7 @@ impl State {
 fn gathers(probe: &Probe) -> bool {
     match probe {
         Probe::Facts => true,
-        Probe::Script { script, reads } => reads == &[Resource::Anything] && *script == super::setup::script(),
+        Probe::Script { script, reads } => reads == &[Resource::Anything] && super::setup::is_script(script),
         _ => false,
     }
 }

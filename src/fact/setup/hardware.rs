@@ -129,7 +129,9 @@ fn firmware(told: &Told<'_>, facts: &mut Map<String, Json>) {
 /// The mounted file systems that stand on a device or a server, with their sizes where asking is safe.
 fn mounts(told: &Told<'_>) -> Json {
     let mut sizes = HashMap::new();
+    let mut late = Vec::new();
     for line in told.section("sizes") {
+        late.extend(line.strip_prefix("late "));
         let words: Vec<_> = line.splitn(6, ' ').collect();
         if let [size, total, available, inodes, free_inodes, path] = words[..] {
             let numbers = [size, total, available, inodes, free_inodes].map(|n| n.parse::<u64>().unwrap_or(0));
@@ -168,6 +170,8 @@ fn mounts(told: &Told<'_>) -> Json {
                 ("inode_used", inodes.saturating_sub(*free)),
             ];
             mount.extend(numbers.map(|(k, v)| (k.to_owned(), json!(v))));
+        } else if late.iter().any(|late| unescape(late) == path) {
+            mount.insert("note".into(), json!("Could not get extra information due to timeout"));
         }
         all.push(Json::Object(mount));
     }

@@ -67,6 +67,21 @@ fn a_debian_host_is_told_as_ansible_tells_it() {
 }
 
 #[test]
+fn a_server_that_does_not_tell_its_size_in_time_is_noted() {
+    let first = DEBIAN.lines().find(|line| line.starts_with("/proc/mounts:")).unwrap();
+    let text = DEBIAN.replacen(first, &format!("{first}\n/proc/mounts:files:/srv /mnt nfs4 rw 0 0"), 1).replacen(
+        "\n@sizes\n",
+        "\n@sizes\nlate /mnt\n",
+        1,
+    );
+    let facts = facts(&text);
+    let noted: Vec<_> =
+        facts["ansible_mounts"].as_array().unwrap().iter().filter(|m| m.get("note").is_some()).collect();
+    assert_eq!(noted.len(), 1);
+    assert_eq!(noted[0]["mount"], json!("/mnt"));
+}
+
+#[test]
 fn a_host_with_busybox_alone_tells_the_same() {
     let (busybox, debian) = (facts(BUSYBOX), facts(DEBIAN));
     for name in [

@@ -22,11 +22,11 @@ pub struct Setup {
     /// Return only facts whose names fit one of these shell patterns.
     #[serde(default)]
     filter: List<Text>,
-    /// Accepted for Ansible's sake: all facts come from one short script.
+    /// How many seconds a server may take to tell the size of each file system of its that is mounted; without it servers are
+    /// not asked. All else is there at once.
     #[serde(default)]
-    #[allow(dead_code)]
     gather_timeout: Option<Whole>,
-    /// Where the host's own `*.fact` files are; only the default is supported.
+    /// Where the host's own `*.fact` files are: `/etc/ansible/facts.d` unless said otherwise.
     #[serde(default)]
     fact_path: Option<Text>,
 }
@@ -43,8 +43,8 @@ impl Described for Setup {
 ";
 
     fn check(&self) -> Result<(), ParameterError> {
-        if self.fact_path.as_ref().is_some_and(|p| p.0 != "/etc/ansible/facts.d") {
-            return Err(ParameterError::new("fact_path", "another folder than /etc/ansible/facts.d is not supported"));
+        if self.gather_timeout.as_ref().is_some_and(|seconds| seconds.0 < 1) {
+            return Err(ParameterError::new("gather_timeout", "it is a number of seconds, 1 at least"));
         }
         self.subset().map(drop).map_err(|why| ParameterError::new("gather_subset", why))
     }
@@ -56,19 +56,21 @@ impl Setup {
     }
 
     /// The facts gathered at the play's start are good for the whole play; who asks by a task wants them anew.
-    fn question() -> Probe {
-        Probe::Script { script: setup::script(), reads: vec![Resource::Anything] }
+    fn question(&self) -> Probe {
+        let own = self.fact_path.as_ref().map_or(setup::OWN_FACTS, |path| path.0.as_str());
+        let patience = self.gather_timeout.as_ref().and_then(|seconds| u64::try_from(seconds.0).ok());
+        Probe::Script { script: setup::script_with(own, patience), reads: vec![Resource::Anything] }
     }
 }
 
 impl Module for Setup {
     fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
-        vec![Setup::question()]
+        vec![self.question()]
     }
 
     fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let subset = self.subset().map_err(Failure::new)?;
-        let answer = state.script(&Setup::question())?;
+        let answer = state.script(&self.question())?;
         let Some(Json::Object(facts)) = setup::parse(&answer.stdout) else {
             let told = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
             return Err(Failure::new(format!("the host's facts were not understood: {told}")).into());
