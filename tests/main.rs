@@ -13,6 +13,7 @@ mod cli;
 mod connection;
 mod engine;
 mod inventory;
+mod keyword;
 mod listed;
 mod module;
 mod module_properties;

@@ -42,6 +42,10 @@ const MODULES: &[&str] = &[
 ];
 
 impl ModuleNames for Names {
+    fn has_collection(&self, _: &str) -> bool {
+        true
+    }
+
     fn canonical(&self, written: &str) -> Option<&str> {
         MODULES.iter().copied().find(|m| *m == written || m.rsplit('.').next() == Some(written))
     }

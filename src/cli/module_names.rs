@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    module::{ParameterError, Registry},
+    module::{Entry, ParameterError, Registry},
     playbook::{Args, Diagnostic, ModuleNames},
     yaml::{Node, Span},
 };
@@ -18,6 +18,11 @@ impl ModuleNames for Modules {
 
     fn near(&self, written: &str) -> Option<String> {
         Registry::get().near(written).map(str::to_owned)
+    }
+
+    fn has_collection(&self, name: &str) -> bool {
+        let of = |entry: &Entry| entry.name.strip_prefix(name).is_some_and(|module| module.starts_with('.'));
+        name == "ansible.legacy" || Registry::get().entries().iter().any(of)
     }
 
     fn check_args(

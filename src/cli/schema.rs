@@ -5,7 +5,10 @@ use miette::Report;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Exit, say::say};
-use crate::module::{Entry, Registry};
+use crate::{
+    module::{Entry, Registry},
+    playbook::{Keyword, Kind, Level, keywords},
+};
 
 /// A JSON schema of playbooks with the parameters of all modules, for editors
 #[derive(Args, Debug)]
@@ -33,20 +36,24 @@ fn schema() -> Json {
     for block in ["block", "rescue", "always"] {
         task.insert(block.to_owned(), json!({ "$ref": "#/$defs/tasks" }));
     }
-    task.insert("name".to_owned(), json!({ "type": "string", "description": "What is shown of it" }));
+    for level in [Level::Task, Level::Handler, Level::Block] {
+        task.extend(of_level(level, &task));
+    }
     task.sort_keys();
     definitions.insert("task".to_owned(), json!({ "type": "object", "properties": task }));
     definitions.insert("tasks".to_owned(), json!({ "type": ["array", "null"], "items": { "$ref": "#/$defs/task" } }));
     let tasks = json!({ "$ref": "#/$defs/tasks" });
-    definitions.insert(
-        "play".to_owned(),
-        json!({ "type": "object", "properties": {
-            "name": { "type": "string" },
-            "hosts": { "type": ["string", "array"], "description": "The hosts: a pattern or a list of them" },
-            "pre_tasks": tasks, "tasks": tasks, "post_tasks": tasks, "handlers": tasks,
-            "roles": { "type": ["array", "null"] },
-        } }),
+    let mut play = Map::new();
+    play.insert(
+        "hosts".to_owned(),
+        json!({ "type": ["string", "array"], "description": "The hosts: a pattern or a list of them" }),
     );
+    for section in ["pre_tasks", "tasks", "post_tasks", "handlers"] {
+        play.insert(section.to_owned(), tasks.clone());
+    }
+    play.insert("roles".to_owned(), json!({ "type": ["array", "null"] }));
+    play.extend(of_level(Level::Play, &play));
+    definitions.insert("play".to_owned(), json!({ "type": "object", "properties": play }));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A playbook, or a file of tasks",
@@ -54,6 +61,22 @@ fn schema() -> Json {
         "items": { "anyOf": [{ "$ref": "#/$defs/play" }, { "$ref": "#/$defs/task" }] },
         "$defs": definitions,
     })
+}
+
+/// The keywords of a level that are not among those known already.
+fn of_level(level: Level, known: &Map<String, Json>) -> Map<String, Json> {
+    let new = keywords().filter(|keyword| keyword.stands_in(level) && !known.contains_key(keyword.name));
+    let shown = |keyword: &Keyword| {
+        let mut shown = json!({ "description": keyword.about.trim() });
+        let types = match keyword.kind {
+            Kind::Bool => Some(json!(["boolean", "string", "integer", "null"])),
+            Kind::Int | Kind::Number | Kind::Percent => Some(json!(["number", "string", "null"])),
+            _ => None,
+        };
+        types.into_iter().for_each(|types| drop(shown.as_object_mut().map(|map| map.insert("type".to_owned(), types))));
+        (keyword.name.to_owned(), shown)
+    };
+    new.map(shown).collect()
 }
 
 /// A module's parameters; any may be a template, and some modules take a text.

@@ -173,6 +173,9 @@ pub trait ModuleNames: Send + Sync {
     /// Returns the known name closest to an unknown one.
     fn near(&self, written: &str) -> Option<String>;
 
+    /// Whether any module is of a collection (`community.general`).
+    fn has_collection(&self, name: &str) -> bool;
+
     /// Checks the arguments as far as it is possible without variables. `args` includes those of `args:`;
     /// values that hold templates are not looked into. Unless `complete`, more arguments may come from
     /// `module_defaults` or a template, so that a missing one is no mistake.

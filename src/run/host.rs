@@ -80,6 +80,8 @@ pub struct HostRun {
     /// The roles of which a task ran, by what tells their uses apart, with the use that it was.
     pub(super) roles_run: HashMap<String, usize>,
     pub(super) failed: bool,
+    /// Whether a failure of that task ends the play for all.
+    pub(super) fatal: bool,
     /// Whether `meta: end_host` took it out before the play was over.
     pub(super) left_early: bool,
 }
@@ -109,6 +111,7 @@ impl HostRun {
             at,
             roles_run: HashMap::new(),
             failed: false,
+            fatal: false,
             left_early: false,
         }
     }
@@ -281,7 +284,7 @@ impl HostRun {
             return;
         }
         self.failed = true;
-        self.batch.host_failed(&self.host.name, &self.at);
+        self.batch.host_failed(&self.host.name, &self.at, self.fatal);
         if self.batch.force_handlers && !self.notified.is_empty() {
             let program = self.handlers.program.clone();
             let frame = Frame {
@@ -324,7 +327,7 @@ impl HostRun {
             result,
             marks: Marks::default(),
         });
-        self.batch.host_failed(&self.host.name, &self.at);
+        self.batch.host_failed(&self.host.name, &self.at, self.fatal);
         self.run.host_gone(&self.host.name, status);
     }
 

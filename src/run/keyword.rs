@@ -50,7 +50,7 @@ pub fn flag(
 ///
 /// # Errors
 /// Any other text: what was meant must not be guessed where it says who acts, or what is run.
-fn decided(value: &Json) -> Result<bool, TaskError> {
+pub fn decided(value: &Json) -> Result<bool, TaskError> {
     match value {
         Json::String(text)
             if !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "no" | "false" | "off" | "0" | "n" | "f")
@@ -130,6 +130,10 @@ pub const NAMES: &[&str] = &[
     "ansible_su_pass",
     "ansible_su_flags",
     "ansible_su_exe",
+    "ansible_doas_user",
+    "ansible_doas_pass",
+    "ansible_doas_flags",
+    "ansible_doas_exe",
 ];
 
 /// What says who acts: the run, the task's host by whose variables keywords are rendered, and the host that is acted on, whose
@@ -189,13 +193,13 @@ pub fn actor(
         return Ok(None);
     }
     let method = asked.either(&["ansible_become_method"], |k| k.become_method.as_ref())?;
-    let (method, short) = match method.as_deref() {
-        None | Some("sudo" | "ansible.builtin.sudo") => (BecomeMethod::Sudo, "sudo"),
-        Some("su" | "ansible.builtin.su") => (BecomeMethod::Su, "su"),
-        Some(other) => {
-            return Err(TaskError::new(format!("become_method `{other}` is not supported")).help("use sudo or su"));
-        }
+    let method = match method.as_deref() {
+        None => BecomeMethod::default(),
+        Some(name) => BecomeMethod::named(name).ok_or_else(|| {
+            TaskError::new(format!("become_method `{name}` is not supported")).help("use sudo, su or doas")
+        })?,
     };
+    let short = method.program();
     let own_name = |field: &str| format!("ansible_{short}_{field}");
     let user = asked.either(&["ansible_become_user", &own_name("user")], |k| k.become_user.as_ref())?;
     let user = user.or_else(|| run.options.become_user.clone()).unwrap_or_else(|| "root".to_owned());
@@ -233,9 +237,8 @@ fn honoured(method: BecomeMethod, flags: &str) -> Result<(), TaskError> {
                 "--help",
             ],
         ),
-        BecomeMethod::Su | BecomeMethod::Doas => {
-            ("cCsV", &["--command", "--session-command", "--shell", "--version", "--help"])
-        }
+        BecomeMethod::Su => ("cCsV", &["--command", "--session-command", "--shell", "--version", "--help"]),
+        BecomeMethod::Doas => ("uCsL", &[]),
     };
     let unfit = |word: &str| match word.strip_prefix('-') {
         Some(long) if long.starts_with('-') => {

@@ -32,6 +32,7 @@ mod repeat;
 mod retry;
 mod step;
 mod task;
+mod throttle;
 mod together;
 mod variables;
 

@@ -8,23 +8,25 @@ use std::{
     },
 };
 
-use serde_json::Value as Json;
+use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
 
 use super::{
     Run, RunError,
     barrier::{Barrier, Position},
     handlers::Handlers,
     host::HostRun,
-    keyword::{self, truth},
+    keyword,
     outcome::Outcome,
     program::Program,
+    throttle::Throttles,
     variables::TaskVars,
 };
 use crate::{
     inventory::{Variable, Vars},
-    playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Scope, ScopeKind, Strategy, Task},
+    playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Prompt, Scope, ScopeKind, Strategy, Task},
     report::{Event, TaskLine},
-    template::Context,
+    template::{Context, Var},
     yaml::{Node, Span, Value},
 };
 
@@ -57,7 +59,8 @@ pub struct Batch {
     pub strict: bool,
     /// Whether handlers run on failed hosts.
     pub force_handlers: bool,
-    any_errors_fatal: bool,
+    /// How many hosts may do a task at once.
+    pub throttles: Throttles,
     max_fail_percentage: Option<f64>,
     failed: Mutex<Vec<String>>,
     /// Those that `meta: end_host` took out.
@@ -66,6 +69,8 @@ pub struct Batch {
     /// The task behind which no other is to be started, once there is one.
     over: Mutex<Option<Position>>,
     play_over: AtomicBool,
+    /// Whether a failure ended it for all.
+    fatal: AtomicBool,
 }
 
 impl Batch {
@@ -93,15 +98,17 @@ impl Batch {
         self.hosts.len() < 2 || self.play.strategy == Strategy::Free
     }
 
-    /// Notes that a host failed in the task at `position`, and ends the play behind it where that is asked for.
-    pub fn host_failed(&self, host: &str, position: &Position) {
+    /// Notes that a host failed in the task at `position`, and ends the play behind it where that is asked for: for a failure
+    /// that is `fatal` for all, or for one too many.
+    pub fn host_failed(&self, host: &str, position: &Position, fatal: bool) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if !failed.iter().any(|h| h == host) {
             failed.push(host.to_owned());
         }
         let count = failed.len();
         drop(failed);
-        if self.too_many(count) {
+        self.fatal.fetch_or(fatal, Ordering::SeqCst);
+        if fatal || self.too_many(count) {
             self.end(true, position);
         }
         self.barrier.wake();
@@ -110,7 +117,7 @@ impl Batch {
     /// Whether so many failed hosts end the play.
     fn too_many(&self, failed: usize) -> bool {
         let share = 100.0 * failed as f64 / self.hosts.len().max(1) as f64;
-        failed > 0 && (self.any_errors_fatal || self.max_fail_percentage.is_some_and(|most| share > most))
+        failed > 0 && self.max_fail_percentage.is_some_and(|most| share > most)
     }
 
     /// Ends this batch behind the task at `position`, and the play's further batches too. As with Ansible that task itself is done by all
@@ -196,7 +203,8 @@ impl Run {
             self.run_batch(&batch).await;
             let failed = batch.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
             failed.iter().for_each(|h| self.host_out(h));
-            if failed.len() == now.len() || batch.too_many(failed.len()) {
+            let fatal = batch.fatal.load(Ordering::SeqCst);
+            if fatal || failed.len() == now.len() || batch.too_many(failed.len()) {
                 return Ok(false);
             }
             if batch.play_over.load(Ordering::SeqCst) || self.interrupted() {
@@ -218,7 +226,7 @@ impl Run {
         for (name, task) in running {
             if let Err(error) = task.await {
                 self.fault(format!("the run of {name} broke down: {error}"));
-                batch.host_failed(&name, &batch.base);
+                batch.host_failed(&name, &batch.base, false);
                 batch.barrier.leave(&name);
             }
         }
@@ -268,10 +276,10 @@ impl Run {
         };
         let mut rendered = Vec::new();
         for pattern in patterns {
-            let extra =
-                Context::new(&self.engine, Arc::new(self.extra_only()), self.local(&play.scope, &play.directory));
-            let value =
-                self.engine.render_at(&pattern, Some(&play.hosts.span), &extra).map_err(|e| RunError::template(&e))?;
+            let value = self
+                .engine
+                .render_at(&pattern, Some(&play.hosts.span), &self.play_vars(play))
+                .map_err(|e| RunError::template(&e))?;
             match value {
                 Json::Array(many) => rendered.extend(many.iter().filter_map(keyword::as_text)),
                 one => rendered.extend(keyword::as_text(&one)),
@@ -303,11 +311,20 @@ impl Run {
         hosts: Vec<String>,
         prompted: Vars,
     ) -> Result<Batch, RunError> {
-        let flag = |node: Option<&Node>| node.is_some_and(|n| truth(&n.to_json()));
-        let any_errors_fatal = flag(play.scope.keywords.any_errors_fatal.as_ref());
-        let percentage =
-            play.max_fail_percentage.as_ref().and_then(|n| n.key_text().trim_end_matches('%').parse().ok());
-        let gather = play.gather_facts.as_ref().map_or(self.options.gather_facts, |n| truth(&n.to_json()));
+        let vars = self.play_vars(play);
+        let flag = |node: Option<&Node>| match node {
+            Some(node) => {
+                let value = self.engine.render_tree(node, &vars).map_err(|e| RunError::template(&e))?;
+                keyword::decided(&value).map(Some).map_err(|e| RunError::at(&node.span, e.message))
+            }
+            None => Ok(None),
+        };
+        let percentage = match &play.max_fail_percentage {
+            Some(node) => Some(self.share(node, &vars)?),
+            None => None,
+        };
+        let gather = flag(play.gather_facts.as_ref())?.unwrap_or(self.options.gather_facts);
+        let force_handlers = flag(play.force_handlers.as_ref())?.unwrap_or(false) || self.options.force_handlers;
         let gather_task = gather_task(play);
         let wanted = self.wanted_statically();
         let sections =
@@ -326,15 +343,36 @@ impl Run {
             all_hosts: all_hosts.to_vec(),
             barrier: Barrier::new(&hosts),
             hosts,
-            strict: any_errors_fatal || percentage.is_some(),
-            force_handlers: flag(play.force_handlers.as_ref()) || self.options.force_handlers,
-            any_errors_fatal,
+            strict: percentage.is_some(),
+            force_handlers,
+            throttles: Throttles::default(),
             max_fail_percentage: percentage,
             failed: Mutex::default(),
             once: Mutex::default(),
             left: Mutex::default(),
             over: Mutex::new(None),
             play_over: AtomicBool::new(false),
+            fatal: AtomicBool::new(false),
+        })
+    }
+
+    /// What a play's own keywords are rendered with: its variables and the extra ones, for they are no host's.
+    fn play_vars(&self, play: &Play) -> Context {
+        let mut vars = IndexMap::new();
+        for (name, node) in play.scope.play_vars().into_iter().flatten() {
+            vars.insert(name.clone(), Var::node(node));
+        }
+        vars.extend(self.extra_only());
+        Context::new(&self.engine, Arc::new(vars), self.local(&play.scope, &play.directory))
+    }
+
+    /// `max_fail_percentage`.
+    fn share(&self, node: &Node, vars: &Context) -> Result<f64, RunError> {
+        let value = self.engine.render_tree(node, vars).map_err(|e| RunError::template(&e))?;
+        let text = keyword::as_text(&value).unwrap_or_default();
+        let share = text.trim().trim_end_matches('%').trim_end().parse().ok();
+        share.filter(|share| (0.0..=100.0).contains(share)).ok_or_else(|| {
+            RunError::at(&node.span, format!("max_fail_percentage: `{text}` is no percentage from 0 to 100"))
         })
     }
 
@@ -376,6 +414,28 @@ impl Run {
         Ok(sizes)
     }
 
+    /// What an answer to a prompt is as a variable: a hash of it, a text, or a template unless it is `unsafe`.
+    fn answered(&self, play: &Play, prompt: &Prompt, answer: String) -> Result<Variable, RunError> {
+        let Some(kind) = &prompt.encrypt else {
+            return Ok(match prompt.unsafe_text {
+                true => Variable::from(Json::String(answer)),
+                false => Variable::Node(Arc::new(Node::text(&answer, prompt.span.clone()))),
+            });
+        };
+        let given = [
+            ("answer", Json::String(answer)),
+            ("kind", json!(kind)),
+            ("salt", json!(prompt.salt)),
+            ("salt_size", json!(prompt.salt_size)),
+        ];
+        let given: IndexMap<String, Var> =
+            given.iter().map(|(name, value)| ((*name).to_owned(), Var::data(value))).collect();
+        let vars = Context::new(&self.engine, Arc::new(given), self.local(&play.scope, &play.directory));
+        let hash = "{{ answer | password_hash(kind, salt, salt_size=salt_size) }}";
+        let hash = self.engine.render_at(hash, Some(&prompt.span), &vars).map_err(|e| RunError::template(&e))?;
+        Ok(Variable::from(hash))
+    }
+
     /// Asks what `vars_prompt` wants to know and reads `vars_files`.
     fn prompts(self: &Arc<Self>, play: &Play, hosts: &[String], batch: &Arc<Batch>) -> Result<Vars, RunError> {
         let mut vars = Vars::new();
@@ -386,7 +446,7 @@ impl Run {
             let text = prompt.prompt.as_ref().map_or_else(|| prompt.name.clone(), Node::key_text);
             let default = prompt.default.as_ref().map(Node::key_text);
             let answer = self.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
-            vars.insert(prompt.name.clone(), Variable::Json(Arc::new(Json::String(answer))));
+            vars.insert(prompt.name.clone(), self.answered(play, prompt, answer)?);
         }
         let Some(host) = hosts.first().and_then(|h| self.host(h)) else { return Ok(vars) };
         for node in &play.vars_files {

@@ -18,11 +18,12 @@ use super::{
     pending::Item,
     repeat::Items,
     task::{self, TaskError},
+    throttle,
 };
 use crate::{
     inventory::Level,
     module::Effect,
-    playbook::{Action, MetaAction, Task},
+    playbook::{Action, Keywords, MetaAction, Task},
     report::{Certainty, Event, Status},
     template::{Context, Var},
     yaml::Node,
@@ -40,6 +41,16 @@ pub struct Plain {
     pub ignore_unreachable: bool,
 }
 
+/// What keeps the hosts of a batch together at a task.
+struct Together {
+    /// One host does it for all.
+    once: bool,
+    /// A failure ends the play for all.
+    fatal: bool,
+    /// So many hosts do it at once.
+    throttle: Option<usize>,
+}
+
 impl HostRun {
     /// Does one task, wherever its machine is, and moves the cursor.
     pub async fn step(&mut self, task: Arc<Task>, position: Position) -> Result<(), Stop> {
@@ -49,10 +60,11 @@ impl HostRun {
         let seen = self.run.features(&task);
         let vars = self.vars(&task);
         let delegated = seen.delegated || self.elsewhere(&seen, &vars);
-        let once = match keyword::flag(&self.run, &task.scope, &vars, |k| k.run_once.as_ref()) {
-            Ok(once) => once.unwrap_or(false),
-            Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error)).await,
+        let Together { once, fatal, throttle } = match self.together_by_keywords(&task, &vars) {
+            Ok(together) => together,
+            Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error.at(&task.span))).await,
         };
+        self.fatal = fatal;
         // As with Ansible it ends at this task for all, however far ahead some of them could be.
         let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });
         // A task done once waits for the host that does it: that one must not pass it by.
@@ -63,6 +75,8 @@ impl HostRun {
         let together = delegated
             || once
             || ends
+            || fatal
+            || (throttle.is_some() && !self.batch.alone())
             || self.run.reads_others(&seen, &vars)
             || self.batch.strict
             || self.careful.as_ref() == Some(&position);
@@ -90,18 +104,28 @@ impl HostRun {
                 return Ok(());
             }
             Action::Module { .. } => {
+                let held = match throttle {
+                    Some(most) => self.batch.throttles.hold(&position, most).await,
+                    None => None,
+                };
                 let outcome = self.items(&task, &position, &vars).await?;
                 if once {
                     self.batch.publish_once(&position, &outcome);
                 }
-                self.conclude(&task, &position, &vars, outcome).await
+                let concluded = self.conclude(&task, &position, &vars, outcome).await;
+                if held.is_some() {
+                    // It counts as done where it is carried out, not where it is decided.
+                    self.flush().await?;
+                }
+                concluded
             }
         };
         if self.careful.as_ref() == Some(&position) {
             self.careful = None;
         }
         result?;
-        if delegated || once || ends {
+        // A host that has failed goes no further but to handlers that are forced.
+        if (delegated || once || ends || fatal) && !self.failed {
             // Nobody may look past a delegated task before everybody's is done.
             let behind: Position = position.iter().copied().chain([u32::MAX]).collect();
             self.together(&behind).await?;
@@ -116,6 +140,16 @@ impl HostRun {
         let handler = self.frames.last().is_some_and(|frame| frame.handlers);
         let Some(role) = task.scope.role().filter(|role| !handler && !role.allow_duplicates) else { return false };
         self.roles_run.get(&role.key).is_some_and(|used| *used != Arc::as_ptr(role) as usize)
+    }
+
+    /// What the keywords of a task say about the other hosts.
+    fn together_by_keywords(&self, task: &Task, vars: &Context) -> Result<Together, TaskError> {
+        let flag = |pick: fn(&Keywords) -> Option<&Node>| keyword::flag(&self.run, &task.scope, vars, pick);
+        Ok(Together {
+            once: flag(|k| k.run_once.as_ref())?.unwrap_or(false),
+            fatal: flag(|k| k.any_errors_fatal.as_ref())?.unwrap_or(false),
+            throttle: throttle::most(&self.run, task, vars)?,
+        })
     }
 
     async fn flush_if_needed(&mut self, _: &Task) -> Result<(), Stop> {

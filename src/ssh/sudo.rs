@@ -24,17 +24,20 @@ pub enum BecomeMethod {
 }
 
 impl BecomeMethod {
+    /// All of them, each with Ansible's names for it.
+    pub const ALL: &'static [(BecomeMethod, &'static [&'static str])] = &[
+        (BecomeMethod::Sudo, &["sudo", "ansible.builtin.sudo"]),
+        (BecomeMethod::Su, &["su", "ansible.builtin.su"]),
+        (BecomeMethod::Doas, &["doas", "community.general.doas"]),
+    ];
+
     /// Finds the method by Ansible's name for it.
     pub fn named(name: &str) -> Option<Self> {
-        Some(match name.rsplit('.').next().unwrap_or(name) {
-            "sudo" => BecomeMethod::Sudo,
-            "su" => BecomeMethod::Su,
-            "doas" => BecomeMethod::Doas,
-            _ => return None,
-        })
+        Self::ALL.iter().find(|(_, names)| names.contains(&name)).map(|(method, _)| *method)
     }
 
-    fn program(self) -> &'static str {
+    /// The program that it runs, which is its short name too.
+    pub fn program(self) -> &'static str {
         match self {
             BecomeMethod::Sudo => "sudo",
             BecomeMethod::Su => "su",

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::Reader;
 use super::values::{check, is_template, truth};
-use crate::playbook::keyword::{Level, find, hint, near};
+use crate::playbook::keyword::{Level, find, hint, join, near};
 use crate::playbook::{Diagnostic, Keywords, VarMap};
+use crate::ssh::BecomeMethod;
 use crate::yaml::{Node, Span, Value};
 
 /// Connections there are; the ways of Ansible that log in by SSH all mean the one there is.
@@ -31,10 +32,15 @@ impl Reader<'_> {
                 "tags" => keywords.tags = tags(value),
                 "vars" => keywords.vars = Some(self.vars(value)),
                 _ => {
-                    if let Some(slot) = slot(&mut keywords, name) {
+                    // The old name of `remote_user` is kept where that is.
+                    let kept = if name == "user" { find("remote_user", level) } else { Some(keyword) };
+                    if let Some(field) = kept.and_then(|keyword| keyword.field) {
                         self.templates(value);
                         self.known_value(name, value);
-                        *slot = Some(value.clone());
+                        if name == "collections" {
+                            self.known_collections(value);
+                        }
+                        *field(&mut keywords) = Some(value.clone());
                     }
                 }
             }
@@ -61,9 +67,10 @@ impl Reader<'_> {
                 Diagnostic::error(&value.span, format!("the connection `{text}` is not supported"))
                     .help("hosts are reached by `ssh`, or `local` for this machine")
             }
-            "become_method" if short != "sudo" => {
+            "become_method" if BecomeMethod::named(text).is_none() => {
+                let names: Vec<_> = BecomeMethod::ALL.iter().map(|(method, _)| method.program()).collect();
                 Diagnostic::error(&value.span, format!("the become method `{text}` is not supported"))
-                    .help("`sudo` is the one there is")
+                    .help(format!("write {}", join(&names)))
             }
             "debugger" if !["never", "always", "on_failed", "on_unreachable", "on_skipped"].contains(&text) => {
                 Diagnostic::error(&value.span, format!("`debugger` does not know `{text}`"))
@@ -74,6 +81,18 @@ impl Reader<'_> {
             _ => return,
         };
         self.report(problem.unsupported());
+    }
+
+    /// Modules are found by their short names whatever collections are given, so all there is to say is which have none here.
+    fn known_collections(&mut self, value: &Node) {
+        for node in value.as_seq().unwrap_or_else(|| std::slice::from_ref(value)) {
+            let name = node.as_str().filter(|name| !is_template(node) && !self.loader.modules.has_collection(name));
+            if let Some(name) = name {
+                let message = format!("no module here is of the collection `{name}`");
+                let problem = Diagnostic::warning(&node.span, message);
+                self.report(problem.help("`bringup doc` lists the modules there are").unsupported());
+            }
+        }
     }
 
     /// Reads one condition or a list of them, and checks their syntax.
@@ -180,34 +199,4 @@ pub(crate) fn is_variable_name(name: &str) -> bool {
     let mut characters = name.chars();
     let starts = characters.next().is_some_and(|c| c == '_' || c.is_alphabetic());
     starts && characters.all(|c| c == '_' || c.is_alphanumeric())
-}
-
-/// The field a keyword with one value is kept in.
-fn slot<'k>(keywords: &'k mut Keywords, name: &str) -> Option<&'k mut Option<Node>> {
-    Some(match name {
-        "become" => &mut keywords.become_,
-        "become_user" => &mut keywords.become_user,
-        "become_method" => &mut keywords.become_method,
-        "become_flags" => &mut keywords.become_flags,
-        "become_exe" => &mut keywords.become_exe,
-        "environment" => &mut keywords.environment,
-        "ignore_errors" => &mut keywords.ignore_errors,
-        "ignore_unreachable" => &mut keywords.ignore_unreachable,
-        "no_log" => &mut keywords.no_log,
-        "check_mode" => &mut keywords.check_mode,
-        "diff" => &mut keywords.diff,
-        "any_errors_fatal" => &mut keywords.any_errors_fatal,
-        "run_once" => &mut keywords.run_once,
-        "delegate_to" => &mut keywords.delegate_to,
-        "delegate_facts" => &mut keywords.delegate_facts,
-        "throttle" => &mut keywords.throttle,
-        "timeout" => &mut keywords.timeout,
-        "connection" => &mut keywords.connection,
-        "remote_user" | "user" => &mut keywords.remote_user,
-        "port" => &mut keywords.port,
-        "collections" => &mut keywords.collections,
-        "module_defaults" => &mut keywords.module_defaults,
-        "debugger" => &mut keywords.debugger,
-        _ => return None,
-    })
 }

@@ -75,17 +75,21 @@ const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 fn password_hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let kind = args.text_or("hashtype", "sha512")?;
     let salt = args.opt_text("salt")?;
-    let _salt_size = args.some("salt_size");
+    let salt_size = args.opt_int("salt_size")?;
     let rounds = args.opt_int("rounds")?;
     args.some("ident");
-    let salt = salt.unwrap_or_else(random_salt);
+    let salt = match salt_size.map(usize::try_from) {
+        None => salt.unwrap_or_else(|| random_salt(16)),
+        Some(Ok(size @ 1..=16)) => salt.unwrap_or_else(|| random_salt(size)),
+        Some(_) => return Err(args.wrong("`salt_size` must be from 1 to 16")),
+    };
     if salt.is_empty() || salt.len() > 16 || !salt.bytes().all(|b| ALPHABET.contains(&b)) {
         return Err(args.wrong("a salt is 1 to 16 characters out of letters, digits, `.` and `/`"));
     }
     let rounds = match rounds {
         // What passlib takes when Ansible names no number.
         None => match kind.as_str() {
-            "sha512" => 656_000,
+            "sha512" | "sha512_crypt" => 656_000,
             _ => 535_000,
         },
         Some(rounds) => u32::try_from(rounds).unwrap_or(0),
@@ -105,10 +109,10 @@ fn password_hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
     }))
 }
 
-fn random_salt() -> String {
+fn random_salt(size: usize) -> String {
     use rand::RngExt as _;
     let mut rng = rand::rng();
-    (0..16).map(|_| char::from(ALPHABET[usize::from(rng.random::<u8>() & 63)])).collect()
+    (0..size).map(|_| char::from(ALPHABET[usize::from(rng.random::<u8>() & 63)])).collect()
 }
 
 /// The order in which the bytes of a SHA-512 hash are written, in groups of three.
