@@ -162,7 +162,7 @@ impl Reader<'_> {
             let message = format!("the variable `{key}` stands where a host is expected");
             return Err(line.error(message, line.span(word.start, word.end), help));
         }
-        super::load::expand(self.source, (line.at + word.start, line.at + word.end), text)
+        super::range::expand_at(self.source, (line.at + word.start, line.at + word.end), text)
     }
 
     fn assignment<'w>(

@@ -97,7 +97,7 @@ impl Inventory {
                     help: "name each host, or write a file".into(),
                 });
             }
-            let (names, port) = expand(&source, (at, at + name.len()), name)?;
+            let (names, port) = range::expand_at(&source, (at, at + name.len()), name)?;
             let span = Span::new(&source, at, at + name.len());
             names.iter().for_each(|name| self.put_host(name, super::model::UNGROUPED, &span, &origin, port));
         }
@@ -229,19 +229,5 @@ fn looks_like_yaml(text: &str) -> bool {
         line.starts_with("---") || line.starts_with('{') || line.starts_with("- ") || {
             key.strip_suffix(':').is_some_and(|key| !key.is_empty() && !key.contains(char::is_whitespace))
         }
-    })
-}
-
-/// Expands a host's name as it stands in a file.
-pub(super) fn expand(
-    source: &Arc<Source>,
-    place: (usize, usize),
-    text: &str,
-) -> Result<(Vec<String>, Option<u16>), InventoryError> {
-    range::expand(text).map_err(|bad| {
-        let written = source.text.get(place.0..place.1) == Some(text);
-        let part = if written { (place.0 + bad.part.0, place.0 + bad.part.1) } else { place };
-        let span = Span::new(source, part.0, part.1);
-        InventoryError::HostName { message: bad.message, span, help: bad.help.into() }
     })
 }

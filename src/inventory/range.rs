@@ -2,7 +2,10 @@
 //!
 //! Source: <https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#adding-ranges-of-hosts>
 
-use std::net::Ipv6Addr;
+use std::{net::Ipv6Addr, sync::Arc};
+
+use super::InventoryError;
+use crate::yaml::{Source, Span};
 
 /// The letters of an alphabetic range, in their order.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -16,6 +19,20 @@ pub(super) struct BadName {
     pub help: &'static str,
     /// The part of the text that is wrong, as byte offsets.
     pub part: (usize, usize),
+}
+
+/// Expands a host's name as it stands in a file.
+pub(super) fn expand_at(
+    source: &Arc<Source>,
+    place: (usize, usize),
+    text: &str,
+) -> Result<(Vec<String>, Option<u16>), InventoryError> {
+    expand(text).map_err(|bad| {
+        let written = source.text.get(place.0..place.1) == Some(text);
+        let part = if written { (place.0 + bad.part.0, place.0 + bad.part.1) } else { place };
+        let span = Span::new(source, part.0, part.1);
+        InventoryError::HostName { message: bad.message, span, help: bad.help.into() }
+    })
 }
 
 /// Expands a name into all the names it stands for, and its port.

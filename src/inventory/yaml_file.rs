@@ -156,7 +156,7 @@ fn host(
     };
     let quote = usize::from(key.span.text().starts_with(['"', '\'']));
     let place = (key.span.start + quote, key.span.end - quote);
-    let (names, port) = super::load::expand(&key.span.source, place, text)?;
+    let (names, port) = super::range::expand_at(&key.span.source, place, text)?;
     inventory.count_names(names.len(), &key.span)?;
     let vars: &[(Node, Node)] = match &vars.value {
         Value::Null => &[],

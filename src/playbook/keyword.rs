@@ -1,10 +1,6 @@
-//! Where keywords may stand and what they take; [`super::keywords`] is the table of them.
+//! Where keywords may stand and what they take.
 //!
 //! Source: <https://docs.ansible.com/ansible/latest/reference_appendices/playbooks_keywords.html>
-
-use super::Keywords;
-use super::keywords::{OWN, SHARED};
-use crate::yaml::Node;
 
 /// Where keywords can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,24 +52,6 @@ pub enum Kind {
     Any,
 }
 
-/// The field of [`Keywords`] that keeps a keyword as it is written.
-pub(super) type Field = fn(&mut Keywords) -> &mut Option<Node>;
-
-/// A keyword: a row of the table.
-#[derive(Debug)]
-pub struct Keyword {
-    /// As it is written.
-    pub name: &'static str,
-    /// What it takes.
-    pub kind: Kind,
-    /// What it is for, in a few words.
-    pub about: &'static str,
-    /// The file below `src` that acts on it: no keyword is accepted that nobody reads.
-    pub read_by: &'static str,
-    pub(super) levels: u8,
-    pub(super) field: Option<Field>,
-}
-
 /// Levels as bits.
 pub(super) const PLAY: u8 = 1;
 pub(super) const IMPORT: u8 = 2;
@@ -85,20 +63,8 @@ pub(super) const TASKS: u8 = TASK | HANDLER;
 pub(super) const BELOW: u8 = ROLE | BLOCK | TASKS;
 pub(super) const ALL: u8 = PLAY | BELOW;
 
-/// The whole table; those that several levels share come first.
-pub fn keywords() -> impl Iterator<Item = &'static Keyword> {
-    SHARED.iter().chain(OWN)
-}
-
-impl Keyword {
-    /// Whether it may stand at a level.
-    pub fn stands_in(&self, level: Level) -> bool {
-        self.levels & level.bit() != 0
-    }
-}
-
 impl Level {
-    const fn bit(self) -> u8 {
+    pub(super) const fn bit(self) -> u8 {
         match self {
             Level::Play => PLAY,
             Level::ImportPlaybook => IMPORT,
@@ -124,21 +90,6 @@ impl Level {
     /// All of them, the most used first.
     pub const ALL: [Level; 6] =
         [Level::Play, Level::Block, Level::Task, Level::Handler, Level::Role, Level::ImportPlaybook];
-}
-
-/// Finds a keyword of a level.
-pub(super) fn find(name: &str, level: Level) -> Option<&'static Keyword> {
-    keywords().find(|k| k.name == name && k.stands_in(level))
-}
-
-/// Says what to do about a word that is no keyword of `level`.
-pub(super) fn hint(name: &str, level: Level) -> Option<String> {
-    if let Some(keyword) = keywords().find(|k| k.name == name) {
-        let homes: Vec<_> = Level::ALL.iter().filter(|level| keyword.stands_in(**level)).map(|l| l.noun()).collect();
-        return Some(format!("`{name}` is a keyword of {}: move it there", join(&homes)));
-    }
-    let names = keywords().filter(|k| k.stands_in(level)).map(|k| k.name);
-    near(name, names).map(|n| format!("did you mean `{n}`?"))
 }
 
 /// Joins words as a sentence lists them.

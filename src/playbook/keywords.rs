@@ -6,8 +6,26 @@
 //! Source: <https://docs.ansible.com/ansible/latest/reference_appendices/playbooks_keywords.html>
 
 use super::VarMap;
-use super::keyword::{ALL, BELOW, BLOCK, HANDLER, IMPORT, Keyword, Kind, PLAY, TASKS};
+use super::keyword::{ALL, BELOW, BLOCK, HANDLER, IMPORT, Kind, Level, PLAY, TASKS, join, near};
 use crate::yaml::Node;
+
+/// The field of [`Keywords`] that keeps a keyword as it is written.
+pub(super) type Field = fn(&mut Keywords) -> &mut Option<Node>;
+
+/// A keyword: a row of the table.
+#[derive(Debug)]
+pub struct Keyword {
+    /// As it is written.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it is for, in a few words.
+    pub about: &'static str,
+    /// The file below `src` that acts on it: no keyword is accepted that nobody reads.
+    pub read_by: &'static str,
+    levels: u8,
+    pub(super) field: Option<Field>,
+}
 
 /// Makes a field of [`Keywords`] and a row of [`SHARED`] of each line.
 macro_rules! shared {
@@ -134,3 +152,30 @@ pub(super) const OWN: &[Keyword] = &[
     own("user", Kind::Text, PLAY, "playbook/load/level.rs", "An old name of `remote_user`."),
     own("import_playbook", Kind::Text, IMPORT, "playbook/load/playbook.rs", "Another playbook, in this place."),
 ];
+
+/// The whole table; those that several levels share come first.
+pub fn keywords() -> impl Iterator<Item = &'static Keyword> {
+    SHARED.iter().chain(OWN)
+}
+
+impl Keyword {
+    /// Whether it may stand at a level.
+    pub fn stands_in(&self, level: Level) -> bool {
+        self.levels & level.bit() != 0
+    }
+}
+
+/// Finds a keyword of a level.
+pub(super) fn find(name: &str, level: Level) -> Option<&'static Keyword> {
+    keywords().find(|k| k.name == name && k.stands_in(level))
+}
+
+/// Says what to do about a word that is no keyword of `level`.
+pub(super) fn hint(name: &str, level: Level) -> Option<String> {
+    if let Some(keyword) = keywords().find(|k| k.name == name) {
+        let homes: Vec<_> = Level::ALL.iter().filter(|level| keyword.stands_in(**level)).map(|l| l.noun()).collect();
+        return Some(format!("`{name}` is a keyword of {}: move it there", join(&homes)));
+    }
+    let names = keywords().filter(|k| k.stands_in(level)).map(|k| k.name);
+    near(name, names).map(|n| format!("did you mean `{n}`?"))
+}

@@ -19,8 +19,8 @@ mod undefined;
 
 pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames, expression_parameter};
 pub use error::{Diagnostic, PlaybookError, Severity};
-pub use keyword::{Keyword, Kind, Level, keywords};
-pub use keywords::Keywords;
+pub use keyword::{Kind, Level};
+pub use keywords::{Keyword, Keywords, keywords};
 pub use list::Listing;
 pub use load::{Decrypt, IncludedRole, Loader, NotFound, Options, SearchKind};
 pub use notified::{handler_tasks, notified};

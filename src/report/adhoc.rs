@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use super::{
     Event, ForPeople, Status, diff,
-    shown::{self, Fields, Shown},
+    fields::Fields,
+    shown::{self, Shown},
     terminal,
 };
 

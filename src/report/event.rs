@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::shown::{self, Fields, Shown};
+use super::{
+    fields::Fields,
+    shown::{self, Shown},
+};
 use crate::{module::Diff, yaml::Span};
 
 /// How a task ended on a host.

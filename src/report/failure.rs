@@ -4,12 +4,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnost
 use serde_json::Value as Json;
 use textwrap::WordSplitter;
 
-use super::{
-    Marks, TaskLine,
-    diagnostic::Clean,
-    shown::{Fields, Shown},
-    yamlish,
-};
+use super::{Marks, TaskLine, diagnostic::Clean, fields::Fields, shown::Shown, yamlish};
 
 /// So many lines of the end of an output are shown without `-v`.
 const TAIL: usize = 25;

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Event, Marks, Status, TaskLine,
-    shown::{Fields, Shown},
-};
+use super::{Event, Marks, Status, TaskLine, fields::Fields, shown::Shown};
 use crate::module::Diff;
 
 /// One item of a loop.

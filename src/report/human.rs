@@ -10,10 +10,11 @@ use serde_json::{Map, Serializer, Value as Json, ser::PrettyFormatter};
 
 use super::{
     Certainty, Event, ForPeople, Marks, Status, TaskLine, diff, failure,
+    fields::Fields,
     group::{Group, Groups, HostEnd, ItemEnd},
     live::Live,
     recap,
-    shown::{self, Fields, Shown},
+    shown::{self, Shown},
     terminal,
 };
 

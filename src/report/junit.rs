@@ -8,11 +8,7 @@ use std::{
 
 use indexmap::IndexMap;
 
-use super::{
-    Event, ForPeople, Status, failure,
-    shown::{Fields, Shown},
-    terminal,
-};
+use super::{Event, ForPeople, Status, failure, fields::Fields, shown::Shown, terminal};
 
 struct Case {
     host: Shown,

@@ -9,10 +9,7 @@ use std::{
 use console::style;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{
-    Event, Status,
-    shown::{Fields, Shown},
-};
+use super::{Event, Status, fields::Fields, shown::Shown};
 
 /// The display of this process, so that questions and warnings can be put past it.
 static DISPLAY: Mutex<Option<MultiProgress>> = Mutex::new(None);

@@ -8,6 +8,7 @@ mod diagnostic;
 mod diff;
 mod event;
 mod failure;
+mod fields;
 mod group;
 mod human;
 mod json;
@@ -25,9 +26,10 @@ use std::sync::Arc;
 pub use adhoc::AdHoc;
 pub use diagnostic::install as install_diagnostics;
 pub use event::{Certainty, Counts, Event, ForPeople, Marks, Reporter, Silent, Status, TaskLine};
+pub use fields::Fields;
 pub use live::{aside, end};
 pub use profile::Profile;
-pub use shown::{Fields, Shown, json as json_text};
+pub use shown::{Shown, json as json_text};
 pub use timeline::Timeline;
 
 /// What a run prints.

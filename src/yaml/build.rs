@@ -424,20 +424,12 @@ fn tagged(kind: Kind, found: &str, span: Span) -> YamlError {
     YamlError::TaggedValue { tag: tag.into(), expected, found: found.into(), span }
 }
 
-/// A key as duplicates are told: `1` and `"1"` are two keys.
-pub(super) fn identity(key: &Node) -> String {
-    match &key.value {
-        Value::String { text, .. } => format!("s{text}"),
-        other => format!("{}{}", other.kind(), key.key_text()),
-    }
-}
-
 fn position(entries: &[(Node, Node)], key: &Node) -> Option<usize> {
     entries.iter().position(|(k, _)| k == key)
 }
 
 fn refuse_duplicate(key: &Node, entries: &[(Node, Node)], seen: &mut HashMap<String, usize>) -> Result<(), YamlError> {
-    match seen.entry(identity(key)) {
+    match seen.entry(key.identity()) {
         Entry::Vacant(free) => {
             free.insert(entries.len());
             Ok(())

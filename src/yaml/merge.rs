@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use super::{Node, Value, YamlError, build::identity};
+use super::{Node, Value, YamlError};
 
 /// Merges what `<<` brings: own entries win, then the earlier of a list, then the later of several `<<`.
 pub(super) fn merge(entries: Vec<(Node, Node)>, merges: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, YamlError> {
@@ -13,7 +13,7 @@ pub(super) fn merge(entries: Vec<(Node, Node)>, merges: Vec<(Node, Node)>) -> Re
     }
     let mut merged: Vec<(Node, Node)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut put = |(key, value): (Node, Node)| match places.entry(identity(&key)) {
+    let mut put = |(key, value): (Node, Node)| match places.entry(key.identity()) {
         Entry::Occupied(at) => merged[*at.get()] = (key, value),
         Entry::Vacant(free) => {
             free.insert(merged.len());

@@ -113,6 +113,14 @@ impl Node {
         }
     }
 
+    /// The node as keys are told from each other: `1` and `"1"` are two keys.
+    pub(super) fn identity(&self) -> String {
+        match &self.value {
+            Value::String { text, .. } => format!("s{text}"),
+            other => format!("{}{}", other.kind(), self.key_text()),
+        }
+    }
+
     /// The text of a string node.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {

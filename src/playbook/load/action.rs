@@ -2,7 +2,8 @@
 
 use super::reader::Reader;
 use super::values::is_template;
-use crate::playbook::keyword::{Level, find, hint};
+use crate::playbook::keyword::Level;
+use crate::playbook::keywords::{find, hint};
 use crate::playbook::{Diagnostic, Scope};
 use crate::yaml::{Node, Span, Value};
 

@@ -10,7 +10,8 @@ use super::playbook::canonical;
 use super::reader::{Reader, folder};
 use super::role::Use;
 use super::values::{is_template, truth};
-use crate::playbook::keyword::{Level, find, near};
+use crate::playbook::keyword::{Level, near};
+use crate::playbook::keywords::find;
 use crate::playbook::{
     Action, Args, Diagnostic, Include, IncludeKind, IncludeRole, Item, Keywords, Scope, ScopeKind, Task,
 };
@@ -125,7 +126,7 @@ impl Reader<'_> {
 
     fn file_missing(&mut self, file: &Node, name: &str, tried: &[PathBuf]) {
         let near = tried.iter().find_map(|t| super::playbook::near_file(t));
-        let help = near.map_or_else(|| tried_text(tried), |n| format!("did you mean `{n}`?"));
+        let help = near.map_or_else(|| super::search::tried_text(tried), |n| format!("did you mean `{n}`?"));
         let problem = Diagnostic::error(&file.span, format!("the file of tasks `{name}` is not there"));
         self.report(problem.label("not found").help(help));
     }
@@ -172,7 +173,7 @@ impl Reader<'_> {
                 || matches!(&*name, "block" | "rescue" | "always" | "name" | "notify")
             {
                 let problem = Diagnostic::error(&key.span, format!("`apply` cannot hold `{name}`"));
-                self.report(problem.maybe_help(crate::playbook::keyword::hint(&name, Level::Block)));
+                self.report(problem.maybe_help(crate::playbook::keywords::hint(&name, Level::Block)));
             }
         }
         self.keywords(Level::Block, entries)
@@ -415,10 +416,4 @@ fn included(from: &Task, include: &Include, file: Option<(&Path, &str)>) -> Arc<
     });
     let keywords = include.apply.clone();
     Arc::new(Scope { kind: ScopeKind::Block, keywords, role: None, parent: Some(scope), directory, include_dir: None })
-}
-
-/// Says where a file was looked for.
-pub(super) fn tried_text(tried: &[PathBuf]) -> String {
-    let tried: Vec<String> = tried.iter().map(|t| format!("`{}`", t.display())).collect();
-    format!("looked for {}", tried.join(", "))
 }

@@ -64,7 +64,7 @@ impl Reader<'_> {
     fn block_keys(&mut self, entries: &[(Node, Node)]) {
         for (key, _) in entries {
             let Some(name) = key.as_str() else { continue };
-            if crate::playbook::keyword::find(name, Level::Block).is_some() {
+            if crate::playbook::keywords::find(name, Level::Block).is_some() {
                 continue;
             }
             let problem = if self.loader.modules.canonical(name).is_some() {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Reader;
 use super::values::{check, is_template, truth};
-use crate::playbook::keyword::{Level, find, hint, join, near};
+use crate::playbook::keyword::{Level, join, near};
+use crate::playbook::keywords::{find, hint};
 use crate::playbook::{Diagnostic, Keywords, VarMap};
 use crate::ssh::BecomeMethod;
 use crate::yaml::{Node, Span, Value};

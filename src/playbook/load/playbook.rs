@@ -151,7 +151,7 @@ impl Reader<'_> {
 
     fn looks_like_task(&self, key: &Node) -> bool {
         key.as_str().is_some_and(|k| {
-            crate::playbook::keyword::find(k, Level::Play).is_none()
+            crate::playbook::keywords::find(k, Level::Play).is_none()
                 && (self.loader.modules.canonical(k).is_some()
                     || matches!(k, "block" | "include_tasks" | "import_tasks"))
         })

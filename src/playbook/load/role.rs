@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::items::Around;
 use super::reader::{Reader, head};
-use crate::playbook::keyword::{Level, find};
+use crate::playbook::keyword::Level;
+use crate::playbook::keywords::find;
 use crate::playbook::{Block, Diagnostic, Item, Keywords, Role, Scope, ScopeKind, VarMap};
 use crate::yaml::{Node, Span, Value};
 
@@ -224,7 +225,7 @@ impl Reader<'_> {
             .collect();
         known.sort();
         let near = crate::playbook::keyword::near(&use_.name, known.iter().map(String::as_str));
-        let help = near.map_or_else(|| super::include::tried_text(tried), |n| format!("did you mean `{n}`?"));
+        let help = near.map_or_else(|| super::search::tried_text(tried), |n| format!("did you mean `{n}`?"));
         let problem = Diagnostic::error(&use_.span, format!("the role `{}` is not there", use_.name));
         self.report(problem.label("not found").help(help));
     }

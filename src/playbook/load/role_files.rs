@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reader::{Reader, head};
-use crate::playbook::keyword::{Level, find, near};
+use crate::playbook::keyword::{Level, near};
+use crate::playbook::keywords::find;
 use crate::playbook::{Action, Diagnostic, Item, Keywords, Role, Scope, ScopeKind, Task, VarMap};
 use crate::yaml::{Node, Span, Value};
 

@@ -20,6 +20,12 @@ pub enum SearchKind {
     Tasks,
 }
 
+/// Says where a file was looked for.
+pub(super) fn tried_text(tried: &[PathBuf]) -> String {
+    let tried: Vec<String> = tried.iter().map(|t| format!("`{}`", t.display())).collect();
+    format!("looked for {}", tried.join(", "))
+}
+
 /// A file that is nowhere.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{name}` is not there")]

@@ -190,7 +190,7 @@ impl Reader<'_> {
     fn include_keywords(&mut self, entries: &[(Node, Node)], found: &Found) {
         for (key, _) in entries {
             let Some(name) = key.as_str() else { continue };
-            let known = crate::playbook::keyword::find(name, Level::Task).is_some();
+            let known = crate::playbook::keywords::find(name, Level::Task).is_some();
             if known && !INCLUDE_KEYWORDS.contains(&name) {
                 let message = format!("`{name}` has no meaning on `{}`", found.written);
                 let imported = found.written.replace("include_", "import_");

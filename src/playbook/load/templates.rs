@@ -83,7 +83,7 @@ impl Reader<'_> {
             return;
         }
         let near = tried.iter().find_map(|t| super::playbook::near_file(t));
-        let help = near.map_or_else(|| super::include::tried_text(tried), |n| format!("did you mean `{n}`?"));
+        let help = near.map_or_else(|| super::search::tried_text(tried), |n| format!("did you mean `{n}`?"));
         let problem = Diagnostic::warning(&src.span, format!("the {what} `{}` is not there (yet)", src.key_text()));
         self.report(problem.label("not found").help(help));
     }
