@@ -2,78 +2,27 @@
 
 use std::sync::LazyLock;
 
-use minijinja::value::{Rest, Tuple, ValueKind, ValueOrKwargs};
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
 
-use super::local::Local;
 use super::{context_of, local_of};
 use crate::template::args::Args;
-use crate::template::context::Inner;
 use crate::template::error::{Kind, TemplateError, carry, failed};
 use crate::template::explain::suggestion;
-use crate::template::value::{check, describe, items, string};
+use crate::template::value::{check, string};
 
+mod call;
 mod outside;
 mod shapes;
 
-/// One call of a lookup.
-pub(super) struct Call<'a> {
-    pub name: &'static str,
-    pub terms: Vec<Value>,
-    pub args: &'a mut Args,
-    pub local: std::sync::Arc<dyn Local>,
-    pub context: Option<std::sync::Arc<Inner>>,
+use call::{Call, Lookup};
+
+/// The lookups of each file.
+const TABLES: &[&[(&str, Lookup)]] = &[outside::LOOKUPS, shapes::LOOKUPS];
+
+fn all() -> impl Iterator<Item = &'static (&'static str, Lookup)> {
+    TABLES.iter().copied().flatten()
 }
-
-impl Call<'_> {
-    /// The terms as texts.
-    fn texts(&self) -> Result<Vec<String>, Error> {
-        self.terms.iter().map(string).collect()
-    }
-
-    /// An option given by name.
-    fn option(&mut self, name: &str) -> Option<Value> {
-        self.args.named(name)
-    }
-
-    fn flag(&mut self, name: &str, default: bool) -> bool {
-        self.option(name).map_or(default, |v| {
-            v.as_str().and_then(crate::template::value::boolean_text).unwrap_or_else(|| v.is_true())
-        })
-    }
-
-    fn wrong(&self, message: impl std::fmt::Display) -> Error {
-        failed(format!("lookup `{}`: {message}", self.name))
-    }
-}
-
-type Lookup = fn(&mut Call<'_>) -> Result<Vec<Value>, Error>;
-
-const LOOKUPS: &[(&str, Lookup)] = &[
-    ("csvfile", outside::csvfile),
-    ("dict", shapes::dict),
-    ("env", outside::env),
-    ("file", outside::file),
-    ("fileglob", outside::fileglob),
-    ("first_found", outside::first_found),
-    ("flattened", shapes::flattened),
-    ("indexed_items", shapes::indexed_items),
-    ("ini", outside::ini),
-    ("inventory_hostnames", shapes::inventory_hostnames),
-    ("items", shapes::items_lookup),
-    ("lines", outside::lines),
-    ("list", shapes::list),
-    ("nested", shapes::nested),
-    ("password", outside::password),
-    ("pipe", outside::pipe),
-    ("random_choice", shapes::random_choice),
-    ("sequence", shapes::sequence),
-    ("subelements", shapes::subelements),
-    ("template", outside::template),
-    ("together", shapes::together),
-    ("varnames", shapes::varnames),
-    ("vars", shapes::vars),
-];
 
 /// Lookups of Ansible's that are not here, and what to do instead.
 const REFUSED: &[(&str, &str)] = &[
@@ -88,7 +37,7 @@ fn bare(name: &str) -> &str {
 
 /// Whether there is a lookup of this name; if not, what to say.
 pub(crate) fn known(name: &str) -> Result<(), (Kind, Option<String>)> {
-    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| LOOKUPS.iter().map(|(name, _)| *name).collect());
+    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| all().map(|(name, _)| *name).collect());
     let short = bare(name);
     if NAMES.contains(&short) {
         return Ok(());
@@ -122,7 +71,7 @@ fn call(state: &mut State, rest: Rest<ValueOrKwargs>, as_list: bool) -> Result<V
     }
     let as_list = args.flag_named("wantlist", as_list);
     let errors = args.named("errors").map_or_else(|| "strict".to_owned(), |v| v.to_string());
-    let Some((name, lookup)) = LOOKUPS.iter().find(|(name, _)| *name == bare(&given)) else {
+    let Some((name, lookup)) = all().find(|(name, _)| *name == bare(&given)) else {
         return Err(failed(format!("there is no lookup `{given}`")));
     };
     let terms = args.rest();
@@ -150,30 +99,4 @@ fn single(mut found: Vec<Value>) -> Result<Value, Error> {
         return Ok(Value::from(texts.join(",")));
     }
     Ok(Value::from(found))
-}
-
-/// A tuple of values.
-fn tuple(values: Vec<Value>) -> Value {
-    Value::from(Tuple::new(values))
-}
-
-/// Terms with one level of lists spread out.
-fn spread(terms: &[Value]) -> Result<Vec<Value>, Error> {
-    let mut out = Vec::new();
-    for term in terms {
-        match term.kind() {
-            ValueKind::Seq | ValueKind::Iterable => out.extend(items(term)?),
-            _ => out.push(term.clone()),
-        }
-    }
-    Ok(out)
-}
-
-/// A term that must be a list.
-fn list_of(term: &Value) -> Result<Vec<Value>, Error> {
-    match term.kind() {
-        ValueKind::Seq | ValueKind::Iterable => items(term),
-        ValueKind::Map => Err(failed(format!("{} is not a list", describe(term)))),
-        _ => Ok(vec![term.clone()]),
-    }
 }

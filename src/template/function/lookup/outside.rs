@@ -4,12 +4,26 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 use rand::RngExt as _;
 
-use super::{Call, spread};
+use super::call::{Call, Lookup, spread};
 use crate::template::error::{Kind, TemplateError, carry};
 use crate::template::file::FileOptions;
 use crate::template::filter::parse_yaml;
 use crate::template::value::{from_json, items, pairs, string};
 use crate::yaml::origin;
+
+/// Their names.
+pub(super) const LOOKUPS: &[(&str, Lookup)] = &[
+    ("csvfile", csvfile),
+    ("env", env),
+    ("file", file),
+    ("fileglob", fileglob),
+    ("first_found", first_found),
+    ("ini", ini),
+    ("lines", lines),
+    ("password", password),
+    ("pipe", pipe),
+    ("template", template),
+];
 
 /// Finds and reads a text file of the role's or playbook's.
 fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Error> {
@@ -23,7 +37,7 @@ fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Err
     Ok((path, text))
 }
 
-pub(super) fn file(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn file(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let (lstrip, rstrip) = (call.flag("lstrip", false), call.flag("rstrip", true));
     let mut out = Vec::new();
     for name in call.texts()? {
@@ -34,12 +48,12 @@ pub(super) fn file(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
-pub(super) fn env(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn env(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let default = call.option("default").unwrap_or_else(|| Value::from(""));
     Ok(call.texts()?.iter().map(|name| call.local.env(name).map_or_else(|| default.clone(), Value::from)).collect())
 }
 
-pub(super) fn fileglob(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn fileglob(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for pattern in call.texts()? {
         let (folder, name) = pattern.rsplit_once('/').map_or(("", pattern.as_str()), |(f, n)| (f, n));
@@ -67,12 +81,12 @@ fn output(call: &Call<'_>, command: &str) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-pub(super) fn pipe(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn pipe(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let commands = call.texts()?;
     commands.iter().map(|command| output(call, command).map(|text| Value::from(text.trim_end()))).collect()
 }
 
-pub(super) fn lines(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn lines(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for command in call.texts()? {
         out.extend(output(call, &command)?.lines().map(Value::from));
@@ -127,7 +141,7 @@ fn candidates(call: &mut Call<'_>) -> Result<(Vec<String>, bool), Error> {
     Ok((out, skip))
 }
 
-pub(super) fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let (files, skip) = candidates(call)?;
     for name in &files {
         let found = ["vars", "files", "templates", "tasks"].iter().find_map(|kind| call.local.find(kind, name));
@@ -145,7 +159,7 @@ pub(super) fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
 }
 
 /// A password that is made once and kept in a file.
-pub(super) fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     let named: Vec<(String, String)> = ["length", "chars", "seed"]
         .iter()
@@ -246,7 +260,7 @@ fn refuse_written(path: &str) -> Result<(), Error> {
     Err(carry(TemplateError::new(Kind::Failed(message), None).with_help(origin::REFUSED_HELP)))
 }
 
-pub(super) fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let Some(inner) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
     let convert = call.flag("convert_data", true);
     let extra = call.option("template_vars");
@@ -282,7 +296,7 @@ pub(super) fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
-pub(super) fn csvfile(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn csvfile(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let file = call.option("file").map_or_else(|| "ansible.csv".to_owned(), |v| v.to_string());
     let delimiter = call.option("delimiter").map_or_else(|| "TAB".to_owned(), |v| v.to_string());
     let delimiter = if matches!(delimiter.as_str(), "TAB" | "\\t" | "t") { "\t".to_owned() } else { delimiter };
@@ -329,7 +343,7 @@ fn fields(line: &str, delimiter: &str) -> Vec<String> {
     out
 }
 
-pub(super) fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let file = call.option("file").map_or_else(|| "ansible.ini".to_owned(), |v| v.to_string());
     let section = call.option("section").map_or_else(|| "global".to_owned(), |v| v.to_string());
     let default = call.option("default");

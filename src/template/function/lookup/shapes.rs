@@ -4,20 +4,37 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 use rand::seq::IndexedRandom as _;
 
-use super::{Call, list_of, spread, tuple};
+use super::call::{Call, Lookup, list_of, spread, tuple};
 use crate::template::bound;
 use crate::template::filter::{self, attribute, is_missing};
 use crate::template::value::{check, describe, items, pairs, string};
 
-pub(super) fn items_lookup(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+/// Their names.
+pub(super) const LOOKUPS: &[(&str, Lookup)] = &[
+    ("dict", dict),
+    ("flattened", flattened),
+    ("indexed_items", indexed_items),
+    ("inventory_hostnames", inventory_hostnames),
+    ("items", items_lookup),
+    ("list", list),
+    ("nested", nested),
+    ("random_choice", random_choice),
+    ("sequence", sequence),
+    ("subelements", subelements),
+    ("together", together),
+    ("varnames", varnames),
+    ("vars", vars),
+];
+
+fn items_lookup(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     spread(&call.terms)
 }
 
-pub(super) fn list(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn list(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(std::mem::take(&mut call.terms))
 }
 
-pub(super) fn flattened(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn flattened(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     fn flat(value: &Value, depth: usize, out: &mut Vec<Value>) -> Result<(), Error> {
         match value.kind() {
             ValueKind::Seq | ValueKind::Iterable if depth < 100 => {
@@ -34,12 +51,12 @@ pub(super) fn flattened(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
-pub(super) fn indexed_items(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn indexed_items(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let all = spread(&call.terms)?;
     Ok(all.into_iter().enumerate().map(|(index, item)| tuple(vec![Value::from(index), item])).collect())
 }
 
-pub(super) fn dict(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn dict(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for term in spread(&call.terms)? {
         if term.kind() != ValueKind::Map {
@@ -53,14 +70,14 @@ pub(super) fn dict(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
-pub(super) fn together(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn together(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let lists: Vec<Vec<Value>> = call.terms.iter().map(list_of).collect::<Result<_, _>>()?;
     let len = lists.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |list: &Vec<Value>, index: usize| list.get(index).cloned().unwrap_or_else(|| Value::from(()));
     Ok((0..len).map(|index| Value::from(lists.iter().map(|l| cell(l, index)).collect::<Vec<_>>())).collect())
 }
 
-pub(super) fn nested(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn nested(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let lists: Vec<Vec<Value>> = call.terms.iter().map(list_of).collect::<Result<_, _>>()?;
     if lists.is_empty() {
         return Err(call.wrong("needs at least one list"));
@@ -77,7 +94,7 @@ pub(super) fn nested(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(rows.into_iter().map(Value::from).collect())
 }
 
-pub(super) fn subelements(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn subelements(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut terms = std::mem::take(&mut call.terms);
     if terms.len() == 1
         && let Some(first) = terms.first().filter(|t| t.kind() == ValueKind::Seq)
@@ -118,12 +135,12 @@ fn without(item: &Value, path: &Value) -> Result<Value, Error> {
     }
 }
 
-pub(super) fn random_choice(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn random_choice(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(call.terms.choose(&mut rand::rng()).cloned().into_iter().collect())
 }
 
 /// `start-end/step:format`, or the same by name with `count`.
-pub(super) fn sequence(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn sequence(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     let named = |call: &mut Call<'_>, name: &str| call.option(name).map(|v| v.to_string());
     let mut options: Vec<(String, String)> = Vec::new();
@@ -194,7 +211,7 @@ fn counted(call: &Call<'_>, options: &[(String, String)], out: &mut Vec<Value>) 
     Ok(())
 }
 
-pub(super) fn vars(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn vars(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let default = call.option("default");
     let names = spread(&call.terms)?;
     let Some(context) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
@@ -217,7 +234,7 @@ pub(super) fn vars(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
-pub(super) fn varnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn varnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let Some(context) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
     let mut names = context.vars.names();
     names.sort();
@@ -230,7 +247,7 @@ pub(super) fn varnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
 }
 
 /// Hosts of a pattern; groups, hosts, `all`, `!` and `&` are understood.
-pub(super) fn inventory_hostnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+fn inventory_hostnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let Some(context) = call.context.clone() else { return Err(call.wrong("there is no inventory here")) };
     let groups = context.lookup("groups").unwrap_or_default();
     let members = |name: &str| -> Result<Vec<Value>, Error> {
