@@ -129,31 +129,16 @@ impl Call {
             include_dir: None,
         };
         let play_scope = Arc::new(scope(ScopeKind::Play, None));
-        let task = Task {
-            name: None,
-            scope: Arc::new(scope(ScopeKind::Task, Some(play_scope.clone()))),
-            action: Action::Module {
-                name: self.entry.name.to_owned(),
-                written: self.entry.name.to_owned(),
-                name_span: span.clone(),
-                args: self.args,
-                free_form: self.free_form,
-                template: None,
-            },
-            loop_: None,
-            register: None,
-            until: Vec::new(),
-            retries: None,
-            delay: None,
-            changed_when: None,
-            failed_when: None,
-            notify: Vec::new(),
-            listen: Vec::new(),
-            async_: None,
-            poll: None,
-            is_handler: false,
-            span: span.clone(),
+        let action = Action::Module {
+            name: self.entry.name.to_owned(),
+            written: self.entry.name.to_owned(),
+            name_span: span.clone(),
+            args: self.args,
+            free_form: self.free_form,
+            template: None,
         };
+        let scope = Arc::new(scope(ScopeKind::Task, Some(play_scope.clone())));
+        let task = Task { name: None, ..Task::plain(text("", &span), scope, action, span.clone()) };
         Play {
             name: None,
             hosts: text(pattern, &span),

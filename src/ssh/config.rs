@@ -186,14 +186,6 @@ impl Settings {
         let prefers = |methods: &[&str]| {
             preferred.is_none_or(|list| list.split(',').any(|method| methods.contains(&method.trim())))
         };
-        let agent = match found.get("identityagent") {
-            Some("none") => None,
-            Some("SSH_AUTH_SOCK") | None => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
-            Some(path) => match path.strip_prefix('$').filter(|name| !name.starts_with('{')) {
-                Some(variable) => std::env::var_os(variable).map(PathBuf::from),
-                None => Some(expand(path)),
-            },
-        };
         let alive: u64 = found.number("serveraliveinterval", 15)?;
         Ok(Settings {
             name: target.name.clone(),
@@ -202,26 +194,14 @@ impl Settings {
             host_key_place: found
                 .get("hostkeyalias")
                 .map_or_else(|| (host.clone(), port), |alias| (alias.to_owned(), 22)),
-            ip_version: match found.get("addressfamily") {
-                Some("inet") => Some(4),
-                Some("inet6") => Some(6),
-                Some("any") | None => None,
-                Some(other) => return Err(found.strange("addressfamily", other)),
-            },
+            ip_version: ip_version(&found)?,
             warnings: found.left_out(),
             certificates: found.all("certificatefile").iter().map(|path| expand(path)).collect(),
             identities_only: found.yes("identitiesonly", false)?,
             public_key_auth: found.yes("pubkeyauthentication", true)? && prefers(&["publickey"]),
             password_auth: found.yes("passwordauthentication", true)? && prefers(&["password", "keyboard-interactive"]),
             jump: jumps(target, &found),
-            proxy_command: match found.get("proxycommand").filter(|command| *command != "none") {
-                None => None,
-                Some(command) => {
-                    let alias = found.get("hostkeyalias").unwrap_or(&host);
-                    let token = |c| tokens.value(c).or_else(|| (c == 'k').then(|| alias.to_owned()));
-                    Some(name::command(command, token, &found.origin("proxycommand"))?)
-                }
-            },
+            proxy_command: proxy_command(&found, &tokens)?,
             timeout: match found.get("connecttimeout") {
                 Some(text) if text != "none" => Duration::from_secs(found.seconds("connecttimeout", text)?),
                 _ => target.connect_timeout,
@@ -230,14 +210,42 @@ impl Settings {
             alive_interval: (alive > 0).then(|| Duration::from_secs(alive)),
             alive_max: found.number("serveralivecountmax", 3)?,
             password: target.password.clone(),
+            agent: agent(&found, &expand),
             keys,
             default_keys,
-            agent,
             host,
             port,
             user,
         })
     }
+}
+
+/// The agent's socket.
+fn agent(found: &Found, expand: &dyn Fn(&str) -> PathBuf) -> Option<PathBuf> {
+    match found.get("identityagent") {
+        Some("none") => None,
+        Some("SSH_AUTH_SOCK") | None => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
+        Some(path) => match path.strip_prefix('$').filter(|name| !name.starts_with('{')) {
+            Some(variable) => std::env::var_os(variable).map(PathBuf::from),
+            None => Some(expand(path)),
+        },
+    }
+}
+
+fn ip_version(found: &Found) -> Result<Option<u8>, SshError> {
+    match found.get("addressfamily") {
+        Some("inet") => Ok(Some(4)),
+        Some("inet6") => Ok(Some(6)),
+        Some("any") | None => Ok(None),
+        Some(other) => Err(found.strange("addressfamily", other)),
+    }
+}
+
+fn proxy_command(found: &Found, tokens: &Tokens<'_>) -> Result<Option<String>, SshError> {
+    let Some(command) = found.get("proxycommand").filter(|command| *command != "none") else { return Ok(None) };
+    let alias = found.get("hostkeyalias").unwrap_or(tokens.host);
+    let token = |c| tokens.value(c).or_else(|| (c == 'k').then(|| alias.to_owned()));
+    name::command(command, token, &found.origin("proxycommand")).map(Some)
 }
 
 fn jumps(target: &Target, found: &Found) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The parser's messages for those who have not read the YAML specification.
 
 /// The parser's own message in plain words.
+#[allow(clippy::too_many_lines, reason = "a table: an entry for each message")]
 pub(super) fn plain_words(info: &str) -> (String, Option<&'static str>) {
     let known: &[(&str, &str, &str)] = &[
         (

@@ -104,24 +104,38 @@ fn interface(told: &Told<'_>, name: &str, addresses: &[Address<'_>]) -> Json {
     let flags = of("flags").and_then(|f| u32::from_str_radix(f.trim_start_matches("0x"), 16).ok()).unwrap_or(0);
     facts.insert("promisc".into(), json!(flags & 0x100 != 0));
     if bridge {
-        let ports = told.section("flags").iter().filter_map(|f| f.strip_prefix("port ")?.split_once(' '));
-        let ports: Vec<_> = ports.filter(|(_, of)| *of == name).map(|(port, _)| port).collect();
-        facts.insert("interfaces".into(), json!(ports));
-        facts.insert("id".into(), json!(of("bridge/bridge_id").unwrap_or_default()));
-        facts.insert("stp".into(), json!(of("bridge/stp_state") == Some("1")));
+        facts.extend(of_bridge(told, name));
     }
     if let Some(mode) = bond {
-        facts.insert("mode".into(), json!(mode.split(' ').next()));
-        facts.insert("miimon".into(), json!(of("bonding/miimon").unwrap_or_default()));
-        facts.insert(
-            "lacp_rate".into(),
-            json!(of("bonding/lacp_rate").and_then(|l| l.split(' ').next()).unwrap_or_default()),
-        );
-        facts.insert(
-            "slaves".into(),
-            json!(of("bonding/slaves").unwrap_or_default().split_whitespace().collect::<Vec<_>>()),
-        );
+        facts.extend(of_bond(told, name, mode));
     }
+    facts.extend(of_addresses(name, addresses));
+    Json::Object(facts)
+}
+
+fn of_bridge(told: &Told<'_>, name: &str) -> Map<String, Json> {
+    let of = |leaf: &str| told.line(&format!("/sys/class/net/{name}/bridge/{leaf}"));
+    let ports = told.section("flags").iter().filter_map(|f| f.strip_prefix("port ")?.split_once(' '));
+    let ports: Vec<_> = ports.filter(|(_, of)| *of == name).map(|(port, _)| port).collect();
+    Map::from_iter([
+        ("interfaces".into(), json!(ports)),
+        ("id".into(), json!(of("bridge_id").unwrap_or_default())),
+        ("stp".into(), json!(of("stp_state") == Some("1"))),
+    ])
+}
+
+fn of_bond(told: &Told<'_>, name: &str, mode: &str) -> Map<String, Json> {
+    let of = |leaf: &str| told.line(&format!("/sys/class/net/{name}/bonding/{leaf}")).unwrap_or_default();
+    Map::from_iter([
+        ("mode".into(), json!(mode.split(' ').next())),
+        ("miimon".into(), json!(of("miimon"))),
+        ("lacp_rate".into(), json!(of("lacp_rate").split(' ').next().unwrap_or_default())),
+        ("slaves".into(), json!(of("slaves").split_whitespace().collect::<Vec<_>>())),
+    ])
+}
+
+fn of_addresses(name: &str, addresses: &[Address<'_>]) -> Map<String, Json> {
+    let mut facts = Map::new();
     let mine = |six: bool| addresses.iter().filter(move |a| a.interface == name && a.six == six);
     let mut fours = mine(false).map(ipv4);
     if let Some(first) = fours.next() {
@@ -136,7 +150,7 @@ fn interface(told: &Told<'_>, name: &str, addresses: &[Address<'_>]) -> Json {
     if !sixes.is_empty() {
         facts.insert("ipv6".into(), json!(sixes));
     }
-    Json::Object(facts)
+    facts
 }
 
 /// What `ip route get` says of the way to the outside.

@@ -136,6 +136,7 @@ fn not_a_network() -> Error {
     failed("ipaddr: this query needs a network, not an address")
 }
 
+#[allow(clippy::too_many_lines, reason = "a table: a line for each query")]
 fn answer(net: Net, query: &str, given: &str) -> Result<Value, Error> {
     let ip = net.show(net.ip);
     let at_network = net.ip == net.first();
