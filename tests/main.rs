@@ -18,6 +18,7 @@ mod listed;
 mod module;
 mod module_properties;
 mod moved;
+mod named;
 mod outcome;
 mod playbook;
 mod random_plays;

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bringup::playbook::{
-    Action, Args, Diagnostic, Item, Listing, Loader, ModuleNames, Options, Play, Playbook, SearchKind, TagFilter, Task,
+    About, Action, Args, Diagnostic, Item, Listing, Loader, ModuleNames, Options, Play, Playbook, SearchKind,
+    TagFilter, Task,
 };
 use bringup::yaml::{Node, Span};
 
@@ -72,9 +73,8 @@ impl ModuleNames for Names {
         found
     }
 
-    fn takes_free_form(&self, name: &str) -> bool {
-        let short = name.rsplit('.').next().unwrap_or(name);
-        ["command", "shell", "raw", "script"].contains(&short)
+    fn about(&self, name: &str) -> About {
+        bringup::module::about(name)
     }
 }
 

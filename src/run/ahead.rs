@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     fact::{Missing, Probe},
-    module::PlanError,
-    playbook::{Action, LoopKind, MetaAction, SearchKind, Task, VarMap, expression_parameter},
+    module::{PlanError, about},
+    playbook::{Action, LocalFile, LoopKind, MetaAction, Sets, Task, VarMap},
     template::{Context, References},
     yaml::{Node, Value},
 };
@@ -77,7 +77,8 @@ impl Run {
         let mut features = Features::default();
         let mut sets = Vec::new();
         if let Action::Module { name, args, free_form, template, .. } = &task.action {
-            let bare = expression_parameter(name);
+            let about = about(name);
+            let bare = about.expressions.map(|expressions| expressions.parameter);
             for (key, value) in args {
                 match (&value.value, bare.is_some() && key.as_str() == bare) {
                     (Value::Seq(many), true) => expressions.extend(many),
@@ -86,29 +87,19 @@ impl Run {
                 }
             }
             nodes.extend(free_form.iter().chain(template));
-            match name.as_str() {
-                "ansible.builtin.add_host" => features.regroups = Some(Regroups::Others),
-                "ansible.builtin.group_by" => features.regroups = Some(Regroups::Own),
-                "ansible.builtin.set_fact" => sets.extend(args.iter().map(|(key, _)| key.key_text())),
-                "ansible.builtin.setup"
-                | "ansible.builtin.service_facts"
-                | "ansible.builtin.package_facts"
-                | "ansible.builtin.getent" => {
+            match about.sets {
+                Sets::Nothing => {}
+                Sets::Host(_) => features.regroups = Some(Regroups::Others),
+                Sets::Groups => features.regroups = Some(Regroups::Own),
+                Sets::Parameters => sets.extend(about.sets.names(args).unwrap_or_default()),
+                // What it gathers was gathered before, most of the time.
+                Sets::AllFacts => features.sets_unknown = true,
+                // What is in them is not known, but most are asked for by their names.
+                Sets::Facts(_) => {
                     features.sets_unknown = true;
-                    // What names there will be is not known, but most are asked for by these.
-                    let own = match name.as_str() {
-                        "ansible.builtin.service_facts" => Some("services".to_owned()),
-                        "ansible.builtin.package_facts" => Some("packages".to_owned()),
-                        "ansible.builtin.getent" => args
-                            .iter()
-                            .find(|(key, _)| key.as_str() == Some("database"))
-                            .map(|(_, database)| format!("getent_{}", database.key_text())),
-                        // What it gathers was gathered before, most of the time.
-                        _ => None,
-                    };
-                    sets.extend(own.into_iter().flat_map(|own| [own, "ansible_facts".to_owned()]));
+                    sets.extend(about.sets.names(args).unwrap_or_default());
+                    sets.push("ansible_facts".to_owned());
                 }
-                _ => {}
             }
         } else {
             features.sets_unknown = true;
@@ -160,14 +151,12 @@ impl Run {
     /// A template file reads variables too.
     fn template_names(&self, task: &Task, all: &mut References) {
         let Action::Module { name, args, .. } = &task.action else { return };
-        if name != "ansible.builtin.template" {
-            return;
-        }
+        let Some(LocalFile { parameter, folder, template: Some(delimiters), .. }) = about(name).file else { return };
         // With delimiters of its own it cannot be read as others are.
-        all.any |= args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
+        all.any |= args.iter().any(|(key, _)| delimiters.contains(&key.key_text().as_str()));
         all.any |= !task.scope.module_defaults().is_empty();
-        let source = args.iter().find(|(key, _)| key.as_str() == Some("src")).and_then(|(_, node)| node.as_str());
-        let path = source.and_then(|s| self.loader.search(SearchKind::Templates, s, &task.scope).ok());
+        let source = args.iter().find(|(key, _)| key.as_str() == Some(parameter)).and_then(|(_, node)| node.as_str());
+        let path = source.and_then(|s| self.loader.search(folder, s, &task.scope).ok());
         match path.and_then(|p| std::fs::read_to_string(p).ok()) {
             Some(text) => all.extend(self.engine.file_references(&text)),
             // A name that is a template itself: whatever it names may read anything.

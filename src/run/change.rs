@@ -382,8 +382,8 @@ fn note_written(prepared: &Prepared, plan: &Plan) {
         if let Step::WriteLocal { path, .. } | Step::Download { to: path, .. } = &change.step {
             origin::note_written(path);
         }
-        // `file` changes modes and links, and writes nothing.
-        if !prepared.machine.is_local() || prepared.name == "ansible.builtin.file" {
+        // Modes and links that are changed hold nothing that a host has said.
+        if !prepared.machine.is_local() || !prepared.about_module.writes_content {
             continue;
         }
         for resource in &change.writes {

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     inventory::{Variable, Vars},
+    module::Registry,
     playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Prompt, Scope, ScopeKind, Strategy, Task},
     report::{Event, TaskLine},
     template::{Context, Var},
@@ -476,7 +477,7 @@ impl Run {
     }
 }
 
-/// The `setup` task that a play begins with.
+/// The task by which a play begins to gather facts.
 fn gather_task(play: &Play) -> Arc<Task> {
     let text = |text: &str, span: &Span| Node {
         value: Value::String { text: text.to_owned(), unsafe_text: true },
@@ -499,29 +500,14 @@ fn gather_task(play: &Play) -> Arc<Task> {
         directory: play.directory.as_path().into(),
         include_dir: None,
     };
-    Arc::new(Task {
-        name: Some(text("Gathering Facts", &play.span)),
-        scope: Arc::new(scope),
-        action: Action::Module {
-            name: "ansible.builtin.setup".to_owned(),
-            written: "setup".to_owned(),
-            name_span: play.span.clone(),
-            args,
-            free_form: None,
-            template: None,
-        },
-        loop_: None,
-        register: None,
-        until: Vec::new(),
-        retries: None,
-        delay: None,
-        changed_when: None,
-        failed_when: None,
-        notify: Vec::new(),
-        listen: Vec::new(),
-        async_: None,
-        poll: None,
-        is_handler: false,
-        span: play.span.clone(),
-    })
+    let module = Registry::get().gatherer().map_or("", |entry| entry.name);
+    let action = Action::Module {
+        name: module.to_owned(),
+        written: module.rsplit('.').next().unwrap_or(module).to_owned(),
+        name_span: play.span.clone(),
+        args,
+        free_form: None,
+        template: None,
+    };
+    Arc::new(Task::plain(text("Gathering Facts", &play.span), Arc::new(scope), action, play.span.clone()))
 }

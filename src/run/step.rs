@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     inventory::Level,
-    module::Effect,
+    module::{Effect, about},
     playbook::{Action, Keywords, MetaAction, Task},
     report::{Certainty, Event, Status},
     template::{Context, Var},
@@ -564,10 +564,7 @@ impl HostRun {
 
 /// Whether a task leaves the host as it is, whatever its parameters are.
 fn only_tells(task: &Task) -> bool {
-    const TELL: &[&str] =
-        &["add_host", "assert", "debug", "fail", "group_by", "ping", "set_fact", "setup", "slurp", "stat"];
-    let Action::Module { name, .. } = &task.action else { return false };
-    name.strip_prefix("ansible.builtin.").is_some_and(|short| TELL.contains(&short))
+    matches!(&task.action, Action::Module { name, .. } if about(name).only_tells)
 }
 
 /// What the items of a loop came to as a whole.

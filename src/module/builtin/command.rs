@@ -14,6 +14,7 @@ use crate::{
         process::{self, Guard},
         quote, quote_bytes,
     },
+    playbook::About,
 };
 
 /// Parameters of `command`.
@@ -51,6 +52,7 @@ fn yes() -> Flag {
 
 impl Described for Command {
     const NAME: &'static str = "ansible.builtin.command";
+    const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command without a shell";
     const EXAMPLES: &'static str = "\
 - name: the database is initialised once

@@ -20,6 +20,7 @@ use crate::{
         ownership::{self, Attributes},
         path, put, quote, settle, tree,
     },
+    playbook::About,
 };
 
 /// Parameters of `file`.
@@ -86,6 +87,7 @@ fn yes() -> Flag {
 
 impl Described for File {
     const NAME: &'static str = "ansible.builtin.file";
+    const ABOUT: About = About { writes_content: false, ..About::PLAIN };
     const SUMMARY: &'static str = "Manages files, directories, links and their attributes";
     const EXAMPLES: &'static str = "\
 - name: a directory for the configuration

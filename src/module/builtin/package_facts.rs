@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Text},
+    playbook::{About, Sets},
 };
 
 /// Parameters of `package_facts`.
@@ -25,6 +26,7 @@ pub struct PackageFacts {
 
 impl Described for PackageFacts {
     const NAME: &'static str = "ansible.builtin.package_facts";
+    const ABOUT: About = About { sets: Sets::Facts(&["packages"]), ..About::TELLS };
     const SUMMARY: &'static str = "Returns the installed packages as facts";
     const EXAMPLES: &'static str = "\
 - name: Learn which packages there are

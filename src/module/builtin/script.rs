@@ -14,6 +14,7 @@ use crate::{
         process::{self, Guard},
         quote,
     },
+    playbook::About,
 };
 
 /// Parameters of `script`.
@@ -43,6 +44,7 @@ fn yes() -> Flag {
 
 impl Described for Script {
     const NAME: &'static str = "ansible.builtin.script";
+    const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a script of the workstation on the host";
     const EXAMPLES: &'static str = "\
 - name: set the machine up once

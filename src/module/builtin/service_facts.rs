@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{Context, Described, Failure, Module, Plan, PlanError},
+    playbook::{About, Sets},
 };
 
 /// `service_facts` has no parameters.
@@ -18,6 +19,7 @@ pub struct ServiceFacts {}
 
 impl Described for ServiceFacts {
     const NAME: &'static str = "ansible.builtin.service_facts";
+    const ABOUT: About = About { sets: Sets::Facts(&["services"]), ..About::TELLS };
     const SUMMARY: &'static str = "Returns the services and their states as facts";
     const EXAMPLES: &'static str = "\
 - name: Learn which services there are

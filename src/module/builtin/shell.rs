@@ -14,6 +14,7 @@ use crate::{
         process::{self, Guard},
         quote,
     },
+    playbook::About,
 };
 
 /// Parameters of `shell`.
@@ -48,6 +49,7 @@ fn yes() -> Flag {
 
 impl Described for Shell {
     const NAME: &'static str = "ansible.builtin.shell";
+    const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command line in a shell";
     const EXAMPLES: &'static str = "\
 - name: count the users

@@ -11,6 +11,7 @@ use crate::{
     module::{
         Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote,
     },
+    playbook::About,
 };
 
 /// Parameters of `stat`.
@@ -51,6 +52,7 @@ fn sha1() -> Text {
 
 impl Described for Stat {
     const NAME: &'static str = "ansible.builtin.stat";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Tells what is at a path";
     const EXAMPLES: &'static str = "\
 - name: is it initialised

@@ -27,6 +27,7 @@ use crate::{
         process::Guard,
         quote,
     },
+    playbook::{About, LocalFile, SearchKind},
 };
 
 /// Parameters of `unarchive`.
@@ -80,6 +81,15 @@ fn yes() -> Flag {
 
 impl Described for Unarchive {
     const NAME: &'static str = "ansible.builtin.unarchive";
+    const ABOUT: About = About {
+        file: Some(LocalFile {
+            parameter: "src",
+            folder: SearchKind::Files,
+            template: None,
+            remote: &[("remote_src", true), ("copy", false)],
+        }),
+        ..About::PLAIN
+    };
     const SUMMARY: &'static str = "Unpacks an archive on the host";
     const EXAMPLES: &'static str = "\
 - name: the release from the workstation
