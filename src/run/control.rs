@@ -10,7 +10,8 @@ use super::{
     outcome::Outcome,
     program::{Op, Program},
     step::skipped,
-    task::{self, TaskError},
+    task,
+    task_error::TaskError,
 };
 use crate::{
     inventory::{Level, Variable, Vars},

@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use super::{
     Run,
     barrier::Position,
+    batch::Batch,
     machine::MachineError,
     pending::Outstanding,
-    play::Batch,
     program::{Landing, Op, Program},
     variables::{Host, TaskVars},
 };

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::{LOCALHOST, Run, lock, outcome::Due, task::TaskError, variables::Host};
+use super::{LOCALHOST, Run, lock, outcome::Due, task_error::TaskError, variables::Host};
 use crate::{
     inventory::{Inventory, InventoryError, Layers, Level, Variable, Vars},
     module::Effect,

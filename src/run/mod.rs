@@ -7,6 +7,7 @@
 mod ahead;
 mod api;
 mod barrier;
+mod batch;
 mod change;
 mod connection;
 mod consent;
@@ -32,6 +33,7 @@ mod repeat;
 mod retry;
 mod step;
 mod task;
+mod task_error;
 mod throttle;
 mod together;
 mod variables;
@@ -52,7 +54,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub use error::RunError;
 pub use machine::{Actor, Hold, Machine, MachineError, Work};
 pub use options::Options;
-pub use task::TaskError;
+pub use task_error::TaskError;
 use variables::Host;
 
 use crate::{

@@ -11,7 +11,7 @@ use super::{
     host::HostRun,
     keyword, lock,
     machine::{Hold, Machine},
-    task::TaskError,
+    task_error::TaskError,
 };
 use crate::{
     inventory::{Level, is_localhost},

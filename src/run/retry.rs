@@ -13,7 +13,7 @@ use super::{
     keyword,
     outcome::Outcome,
     step::Plain,
-    task::TaskError,
+    task_error::TaskError,
 };
 use crate::{
     playbook::Task,

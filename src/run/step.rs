@@ -17,7 +17,8 @@ use super::{
     outcome::{Due, Outcome},
     pending::Item,
     repeat::Items,
-    task::{self, TaskError},
+    task,
+    task_error::TaskError,
     throttle,
 };
 use crate::{

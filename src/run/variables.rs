@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, connection, facts::may_be_variable, play::Batch};
+use super::{Run, batch::Batch, connection, facts::may_be_variable};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
