@@ -30,7 +30,7 @@ impl Run {
     /// plays after it are to run: as with Ansible they are not once all hosts of a batch, or too many, have failed.
     pub(super) async fn play(self: &Arc<Self>, play: &Arc<Play>, number: u32) -> Result<bool, RunError> {
         let hosts = self.play_hosts(play)?;
-        let controller = self.host(super::LOCALHOST).or_else(|| hosts.first().and_then(|h| self.host(h)));
+        let controller = self.hosts.get(super::LOCALHOST).or_else(|| hosts.first().and_then(|h| self.hosts.get(h)));
         let template = self.batch(play, number, 0, &hosts, Vec::new(), Vars::new())?;
         let template = Arc::new(template);
         let name = match (&play.name, &controller) {
@@ -52,7 +52,7 @@ impl Run {
         for (index, size) in sizes.into_iter().enumerate() {
             let (now, later) = rest.split_at(size.min(rest.len()));
             rest = later;
-            let now: Vec<String> = now.iter().filter(|h| !self.is_out(h)).cloned().collect();
+            let now: Vec<String> = now.iter().filter(|h| !self.hosts.is_out(h)).cloned().collect();
             if now.is_empty() {
                 continue;
             }
@@ -61,7 +61,7 @@ impl Run {
             let batch = Arc::new(batch);
             self.tell(Event::BatchStart { hosts: now.clone() });
             self.run_batch(&batch).await;
-            batch.failed().iter().for_each(|h| self.host_out(h));
+            batch.failed().iter().for_each(|h| self.hosts.put_out(h));
             if batch.has_failed() {
                 return Ok(false);
             }
@@ -75,7 +75,7 @@ impl Run {
     async fn run_batch(self: &Arc<Self>, batch: &Arc<Batch>) {
         let mut running = Vec::new();
         for name in &batch.hosts {
-            let Some(host) = self.host(name) else {
+            let Some(host) = self.hosts.get(name) else {
                 batch.barrier.leave(name);
                 continue;
             };
@@ -83,7 +83,7 @@ impl Run {
         }
         for (name, task) in running {
             if let Err(error) = task.await {
-                self.fault(format!("the run of {name} broke down: {error}"));
+                self.tally.fault(format!("the run of {name} broke down: {error}"));
                 batch.host_failed(&name, &batch.base, false);
                 batch.barrier.leave(&name);
             }
@@ -146,7 +146,7 @@ impl Run {
         let parts: Vec<&str> = rendered.iter().map(String::as_str).collect();
         let selection = self.inventory().resolve(&parts, self.options.limit.as_deref()).map_err(RunError::Inventory)?;
         selection.warnings.iter().for_each(|w| self.tell(Event::Warning { message: w.clone() }));
-        let mut hosts: Vec<String> = selection.hosts.into_iter().filter(|h| !self.is_out(h)).collect();
+        let mut hosts: Vec<String> = selection.hosts.into_iter().filter(|h| !self.hosts.is_out(h)).collect();
         match play.order {
             None | Some(Order::Inventory) => {}
             Some(Order::ReverseInventory) => hosts.reverse(),
@@ -189,7 +189,7 @@ impl Run {
             [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
         let gather_wanted = gather && self.options.gathers_with_tags();
         let program = Program::play(gather_wanted, sections, &wanted);
-        let program = self.start_at(program, number);
+        let program = self.start_at.skip(program, number);
         Ok(Batch {
             play: play.clone(),
             name: play.title(),
@@ -238,7 +238,7 @@ impl Run {
         if play.serial.is_empty() {
             return Ok(vec![hosts.len()]);
         }
-        let Some(host) = hosts.first().and_then(|h| self.host(h)) else { return Ok(Vec::new()) };
+        let Some(host) = hosts.first().and_then(|h| self.hosts.get(h)) else { return Ok(Vec::new()) };
         let vars = TaskVars::context(self, batch, &host, &play.scope, &[]);
         let mut given = Vec::new();
         for node in &play.serial {
@@ -298,10 +298,10 @@ impl Run {
             }
             let text = prompt.prompt.as_ref().map_or_else(|| prompt.name.clone(), Node::key_text);
             let default = prompt.default.as_ref().map(Node::key_text);
-            let answer = self.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
+            let answer = self.prompter.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
             vars.insert(prompt.name.clone(), self.answered(play, prompt, answer)?);
         }
-        let Some(host) = hosts.first().and_then(|h| self.host(h)) else { return Ok(vars) };
+        let Some(host) = hosts.first().and_then(|h| self.hosts.get(h)) else { return Ok(vars) };
         for node in &play.vars_files {
             let context = TaskVars::context(self, batch, &host, &play.scope, &[]);
             let candidates: Vec<&Node> = match &node.value {

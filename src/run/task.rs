@@ -368,7 +368,7 @@ impl HostRun {
         frames: &[Frame],
         vars: &Context,
     ) -> Result<(String, Context), TaskError> {
-        let host = match self.run.host(name).or_else(|| self.run.host_at(name)) {
+        let host = match self.run.hosts.get(name).or_else(|| self.run.hosts.at(name)) {
             Some(host) => host,
             None => {
                 host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;
