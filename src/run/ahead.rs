@@ -5,16 +5,16 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use super::{
     Run, facts,
     features::{Features, Regroups},
-    host::{Frame, HostRun},
+    cursor::Brought,
+    host::HostRun,
     item::context,
     machine::{Actor, Machine},
-    program::Op,
     task::{self, Prepared, Readiness},
 };
 use crate::{
     fact::{Missing, Probe},
     module::PlanError,
-    playbook::{Action, MetaAction, Task},
+    playbook::{Action, Task},
     template::{Context, References},
 };
 
@@ -39,22 +39,23 @@ impl HostRun {
         }
         if current.loop_.is_some() {
             // A module may ask again once it knows the first answers: each such round is one for all items.
-            self.questions(current, &self.frames, &self.vars(current), &mut found);
+            self.questions(current, &self.cursor.vars(), &self.vars(current), &mut found);
         }
-        let mut frames = self.frames.clone();
+        let mut ahead = self.cursor.ahead();
         let mut unknown = Unknown::default();
         unknown.add(&self.run.features_of(current));
         let mut connections = Vec::new();
         let mut asked = 0;
         while asked < window {
-            let Some(task) = self.following(&mut frames) else { break };
+            let Some(task) = ahead.following(&self.batch.gather) else { break };
             asked += 1;
             let features = self.run.features_of(&task);
-            let vars = self.vars_in(&task, &frames);
+            let brought = ahead.vars();
+            let vars = super::variables::TaskVars::context(&self.run, &self.batch, &self.host, &task.scope, &brought);
             let reached = unknown.reaches(&self.run, &features, &vars)
                 || unknown.settings
                 || (unknown.some()
-                    && unknown.names_any(self.connection_reads(&mut connections, &task, &frames, &vars)));
+                    && unknown.names_any(self.connection_reads(&mut connections, &task, ahead.depth(), &vars)));
             if reached {
                 unknown.add(&features);
                 if features.sets_unknown || unknown.own_groups {
@@ -65,7 +66,7 @@ impl HostRun {
             if !matches!(task.action, Action::Module { .. }) {
                 break;
             }
-            self.questions(&task, &frames, &vars, &mut found);
+            self.questions(&task, &brought, &vars, &mut found);
             unknown.add(&features);
         }
         found
@@ -86,10 +87,10 @@ impl HostRun {
         &self,
         known: &'c mut Vec<(Option<usize>, usize, References)>,
         task: &Task,
-        frames: &[Frame],
+        depth: usize,
         vars: &Context,
     ) -> &'c References {
-        let (role, depth) = (task.scope.role().map(|role| Arc::as_ptr(role) as usize), frames.len());
+        let role = task.scope.role().map(|role| Arc::as_ptr(role) as usize);
         let at = known.iter().position(|(r, d, _)| (*r, *d) == (role, depth)).unwrap_or_else(|| {
             known.push((role, depth, self.run.connection_references(vars)));
             known.len() - 1
@@ -97,48 +98,10 @@ impl HostRun {
         &known[at].2
     }
 
-    fn vars_in(&self, task: &Task, frames: &[Frame]) -> Context {
-        let more: Vec<_> = frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
-        super::variables::TaskVars::context(&self.run, &self.batch, &self.host, &task.scope, &more)
-    }
-
-    /// The next task in the natural course, without failures; none where the course is not known.
-    fn following(&self, frames: &mut Vec<Frame>) -> Option<Arc<Task>> {
-        let mut first = true;
-        loop {
-            let frame = frames.last_mut()?;
-            if first {
-                frame.pc += 1;
-                first = false;
-            }
-            let Some((op, _)) = frame.program.ops.get(frame.pc) else {
-                let last = frame.last;
-                frames.pop();
-                first = last;
-                continue;
-            };
-            match op {
-                Op::BodyEnd(block) => frame.pc = frame.program.blocks[*block].always,
-                Op::RescueEnd => frame.pc += 1,
-                Op::BlockEnd(block) if frame.failed.contains(block) => return None,
-                Op::BlockEnd(_) => frame.pc += 1,
-                Op::Flush if self.notified.is_empty() => frame.pc += 1,
-                Op::Flush => return None,
-                Op::Gather => return Some(self.batch.gather.clone()),
-                Op::Task(_) if frame.handlers && !self.notified.contains(&frame.pc) => frame.pc += 1,
-                Op::Task(task) => match &task.action {
-                    Action::Meta { action: MetaAction::Noop, .. } => frame.pc += 1,
-                    Action::Meta { .. } | Action::Include(_) => return None,
-                    Action::Module { .. } => return Some(task.clone()),
-                },
-            }
-        }
-    }
-
     fn questions(
         &self,
         task: &Arc<Task>,
-        frames: &[Frame],
+        brought: &Brought,
         vars: &Context,
         found: &mut Vec<(Arc<Machine>, Actor, Vec<Probe>)>,
     ) {
@@ -149,7 +112,7 @@ impl HostRun {
             Some(items) => (0..items.len()).map(|i| vars.with(task::item_vars(task, items, i))).collect(),
         };
         for vars in all {
-            let Ok(Readiness::Ready(prepared)) = task::prepare(self, frames, task, &vars) else {
+            let Ok(Readiness::Ready(prepared)) = task::prepare(self, brought, task, &vars) else {
                 continue;
             };
             let context = context(&prepared, &self.host.name);

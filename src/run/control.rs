@@ -6,9 +6,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     barrier::Position,
-    host::{Frame, HostRun, Stop},
+    host::{HostRun, Stop},
     outcome::Outcome,
-    program::{Op, Program},
+    program::Program,
     step::skipped,
     task,
     task_error::TaskError,
@@ -41,29 +41,29 @@ impl HostRun {
         match task::conditions(&self.run, task, vars) {
             Ok(None) => {}
             Ok(Some(_)) => {
-                self.advance();
+                self.cursor.advance();
                 return Ok(());
             }
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         }
         match action {
-            MetaAction::Noop | MetaAction::RefreshInventory => self.advance(),
-            MetaAction::FlushHandlers => self.flush_handlers(position),
+            MetaAction::Noop | MetaAction::RefreshInventory => self.cursor.advance(),
+            MetaAction::FlushHandlers => self.flush_handlers(position.clone()),
             MetaAction::ClearFacts => {
                 self.host.clear_facts();
-                self.advance();
+                self.cursor.advance();
             }
             MetaAction::ClearHostErrors => {
                 self.run.hosts.clear_errors();
-                self.advance();
+                self.cursor.advance();
             }
             MetaAction::EndHost => {
                 self.flush().await?;
-                self.frames.clear();
+                self.cursor.end();
                 self.left_early = true;
                 self.batch.host_left(&self.host.name);
             }
-            MetaAction::EndRole => self.end_role(task),
+            MetaAction::EndRole => self.cursor.end_role(),
             MetaAction::EndPlay | MetaAction::EndBatch => {
                 self.together(position).await?;
                 self.batch.end(action == MetaAction::EndPlay, position);
@@ -74,40 +74,10 @@ impl HostRun {
                 if let Ok((machine, _)) = self.run.reach(&self.host.name, &task.scope, vars, vars) {
                     machine.reset().await;
                 }
-                self.advance();
+                self.cursor.advance();
             }
         }
         Ok(())
-    }
-
-    fn flush_handlers(&mut self, position: &Position) {
-        self.take_owed();
-        if self.notified.is_empty() {
-            return self.advance();
-        }
-        let program = self.handlers.program.clone();
-        self.frames.push(Frame {
-            program,
-            pc: 0,
-            base: position.clone(),
-            failed: BTreeSet::new(),
-            vars: Vec::new(),
-            handlers: true,
-            last: true,
-        });
-    }
-
-    /// Goes on behind the last task of the role that this task belongs to.
-    fn end_role(&mut self, task: &Task) {
-        let key = task.scope.role().map(|r| r.key.clone());
-        self.advance();
-        let Some(frame) = self.frames.last_mut() else { return };
-        while let Some((Op::Task(next), _)) = frame.program.ops.get(frame.pc) {
-            if next.scope.role().map(|r| &r.key) != key.as_ref() {
-                break;
-            }
-            frame.pc += 1;
-        }
     }
 
     /// Brings in what a dynamic include names, once or for each item.
@@ -165,31 +135,17 @@ impl HostRun {
                 Outcome::new(Status::Ok, shown)
             }
         };
-        // The include itself is told like any task; then the cursor goes back onto it, for the frames end behind it.
+        // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
         if frames.is_empty() {
             return Ok(());
         }
-        if let Some(frame) = self.frames.last_mut() {
-            frame.pc -= 1;
-        }
+        self.cursor.step_back();
         let wanted = self.run.wanted(vars);
-        let count = frames.len();
-        // The first item's tasks go on top; only the frame that ends last lets the include's own frame go on.
-        for (number, (items, layers, index)) in frames.into_iter().enumerate().rev() {
-            let program = Arc::new(Program::items(&items, &wanted));
-            let base = position.iter().copied().chain([index as u32]).collect();
-            let last = number + 1 == count;
-            self.frames.push(Frame {
-                program,
-                pc: 0,
-                base,
-                failed: BTreeSet::new(),
-                vars: layers,
-                handlers: false,
-                last,
-            });
-        }
+        let programs = frames.into_iter().map(|(items, vars, index)| {
+            (Program::items(&items, &wanted), index as u32, vars)
+        });
+        self.cursor.enter(position, programs.collect());
         Ok(())
     }
 

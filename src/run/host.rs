@@ -1,7 +1,7 @@
 //! One host's way through a play: a cursor, what is not yet confirmed, and what happens when something fails.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,13 +12,14 @@ use super::{
     Run,
     barrier::Position,
     batch::Batch,
+    cursor::{Cursor, Landed, Next},
     machine::MachineError,
     pending::Outstanding,
-    program::{Landing, Op, Program},
+    program::Op,
     variables::{Host, TaskVars},
 };
 use crate::{
-    inventory::{Layers, Level, Vars},
+    inventory::{Layers, Level},
     playbook::Task,
     report::{Event, Marks, Status, TaskLine},
     template::Context,
@@ -35,30 +36,10 @@ pub enum Stop {
     Ended,
 }
 
-/// A program in the course of being run.
-#[derive(Clone)]
-pub struct Frame {
-    /// What is run.
-    pub program: Arc<Program>,
-    /// The next operation.
-    pub pc: usize,
-    /// The position of its first operation is this and a zero.
-    pub base: Position,
-    /// Blocks that failed and whose `always` is still to be done.
-    pub failed: BTreeSet<usize>,
-    /// Variables that the include brought: its own, the role's, the loop's item.
-    pub vars: Vec<(Level, Arc<Vars>)>,
-    /// Whether handlers are run: only those notified.
-    pub handlers: bool,
-    /// Whether the frame below goes on behind its operation when this one is done.
-    pub last: bool,
-}
-
 /// What a host's place in the play was, to go back to.
 #[derive(Clone)]
 pub struct Snapshot {
-    pub(super) frames: Vec<Frame>,
-    pub(super) notified: BTreeSet<usize>,
+    pub(super) cursor: Cursor,
     pub(super) layers: Layers,
 }
 
@@ -70,8 +51,7 @@ pub struct HostRun {
     pub batch: Arc<Batch>,
     /// The host.
     pub host: Arc<Host>,
-    pub(super) frames: Vec<Frame>,
-    pub(super) notified: BTreeSet<usize>,
+    pub(super) cursor: Cursor,
     pub(super) handlers: Arc<super::handlers::Handlers>,
     pub(super) outstanding: Outstanding,
     pub(super) careful: Option<Position>,
@@ -89,22 +69,13 @@ pub struct HostRun {
 impl HostRun {
     /// Returns a host at the start of a play.
     pub fn new(run: Arc<Run>, batch: Arc<Batch>, host: Arc<Host>) -> HostRun {
-        let frame = Frame {
-            program: batch.program.clone(),
-            pc: 0,
-            base: batch.base.clone(),
-            failed: BTreeSet::new(),
-            vars: Vec::new(),
-            handlers: false,
-            last: true,
-        };
+        let cursor = Cursor::new(batch.program.clone(), batch.base.clone());
         let (handlers, at) = (batch.handlers.clone(), batch.base.clone());
         HostRun {
             run,
             batch,
             host,
-            frames: vec![frame],
-            notified: BTreeSet::new(),
+            cursor,
             handlers,
             outstanding: Outstanding::default(),
             careful: None,
@@ -146,7 +117,7 @@ impl HostRun {
 
     /// Sends what is left. What the last handlers have notified is not run by anyone, as with Ansible, so it is not owed either.
     async fn wind_up(&mut self) -> Result<(), Stop> {
-        if !self.failed && !self.left_early && !std::mem::take(&mut self.notified).is_empty() {
+        if !self.failed && !self.left_early && self.cursor.forget_notified() {
             self.settle_owed().await?;
         }
         self.flush().await
@@ -154,95 +125,43 @@ impl HostRun {
 
     /// Does one operation. False when there is none left.
     async fn turn(&mut self) -> Result<bool, Stop> {
-        let Some(frame) = self.frames.last_mut() else { return Ok(false) };
-        let position: Position = frame.base.iter().copied().chain([frame.pc as u32]).collect();
-        let Some((op, _)) = frame.program.ops.get(frame.pc).cloned() else {
-            let last = frame.last;
-            self.frames.pop();
-            if let (true, Some(below)) = (last, self.frames.last_mut()) {
-                below.pc += 1;
-            }
-            return Ok(true);
-        };
-        match op {
-            Op::BodyEnd(block) => frame.pc = frame.program.blocks[block].always,
-            Op::RescueEnd => frame.pc += 1,
-            Op::BlockEnd(block) => {
-                if frame.failed.remove(&block) {
-                    self.fail_out();
-                } else {
-                    frame.pc += 1;
-                }
-            }
-            Op::Flush => self.run_handlers(&position),
-            Op::Gather => {
-                let task = self.batch.gather.clone();
-                self.step(task, position).await?;
-            }
-            Op::Task(task) => {
-                if frame.handlers && !self.notified.contains(&frame.pc) {
-                    frame.pc += 1;
-                } else {
-                    self.step(task, position).await?;
-                }
-            }
+        match self.cursor.proceed() {
+            Next::End => return Ok(false),
+            Next::Failed => self.host_failed(),
+            Next::Flush(position) => self.flush_handlers(position),
+            Next::Gather(position) => self.step(self.batch.gather.clone(), position).await?,
+            Next::Task(task, position) => self.step(task, position).await?,
         }
         Ok(true)
     }
 
-    /// Handlers that an earlier run was cut off before: they are due as if notified now.
-    pub(super) fn take_owed(&mut self) {
-        let handlers = self.handlers.clone();
+    /// Goes into the handlers that are due. Those that an earlier run was cut off before are due as if notified now.
+    pub(super) fn flush_handlers(&mut self, position: Position) {
         for machine in self.run.machines.of(&self.host.name) {
-            for name in machine.take_owed(|name| !handlers.find(name).is_empty()) {
-                self.notified.extend(handlers.find(&name));
+            for name in machine.take_owed(|name| !self.handlers.find(name).is_empty()) {
+                self.cursor.notify(self.handlers.find(&name));
             }
         }
-    }
-
-    fn run_handlers(&mut self, position: &Position) {
-        self.take_owed();
-        let Some(frame) = self.frames.last_mut() else { return };
-        if self.notified.is_empty() {
-            frame.pc += 1;
-            return;
-        }
-        let handlers = Frame {
-            program: self.handlers.program.clone(),
-            pc: 0,
-            base: position.clone(),
-            failed: BTreeSet::new(),
-            vars: Vec::new(),
-            handlers: true,
-            last: true,
-        };
-        self.frames.push(handlers);
+        self.cursor.flush_handlers(&self.handlers.program, position);
     }
 
     /// The place in the play as it is now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { frames: self.frames.clone(), notified: self.notified.clone(), layers: self.host.layers() }
+        Snapshot { cursor: self.cursor.clone(), layers: self.host.layers() }
     }
 
     /// The variables at a task.
     pub fn vars(&self, task: &Task) -> Context {
-        let more: Vec<_> = self.frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
-        TaskVars::context(&self.run, &self.batch, &self.host, &task.scope, &more)
-    }
-
-    /// Goes on behind the current task.
-    pub fn advance(&mut self) {
-        if let Some(frame) = self.frames.last_mut() {
-            if frame.handlers {
-                self.notified.remove(&frame.pc);
-            }
-            frame.pc += 1;
-        }
+        TaskVars::context(&self.run, &self.batch, &self.host, &task.scope, &self.cursor.vars())
     }
 
     /// Goes where a failure of the current task leads. True when a `rescue` takes over.
     pub fn fail(&mut self, task: &Task, result: &Json) -> bool {
-        let rescued = self.fail_out();
+        let landed = self.cursor.fail();
+        if landed == Landed::Out {
+            self.host_failed();
+        }
+        let rescued = landed == Landed::Rescued;
         if rescued {
             let name = task.title();
             self.host.set(
@@ -255,48 +174,14 @@ impl HostRun {
         rescued
     }
 
-    fn fail_out(&mut self) -> bool {
-        while let Some(frame) = self.frames.last_mut() {
-            match frame.program.landing(frame.pc) {
-                Landing::Rescue(at) => {
-                    frame.pc = at;
-                    return true;
-                }
-                Landing::Always { at, block } => {
-                    frame.failed.insert(block);
-                    frame.pc = at;
-                    return false;
-                }
-                Landing::Out => loop {
-                    let last = self.frames.pop().is_none_or(|f| f.last);
-                    if last {
-                        break;
-                    }
-                },
-            }
-        }
-        self.host_failed();
-        false
-    }
-
     fn host_failed(&mut self) {
         if self.failed {
             return;
         }
         self.failed = true;
         self.batch.host_failed(&self.host.name, &self.at, self.fatal);
-        if self.batch.force_handlers && !self.notified.is_empty() {
-            let program = self.handlers.program.clone();
-            let frame = Frame {
-                program,
-                pc: 0,
-                base: vec![u32::MAX],
-                failed: BTreeSet::new(),
-                vars: Vec::new(),
-                handlers: true,
-                last: true,
-            };
-            self.frames.push(frame);
+        if self.batch.force_handlers {
+            self.cursor.flush_handlers(&self.handlers.program, vec![u32::MAX]);
         }
     }
 
@@ -332,18 +217,16 @@ impl HostRun {
     }
 
     fn current_line(&self) -> Option<TaskLine> {
-        let frame = self.frames.last()?;
-        let position: Position = frame.base.iter().copied().chain([frame.pc as u32]).collect();
-        match frame.program.ops.get(frame.pc).map(|(op, _)| op) {
-            Some(Op::Task(task)) => Some(self.line(task, &position, None)),
-            Some(Op::Gather) => Some(self.line(&self.batch.gather, &position, None)),
+        match self.cursor.here()? {
+            (Op::Task(task), position) => Some(self.line(task, &position, None)),
+            (Op::Gather, position) => Some(self.line(&self.batch.gather, &position, None)),
             _ => None,
         }
     }
 
     /// The task as reports name it, its name rendered where that is possible.
     pub fn line(&self, task: &Task, position: &[u32], vars: Option<&Context>) -> TaskLine {
-        let handler = self.frames.last().is_some_and(|f| f.handlers);
+        let handler = self.cursor.in_handler();
         let mut name = task.title();
         if let (true, Some(vars), Some(node)) = (name.contains("{{"), vars, &task.name)
             && let Ok(Json::String(rendered)) = self.run.engine.render_tree(node, vars)

@@ -40,7 +40,7 @@ impl HostRun {
         plain: &Plain,
     ) -> Result<Outcome, Stop> {
         let began = Instant::now();
-        let prepared = match task::prepare(self, &self.frames, task, vars) {
+        let prepared = match task::prepare(self, &self.cursor.vars(), task, vars) {
             Ok(Readiness::Skip(condition)) => return Ok(skipped(&condition)),
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),

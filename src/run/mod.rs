@@ -12,6 +12,7 @@ mod change;
 mod connection;
 mod control;
 mod controller;
+mod cursor;
 mod error;
 mod facts;
 mod features;

@@ -244,8 +244,7 @@ impl HostRun {
         for task in tasks {
             let done = good(&task.scripts);
             if done < task.scripts.len() {
-                self.frames = task.snapshot.frames;
-                self.notified = task.snapshot.notified;
+                self.cursor = task.snapshot.cursor;
                 self.host.restore(&task.snapshot.layers);
                 let items = confirmed(&task.items, done);
                 return Err(self.back(task.position, items, on, moved));

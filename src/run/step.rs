@@ -70,7 +70,7 @@ impl HostRun {
         let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });
         // A task done once waits for the host that does it: that one must not pass it by.
         if !once && self.ran_already(&task) {
-            self.advance();
+            self.cursor.advance();
             return Ok(());
         }
         let together = delegated
@@ -101,7 +101,7 @@ impl HostRun {
                 self.include(include, &task, &position, &vars).await
             }
             Action::Module { .. } if self.run.options.step && !self.consent(&task, &position, &vars).await? => {
-                self.advance();
+                self.cursor.advance();
                 return Ok(());
             }
             Action::Module { .. } => {
@@ -138,7 +138,7 @@ impl HostRun {
     ///
     /// Source: <https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_reuse_roles.html#running-a-role-multiple-times-in-one-play>
     fn ran_already(&self, task: &Task) -> bool {
-        let handler = self.frames.last().is_some_and(|frame| frame.handlers);
+        let handler = self.cursor.in_handler();
         let Some(role) = task.scope.role().filter(|role| !handler && !role.allow_duplicates) else { return false };
         self.roles_run.get(&role.key).is_some_and(|used| *used != Arc::as_ptr(role) as usize)
     }
@@ -183,7 +183,7 @@ impl HostRun {
         if shared.status == Status::Failed && !ignored.unwrap_or(false) {
             self.fail(task, &Json::Object(shared.result.clone()));
         } else {
-            self.advance();
+            self.cursor.advance();
         }
         self.together(&behind).await
     }
@@ -455,7 +455,7 @@ impl HostRun {
                 .ok()
                 .flatten()
                 .unwrap_or(false);
-        let own = self.frames.last().filter(|frame| frame.handlers).map(|frame| frame.pc);
+        let own = self.cursor.handler();
         let again = if changed && outcome.status != Status::Failed {
             match self.notify(task, vars) {
                 // A handler that notifies itself is due again at the next flush.
@@ -484,9 +484,9 @@ impl HostRun {
             if ignore {
                 outcome.status = Status::Ignored;
             }
-            self.advance();
+            self.cursor.advance();
         }
-        self.notified.extend(again);
+        self.cursor.notify(again);
         let delegate = self.delegate_name(task, vars);
         let mut events = std::mem::take(&mut outcome.events);
         events.push(Event::TaskResult {
@@ -520,7 +520,7 @@ impl HostRun {
             }
             notified.extend(found);
         }
-        self.notified.extend(&notified);
+        self.cursor.notify(notified.iter().copied());
         Ok(notified)
     }
 
@@ -543,7 +543,8 @@ impl HostRun {
         }
         let machines = self.run.machines.of(&self.host.name);
         let mut left: Vec<String> = self
-            .notified
+            .cursor
+            .notified()
             .iter()
             .filter_map(|i| self.handlers.task(*i))
             .filter_map(|t| t.name.as_ref()?.as_str().map(str::to_owned))

@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Run, connection,
     controller::TaskController,
-    host::{Frame, HostRun},
+    cursor::Brought,
+    host::HostRun,
     keyword::{self, truth},
     machine::{Actor, Machine},
     repeat::Items,
@@ -322,8 +323,8 @@ fn known_environment(run: &Run, node: &Node, vars: &Context) -> Json {
     Json::Object(known)
 }
 
-/// Makes one item of a task ready on a machine; `frames` are the includes that it stands in.
-pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
+/// Makes one item of a task ready on a machine; `brought` are the variables of the includes that it stands in.
+pub fn prepare(of: &HostRun, brought: &Brought, task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
     let (run, scope) = (&of.run, &task.scope);
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
@@ -333,7 +334,7 @@ pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context)
     let delegate = keyword::text(run, scope, vars, |k| k.delegate_to.as_ref())?;
     let (on, reached) = match &delegate {
         None => (of.host.name.clone(), vars.clone()),
-        Some(name) => of.delegate(name, task, frames, vars)?,
+        Some(name) => of.delegate(name, task, brought, vars)?,
     };
     let (machine, login) = run.reach(&on, scope, vars, &reached)?;
     let actor = keyword::actor(run, scope, (vars, &on, &reached), login.as_deref())?;
@@ -365,7 +366,7 @@ impl HostRun {
         &self,
         name: &str,
         task: &Arc<Task>,
-        frames: &[Frame],
+        brought: &Brought,
         vars: &Context,
     ) -> Result<(String, Context), TaskError> {
         let host = match self.run.hosts.get(name).or_else(|| self.run.hosts.at(name)) {
@@ -376,8 +377,7 @@ impl HostRun {
                 Arc::new(Host::new(name, Layers::new([extra])))
             }
         };
-        let more: Vec<_> = frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
-        let own = TaskVars::of_delegate(&self.run, &self.batch, &host, &task.scope, &more, &self.host.name);
+        let own = TaskVars::of_delegate(&self.run, &self.batch, &host, &task.scope, brought, &self.host.name);
         let mut item = IndexMap::new();
         for name in item_names(task) {
             if let Some(value) = vars.variable(&name).map_err(TaskError::from)? {
