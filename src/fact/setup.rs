@@ -17,7 +17,7 @@ pub use subset::{Subset, filter};
 
 /// POSIX sh that prints what [`parse`] reads.
 pub fn script() -> String {
-    include_str!("setup.sh").to_owned()
+    crate::sh::file!("setup.sh").to_owned()
 }
 
 /// Parses what [`script`] printed into `ansible_…` facts; `None` when that is cut off.

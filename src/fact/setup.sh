@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC3013,SC2231
 # Prints what `setup` turns into facts: sections that start with a line of \001 and a name, raw text for the parser behind it.
 # POSIX sh without a single write. One grep reads all small files, for a process costs more than a file.
 s() { printf '\001%s\n' "$1"; }

@@ -5,8 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::words;
-use crate::fact::{FileKind, FileStat};
+use crate::{
+    fact::{FileKind, FileStat},
+    sh::words,
+};
 
 /// A kind of archive, by the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,6 @@ mod plan;
 pub mod posix;
 pub mod process;
 pub mod put;
-mod quote;
 pub mod regexp;
 mod registry;
 pub mod settle;
@@ -35,7 +34,6 @@ pub use parameter::{Flag, List, Mode, Text, Whole};
 pub use place::Place;
 pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
-pub use quote::{quote, quote_bytes, words};
 pub use registry::{Entry, Registry};
 pub use write::{FileWrite, Parts};
 

@@ -18,8 +18,9 @@ use crate::{
         Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, ParameterError, Place, Plan,
         PlanError, Step, Text,
         ownership::{self, Attributes},
-        path, put, quote, settle, tree,
+        path, put, settle, tree,
     },
+    sh::quote,
 };
 
 /// Parameters of `file`.

@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, quote},
+    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text},
+    sh::quote,
 };
 
 /// Parameters of `getent`.

@@ -10,8 +10,9 @@ use crate::{
     fact::{Probe, State},
     module::{
         Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, process, quote,
+        Text, process,
     },
+    sh::quote,
 };
 
 /// Parameters of `raw`.

@@ -12,8 +12,8 @@ use crate::{
         Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Step, StepOutput,
         Text, local,
         process::{self, Guard},
-        quote,
     },
+    sh::quote,
 };
 
 /// Parameters of `script`.

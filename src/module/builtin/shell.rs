@@ -12,8 +12,8 @@ use crate::{
     module::{
         Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text,
         process::{self, Guard},
-        quote,
     },
+    sh::quote,
 };
 
 /// Parameters of `shell`.

@@ -25,8 +25,8 @@ use crate::{
         ownership::{self, Attributes},
         path,
         process::Guard,
-        quote,
     },
+    sh::quote,
 };
 
 /// Parameters of `unarchive`.
