@@ -2,9 +2,10 @@
 //!
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
-//! `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
+//! `sh` stands below them all; `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
+pub mod sh;
 pub mod yaml;
 
 pub mod inventory;

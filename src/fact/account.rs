@@ -1,6 +1,6 @@
 //! Users and groups: many names, one script.
 
-use crate::module::quote;
+use crate::sh::words;
 
 /// A line of the user database, with the groups the user is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +82,6 @@ for u; do if [ -n \"$u\" ]; then printf '%s\\n' \"$(id -Gn \"$u\" 2>/dev/null)\"
 fi\n",
         words(names)
     )
-}
-
-fn words(names: &[&str]) -> String {
-    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
-    names.join(" ")
 }
 
 /// Parses what [`user_script`] printed.

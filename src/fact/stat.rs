@@ -1,6 +1,6 @@
 //! Kind, mode, owner, size and times of paths: many paths, one `stat`.
 
-use crate::module::quote;
+use crate::sh::quote;
 
 /// What a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

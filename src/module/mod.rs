@@ -22,7 +22,6 @@ mod plan;
 pub mod posix;
 pub mod process;
 pub mod put;
-mod quote;
 pub mod regexp;
 mod registry;
 pub mod settle;
@@ -37,7 +36,6 @@ pub use parameter::{Flag, List, Mode, Text, Whole};
 pub use place::Place;
 pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
-pub use quote::{quote, quote_bytes, words};
 pub use registry::{Registry, about};
 pub use write::{FileWrite, Parts};
 

@@ -5,8 +5,11 @@
 //! once and goes on by names relative to it; what is made is made in a folder of mode 0700 with a name that nobody can
 //! guess, which no one else can enter or move elsewhere; and a rename puts it in its place, whatever stands there.
 
-use super::{Context, path, quote};
-use crate::fact::{FileKind, State};
+use super::{Context, path};
+use crate::{
+    fact::{FileKind, State},
+    sh::quote,
+};
 
 /// A path that is to be written, and what is known of the directory it stands in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,8 +4,11 @@
 //! entered then, and changed as `.`. Anything else gets a second name, a hard link, in a folder of our own: what has that
 //! name cannot be exchanged any more, is compared with what the change was planned on, and only then changed.
 
-use super::{Place, place, quote};
-use crate::fact::{FileKind, FileStat};
+use super::{Place, place};
+use crate::{
+    fact::{FileKind, FileStat},
+    sh::quote,
+};
 
 /// One thing in a directory, and the shell lines that change it.
 #[derive(Clone, Debug)]

@@ -12,8 +12,9 @@ use crate::{
         ownership::{self, Attributes},
         path,
         put::{self, Put},
-        quote, settle,
+        settle,
     },
+    sh::quote,
 };
 
 /// The file a module is about.

@@ -1,7 +1,10 @@
 //! Putting a file in its place: all of it, with owner and mode, or nothing.
 
-use super::{Content, Ownership, Place, path, quote, quote_bytes};
-use crate::fact::{FileKind, FileStat};
+use super::{Content, Ownership, Place, path};
+use crate::{
+    fact::{FileKind, FileStat},
+    sh::{print, quote},
+};
 
 /// A file to be written.
 ///
@@ -104,7 +107,7 @@ impl FileWrite {
         format!(
             "{}umask {umask:03o}; set -C; {} >\"$t\" || fail\nset +C; umask 077\n{}",
             place.open(),
-            quote_bytes(bytes),
+            print(bytes),
             self.dressed(&place, Some(self.content.size()))
         )
     }

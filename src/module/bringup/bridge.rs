@@ -12,8 +12,9 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        Whole, builtin::group::Presence, quote,
+        Whole, builtin::group::Presence,
     },
+    sh::quote,
 };
 
 /// Parameters of `bridge`.

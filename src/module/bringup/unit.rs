@@ -5,8 +5,8 @@ use crate::{
     module::{
         Change, Ownership, Plan, PlanError, Step,
         edit::{self, TextFile},
-        quote,
     },
+    sh::quote,
 };
 
 /// A oneshot unit with one shell command.

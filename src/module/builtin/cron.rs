@@ -11,8 +11,9 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
-        edit::joined, ownership::Attributes, quote, quote_bytes, textfile::Edit,
+        edit::joined, ownership::Attributes, textfile::Edit,
     },
+    sh::{print, quote},
 };
 
 /// Parameters of `cron`.
@@ -275,7 +276,7 @@ impl Module for Cron {
             return Ok(plan);
         }
         let (owner, after) = (self.owner(context).to_owned(), joined(&lines));
-        let script = format!("{} | crontab -u {} -\n", quote_bytes(after.as_bytes()), quote(&owner));
+        let script = format!("{} | crontab -u {} -\n", print(after.as_bytes()), quote(&owner));
         let writes = vec![Resource::Path("/var/spool/cron".to_owned())];
         plan.changes.push(Change::closed(format!("write the crontab of {owner}"), Step::Script(script), writes));
         let header = format!("crontab of {owner}");

@@ -11,8 +11,8 @@ use crate::{
     module::{
         Change, Context, Described, Diff, Module, Ownership, ParameterError, Plan, PlanError, Step, Text,
         edit::{self, TextFile},
-        quote,
     },
+    sh::quote,
 };
 
 /// Parameters of `hostname`.

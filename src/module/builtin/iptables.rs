@@ -18,8 +18,8 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        quote, words,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `iptables`.

@@ -12,8 +12,9 @@ use crate::{
     fact::{Probe, Resource, State},
     module::{
         Change, CheckMode, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Step,
-        StepOutput, Text, Whole, path, quote,
+        StepOutput, Text, Whole, path,
     },
+    sh::quote,
 };
 
 /// Parameters of `wait_for`.

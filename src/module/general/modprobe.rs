@@ -12,8 +12,8 @@ use crate::{
         Change, Context, Described, Failure, Module, Ownership, ParameterError, Plan, PlanError, Step, Text,
         builtin::group::Presence,
         edit::{self, TextFile},
-        quote, words,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `modprobe`.

@@ -12,8 +12,8 @@ use crate::{
         Change, Context, Described, Failure, Flag, Module, Ownership, ParameterError, Plan, PlanError, Step, Text,
         edit::{self, TextFile},
         put::backup_path,
-        quote,
     },
+    sh::quote,
 };
 
 /// Parameters of `mount`.

@@ -13,8 +13,8 @@ use crate::{
         Text,
         builtin::group::Presence,
         edit::{self, TextFile},
-        quote,
     },
+    sh::quote,
 };
 
 /// Parameters of `sysctl`.

@@ -1,7 +1,7 @@
 //! What `apt` runs on a host: apt-get, patient with locks and with what an interrupted dpkg left.
 
 use super::{Apt, Upgrade, Wanted, Wish};
-use crate::module::{Failure, words};
+use crate::{module::Failure, sh::words};
 
 /// Runs apt-get with the task's options. It waits for whoever holds a lock, never kills, and finishes what an
 /// interrupted dpkg left, once.
@@ -163,7 +163,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
     use super::*;
-    use crate::module::quote;
+    use crate::sh::quote;
 
     /// Runs a script with stand-ins for apt-get, dpkg and sleep; returns status, calls, stdout and stderr.
     fn run_with(apt_get: &str, script: &str, shell: &[&str]) -> (i32, String, String) {

@@ -10,8 +10,8 @@ use crate::{
         Mode,
         archive::{Kind, Selection},
         ownership::Attributes,
-        quote,
     },
+    sh::quote,
 };
 
 /// What the script prints where nothing was to be changed.
