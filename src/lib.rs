@@ -2,8 +2,11 @@
 //!
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
+//! `python` is the ground floor: what Python's words mean, for all of them.
 //! `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
+
+pub mod python;
 
 pub mod yaml;
 

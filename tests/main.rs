@@ -19,6 +19,7 @@ mod module_properties;
 mod moved;
 mod outcome;
 mod playbook;
+mod python;
 mod random_plays;
 mod round_trips;
 mod site;
