@@ -21,6 +21,7 @@ mod moved;
 mod named;
 mod outcome;
 mod playbook;
+mod python;
 mod random_plays;
 mod round_trips;
 mod site;

@@ -200,7 +200,8 @@ impl Blockinfile {
         if expression.0.starts_with("(?m") {
             // Over several lines the first match counts.
             let Some(found) = pattern.captures(&text.text).map_err(textfile::matching)? else { return Ok(lines.len()) };
-            let at = found.get(0).map_or(0, |m| if behind { m.end() } else { m.start() });
+            let (start, end) = found.whole();
+            let at = if behind { end } else { start };
             let before = text.text[..at].matches('\n').count();
             return Ok((before + usize::from(behind)).min(lines.len()));
         }

@@ -12,7 +12,7 @@ use crate::{
         Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
         ownership::Attributes,
         put,
-        regexp::{self, Characters, Pattern},
+        regexp::{Characters, Pattern},
         textfile::{self, Edit},
     },
 };
@@ -208,16 +208,16 @@ impl Lineinfile {
         };
         let searched = self.search_string.as_ref().map(|s| text.like(&s.0));
         for (number, current) in lines.iter().enumerate() {
-            let captures = match &pattern {
-                Some(pattern) => pattern.captures(current).map_err(textfile::matching)?,
+            let matched = match &pattern {
+                Some(pattern) => pattern.captures(current).map_err(textfile::matching)?.map(|found| (pattern, found)),
                 None => None,
             };
-            if captures.is_none() && !searched.as_ref().is_some_and(|s| current.contains(s.as_str())) {
+            if matched.is_none() && !searched.as_ref().is_some_and(|s| current.contains(s.as_str())) {
                 continue;
             }
             found.line = Some(number);
-            found.expanded = match captures.filter(|_| self.backrefs.0) {
-                Some(captures) => Some(regexp::expand(&captures, line).map_err(textfile::matching)?),
+            found.expanded = match matched.filter(|_| self.backrefs.0) {
+                Some((pattern, matched)) => Some(pattern.expand(&matched, line).map_err(textfile::matching)?),
                 None => Some(line.to_owned()),
             };
             if self.firstmatch.0 {

@@ -119,8 +119,9 @@ impl Module for Replace {
             Some(section) => {
                 let pattern = Pattern::new(&text.like(&section), false).map_err(textfile::matching)?;
                 let found = pattern.captures(&text.text).map_err(textfile::matching)?;
-                match found.as_ref().and_then(|f| f.name("subsection")) {
-                    Some(part) => part.start()..part.end(),
+                let part = pattern.group("subsection").zip(found).and_then(|(group, found)| found.span(group));
+                match part {
+                    Some((start, end)) => start..end,
                     None => {
                         let message =
                             format!("Pattern for before/after params did not match the given file: {section}");
