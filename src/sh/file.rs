@@ -64,10 +64,17 @@ mod tests {
 
     #[test]
     fn every_script_is_seen_by_shellcheck_and_sent_whole() {
-        let here_document = regex::Regex::new(r"(^|[^<])<<-?\s*['\\A-Za-z_]").unwrap();
+        let here_document = regex::Regex::new(r"<<(\w+)\n((?:.*\n)*?)(\w+)\n").unwrap();
         for (name, text) in all() {
             assert!(text.starts_with("# shellcheck shell=sh"), "{name}: the first line tells shellcheck what it is");
-            assert!(!here_document.is_match(&text), "{name}: a here-document would lose what looks like a comment");
+            assert_eq!(
+                text.matches("<<").count(),
+                here_document.captures_iter(&text).count(),
+                "{name}: `<<NAME` ends its line"
+            );
+            for document in here_document.captures_iter(&text).filter(|d| d[1] == d[3]) {
+                assert_eq!(bare(&document[2]), document[2], "{name}: a here-document loses what looks like a comment");
+            }
         }
     }
 

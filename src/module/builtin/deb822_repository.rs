@@ -11,7 +11,7 @@ use crate::{
     fact::{Probe, Resource, State},
     module::{
         Change, Context, Described, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Step, Text, Whole,
-        ownership::Attributes, path, put, textfile::Edit,
+        edit::Edit, ownership::Attributes, path, put,
     },
     sh::quote,
 };
