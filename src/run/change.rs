@@ -16,9 +16,10 @@ use super::{
 };
 use crate::{
     fact::{Probe, Resource},
-    module::{Change, Content, FileWrite, Plan, Step, StepOutput, place, quote},
+    module::{Change, Content, FileWrite, Plan, Step, StepOutput, place},
     playbook::Task,
     report::Event,
+    sh::quote,
     ssh::{Output, UploadSource},
     template::Context,
     yaml::origin,

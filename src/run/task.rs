@@ -300,7 +300,7 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
             }
         }
     }
-    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
+    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::sh::quote(value))).collect())
 }
 
 /// Whether an environment is made of the facts that this very task is to gather.

@@ -18,9 +18,10 @@ use crate::{
         Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, ParameterError, Place, Plan,
         PlanError, Step, Text,
         ownership::{self, Attributes},
-        path, put, quote, settle, tree,
+        path, put, settle, tree,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `file`.

@@ -10,9 +10,10 @@ use crate::{
     fact::{Probe, State},
     module::{
         Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, process, quote,
+        Text, process,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `raw`.

@@ -12,9 +12,9 @@ use crate::{
         Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Step, StepOutput,
         Text, local,
         process::{self, Guard},
-        quote,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `script`.

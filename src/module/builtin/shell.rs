@@ -12,9 +12,9 @@ use crate::{
     module::{
         Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text,
         process::{self, Guard},
-        quote,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `shell`.

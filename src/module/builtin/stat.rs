@@ -9,9 +9,10 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, Resource, State},
     module::{
-        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote,
+        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `stat`.
