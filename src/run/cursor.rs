@@ -17,7 +17,7 @@ use crate::{
 pub type Brought = Vec<(Level, Arc<Vars>)>;
 
 /// A program in the course of being run.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Frame {
     program: Arc<Program>,
     /// The next operation.
@@ -74,7 +74,7 @@ pub enum Landed {
 }
 
 /// A host's place in a play, and the handlers notified so far.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Cursor {
     frames: Vec<Frame>,
     notified: BTreeSet<usize>,

@@ -33,7 +33,7 @@ fn play(text: &str) -> Play {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("site.yml");
     std::fs::write(&path, text).unwrap();
-    let (playbook, _) = Loader::new(Arc::new(crate::module::Modules), Options::default()).load(&path).unwrap();
+    let (playbook, _) = Loader::new(Arc::new(crate::cli::Modules), Options::default()).load(&path).unwrap();
     let play = &playbook.plays[0];
     let program = Program::play(false, [(play.tasks.as_slice(), true)], &|_| true);
     Play { program: Arc::new(program), handlers: Handlers::new(&play.handlers) }
