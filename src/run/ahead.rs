@@ -3,18 +3,18 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{
-    Run, facts,
+    Run,
+    cursor::{Brought, Cursor},
+    facts,
     features::{Features, Regroups},
-    host::{Frame, HostRun},
-    item::context,
     machine::{Actor, Machine},
-    program::Op,
-    task::{self, Prepared, Readiness},
+    play_host::PlayHost,
+    task::{self, Prepared, Readiness, context},
 };
 use crate::{
     fact::{Missing, Probe},
     module::PlanError,
-    playbook::{Action, MetaAction, Task},
+    playbook::{Action, Task},
     template::{Context, References},
 };
 
@@ -26,35 +26,57 @@ const WINDOW: usize = 160;
 /// is likely to follow soon.
 const WINDOW_AFTER_CHANGE: usize = 24;
 
-impl HostRun {
-    /// The questions of the current task's other items and of the tasks behind it, by machine and user.
-    pub(super) fn ahead(&self, current: &Arc<Task>) -> Vec<(Arc<Machine>, Actor, Vec<Probe>)> {
-        self.ahead_by(current, WINDOW)
+/// Questions by machine and user.
+pub type Questions = Vec<(Arc<Machine>, Actor, Vec<Probe>)>;
+
+/// What a host is about to do, seen from the task that it is at.
+pub struct Lookahead<'h> {
+    /// The host.
+    pub of: &'h PlayHost,
+    /// Where it is.
+    pub cursor: &'h Cursor,
+    /// The task there.
+    pub current: &'h Arc<Task>,
+}
+
+impl Lookahead<'_> {
+    /// The questions of the current task's other items and of the tasks behind it.
+    pub fn questions(&self) -> Questions {
+        self.within(WINDOW)
     }
 
-    fn ahead_by(&self, current: &Arc<Task>, window: usize) -> Vec<(Arc<Machine>, Actor, Vec<Probe>)> {
-        let mut found: Vec<(Arc<Machine>, Actor, Vec<Probe>)> = Vec::new();
-        if !self.run.options.lookahead || self.careful.is_some() {
-            return found;
-        }
-        if current.loop_.is_some() {
+    /// The questions behind a change of unknown effect for the machine and the user that it is for, API questions left out.
+    pub fn behind_change(&self, prepared: &Prepared) -> Vec<Probe> {
+        let found = self.within(WINDOW_AFTER_CHANGE);
+        let mine = found.into_iter().find(|(m, a, _)| Arc::ptr_eq(m, &prepared.machine) && *a == prepared.actor);
+        // Whatever was known before the change is about to be stale: ask for all of it.
+        mine.map(|(.., probes)| probes.into_iter().filter(|p| !matches!(p, Probe::Api(_))).collect())
+            .unwrap_or_default()
+    }
+
+    fn within(&self, window: usize) -> Questions {
+        let PlayHost { run, .. } = self.of;
+        let mut found = Questions::new();
+        if self.current.loop_.is_some() {
             // A module may ask again once it knows the first answers: each such round is one for all items.
-            self.questions(current, &self.frames, &self.vars(current), &mut found);
+            let brought = self.cursor.vars();
+            self.add(self.current, &brought, &self.of.vars(self.current, &brought), &mut found);
         }
-        let mut frames = self.frames.clone();
+        let mut ahead = self.cursor.ahead();
         let mut unknown = Unknown::default();
-        unknown.add(&self.run.features_of(current));
+        unknown.add(&run.features_of(self.current));
         let mut connections = Vec::new();
         let mut asked = 0;
         while asked < window {
-            let Some(task) = self.following(&mut frames) else { break };
+            let Some(task) = ahead.following(&self.of.batch.gather) else { break };
             asked += 1;
-            let features = self.run.features_of(&task);
-            let vars = self.vars_in(&task, &frames);
-            let reached = unknown.reaches(&self.run, &features, &vars)
+            let features = run.features_of(&task);
+            let brought = ahead.vars();
+            let vars = self.of.vars(&task, &brought);
+            let reached = unknown.reaches(run, &features, &vars)
                 || unknown.settings
                 || (unknown.some()
-                    && unknown.names_any(self.connection_reads(&mut connections, &task, &frames, &vars)));
+                    && unknown.names_any(self.connection_reads(&mut connections, &task, ahead.depth(), &vars)));
             if reached {
                 unknown.add(&features);
                 if features.sets_unknown || unknown.own_groups {
@@ -65,19 +87,10 @@ impl HostRun {
             if !matches!(task.action, Action::Module { .. }) {
                 break;
             }
-            self.questions(&task, &frames, &vars, &mut found);
+            self.add(&task, &brought, &vars, &mut found);
             unknown.add(&features);
         }
         found
-    }
-
-    /// The questions ahead for one machine and user, API questions left out.
-    pub(super) fn ahead_on(&self, current: &Arc<Task>, prepared: &Prepared) -> Vec<Probe> {
-        let found = self.ahead_by(current, WINDOW_AFTER_CHANGE);
-        let mine = found.into_iter().find(|(m, a, _)| Arc::ptr_eq(m, &prepared.machine) && *a == prepared.actor);
-        // Whatever was known before the change is about to be stale: ask for all of it.
-        mine.map(|(.., probes)| probes.into_iter().filter(|p| !matches!(p, Probe::Api(_))).collect())
-            .unwrap_or_default()
     }
 
     /// What the connection of a task is made of. Tasks of one role and one include have the same, but for what stands with the task,
@@ -86,73 +99,30 @@ impl HostRun {
         &self,
         known: &'c mut Vec<(Option<usize>, usize, References)>,
         task: &Task,
-        frames: &[Frame],
+        depth: usize,
         vars: &Context,
     ) -> &'c References {
-        let (role, depth) = (task.scope.role().map(|role| Arc::as_ptr(role) as usize), frames.len());
+        let role = task.scope.role().map(|role| Arc::as_ptr(role) as usize);
         let at = known.iter().position(|(r, d, _)| (*r, *d) == (role, depth)).unwrap_or_else(|| {
-            known.push((role, depth, self.run.connection_references(vars)));
+            known.push((role, depth, self.of.run.connection_references(vars)));
             known.len() - 1
         });
         &known[at].2
     }
 
-    fn vars_in(&self, task: &Task, frames: &[Frame]) -> Context {
-        let more: Vec<_> = frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
-        super::variables::TaskVars::context(&self.run, &self.batch, &self.host, &task.scope, &more)
-    }
-
-    /// The next task in the natural course, without failures; none where the course is not known.
-    fn following(&self, frames: &mut Vec<Frame>) -> Option<Arc<Task>> {
-        let mut first = true;
-        loop {
-            let frame = frames.last_mut()?;
-            if first {
-                frame.pc += 1;
-                first = false;
-            }
-            let Some((op, _)) = frame.program.ops.get(frame.pc) else {
-                let last = frame.last;
-                frames.pop();
-                first = last;
-                continue;
-            };
-            match op {
-                Op::BodyEnd(block) => frame.pc = frame.program.blocks[*block].always,
-                Op::RescueEnd => frame.pc += 1,
-                Op::BlockEnd(block) if frame.failed.contains(block) => return None,
-                Op::BlockEnd(_) => frame.pc += 1,
-                Op::Flush if self.notified.is_empty() => frame.pc += 1,
-                Op::Flush => return None,
-                Op::Gather => return Some(self.batch.gather.clone()),
-                Op::Task(_) if frame.handlers && !self.notified.contains(&frame.pc) => frame.pc += 1,
-                Op::Task(task) => match &task.action {
-                    Action::Meta { action: MetaAction::Noop, .. } => frame.pc += 1,
-                    Action::Meta { .. } | Action::Include(_) => return None,
-                    Action::Module { .. } => return Some(task.clone()),
-                },
-            }
-        }
-    }
-
-    fn questions(
-        &self,
-        task: &Arc<Task>,
-        frames: &[Frame],
-        vars: &Context,
-        found: &mut Vec<(Arc<Machine>, Actor, Vec<Probe>)>,
-    ) {
+    /// Adds the questions of all items of a task.
+    fn add(&self, task: &Arc<Task>, brought: &Brought, vars: &Context, found: &mut Questions) {
         // Whatever is wrong with a coming task is told when its turn comes.
-        let Ok(items) = task::items(&self.run, task, vars) else { return };
+        let Ok(items) = task::items(&self.of.run, task, vars) else { return };
         let all: Vec<Context> = match &items {
             None => vec![vars.clone()],
             Some(items) => (0..items.len()).map(|i| vars.with(task::item_vars(task, items, i))).collect(),
         };
         for vars in all {
-            let Ok(Readiness::Ready(prepared)) = task::prepare(self, frames, task, &vars) else {
+            let Ok(Readiness::Ready(prepared)) = task::prepare(self.of, brought, task, &vars) else {
                 continue;
             };
-            let context = context(&prepared, &self.host.name);
+            let context = context(&prepared, &self.of.host.name);
             let wanted: Vec<Probe> = prepared.machine.with_state(&prepared.actor, |state| {
                 let now = Instant::now();
                 let probes = prepared.module.probe(&context, state).into_iter();

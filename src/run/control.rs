@@ -5,13 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    barrier::Position,
-    host::{Frame, HostRun, Stop},
-    outcome::Outcome,
-    program::{Op, Program},
-    step::skipped,
-    task,
-    task_error::TaskError,
+    barrier::Position, host::HostRun, outcome::Outcome, program::Program, stop::Stop, task, task_error::TaskError,
 };
 use crate::{
     inventory::{Level, Variable, Vars},
@@ -33,81 +27,51 @@ impl HostRun {
         position: &Position,
         vars: &Context,
     ) -> Result<(), Stop> {
-        if let Some(on) = self.unsure(task, vars) {
+        if let Some(on) = self.of.unsure(task, vars) {
             // Whether the play ends here is not known: what comes behind is looked at all the same.
-            let outcome = self.depends(None, &on);
+            let outcome = self.of.depends(None, &on);
             return self.conclude(task, position, vars, outcome).await;
         }
-        match task::conditions(&self.run, task, vars) {
+        match task::conditions(&self.of.run, task, vars) {
             Ok(None) => {}
             Ok(Some(_)) => {
-                self.advance();
+                self.cursor.advance();
                 return Ok(());
             }
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         }
         match action {
-            MetaAction::Noop | MetaAction::RefreshInventory => self.advance(),
-            MetaAction::FlushHandlers => self.flush_handlers(position),
+            MetaAction::Noop | MetaAction::RefreshInventory => self.cursor.advance(),
+            MetaAction::FlushHandlers => self.flush_handlers(position.clone()),
             MetaAction::ClearFacts => {
-                self.host.clear_facts();
-                self.advance();
+                self.of.host.clear_facts();
+                self.cursor.advance();
             }
             MetaAction::ClearHostErrors => {
-                self.run.hosts.clear_errors();
-                self.advance();
+                self.of.run.hosts.clear_errors();
+                self.cursor.advance();
             }
             MetaAction::EndHost => {
-                self.flush().await?;
-                self.frames.clear();
+                self.unconfirmed.flush().await?;
+                self.cursor.end();
                 self.left_early = true;
-                self.batch.host_left(&self.host.name);
+                self.of.batch.host_left(&self.of.host.name);
             }
-            MetaAction::EndRole => self.end_role(task),
+            MetaAction::EndRole => self.cursor.end_role(),
             MetaAction::EndPlay | MetaAction::EndBatch => {
-                self.together(position).await?;
-                self.batch.end(action == MetaAction::EndPlay, position);
+                self.unconfirmed.together(position).await?;
+                self.of.batch.end(action == MetaAction::EndPlay, position);
                 return Err(Stop::Ended);
             }
             MetaAction::ResetConnection => {
-                self.flush().await?;
-                if let Ok((machine, _)) = self.run.reach(&self.host.name, &task.scope, vars, vars) {
+                self.unconfirmed.flush().await?;
+                if let Ok((machine, _)) = self.of.run.reach(&self.of.host.name, &task.scope, vars, vars) {
                     machine.reset().await;
                 }
-                self.advance();
+                self.cursor.advance();
             }
         }
         Ok(())
-    }
-
-    fn flush_handlers(&mut self, position: &Position) {
-        self.take_owed();
-        if self.notified.is_empty() {
-            return self.advance();
-        }
-        let program = self.handlers.program.clone();
-        self.frames.push(Frame {
-            program,
-            pc: 0,
-            base: position.clone(),
-            failed: BTreeSet::new(),
-            vars: Vec::new(),
-            handlers: true,
-            last: true,
-        });
-    }
-
-    /// Goes on behind the last task of the role that this task belongs to.
-    fn end_role(&mut self, task: &Task) {
-        let key = task.scope.role().map(|r| r.key.clone());
-        self.advance();
-        let Some(frame) = self.frames.last_mut() else { return };
-        while let Some((Op::Task(next), _)) = frame.program.ops.get(frame.pc) {
-            if next.scope.role().map(|r| &r.key) != key.as_ref() {
-                break;
-            }
-            frame.pc += 1;
-        }
     }
 
     /// Brings in what a dynamic include names, once or for each item.
@@ -118,12 +82,12 @@ impl HostRun {
         position: &Position,
         vars: &Context,
     ) -> Result<(), Stop> {
-        if let Some(on) = self.unsure(task, vars) {
+        if let Some(on) = self.of.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let outcome = self.depends(self.run.machines.of(&self.host.name).first().map(AsRef::as_ref), &on);
+            let outcome = self.of.depends(self.of.run.machines.of(&self.of.host.name).first().map(AsRef::as_ref), &on);
             return self.conclude(task, position, vars, outcome).await;
         }
-        let items = match task::items(&self.run, task, vars) {
+        let items = match task::items(&self.of.run, task, vars) {
             Ok(items) => items,
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         };
@@ -134,7 +98,7 @@ impl HostRun {
         for index in 0..count {
             let item = items.as_ref().map(|items| task::item_vars(task, items, index));
             let with = item.map_or_else(|| vars.clone(), |item| vars.with(item));
-            match task::conditions(&self.run, task, &with) {
+            match task::conditions(&self.of.run, task, &with) {
                 Ok(None) => {}
                 Ok(Some(condition)) => {
                     skipped_by = Some(condition);
@@ -155,7 +119,7 @@ impl HostRun {
             }
         }
         let outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
-            (true, Some(condition)) => skipped(&condition),
+            (true, Some(condition)) => Outcome::condition(&condition),
             _ => {
                 let mut shown = Map::new();
                 shown.insert("changed".into(), json!(false));
@@ -165,40 +129,25 @@ impl HostRun {
                 Outcome::new(Status::Ok, shown)
             }
         };
-        // The include itself is told like any task; then the cursor goes back onto it, for the frames end behind it.
+        // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
         if frames.is_empty() {
             return Ok(());
         }
-        if let Some(frame) = self.frames.last_mut() {
-            frame.pc -= 1;
-        }
-        let wanted = self.run.wanted(vars);
-        let count = frames.len();
-        // The first item's tasks go on top; only the frame that ends last lets the include's own frame go on.
-        for (number, (items, layers, index)) in frames.into_iter().enumerate().rev() {
-            let program = Arc::new(Program::items(&items, &wanted));
-            let base = position.iter().copied().chain([index as u32]).collect();
-            let last = number + 1 == count;
-            self.frames.push(Frame {
-                program,
-                pc: 0,
-                base,
-                failed: BTreeSet::new(),
-                vars: layers,
-                handlers: false,
-                last,
-            });
-        }
+        self.cursor.step_back();
+        let wanted = self.of.run.wanted(vars);
+        let programs =
+            frames.into_iter().map(|(items, vars, index)| (Program::items(&items, &wanted), index as u32, vars));
+        self.cursor.enter(position, programs.collect());
         Ok(())
     }
 
     /// Check mode: what an include would set is not known while nobody knows whether it is done: `on`, its title, is what that depends on.
     fn leave_open(&self, task: &Arc<Task>, vars: &Context, on: &str, seen: &mut BTreeSet<String>) {
         let Action::Include(include) = &task.action else {
-            return self.host.set_unsure(self.run.features_of(task).sets.iter(), Some(on));
+            return self.of.host.set_unsure(self.of.run.features_of(task).sets.iter(), Some(on));
         };
-        let contexts: Vec<Context> = match task::items(&self.run, task, vars) {
+        let contexts: Vec<Context> = match task::items(&self.of.run, task, vars) {
             Ok(Some(items)) => (0..items.len()).map(|i| vars.with(task::item_vars(task, &items, i))).collect(),
             _ => vec![vars.clone()],
         };
@@ -227,20 +176,20 @@ impl HostRun {
     ) -> Vec<Item> {
         // What it names may depend on what is not known either; then there is nothing to look at.
         let text = |node: &Node| {
-            let value = self.run.engine.render_tree(node, vars).ok();
+            let value = self.of.run.engine.render_tree(node, vars).ok();
             value.as_ref().and_then(super::keyword::as_text).unwrap_or_default()
         };
         match &include.kind {
             IncludeKind::Vars => {
                 let read = self.read_vars(include, task, vars).unwrap_or_default();
-                self.host.set_unsure(read.0.keys(), Some(on));
+                self.of.host.set_unsure(read.0.keys(), Some(on));
                 Vec::new()
             }
             IncludeKind::Tasks { file } => {
                 let name = text(file);
                 // Files may include themselves, and each other.
                 let new = seen.len() < INCLUDED && seen.insert(format!("{} {name}", task.scope.directory.display()));
-                if new { self.run.loader.include_tasks(&name, task).unwrap_or_default() } else { Vec::new() }
+                if new { self.of.run.loader.include_tasks(&name, task).unwrap_or_default() } else { Vec::new() }
             }
             IncludeKind::Role(role) => {
                 let named = |node: &Node| Node {
@@ -259,10 +208,10 @@ impl HostRun {
                 if seen.len() >= INCLUDED || !seen.insert(key) {
                     return Vec::new();
                 }
-                let Ok(included) = self.run.loader.include_role(&role, task) else { return Vec::new() };
+                let Ok(included) = self.of.run.loader.include_role(&role, task) else { return Vec::new() };
                 if role.public {
                     let names = included.role.defaults.keys().chain(included.role.vars.keys());
-                    self.host.set_unsure(names, Some(on));
+                    self.of.host.set_unsure(names, Some(on));
                 }
                 included.items
             }
@@ -271,15 +220,19 @@ impl HostRun {
 
     fn bring_in(&mut self, include: &Include, task: &Arc<Task>, vars: &Context) -> Result<Brought, TaskError> {
         let render = |node: &Node| -> Result<Node, TaskError> {
-            let value = self.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+            let value = self.of.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
             let text = super::keyword::as_text(&value).unwrap_or_default();
             Ok(Node { value: crate::yaml::Value::String { text, unsafe_text: true }, span: node.span.clone() })
         };
         match &include.kind {
             IncludeKind::Tasks { file } => {
                 let name = render(file)?;
-                let items =
-                    self.run.loader.include_tasks(name.as_str().unwrap_or_default(), task).map_err(|e| loading(&e))?;
+                let items = self
+                    .of
+                    .run
+                    .loader
+                    .include_tasks(name.as_str().unwrap_or_default(), task)
+                    .map_err(|e| loading(&e))?;
                 Ok(Brought::Items(items))
             }
             IncludeKind::Role(role) => {
@@ -292,7 +245,7 @@ impl HostRun {
                     handlers_from: optional(&role.handlers_from)?,
                     ..role.clone()
                 };
-                let included = self.run.loader.include_role(&rendered, task).map_err(|e| loading(&e))?;
+                let included = self.of.run.loader.include_role(&rendered, task).map_err(|e| loading(&e))?;
                 if !included.handlers.is_empty() {
                     self.handlers = Arc::new(self.handlers.with(&included.handlers));
                 }
@@ -304,7 +257,7 @@ impl HostRun {
 
     fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
         let (all, shown) = self.read_vars(include, task, vars)?;
-        self.host.push(Level::IncludeVars, Arc::new(all));
+        self.of.host.push(Level::IncludeVars, Arc::new(all));
         Ok(shown)
     }
 
@@ -317,7 +270,7 @@ impl HostRun {
     ) -> Result<(Vars, Map<String, Json>), TaskError> {
         let mut parameters = Map::new();
         for (key, node) in &include.args {
-            let value = self.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
+            let value = self.of.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
             parameters.insert(key.key_text(), value);
         }
         let text = |name: &str| parameters.get(name).and_then(super::keyword::as_text);
@@ -342,7 +295,7 @@ impl HostRun {
     }
 
     fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {
-        self.run.loader.search(SearchKind::Vars, name, &task.scope).map_err(|missing| {
+        self.of.run.loader.search(SearchKind::Vars, name, &task.scope).map_err(|missing| {
             let tried: Vec<_> = missing.tried.iter().map(|p| p.display().to_string()).collect();
             TaskError::new(format!("`{name}` was not found"))
                 .help(format!("looked for it at\n    {}", tried.join("\n    ")))

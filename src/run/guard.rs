@@ -45,7 +45,7 @@ fn printed(stat: &FileStat) -> String {
 }
 
 impl Guard {
-    /// What was read of the paths that a task asked for. What is only foreseen cannot be checked: the change it comes
+    /// What was read of the paths that a task asked for. What is only predicted cannot be checked: the change it comes
     /// from travels in front of this one.
     pub fn of(state: &State, probes: &[Probe]) -> Guard {
         let mut guard = Guard::default();
@@ -132,7 +132,7 @@ impl Moved {
     }
 
     /// What a change depends on that has moved too often for another try.
-    pub fn hopeless(&self, guard: &Guard) -> Option<&str> {
+    pub fn too_often(&self, guard: &Guard) -> Option<&str> {
         let often = self.0.iter().filter(|(_, times)| **times >= TRIES);
         let mut often = often.flat_map(|(what, _)| guard.paths().find(|p| what.contains(p)).map(|_| what.as_str()));
         often.next()
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_foreseen_is_not_checked() {
+    fn what_is_predicted_is_not_checked() {
         let mut state = State::default();
         let probe = Probe::Stat { path: "/x".into(), follow: false };
         state.predict(probe.clone(), crate::fact::Answer::Stat(None));

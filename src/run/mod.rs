@@ -1,18 +1,22 @@
 //! The executor: batches of probes, changes, handlers, host state.
 //!
-//! Each host goes through a play by itself ([`host`]): it asks the questions of many coming tasks in one frame
-//! ([`ahead`]), plans each task on the answers ([`item`]), puts off changes whose effect is known so that they travel
-//! together, and waits for other hosts only where one could see what another does ([`barrier`]).
+//! Each host goes through a play by itself ([`host`]), its place being a [`cursor`]. A task that is its turn ([`step`]) is evaluated
+//! ([`evaluation`], [`item`]): the questions of many coming tasks are asked in one frame ([`ahead`]), each is planned on the answers,
+//! changes whose effect is known are put off so that they travel together ([`unconfirmed`]). What follows from the outcome is decided
+//! at the end ([`conclude`]). Hosts wait for each other only where one could see what another does ([`barrier`]).
 
 mod ahead;
 mod api;
 mod barrier;
 mod batch;
 mod change;
+mod conclude;
 mod connection;
 mod control;
 mod controller;
+mod cursor;
 mod error;
+mod evaluation;
 mod facts;
 mod features;
 mod guard;
@@ -21,13 +25,14 @@ mod host;
 mod hosts;
 mod item;
 mod keyword;
+mod ledger;
 mod lock;
 mod machine;
 mod machines;
 mod options;
 mod outcome;
-mod pending;
 mod play;
+mod play_host;
 mod program;
 mod prompter;
 mod reach;
@@ -36,11 +41,13 @@ mod retry;
 mod shared_files;
 mod start_at;
 mod step;
+mod stop;
 mod tally;
 mod task;
 mod task_error;
 mod throttle;
 mod together;
+mod unconfirmed;
 mod variables;
 
 use std::{

@@ -116,6 +116,13 @@ impl Outcome {
         outcome
     }
 
+    /// Returns what a task came to whose condition, as written, did not hold.
+    pub fn condition(condition: &str) -> Outcome {
+        let mut outcome = Outcome::skipped("Conditional result was False");
+        outcome.result.insert("false_condition".into(), json!(condition));
+        outcome
+    }
+
     /// Returns what a task came to whose host cannot be reached, which it puts up with.
     pub fn unreachable(message: &str) -> Outcome {
         let mut result = Map::new();

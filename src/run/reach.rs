@@ -6,15 +6,12 @@ use serde_json::Value as Json;
 
 use super::{
     Run,
-    features::Features,
-    connection::{self, Settings},
-    host::HostRun,
-    keyword,
+    connection::Settings,
     machine::{Hold, Machine},
     task_error::TaskError,
 };
 use crate::{
-    inventory::{Level, is_localhost},
+    inventory::is_localhost,
     playbook::Scope,
     ssh::login_name,
     template::{Context, References},
@@ -72,23 +69,5 @@ impl Run {
     fn reads(&self, name: &str, vars: &Context) -> References {
         let first = References { names: [name.to_owned()].into(), ..References::default() };
         self.engine.all_references(&first, vars)
-    }
-}
-
-impl HostRun {
-    /// Whether variables of the play or of the task lead to what is another host of the inventory: the others wait, as for a task that is
-    /// delegated to it.
-    pub(super) fn elsewhere(&self, seen: &Features, vars: &Context) -> bool {
-        let layers = self.host.layers();
-        let set = |name: &&str| {
-            [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
-        };
-        if !seen.leads_elsewhere && !connection::HOST.iter().any(set) {
-            return false;
-        }
-        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
-        let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
-        let there = self.run.hosts.get(&address).or_else(|| self.run.hosts.at(&address));
-        there.is_some_and(|host| host.name != self.host.name)
     }
 }

@@ -1,33 +1,23 @@
 //! Tasks that are tried again: `until`, `retries`, `delay`; and how long one is waited for.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{
-    barrier::Position,
-    host::{HostRun, Stop},
-    keyword,
-    outcome::Outcome,
-    step::Plain,
-    task_error::TaskError,
-};
+use super::{evaluation::Evaluation, keyword, outcome::Outcome, stop::Stop, task_error::TaskError};
 use crate::{
-    playbook::Task,
     report::{Event, Status},
-    template::Context,
+    template::{Context, Var},
     yaml::Node,
 };
 
-impl HostRun {
+impl Evaluation<'_> {
     /// Refuses a `poll` that only turns out to be 0 now: a task that is left running is not supported.
-    pub(super) fn waited_for(&self, task: &Task, vars: &Context) -> Result<(), TaskError> {
-        let (Some(async_), Some(poll)) = (&task.async_, &task.poll) else { return Ok(()) };
+    pub(super) fn refuse_unpolled(&self) -> Result<(), TaskError> {
+        let (Some(async_), Some(poll)) = (&self.task.async_, &self.task.poll) else { return Ok(()) };
         let zero = |node: &Node| {
-            let value = self.run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+            let value = self.of.run.engine.render_tree(node, self.vars).map_err(TaskError::from)?;
             Ok::<bool, TaskError>(keyword::whole(&value) == Some(0))
         };
         if !zero(async_)? && zero(poll)? {
@@ -40,44 +30,38 @@ impl HostRun {
     }
 
     /// How often a task is tried again, and how long it rests between.
-    fn tries(&self, task: &Task, vars: &Context) -> Result<(i64, Duration), TaskError> {
+    fn tries(&self, vars: &Context) -> Result<(i64, Duration), TaskError> {
         let value = |node: &Option<Node>, default: i64| match node {
             None => Ok(json!(default)),
-            Some(node) => self.run.engine.render_tree(node, vars).map_err(TaskError::from),
+            Some(node) => self.of.run.engine.render_tree(node, vars).map_err(TaskError::from),
         };
         let wrong = |value: &Json, node: &Option<Node>| {
             let error = TaskError::new(format!("{value} is no number"));
             node.as_ref().map_or_else(|| error.clone(), |node| error.clone().at(&node.span))
         };
-        let (retries, delay) = (value(&task.retries, 3)?, value(&task.delay, 5)?);
-        let count = keyword::whole(&retries).ok_or_else(|| wrong(&retries, &task.retries))?;
-        Ok((count.max(1), keyword::seconds(&delay).ok_or_else(|| wrong(&delay, &task.delay))?))
+        let (retries, delay) = (value(&self.task.retries, 3)?, value(&self.task.delay, 5)?);
+        let count = keyword::whole(&retries).ok_or_else(|| wrong(&retries, &self.task.retries))?;
+        Ok((count.max(1), keyword::seconds(&delay).ok_or_else(|| wrong(&delay, &self.task.delay))?))
     }
 
     /// One item, again and again until it is as `until` says.
-    pub(super) async fn item(
-        &mut self,
-        task: &Arc<Task>,
-        position: &Position,
-        vars: &Context,
-        plain: &Plain,
-    ) -> Result<Outcome, Stop> {
-        let (retries, delay) = match self.tries(task, vars) {
+    pub(super) async fn item(&mut self, vars: &Context) -> Result<Outcome, Stop> {
+        let (retries, delay) = match self.tries(vars) {
             Ok(tries) => tries,
             Err(error) => return Ok(Outcome::failed(&error)),
         };
-        let wants_retry = !task.until.is_empty() || task.retries.is_some();
+        let wants_retry = !self.task.until.is_empty() || self.task.retries.is_some();
         let (began, mut attempt) = (Instant::now(), 1);
         loop {
-            let mut outcome = self.attempt(task, position, vars, plain).await?;
+            let mut outcome = self.attempt(vars).await?;
             // What was waited for between the tries is the task's time too.
             outcome.began = began;
             if outcome.status == Status::Skipped || !wants_retry {
                 return Ok(outcome);
             }
-            let done = match task.until.is_empty() {
+            let done = match self.task.until.is_empty() {
                 true => Ok(outcome.status != Status::Failed),
-                false => self.holds(&task.until, vars, plain, &outcome),
+                false => self.holds(&self.task.until, vars, &outcome),
             };
             match done {
                 Ok(true) => {
@@ -85,9 +69,9 @@ impl HostRun {
                     return Ok(outcome);
                 }
                 Ok(false) => {}
-                Err(error) => return Ok(Outcome::failed(&error.at(&task.span))),
+                Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
             }
-            if attempt > retries || self.run.interrupted() || self.run.options.check {
+            if attempt > retries || self.of.run.interrupted() || self.of.run.options.check {
                 outcome.result.insert("attempts".into(), json!(attempt - 1));
                 outcome.set_failed(true);
                 outcome
@@ -96,12 +80,51 @@ impl HostRun {
                     .or_insert_with(|| json!(format!("`until` did not hold after {} tries", attempt - 1)));
                 return Ok(outcome);
             }
-            let note = format!("{}: try {attempt} of {retries}", task.title());
-            self.run.tell(Event::HostNote { host: self.host.name.clone(), note });
+            let note = format!("{}: try {attempt} of {retries}", self.task.title());
+            self.of.run.tell(Event::HostNote { host: self.of.host.name.clone(), note });
             attempt += 1;
-            self.flush().await?;
+            self.unconfirmed.flush().await?;
             tokio::time::sleep(delay).await;
-            self.run.machines.forget(&self.host.name);
+            self.of.run.machines.forget(&self.of.host.name);
         }
+    }
+
+    /// Whether all conditions hold, the result so far visible under its registered name.
+    fn holds(&self, conditions: &[Node], vars: &Context, outcome: &Outcome) -> Result<bool, TaskError> {
+        let mut with: IndexMap<String, Var> = IndexMap::new();
+        if let Some(name) = &self.settings.register {
+            with.insert(name.clone(), Var::data(&Json::Object(outcome.result.clone())));
+        }
+        let vars = vars.with(with);
+        for condition in conditions {
+            if !self.of.run.engine.condition(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One try of one item, its result judged by `changed_when` and `failed_when`.
+    async fn attempt(&mut self, vars: &Context) -> Result<Outcome, Stop> {
+        let mut outcome = self.act(vars).await?;
+        if outcome.status == Status::Skipped {
+            return Ok(outcome);
+        }
+        if let Some(conditions) = &self.task.changed_when {
+            match self.holds(conditions, vars, &outcome) {
+                Ok(changed) => outcome.set_changed(changed),
+                Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
+            }
+        }
+        if let Some(conditions) = &self.task.failed_when {
+            match self.holds(conditions, vars, &outcome) {
+                Ok(failed) => {
+                    outcome.set_failed(failed);
+                    outcome.result.insert("failed_when_result".into(), json!(failed));
+                }
+                Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
+            }
+        }
+        Ok(outcome)
     }
 }

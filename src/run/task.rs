@@ -8,16 +8,17 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Run, connection,
     controller::TaskController,
-    host::{Frame, HostRun},
+    cursor::Brought,
     keyword::{self, truth},
     machine::{Actor, Machine},
+    play_host::PlayHost,
     repeat::Items,
     task_error::TaskError,
     variables::{Host, TaskVars},
 };
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
-    module::{Module, Registry, about},
+    module::{Context as ModuleContext, Module, Registry, about},
     playbook::{About, Action, Sets, Task},
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
@@ -322,8 +323,8 @@ fn known_environment(run: &Run, node: &Node, vars: &Context) -> Json {
     Json::Object(known)
 }
 
-/// Makes one item of a task ready on a machine; `frames` are the includes that it stands in.
-pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
+/// Makes one item of a task ready on a machine; `brought` are the variables of the includes that it stands in.
+pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
     let (run, scope) = (&of.run, &task.scope);
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
@@ -333,7 +334,7 @@ pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context)
     let delegate = keyword::text(run, scope, vars, |k| k.delegate_to.as_ref())?;
     let (on, reached) = match &delegate {
         None => (of.host.name.clone(), vars.clone()),
-        Some(name) => of.delegate(name, task, frames, vars)?,
+        Some(name) => delegated(of, name, task, brought, vars)?,
     };
     let (machine, login) = run.reach(&on, scope, vars, &reached)?;
     let actor = keyword::actor(run, scope, (vars, &on, &reached), login.as_deref())?;
@@ -358,34 +359,31 @@ pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context)
     })))
 }
 
-impl HostRun {
-    /// The host that `delegate_to` names, and the variables by which it is reached: its own and those of the task's place. What is
-    /// known of this host alone does not count.
-    fn delegate(
-        &self,
-        name: &str,
-        task: &Arc<Task>,
-        frames: &[Frame],
-        vars: &Context,
-    ) -> Result<(String, Context), TaskError> {
-        let host = match self.run.hosts.get(name).or_else(|| self.run.hosts.at(name)) {
-            Some(host) => host,
-            None => {
-                host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;
-                let extra = Layer { level: Level::ExtraVars, vars: Arc::new(self.run.options.extra_vars.clone()) };
-                Arc::new(Host::new(name, Layers::new([extra])))
-            }
-        };
-        let more: Vec<_> = frames.iter().flat_map(|f| f.vars.iter().cloned()).collect();
-        let own = TaskVars::of_delegate(&self.run, &self.batch, &host, &task.scope, &more, &self.host.name);
-        let mut item = IndexMap::new();
-        for name in item_names(task) {
-            if let Some(value) = vars.variable(&name).map_err(TaskError::from)? {
-                item.insert(name, Var::data(&value));
-            }
+/// The host that `delegate_to` names, and the variables by which it is reached: its own and those of the task's place. What is
+/// known of the task's host alone does not count.
+fn delegated(
+    of: &PlayHost,
+    name: &str,
+    task: &Arc<Task>,
+    brought: &Brought,
+    vars: &Context,
+) -> Result<(String, Context), TaskError> {
+    let host = match of.run.hosts.get(name).or_else(|| of.run.hosts.at(name)) {
+        Some(host) => host,
+        None => {
+            host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;
+            let extra = Layer { level: Level::ExtraVars, vars: Arc::new(of.run.options.extra_vars.clone()) };
+            Arc::new(Host::new(name, Layers::new([extra])))
         }
-        Ok((host.name.clone(), if item.is_empty() { own } else { own.with(item) }))
+    };
+    let own = TaskVars::of_delegate(&of.run, &of.batch, &host, &task.scope, brought, &of.host.name);
+    let mut item = IndexMap::new();
+    for name in item_names(task) {
+        if let Some(value) = vars.variable(&name).map_err(TaskError::from)? {
+            item.insert(name, Var::data(&value));
+        }
     }
+    Ok((host.name.clone(), if item.is_empty() { own } else { own.with(item) }))
 }
 
 /// The names of the variables that a loop sets for each item.
@@ -394,4 +392,20 @@ fn item_names(task: &Task) -> Vec<String> {
     let index = over.control.index_var.as_ref().and_then(Node::as_str).map(str::to_owned);
     let fixed = [over.control.item_name(), "ansible_loop", "ansible_loop_var", "ansible_index_var"];
     fixed.into_iter().map(str::to_owned).chain(index).collect()
+}
+
+/// Whether a task leaves the host as it is, whatever its parameters are.
+pub fn only_tells(task: &Task) -> bool {
+    matches!(&task.action, Action::Module { name, .. } if about(name).only_tells)
+}
+
+/// What a module sees while it plans.
+pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
+    ModuleContext {
+        check: prepared.check,
+        diff: prepared.diff,
+        user: &prepared.user,
+        host,
+        controller: &prepared.controller,
+    }
 }

@@ -1,0 +1,177 @@
+//! What follows from a task's outcome: what is registered and learnt, who is notified, what is told, and where the host goes on.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::{
+    barrier::Position,
+    evaluation::registered,
+    guard::Guard,
+    host::HostRun,
+    keyword, lock,
+    machine::Work,
+    outcome::{Due, Outcome},
+    stop::Stop,
+    task_error::TaskError,
+};
+use crate::{
+    inventory::Level,
+    module::Effect,
+    playbook::{Action, Task},
+    report::{Certainty, Event, Status, TaskLine},
+    template::Context,
+};
+
+impl HostRun {
+    /// Registers, notifies, reports, and moves on.
+    pub(super) async fn conclude(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        mut outcome: Outcome,
+    ) -> Result<(), Stop> {
+        if outcome.status == Status::Failed && self.unconfirmed.any() {
+            // It may have failed because of something that has not happened.
+            self.unconfirmed.flush().await?;
+        }
+        let snapshot = self.snapshot();
+        let changed = outcome.changed;
+        if let Err(error) = self.of.run.hosts.regroup(&self.of.host.name, &outcome.effects) {
+            outcome = Outcome::failed(&error.at(&task.span));
+        }
+        self.learn(task, &outcome);
+        let ignored = outcome.status == Status::Failed && self.ignores_errors(task, vars);
+        let mut again = None;
+        if changed && outcome.status != Status::Failed {
+            match self.notify(task, vars) {
+                // A handler that notifies itself is due again at the next flush.
+                Ok(notified) => again = self.cursor.handler().filter(|own| notified.contains(own)),
+                Err(error) => outcome = Outcome::failed(&error),
+            }
+        }
+        if outcome.status != Status::Skipped
+            && let Some(role) = task.scope.role().filter(|role| !role.allow_duplicates)
+        {
+            self.roles_run.entry(role.key.clone()).or_insert(Arc::as_ptr(role) as usize);
+        }
+        let line = self.line(task, position, Some(vars));
+        let handler = line.handler;
+        if outcome.status == Status::Failed && !ignored {
+            let result = Json::Object(outcome.result.clone());
+            if self.fail(task, &result) {
+                outcome.status = Status::Rescued;
+            }
+        } else {
+            if ignored {
+                outcome.status = Status::Ignored;
+            }
+            self.cursor.advance();
+        }
+        self.cursor.notify(again);
+        let delegate = keyword::text(&self.of.run, &task.scope, vars, |k| k.delegate_to.as_ref()).ok().flatten();
+        let mut events = std::mem::take(&mut outcome.events);
+        events.push(result_event(line, self.of.host.name.clone(), delegate, outcome));
+        self.unconfirmed.decide(snapshot, position, events);
+        if handler {
+            self.settle_owed().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the play goes on behind a failure of the task.
+    pub(super) fn ignores_errors(&self, task: &Task, vars: &Context) -> bool {
+        let ignores = keyword::flag(&self.of.run, &task.scope, vars, |k| k.ignore_errors.as_ref());
+        ignores.ok().flatten().unwrap_or(false)
+    }
+
+    /// Notifies the handlers of a task that changed something. Returns their numbers.
+    fn notify(&mut self, task: &Task, vars: &Context) -> Result<Vec<usize>, TaskError> {
+        let mut notified = Vec::new();
+        for name in self.of.notifications(task, vars)? {
+            let found = self.handlers.find(&name);
+            if found.is_empty() {
+                let error = TaskError::new(format!("there is no handler named `{name}`")).at(&task.span);
+                return Err(error.help("a handler is found by its name or by what it listens to"));
+            }
+            notified.extend(found);
+        }
+        self.cursor.notify(notified.iter().copied());
+        Ok(notified)
+    }
+
+    /// Tells the host which handlers are still owed, once some have run.
+    pub(super) async fn settle_owed(&mut self) -> Result<(), Stop> {
+        if self.of.run.options.check {
+            return Ok(());
+        }
+        let machines = self.of.run.machines.of(&self.of.host.name);
+        let mut left: Vec<String> = self
+            .cursor
+            .notified()
+            .iter()
+            .filter_map(|i| self.handlers.task(*i))
+            .filter_map(|t| t.name.as_ref()?.as_str().map(str::to_owned))
+            .collect();
+        // Those of other plays too.
+        for owed in machines.iter().flat_map(|machine| machine.still_owed()) {
+            if !left.contains(&owed) {
+                left.push(owed);
+            }
+        }
+        for machine in machines {
+            for actor in machine.owing() {
+                let snapshot = self.snapshot();
+                let note = vec![Work::new(lock::settle(&left))];
+                self.unconfirmed.put_off(&machine, &actor, note, Guard::default()).await?;
+                self.unconfirmed.decide(snapshot, &Vec::new(), Vec::new());
+                if left.is_empty() {
+                    machine.set_owes(&actor, false);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over the registered variable, and what the task found out or set.
+    pub(super) fn learn(&self, task: &Arc<Task>, outcome: &Outcome) {
+        for Due { effect, about } in &outcome.effects {
+            let other = about.as_ref().map(|name| self.of.run.hosts.get(name));
+            // Of a host that nobody names nothing can be asked.
+            let Some(host) = other.unwrap_or_else(|| Some(self.of.host.clone())) else { continue };
+            match effect.as_ref() {
+                Effect::Facts(facts) => host.learn_facts(facts),
+                Effect::Variables { values, cacheable } => {
+                    values.iter().for_each(|(name, value)| host.set(Level::SetFacts, name, value.clone()));
+                    if *cacheable {
+                        host.learn_facts(values);
+                    }
+                }
+                Effect::Host { .. } | Effect::Group { .. } => {}
+            }
+        }
+        if let Some(name) = registered(task) {
+            self.of.host.set(Level::SetFacts, name, Json::Object(outcome.result.clone()));
+        }
+        if self.of.run.options.check && matches!(task.action, Action::Module { .. }) {
+            let title = task.title();
+            let sets = self.of.run.features_of(task).sets;
+            self.of.host.set_unsure(sets.iter(), (outcome.certainty != Certainty::Known).then_some(title.as_str()));
+        }
+    }
+}
+
+/// What is told of a task.
+fn result_event(task: TaskLine, host: String, delegate: Option<String>, outcome: Outcome) -> Event {
+    Event::TaskResult {
+        task,
+        host,
+        delegate,
+        status: outcome.status,
+        duration: outcome.began.elapsed(),
+        result: outcome.visible(),
+        marks: outcome.marks(),
+        diff: outcome.diff,
+    }
+}
