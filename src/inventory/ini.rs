@@ -273,7 +273,7 @@ impl Reader<'_> {
 /// What to do about a group that is not there: perhaps another one was meant.
 fn suggestion(inventory: &Inventory, undeclared: &IndexMap<String, Span>, name: &str, otherwise: String) -> String {
     let known = inventory.groups.keys().map(String::as_str).filter(|g| *g != name && !undeclared.contains_key(*g));
-    match super::similar(name, known) {
+    match crate::suggest::near(name, known) {
         Some(similar) => format!("did you mean `{similar}`? Else {otherwise}"),
         None => otherwise,
     }
@@ -306,7 +306,7 @@ fn section<'t>(line: &Line<'t>) -> Result<Option<(&'t str, Kind)>, InventoryErro
         Some("children") => Kind::Children,
         Some("vars") => Kind::Vars,
         Some(other) => {
-            let known = super::similar(other, ["vars", "children"].into_iter());
+            let known = crate::suggest::near(other, ["vars", "children"].into_iter());
             let help = known.map_or_else(
                 || "a section is `[GROUP]`, `[GROUP:vars]` or `[GROUP:children]`".into(),
                 |known| format!("did you mean `[{group}:{known}]`?"),

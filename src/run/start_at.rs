@@ -6,7 +6,7 @@ use super::{
     lock,
     program::{Op, Program},
 };
-use crate::yaml::Node;
+use crate::{python::fnmatch::fnmatch, yaml::Node};
 
 /// The task to start at, and the play that has it.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct StartAt {
 }
 
 impl StartAt {
-    /// Starts at the first task of this name, which may hold `*`.
+    /// Starts at the first task of this name, or whose name fits it as a shell pattern.
     pub fn new(wanted: Option<String>) -> StartAt {
         StartAt { wanted, found: Mutex::default() }
     }
@@ -37,7 +37,7 @@ impl StartAt {
         let at = program.ops.iter().position(|(op, _)| match op {
             Op::Task(task) => {
                 let name = task.name.as_ref().map(Node::key_text).unwrap_or_default();
-                glob(wanted, &name) || glob(wanted, &task.title())
+                wanted == name || fnmatch(wanted, &name) || fnmatch(wanted, &task.title())
             }
             _ => false,
         });
@@ -49,15 +49,5 @@ impl StartAt {
             None => program.skip_until(program.ops.len()),
         }
         program
-    }
-}
-
-/// Matches `*` and nothing else.
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text
-            .strip_prefix(head)
-            .is_some_and(|rest| (0..=rest.len()).filter(|i| rest.is_char_boundary(*i)).any(|i| glob(tail, &rest[i..]))),
     }
 }

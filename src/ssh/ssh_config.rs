@@ -236,7 +236,7 @@ pub(crate) fn key_and_value(line: &str) -> Option<(String, String)> {
     (!key.is_empty() && !unquoted.is_empty()).then(|| (key.to_lowercase(), unquoted.to_owned()))
 }
 
-/// Splits a value into words, quotes kept together.
+/// Splits a value into words, quotes kept together: OpenSSH's rules, which are a shell's and not Python's.
 pub(crate) fn words(value: &str) -> Vec<String> {
     shell_words::split(value).unwrap_or_else(|_| value.split_whitespace().map(str::to_owned).collect())
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::items::Around;
 use super::reader::{PlayState, Reader, head};
 use super::values::is_template;
-use crate::playbook::keyword::{Level, join, near};
+use crate::playbook::keyword::{Level, join};
 use crate::playbook::{Diagnostic, Order, Play, Prompt, Scope, ScopeKind, Strategy, VarMap};
+use crate::suggest::near;
 use crate::yaml::{Node, Value};
 
 const PROMPT_KEYS: &[&str] =
