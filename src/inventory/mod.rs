@@ -20,7 +20,6 @@ mod script;
 mod show;
 mod variables;
 mod warning;
-mod words;
 mod yaml_file;
 
 pub use error::InventoryError;

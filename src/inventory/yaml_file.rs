@@ -179,7 +179,7 @@ fn host(
 
 fn variable_name<'n>(inventory: &mut Inventory, key: &'n Node) -> Result<&'n str, InventoryError> {
     let name = key.as_str().ok_or_else(|| key.unexpected("a text as the name of a variable"))?;
-    if !super::words::is_name(name) {
+    if !crate::python::text::is_identifier(name) {
         inventory.warnings.bad_name(name, &key.span);
     }
     Ok(name)

@@ -1,10 +1,9 @@
-//! `--list-tasks`, `--list-tags`, and where `--start-at-task` starts.
+//! `--list-tasks` and `--list-tags`.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::tags::{TagFilter, as_written, names};
 use super::{Action, Item, Play, Playbook, Task};
-use crate::python::fnmatch::fnmatch;
 use crate::yaml::Node;
 
 /// What to list.
@@ -128,14 +127,4 @@ fn listed_name(task: &Task) -> String {
         return task.title();
     }
     task.action.written().to_owned()
-}
-
-impl Task {
-    /// Whether `--start-at-task` means this task: its name or `role : name` (its action where it has no name), or a shell
-    /// pattern that fits one of them.
-    pub fn is_start(&self, wanted: &str) -> bool {
-        let name = self.name.as_ref().map(Node::key_text);
-        let means = |text: &str| text == wanted || fnmatch(wanted, text);
-        name.is_some_and(|name| means(&name)) || means(&self.title())
-    }
 }

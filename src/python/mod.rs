@@ -2,6 +2,7 @@
 //!
 //! `tests/python/` holds what a real Python answers; `tests/python.rs` compares.
 
+pub mod character;
 pub mod fnmatch;
 pub mod glob;
 pub mod number;

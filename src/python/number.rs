@@ -1,6 +1,6 @@
 //! Numbers: Python's `repr()` of a float, `int()` and `float()` of a text.
 
-use super::text::strip;
+use super::text::with_ascii_digits;
 
 /// Python's notation of a float.
 pub fn repr(float: f64) -> String {
@@ -21,9 +21,10 @@ pub fn repr(float: f64) -> String {
     format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
-/// `int(text, base)`; none where Python refuses, and for numbers beyond 128 bits.
+/// `int(text, base)`; none where Python refuses, and for numbers beyond 128 bits. Unlike for `strip`, the separators of ASCII are no
+/// blanks here.
 pub fn int(text: &str, base: u32) -> Option<i128> {
-    let text = strip(text).to_ascii_lowercase();
+    let text = with_ascii_digits(text.trim()).to_ascii_lowercase();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(&text)),
@@ -39,7 +40,7 @@ pub fn int(text: &str, base: u32) -> Option<i128> {
         None if base == 0 && digits.starts_with('0') && digits.contains(|c| !matches!(c, '0' | '_')) => return None,
         None => (digits, if base == 0 { 10 } else { base }),
     };
-    let digits = ungrouped(digits)?;
+    let digits = ungrouped(digits, |c| c.is_ascii_alphanumeric())?;
     if !(2..=36).contains(&radix) || digits.starts_with(['+', '-']) {
         return None;
     }
@@ -49,12 +50,12 @@ pub fn int(text: &str, base: u32) -> Option<i128> {
 
 /// `float(text)`; none where Python refuses.
 pub fn float(text: &str) -> Option<f64> {
-    ungrouped(strip(text))?.parse().ok()
+    ungrouped(&with_ascii_digits(text.trim()), |c| c.is_ascii_digit())?.parse().ok()
 }
 
 /// A number without the underscores, which may stand between digits alone.
-fn ungrouped(text: &str) -> Option<String> {
-    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+fn ungrouped(text: &str, digit: impl Fn(char) -> bool) -> Option<String> {
+    let digit = |c: Option<char>| c.is_some_and(&digit);
     let mut before = None;
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();

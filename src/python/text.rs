@@ -1,56 +1,94 @@
 //! Texts: the methods of Python's `str`, and its `repr()`.
 
-/// Whether Python calls a character a blank: Unicode's, and the four separators of ASCII.
-pub fn is_space(c: char) -> bool {
-    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
-}
+use super::character::{decimal, folded, is_cased, is_decimal, is_printable, is_space, titled};
 
 /// `text.strip()`.
 pub fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
+/// Each character, and what it becomes in small letters where it stands: a `Σ` at the end of a word becomes `ς`.
+fn lowered(text: &str) -> impl Iterator<Item = (char, String)> {
+    let lower = text.to_lowercase();
+    let mut at = 0;
+    text.chars().map(move |c| {
+        let from = at;
+        at += c.to_lowercase().map(char::len_utf8).sum::<usize>();
+        (c, lower.get(from..at).unwrap_or_default().to_owned())
+    })
+}
+
 /// `text.capitalize()`.
 pub fn capitalize(text: &str) -> String {
-    let mut chars = text.chars();
-    let Some(first) = chars.next() else { return String::new() };
-    titled(first).chain(chars.as_str().to_lowercase().chars()).collect()
+    lowered(text).enumerate().map(|(at, (c, lower))| if at == 0 { titled(c) } else { lower }).collect()
 }
 
 /// `text.title()`: a capital behind everything that is no letter, apostrophes included.
 pub fn title(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
     let mut inside = false;
-    for c in text.chars() {
-        let cased = c.is_lowercase() || c.is_uppercase();
-        if inside {
-            out.extend(c.to_lowercase());
-        } else {
-            out.extend(titled(c));
-        }
-        inside = cased;
-    }
-    out
-}
-
-/// The capital at the beginning of a word: `ß` becomes `Ss`.
-fn titled(c: char) -> impl Iterator<Item = char> {
-    c.to_uppercase().enumerate().flat_map(|(at, c)| -> Box<dyn Iterator<Item = char>> {
-        if at == 0 { Box::new(std::iter::once(c)) } else { Box::new(c.to_lowercase()) }
-    })
+    let one = |(c, lower): (char, String)| {
+        let out = if inside { lower } else { titled(c) };
+        inside = is_cased(c);
+        out
+    };
+    lowered(text).map(one).collect()
 }
 
 /// `text.swapcase()`.
 pub fn swapcase(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let one = |(c, lower): (char, String)| match c {
+        c if c.is_uppercase() => lower,
+        c if c.is_lowercase() => c.to_uppercase().collect(),
+        c => c.to_string(),
+    };
+    lowered(text).map(one).collect()
+}
+
+/// `text.casefold()`.
+pub fn casefold(text: &str) -> String {
+    text.chars().map(folded).collect()
+}
+
+/// `text.isupper()`: there are capitals, and no letter that is none.
+pub fn is_upper(text: &str) -> bool {
+    text.chars().any(char::is_uppercase) && text.chars().all(|c| c.is_uppercase() || !is_cased(c))
+}
+
+/// `text.islower()`.
+pub fn is_lower(text: &str) -> bool {
+    text.chars().any(char::is_lowercase) && text.chars().all(|c| c.is_lowercase() || !is_cased(c))
+}
+
+/// `text.istitle()`: capitals where words begin, and there alone.
+pub fn is_title(text: &str) -> bool {
+    let mut inside = false;
+    let mut any = false;
     for c in text.chars() {
-        if c.is_uppercase() {
-            out.extend(c.to_lowercase());
-        } else {
-            out.extend(c.to_uppercase());
+        let capital = c.is_uppercase() || super::character::is_title(c);
+        if is_cased(c) && capital == inside {
+            return false;
         }
+        inside = is_cased(c);
+        any |= inside;
     }
-    out
+    any
+}
+
+/// Whether every character is one of a kind, and there are some: `isalpha` and its like.
+pub fn all(text: &str, kind: impl Fn(char) -> bool) -> bool {
+    !text.is_empty() && text.chars().all(kind)
+}
+
+/// `text.isidentifier()`.
+pub fn is_identifier(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(super::character::begins_name) && chars.all(super::character::in_name)
+}
+
+/// A text with every decimal digit as one of ASCII, for `int` and `float`.
+pub(super) fn with_ascii_digits(text: &str) -> String {
+    let ascii = |c: char| decimal(c).and_then(|value| char::from_digit(value, 10)).unwrap_or(c);
+    text.chars().map(|c| if !c.is_ascii() && is_decimal(c) { ascii(c) } else { c }).collect()
 }
 
 /// `text.splitlines(keepends)`: at every end of a line that Unicode knows.
@@ -148,7 +186,7 @@ pub fn repr(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\\' => out.push_str("\\\\"),
             c if c == quote => out.extend(['\\', c]),
-            c if printable(c) => out.push(c),
+            c if is_printable(c) => out.push(c),
             c => {
                 let code = u32::from(c);
                 out.push_str(&match code {
@@ -161,16 +199,4 @@ pub fn repr(text: &str) -> String {
     }
     out.push(quote);
     out
-}
-
-/// Whether a character is shown as it is: no control, no blank but a space, no code without a character.
-fn printable(c: char) -> bool {
-    if c == ' ' || c.is_ascii_graphic() {
-        return true;
-    }
-    let hidden = matches!(c,
-        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}');
-    !c.is_control() && !c.is_whitespace() && !hidden
 }

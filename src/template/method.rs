@@ -4,7 +4,7 @@ use minijinja::formatting::FormatStyle;
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use crate::python::text;
+use crate::python::{character, text};
 
 use super::bound;
 use super::error::failed;
@@ -74,10 +74,6 @@ fn padded(text: &str, args: &[Value], left: bool) -> Result<Value, Error> {
     Ok(Value::from(if left { format!("{space}{text}") } else { format!("{text}{space}") }))
 }
 
-fn all_are(text: &str, test: impl Fn(char) -> bool) -> Value {
-    Value::from(!text.is_empty() && text.chars().all(test))
-}
-
 /// `splitlines`, with the ends of the lines where they are asked for.
 fn splitlines<'t>(text: &'t str, args: &[Value]) -> Result<Vec<&'t str>, Error> {
     let kwargs = args.last().filter(|a| a.is_kwargs()).cloned().map(Kwargs::try_from).transpose()?;
@@ -90,12 +86,13 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
     let strip = |args: &[Value]| -> Result<Box<dyn Fn(char) -> bool>, Error> {
         Ok(match text_arg(args, 0)? {
             Some(chars) => Box::new(move |c| chars.contains(c)),
-            None => Box::new(text::is_space),
+            None => Box::new(character::is_space),
         })
     };
     Ok(Some(match method {
         "upper" => Value::from(text.to_uppercase()),
-        "lower" | "casefold" => Value::from(text.to_lowercase()),
+        "lower" => Value::from(text.to_lowercase()),
+        "casefold" => Value::from(text::casefold(text)),
         "title" => Value::from(text::title(text)),
         "capitalize" => Value::from(text::capitalize(text)),
         "swapcase" => Value::from(text::swapcase(text)),
@@ -160,25 +157,33 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
         "ljust" => padded(text, args, false)?,
         "rjust" => padded(text, args, true)?,
         "center" => Value::from(centered(text, int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0))?),
-        "isdigit" | "isnumeric" | "isdecimal" => all_are(text, char::is_numeric),
-        "isalpha" => all_are(text, char::is_alphabetic),
-        "isalnum" => all_are(text, char::is_alphanumeric),
-        "isspace" => all_are(text, text::is_space),
-        "isascii" => Value::from(text.is_ascii()),
-        "isupper" => Value::from(text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)),
-        "islower" => Value::from(text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)),
-        "isidentifier" => Value::from(
-            text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-                && text.chars().all(|c| c.is_alphanumeric() || c == '_'),
-        ),
         "expandtabs" => {
             let size = int_arg(args, 0).map_or(8, |size| usize::try_from(size).unwrap_or(0));
             let made = text::expandtabs(text, size, bound::MAX_BYTES);
             Value::from(made.ok_or_else(|| bound::too_large("expandtabs"))?)
         }
         "encode" | "decode" => Value::from(text),
-        _ => return Ok(None),
+        _ => return Ok(is_method(text, method).map(Value::from)),
     }))
+}
+
+/// The methods that only say yes or no.
+fn is_method(text: &str, method: &str) -> Option<bool> {
+    Some(match method {
+        "isdecimal" => text::all(text, character::is_decimal),
+        "isdigit" => text::all(text, character::is_digit),
+        "isnumeric" => text::all(text, character::is_numeric),
+        "isalpha" => text::all(text, character::is_alpha),
+        "isalnum" => text::all(text, character::is_alnum),
+        "isspace" => text::all(text, character::is_space),
+        "isprintable" => text.chars().all(character::is_printable),
+        "isascii" => text.is_ascii(),
+        "isupper" => text::is_upper(text),
+        "islower" => text::is_lower(text),
+        "istitle" => text::is_title(text),
+        "isidentifier" => text::is_identifier(text),
+        _ => return None,
+    })
 }
 
 /// Positional and named arguments of `split` and `rsplit`.

@@ -116,6 +116,7 @@ fn mandatory(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Err
     }
 }
 
+/// Ansible's filter has a table of its own, shorter than `boolean()`: no `y`, no `t`, no blanks around, and any other text is false.
 fn bool(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     Ok(Value::from(match value.kind() {
         ValueKind::Bool => value.is_true(),

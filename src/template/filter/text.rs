@@ -5,7 +5,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
-use crate::python::text;
+use crate::python::{character, text};
 use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::value::{check, items, pairs, string};
@@ -34,7 +34,7 @@ fn title(text: &str) -> String {
     let mut out = String::new();
     let mut start = true;
     for c in text.chars() {
-        if text::is_space(c) || matches!(c, '-' | '(' | '{' | '[' | '<') {
+        if character::is_space(c) || matches!(c, '-' | '(' | '{' | '[' | '<') {
             out.push(c);
             start = true;
         } else if std::mem::take(&mut start) {
