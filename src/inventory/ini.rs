@@ -317,7 +317,7 @@ fn section<'t>(line: &Line<'t>) -> Result<Option<(&'t str, Kind)>, InventoryErro
         Some("children") => Kind::Children,
         Some("vars") => Kind::Vars,
         Some(other) => {
-            let known = crate::suggest::near(other, ["vars", "children"].into_iter());
+            let known = crate::suggest::near(other, ["vars", "children"]);
             let help = known.map_or_else(
                 || "a section is `[GROUP]`, `[GROUP:vars]` or `[GROUP:children]`".into(),
                 |known| format!("did you mean `[{group}:{known}]`?"),

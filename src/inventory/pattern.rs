@@ -269,7 +269,7 @@ fn limit_parts(limit: &str) -> Result<Vec<String>, InventoryError> {
 
 /// A `~regex`, which must match from the start, or a shell pattern, which must fit the whole name.
 enum Names {
-    Expression(Regex),
+    Expression(Box<Regex>),
     Shell(fnmatch::Pattern),
 }
 
@@ -279,7 +279,7 @@ impl Names {
             return Ok(Names::Shell(fnmatch::Pattern::new(pattern)));
         };
         let regex = Regex::at(expression, Flags::default(), Place::Start);
-        regex.map(Names::Expression).map_err(|fault| InventoryError::Pattern {
+        regex.map(|regex| Names::Expression(Box::new(regex))).map_err(|fault| InventoryError::Pattern {
             pattern: pattern.into(),
             message: "is no valid regular expression".into(),
             help: fault.to_string(),

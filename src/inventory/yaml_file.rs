@@ -92,7 +92,7 @@ fn group(
 /// The error for a key that no group has.
 fn unknown(group: &str, key: &Node, value: &Node) -> InventoryError {
     let name = key.key_text();
-    let help = match crate::suggest::near(&name, KEYS.into_iter()) {
+    let help = match crate::suggest::near(&name, KEYS) {
         Some(known) => format!("did you mean `{known}`?"),
         None if value.as_map().is_some_and(|m| m.iter().any(|(k, _)| KEYS.contains(&k.key_text().as_str()))) => {
             format!("put the group `{name}` below `children:`")

@@ -163,7 +163,7 @@ fn amount(name: &str, text: &Option<Text>, units: &str, factors: &[i64]) -> Resu
 /// What names must be like.
 enum Name {
     Shell(fnmatch::Pattern),
-    Expression(Pattern),
+    Expression(Box<Pattern>),
 }
 
 impl Name {
@@ -188,7 +188,7 @@ impl Find {
         let compile = |list: &List<Text>| -> Result<Vec<Name>, Failure> {
             let one = |t: &Text| match self.use_regex.0 {
                 // Ansible matches expressions at the beginning of the name.
-                true => Pattern::start(&t.0).map(Name::Expression).map_err(Failure::new),
+                true => Pattern::start(&t.0).map(|pattern| Name::Expression(Box::new(pattern))).map_err(Failure::new),
                 false => Ok(Name::Shell(fnmatch::Pattern::new(&t.0))),
             };
             list.0.iter().map(one).collect()
