@@ -2,12 +2,13 @@
 //!
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
-//! `sh` (how values get into scripts) and `python` (what Python's words mean) stand below them all; `ssh` knows nothing of
-//! playbooks and `module` knows nothing of SSH.
+//! `sh` (how values get into scripts) and `python` (what Python's words mean) stand below them all, `suggest` beside them says
+//! what a wrong name was meant to be; `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
 pub mod python;
 pub mod sh;
+pub mod suggest;
 
 pub mod yaml;
 

@@ -240,6 +240,28 @@ fn a_task_to_start_at_that_is_not_there_is_a_mistake() {
 }
 
 #[test]
+fn a_run_starts_at_the_task_whose_name_is_given_or_fits() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: task 1, command: 'true'}
+    - {name: task 2, command: 'true'}
+    - {name: 'task [3]', command: 'true'}
+";
+    let servers = Servers::start();
+    let ran = |name: &str| {
+        let (code, text) = apply(&servers, 1, place.path(), site, &["--start-at-task", name]);
+        assert_eq!(code, 0, "{text}");
+        ["TASK [task 1]", "TASK [task 2]", "TASK [task [3]]"].map(|title| text.contains(title))
+    };
+    assert_eq!(ran("task [23]"), [false, true, true], "a set");
+    assert_eq!(ran("task [3]"), [false, false, true], "a name word for word");
+    assert_eq!(ran("task*"), [true, true, true]);
+    assert_eq!(ran("*2"), [false, true, true]);
+}
+
+#[test]
 fn a_command_that_fails_may_have_changed_something() {
     let place = tempfile::tempdir().unwrap();
     let failing = "    - command: 'false'

@@ -295,17 +295,6 @@ fn names_of_imports_may_use_what_is_known() {
     assert_eq!(tasks(&playbook.plays[0]).len(), 2, "extra variables outrank those of the play");
 }
 
-#[test]
-fn a_task_to_start_at_is_found_by_name_or_pattern() {
-    let site = load("site/site.yml");
-    let all = tasks(&site.plays[0]);
-    let starts = |wanted: &str| all.iter().find(|t| t.is_start(wanted)).map(|t| t.title());
-    assert_eq!(starts("Configure").as_deref(), Some("web : Configure"));
-    assert_eq!(starts("web : Configure").as_deref(), Some("web : Configure"));
-    assert_eq!(starts("Loop*").as_deref(), Some("Loop over pairs"));
-    assert_eq!(starts("nothing"), None);
-}
-
 /// Lines taken out, moved and replaced: whatever comes of it, there is an answer.
 #[test]
 fn damaged_playbooks_never_panic() {

@@ -79,7 +79,7 @@ fn read(path: &Path, text: &str) -> Result<Settings, Report> {
         let key = written.replace('-', "_");
         let at = text.find(&written).map(|start| start..start + written.len());
         if !KNOWN.contains(&key.as_str()) {
-            let near = crate::inventory::similar(&key, KNOWN.into_iter());
+            let near = crate::suggest::near(&key, KNOWN);
             let help =
                 near.map_or_else(|| format!("there are {}", KNOWN.join(", ")), |n| format!("did you mean `{n}`?"));
             return Err(wrong(path, text, at, format!("there is no setting `{written}`"), help));

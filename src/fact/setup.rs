@@ -13,7 +13,6 @@ use crate::sh::{self, quote};
 use serde_json::{Map, Value as Json, json};
 use told::Told;
 
-pub(crate) use subset::fnmatch;
 pub use subset::{Subset, filter};
 
 /// Where hosts keep facts of their own, as Ansible has it.

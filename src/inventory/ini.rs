@@ -6,7 +6,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use indexmap::IndexMap;
 
-use super::{Inventory, InventoryError, literal, model::Origin, words};
+use super::{Inventory, InventoryError, literal, model::Origin};
+use crate::python::{
+    shlex::{self, Unclosed},
+    text::is_identifier,
+};
 use crate::yaml::{Node, Source, Span};
 
 /// Reads an INI inventory into `inventory`.
@@ -110,9 +114,16 @@ impl Reader<'_> {
     }
 
     fn hosts(&mut self, line: &Line<'_>) -> Result<(), InventoryError> {
-        let split = words::split(line.text).map_err(|open| {
-            let help = "add the closing quote, or put a backslash before a quote that belongs to the value";
-            line.error("a quote is opened here and not closed", line.span(open, open + 1), help)
+        let split = shlex::words(line.text, true).map_err(|unclosed| match unclosed {
+            Unclosed::Quote(_, at) => {
+                let help = "add the closing quote, or put a backslash before a quote that belongs to the value";
+                line.error("a quote is opened here and not closed", line.span(at, at + 1), help)
+            }
+            Unclosed::Backslash(at) => {
+                let help =
+                    "a backslash belongs to the character behind it: write `\\\\` for one that belongs to the value";
+                line.error("nothing stands behind this backslash", line.span(at, at + 1), help)
+            }
         })?;
         if let Some(at) = split.comment_in_word {
             let span = line.span(at, at + 1);
@@ -143,7 +154,7 @@ impl Reader<'_> {
     }
 
     /// The hosts a name stands for, and their port.
-    fn names(&self, line: &Line<'_>, word: &words::Word) -> Result<(Vec<String>, Option<u16>), InventoryError> {
+    fn names(&self, line: &Line<'_>, word: &shlex::Word) -> Result<(Vec<String>, Option<u16>), InventoryError> {
         let text = word.text.as_str();
         if text.starts_with("---") {
             let help = "name the file `….yml`, or remove the line";
@@ -153,7 +164,7 @@ impl Reader<'_> {
             let help = "write `[GROUP]`, `[GROUP:vars]` or `[GROUP:children]`";
             return Err(line.error("the name of a section is not closed", line.whole(), help));
         }
-        if let Some(key) = text.split_once('=').map(|(key, _)| key).filter(|k| words::is_name(k)) {
+        if let Some(key) = text.split_once('=').map(|(key, _)| key).filter(|k| is_identifier(k)) {
             let help = if line.text.contains(' ') && !line.text.contains(" = ") {
                 "begin the line with the name of the host".into()
             } else {
@@ -168,7 +179,7 @@ impl Reader<'_> {
     fn assignment<'w>(
         &mut self,
         line: &Line<'_>,
-        word: &'w words::Word,
+        word: &'w shlex::Word,
         span: Span,
     ) -> Result<(&'w str, Node, Span), InventoryError> {
         let Some((key, value)) = word.text.split_once('=') else {
@@ -191,12 +202,12 @@ impl Reader<'_> {
         Ok((key, value, key_span))
     }
 
-    fn next_is_value(&self, line: &Line<'_>, word: &words::Word) -> bool {
+    fn next_is_value(&self, line: &Line<'_>, word: &shlex::Word) -> bool {
         line.text.get(word.end..).is_some_and(|rest| rest.trim_start().starts_with('='))
     }
 
     fn check_name(&mut self, name: &str, span: &Span) {
-        if !words::is_name(name) {
+        if !is_identifier(name) {
             self.inventory.warnings.bad_name(name, span);
         }
     }
@@ -273,7 +284,7 @@ impl Reader<'_> {
 /// What to do about a group that is not there: perhaps another one was meant.
 fn suggestion(inventory: &Inventory, undeclared: &IndexMap<String, Span>, name: &str, otherwise: String) -> String {
     let known = inventory.groups.keys().map(String::as_str).filter(|g| *g != name && !undeclared.contains_key(*g));
-    match super::similar(name, known) {
+    match crate::suggest::near(name, known) {
         Some(similar) => format!("did you mean `{similar}`? Else {otherwise}"),
         None => otherwise,
     }
@@ -306,7 +317,7 @@ fn section<'t>(line: &Line<'t>) -> Result<Option<(&'t str, Kind)>, InventoryErro
         Some("children") => Kind::Children,
         Some("vars") => Kind::Vars,
         Some(other) => {
-            let known = super::similar(other, ["vars", "children"].into_iter());
+            let known = crate::suggest::near(other, ["vars", "children"]);
             let help = known.map_or_else(
                 || "a section is `[GROUP]`, `[GROUP:vars]` or `[GROUP:children]`".into(),
                 |known| format!("did you mean `[{group}:{known}]`?"),

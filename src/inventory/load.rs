@@ -182,9 +182,12 @@ impl Inventory {
         }
         let group_names = || groups.keys().map(String::as_str);
         let host_names = || hosts.keys().map(String::as_str);
-        let suggest_host = |name: &str| super::similar(name, host_names());
-        let groups_files =
-            folder.misspelt(Kind::Group, |name| groups.contains_key(name), |name| super::similar(name, group_names()));
+        let suggest_host = |name: &str| crate::suggest::near(name, host_names());
+        let groups_files = folder.misspelt(
+            Kind::Group,
+            |name| groups.contains_key(name),
+            |name| crate::suggest::near(name, group_names()),
+        );
         let known_host = |name: &str| hosts.contains_key(name) || super::is_localhost(name);
         let hosts_files = folder.misspelt(Kind::Host, known_host, suggest_host);
         groups_files.into_iter().chain(hosts_files).for_each(|text| warnings.say(text));

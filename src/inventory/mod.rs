@@ -20,7 +20,6 @@ mod script;
 mod show;
 mod variables;
 mod warning;
-mod words;
 mod yaml_file;
 
 pub use error::InventoryError;
@@ -28,13 +27,3 @@ pub use extra_vars::{file_vars, parse_extra_vars};
 pub use model::{Group, Host, Inventory, LOCALHOST, is_localhost};
 pub use pattern::Selection;
 pub use variables::{Found, Layer, Layers, Level, Variable, Vars};
-
-/// The known name that a wrong one was probably meant to be.
-pub(crate) fn similar<'n>(wrong: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let lower = wrong.to_lowercase();
-    known
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (wrong.len().max(name.len()) / 3).clamp(1, 3) && wrong != *name)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}

@@ -5,7 +5,11 @@
 use std::{collections::HashSet, fs, net::Ipv6Addr, path::Path};
 
 use indexmap::IndexSet;
-use regex::Regex;
+
+use crate::python::{
+    fnmatch,
+    regex::{Flags, Place, Regex},
+};
 
 use super::{Inventory, InventoryError, model::is_localhost};
 
@@ -122,19 +126,25 @@ impl Inventory {
             }
             return Ok(matches);
         }
-        let regex = compile(pattern)?;
-        for group in self.groups.keys().filter(|group| regex.is_match(group)) {
-            matches.group = true;
-            matches.hosts.extend(self.group_hosts(group));
+        let names = Names::new(pattern)?;
+        for group in self.groups.keys() {
+            if names.fit(pattern, group)? {
+                matches.group = true;
+                matches.hosts.extend(self.group_hosts(group));
+            }
         }
-        matches.hosts.extend(self.hosts.keys().map(String::as_str).filter(|host| regex.is_match(host)));
+        for host in self.hosts.keys() {
+            if names.fit(pattern, host)? {
+                matches.hosts.push(host);
+            }
+        }
         Ok(matches)
     }
 
     fn unmatched(&self, part: &str, name: &str) -> String {
         let known = || self.groups.keys().chain(self.hosts.keys()).map(String::as_str);
         let base = format!("no host or group matches `{part}`");
-        match super::similar(name, known()) {
+        match crate::suggest::near(name, known()) {
             Some(similar) => format!("{base}; did you mean `{similar}`?"),
             None if name.rsplit_once(':').is_some_and(|(host, _)| self.hosts.contains_key(host)) => {
                 format!("{base}; a pattern has no port")
@@ -257,59 +267,33 @@ fn limit_parts(limit: &str) -> Result<Vec<String>, InventoryError> {
     Ok(parts)
 }
 
-/// A `~regex`, which must match from the start, or a glob, which must match the whole name.
-fn compile(pattern: &str) -> Result<Regex, InventoryError> {
-    let text = match pattern.strip_prefix('~') {
-        Some(regex) => format!("^(?:{regex})"),
-        None => glob(pattern),
-    };
-    Regex::new(&text).map_err(|error| {
-        let reason = error.to_string();
-        let last = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
-        InventoryError::Pattern {
+/// A `~regex`, which must match from the start, or a shell pattern, which must fit the whole name.
+enum Names {
+    Expression(Box<Regex>),
+    Shell(fnmatch::Pattern),
+}
+
+impl Names {
+    fn new(pattern: &str) -> Result<Names, InventoryError> {
+        let Some(expression) = pattern.strip_prefix('~') else {
+            return Ok(Names::Shell(fnmatch::Pattern::new(pattern)));
+        };
+        let regex = Regex::at(expression, Flags::default(), Place::Start);
+        regex.map(|regex| Names::Expression(Box::new(regex))).map_err(|fault| InventoryError::Pattern {
             pattern: pattern.into(),
             message: "is no valid regular expression".into(),
-            help: last,
-        }
-    })
-}
+            help: fault.to_string(),
+        })
+    }
 
-/// A shell glob as a regular expression; an open bracket that is not closed stands for itself.
-fn glob(pattern: &str) -> String {
-    let mut out = String::from("^(?s:");
-    let mut rest = pattern;
-    while let Some(character) = rest.chars().next() {
-        rest = &rest[character.len_utf8()..];
-        match character {
-            '*' => out.push_str(".*"),
-            '?' => out.push('.'),
-            '[' => match class(rest) {
-                Some((class, length)) => {
-                    out.push_str(&class);
-                    rest = &rest[length..];
-                }
-                None => out.push_str("\\["),
-            },
-            other => out.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+    fn fit(&self, pattern: &str, name: &str) -> Result<bool, InventoryError> {
+        match self {
+            Names::Shell(shell) => Ok(shell.matches(name)),
+            Names::Expression(regex) => regex.is_match(name).map_err(|fault| InventoryError::Pattern {
+                pattern: pattern.into(),
+                message: format!("cannot be compared with `{name}`"),
+                help: fault.to_string(),
+            }),
         }
     }
-    out.push_str(")$");
-    out
-}
-
-/// `abc]`, `a-z]`, `!abc]` behind an open bracket, as a regular expression, and its length.
-fn class(rest: &str) -> Option<(String, usize)> {
-    let negated = rest.starts_with('!');
-    let body_at = usize::from(negated);
-    let first = rest.get(body_at..)?.chars().next()?.len_utf8();
-    let close = body_at + first + rest.get(body_at + first..)?.find(']')?;
-    let body = rest.get(body_at..close)?;
-    let mut escaped = String::new();
-    for character in body.chars() {
-        if matches!(character, '\\' | '[' | ']' | '^' | '&' | '~') {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    Some((format!("[{}{escaped}]", if negated { "^" } else { "" }), close + 1))
 }

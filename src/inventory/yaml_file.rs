@@ -92,7 +92,7 @@ fn group(
 /// The error for a key that no group has.
 fn unknown(group: &str, key: &Node, value: &Node) -> InventoryError {
     let name = key.key_text();
-    let help = match super::similar(&name, KEYS.into_iter()) {
+    let help = match crate::suggest::near(&name, KEYS) {
         Some(known) => format!("did you mean `{known}`?"),
         None if value.as_map().is_some_and(|m| m.iter().any(|(k, _)| KEYS.contains(&k.key_text().as_str()))) => {
             format!("put the group `{name}` below `children:`")
@@ -179,7 +179,7 @@ fn host(
 
 fn variable_name<'n>(inventory: &mut Inventory, key: &'n Node) -> Result<&'n str, InventoryError> {
     let name = key.as_str().ok_or_else(|| key.unexpected("a text as the name of a variable"))?;
-    if !super::words::is_name(name) {
+    if !crate::python::text::is_identifier(name) {
         inventory.warnings.bad_name(name, &key.span);
     }
     Ok(name)

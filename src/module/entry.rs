@@ -71,8 +71,7 @@ impl Entry {
     /// The error for a parameter that there is not.
     pub fn unknown_parameter(&self, name: &str) -> ParameterError {
         let known = self.parameters();
-        let near = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, name));
-        let near = near.filter(|k| strsim::damerau_levenshtein(k, name) <= 1 + name.len() / 4);
+        let near = crate::suggest::near(name, known.iter().map(String::as_str));
         let error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
         match near {
             Some(near) => error.help(format!("did you mean `{near}`?")),

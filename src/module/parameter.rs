@@ -6,6 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value as Json;
 
+use crate::python::{number, truth::boolean};
+
 /// A truth value, also written `yes`, `on`, `1`, `"true"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flag(pub bool);
@@ -36,22 +38,7 @@ pub enum Mode {
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let value = Json::deserialize(from)?;
-        let truth = match &value {
-            Json::Bool(b) => Some(*b),
-            Json::Number(n) => n.as_i64().and_then(|n| (n == 0 || n == 1).then_some(n == 1)),
-            Json::String(s) => truth(s),
-            _ => None,
-        };
-        truth.map(Flag).ok_or_else(|| D::Error::custom(format!("{value} is neither true nor false")))
-    }
-}
-
-/// Reads a truth value as Ansible does.
-fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "1" | "true" | "t" | "y" | "1.0" => Some(true),
-        "no" | "off" | "0" | "false" | "f" | "n" | "0.0" => Some(false),
-        _ => None,
+        boolean(&value).map(Flag).ok_or_else(|| D::Error::custom(format!("{value} is neither true nor false")))
     }
 }
 
@@ -75,7 +62,7 @@ impl<'de> Deserialize<'de> for Whole {
             Json::Number(n) => {
                 n.as_i64().or_else(|| n.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 1e15).map(|f| f as i64))
             }
-            Json::String(s) => s.trim().parse().ok(),
+            Json::String(s) => number::int(s, 10).and_then(|n| i64::try_from(n).ok()),
             _ => None,
         };
         number.map(Whole).ok_or_else(|| D::Error::custom(format!("{value} is no whole number")))

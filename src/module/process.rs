@@ -194,53 +194,6 @@ fn delta(time: Duration) -> String {
     format!("{}:{:02}:{:02}.{:06}", seconds / 3600, seconds / 60 % 60, seconds % 60, time.subsec_micros())
 }
 
-/// Splits a command line into words as Python's `shlex` does.
-///
-/// # Errors
-/// Says which quote is not closed.
-pub fn split(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut characters = line.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match characters.next() {
-                        Some('\'') => break,
-                        Some(c) => word.push(c),
-                        None => return Err("a ' is not closed".to_owned()),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match characters.next() {
-                        Some('"') => break,
-                        Some('\\') => match characters.next() {
-                            Some(c @ ('"' | '\\')) => word.push(c),
-                            Some(c) => word.extend(['\\', c]),
-                            None => return Err("a \" is not closed".to_owned()),
-                        },
-                        Some(c) => word.push(c),
-                        None => return Err("a \" is not closed".to_owned()),
-                    }
-                }
-            }
-            '\\' => match characters.next() {
-                Some(c) => word.get_or_insert_default().push(c),
-                None => return Err("nothing stands behind the last \\".to_owned()),
-            },
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    Ok(words)
-}
-
 /// Writes a word for the shell so that `~` at its start and variables in it are expanded, and nothing else.
 ///
 /// A variable that is not set stays as it is written, as Python's `expandvars` has it.
@@ -318,13 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_split_as_python_splits_them() {
-        let split = |line: &str| split(line).unwrap();
-        assert_eq!(split(r#"a 'b c' "d \" \n e" f\ g '' #h"#), ["a", "b c", r#"d " \n e"#, "f g", "", "#h"]);
-        assert!(split("").is_empty());
-        for bad in ["'a", "\"a", "a\\"] {
-            assert!(super::split(bad).is_err(), "{bad}");
-        }
+    fn lines_and_times_are_written_as_python_writes_them() {
         assert_eq!(lines("a\r\nb\n\nc"), ["a", "b", "", "c"]);
         assert_eq!(delta(Duration::from_millis(3_661_002)), "1:01:01.002000");
     }

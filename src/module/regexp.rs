@@ -1,6 +1,6 @@
 //! Regular expressions of modules: Python's, over texts of any bytes.
 
-use crate::python::regex::{Fault, Flags, Regex, Replacement};
+use crate::python::regex::{Fault, Flags, Place, Regex, Replacement};
 
 pub use crate::python::regex::Captures;
 
@@ -52,6 +52,15 @@ impl Pattern {
     /// Says what is wrong with it.
     pub fn new(expression: &str, multiline: bool) -> Result<Pattern, String> {
         let regex = Regex::new(expression, Flags { multiline, ..Flags::default() });
+        regex.map(|regex| Pattern { regex }).map_err(|e| format!("`{expression}` is no regular expression: {e}"))
+    }
+
+    /// Compiles an expression that must match at the beginning, as `re.match` has it.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn start(expression: &str) -> Result<Pattern, String> {
+        let regex = Regex::at(expression, Flags::default(), Place::Start);
         regex.map(|regex| Pattern { regex }).map_err(|e| format!("`{expression}` is no regular expression: {e}"))
     }
 

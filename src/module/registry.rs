@@ -50,12 +50,9 @@ impl Registry {
 
     /// The module name nearest to a mistyped one.
     pub fn near(&self, name: &str) -> Option<&'static str> {
-        let distance = |known: &str| strsim::damerau_levenshtein(known, name);
-        self.by_name
-            .keys()
-            .copied()
-            .min_by_key(|k| (distance(k), k.len()))
-            .filter(|k| distance(k) <= 1 + name.len() / 4)
+        let mut known: Vec<&'static str> = self.by_name.keys().copied().collect();
+        known.sort_unstable();
+        crate::suggest::near(name, known)
     }
 }
 

@@ -6,7 +6,8 @@
 //! Source: <https://docs.ansible.com/ansible/latest/reference_appendices/playbooks_keywords.html>
 
 use super::VarMap;
-use super::keyword::{ALL, BELOW, BLOCK, HANDLER, IMPORT, Kind, Level, PLAY, TASKS, join, near};
+use super::keyword::{ALL, BELOW, BLOCK, HANDLER, IMPORT, Kind, Level, PLAY, TASKS, join};
+use crate::suggest::near;
 use crate::yaml::Node;
 
 /// The field of [`Keywords`] that keeps a keyword as it is written.

@@ -1,4 +1,4 @@
-//! `--list-tasks`, `--list-tags`, and where `--start-at-task` starts.
+//! `--list-tasks` and `--list-tags`.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -48,7 +48,7 @@ impl Playbook {
         let wanted: BTreeSet<&String> = filter.only.iter().chain(&filter.skip).collect();
         let unknown = wanted.into_iter().filter(|tag| !known.contains(*tag));
         let say = |tag: &String| {
-            let near = crate::inventory::similar(tag, known.iter().map(String::as_str));
+            let near = crate::suggest::near(tag, known.iter().map(String::as_str));
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             let beside = if includes { " (files that are included while it runs were not looked at)" } else { "" };
             format!("no task has the tag `{tag}`{near}{beside}")
@@ -127,62 +127,4 @@ fn listed_name(task: &Task) -> String {
         return task.title();
     }
     task.action.written().to_owned()
-}
-
-impl Task {
-    /// Whether `--start-at-task` means this task: its name, `role : name`, or a pattern with `*` and `?`.
-    pub fn is_start(&self, wanted: &str) -> bool {
-        let Some(name) = self.name.as_ref().map(Node::key_text) else {
-            return self.action.written() == wanted;
-        };
-        [&name, &self.title()].into_iter().any(|n| n == wanted || matches_pattern(n, wanted))
-    }
-}
-
-/// Whether a text fits a pattern of a shell: `*`, `?` and `[…]`.
-fn matches_pattern(text: &str, pattern: &str) -> bool {
-    if !pattern.contains(['*', '?', '[']) {
-        return false;
-    }
-    let mut expression = String::from("(?s)^");
-    let mut rest = pattern.chars();
-    while let Some(character) = rest.next() {
-        match character {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            '[' => match rest.as_str().find(']') {
-                Some(end) => {
-                    let set = &rest.as_str()[..end];
-                    let (not, set) = set.strip_prefix('!').map_or(("", set), |s| ("^", s));
-                    let _ = write!(expression, "[{not}{}]", set.replace('\\', "\\\\").replace('[', "\\["));
-                    rest = rest.as_str()[end + 1..].chars();
-                }
-                None => expression.push_str("\\["),
-            },
-            other => expression.push_str(&regex::escape(&other.to_string())),
-        }
-    }
-    expression.push('$');
-    regex::Regex::new(&expression).is_ok_and(|e| e.is_match(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_pattern;
-
-    #[test]
-    fn patterns_fit_as_in_a_shell() {
-        for (text, pattern, fits) in [
-            ("install packages", "install*", true),
-            ("install packages", "*pack?ges", true),
-            ("install packages", "install", false),
-            ("task 3", "task [1-3]", true),
-            ("task 4", "task [!1-3]", true),
-            ("a.b", "a.?", true),
-            ("axb", "a.*", false),
-            ("a[b", "a[*", true),
-        ] {
-            assert_eq!(matches_pattern(text, pattern), fits, "{text} {pattern}");
-        }
-    }
 }

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::keyword::near;
 use super::load::{Loader, SearchKind};
 use super::{
     Action, Args, Diagnostic, Include, IncludeKind, Item, LocalFile, Play, Playbook, Role, Scope, Sets, Task, VarMap,
 };
 use super::{TagFilter, as_written};
+use crate::suggest::near;
 use crate::template::Needed;
 use crate::yaml::{Node, Source, Value};
 

@@ -2,4 +2,11 @@
 //!
 //! `tests/python/` holds what a real Python answers; `tests/python.rs` compares.
 
+pub mod character;
+pub mod fnmatch;
+pub mod glob;
+pub mod number;
 pub mod regex;
+pub mod shlex;
+pub mod text;
+pub mod truth;

@@ -89,7 +89,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 fn harmless(args: &str) -> bool {
-    let Ok(words) = shell_words::split(args) else { return false };
+    let Ok(words) = crate::python::shlex::split(args) else { return false };
     let name = |text: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || "._@:[],-\\".contains(c);
         text.chars().all(fits) && !text.split([',', '@']).any(|part| part.starts_with('-'))

@@ -8,6 +8,10 @@ use super::{Run, machine::Actor, task_error::TaskError};
 use crate::{
     inventory::name::login as login_name,
     playbook::{Keywords, Scope},
+    python::{
+        number,
+        truth::{boolean, boolean_text, truthy},
+    },
     ssh::{Become, BecomeMethod, Secret},
     template::Context,
     yaml::Node,
@@ -49,16 +53,15 @@ pub fn flag(
 /// Whether a value means true or false.
 ///
 /// # Errors
-/// Any other text: what was meant must not be guessed where it says who acts, or what is run.
+/// Anything else: what was meant must not be guessed where it says who acts, or what is run.
 pub fn decided(value: &Json) -> Result<bool, TaskError> {
     match value {
-        Json::String(text)
-            if !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "no" | "false" | "off" | "0" | "n" | "f")
-                && !truth(value) =>
-        {
-            Err(TaskError::new(format!("`{text}` is neither true nor false")).help("write `true` or `false`"))
-        }
-        value => Ok(truth(value)),
+        Json::Null => Ok(false),
+        Json::String(text) if text.trim().is_empty() => Ok(false),
+        value => boolean(value).ok_or_else(|| {
+            let written = as_text(value).unwrap_or_default();
+            TaskError::new(format!("`{written}` is neither true nor false")).help("write `true` or `false`")
+        }),
     }
 }
 
@@ -82,15 +85,11 @@ pub fn as_text(value: &Json) -> Option<String> {
     }
 }
 
-/// Whether a value means true, `"yes"` and `"true"` included.
+/// Whether a value means true: a text where Ansible reads it so, anything else where Python does.
 pub fn truth(value: &Json) -> bool {
     match value {
-        Json::Bool(b) => *b,
-        Json::Null => false,
-        Json::Number(n) => n.as_f64() != Some(0.0),
-        Json::String(s) => matches!(s.trim().to_ascii_lowercase().as_str(), "yes" | "true" | "on" | "1" | "y" | "t"),
-        Json::Array(a) => !a.is_empty(),
-        Json::Object(o) => !o.is_empty(),
+        Json::String(text) => boolean_text(text) == Some(true),
+        other => truthy(other),
     }
 }
 
@@ -98,7 +97,7 @@ pub fn truth(value: &Json) -> bool {
 pub fn whole(value: &Json) -> Option<i64> {
     match value {
         Json::Number(n) => n.as_i64().or_else(|| n.as_f64().map(|f| f as i64)),
-        Json::String(s) => s.trim().parse().ok(),
+        Json::String(s) => number::int(s, 10).and_then(|n| i64::try_from(n).ok()),
         _ => None,
     }
 }
@@ -107,7 +106,7 @@ pub fn whole(value: &Json) -> Option<i64> {
 pub fn seconds(value: &Json) -> Option<Duration> {
     let seconds = match value {
         Json::Number(n) => n.as_f64(),
-        Json::String(s) => s.trim().parse().ok(),
+        Json::String(s) => number::float(s),
         _ => None,
     };
     seconds.filter(|s: &f64| s.is_finite()).and_then(|s| Duration::try_from_secs_f64(s.max(0.0)).ok())
@@ -247,7 +246,7 @@ fn honoured(method: BecomeMethod, flags: &str) -> Result<(), TaskError> {
         Some(short) => short.contains(|letter| letters.contains(letter)),
         None => false,
     };
-    let words = shell_words::split(flags).unwrap_or_default();
+    let words = crate::python::shlex::split(flags).unwrap_or_default();
     match words.iter().find(|word| unfit(word)) {
         Some(word) => {
             let error = TaskError::new(format!("become_flags: `{word}` is not supported"));

@@ -20,6 +20,7 @@ use crate::{
     inventory::{Variable, Vars},
     module::Registry,
     playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Prompt, Scope, ScopeKind, Task},
+    python::number,
     report::Event,
     template::{Context, Var},
     yaml::{Node, Span, Value},
@@ -245,9 +246,7 @@ impl Run {
             let value = self.engine.render_tree(node, &vars).map_err(|e| RunError::template(&e))?;
             let text = keyword::as_text(&value).unwrap_or_default();
             let size = match text.strip_suffix('%') {
-                Some(share) => {
-                    share.trim().parse::<f64>().ok().map(|p| ((p / 100.0 * hosts.len() as f64) as usize).max(1))
-                }
+                Some(share) => number::float(share).map(|p| ((p / 100.0 * hosts.len() as f64) as usize).max(1)),
                 None => text.trim().parse::<usize>().ok(),
             };
             let size = size.ok_or_else(|| {

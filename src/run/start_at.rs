@@ -6,7 +6,7 @@ use super::{
     lock,
     program::{Op, Program},
 };
-use crate::yaml::Node;
+use crate::{python::fnmatch::fnmatch, yaml::Node};
 
 /// The task to start at, and the play that has it.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct StartAt {
 }
 
 impl StartAt {
-    /// Starts at the first task of this name, which may hold `*`.
+    /// Starts at the first task of this name, or whose name fits it as a shell pattern.
     pub fn new(wanted: Option<String>) -> StartAt {
         StartAt { wanted, found: Mutex::default() }
     }
@@ -35,10 +35,7 @@ impl StartAt {
             return program;
         }
         let at = program.ops.iter().position(|(op, _)| match op {
-            Op::Task(task) => {
-                let name = task.name.as_ref().map(Node::key_text).unwrap_or_default();
-                glob(wanted, &name) || glob(wanted, &task.title())
-            }
+            Op::Task(task) => means(wanted, &task.name.as_ref().map(Node::key_text).unwrap_or_default(), &task.title()),
             _ => false,
         });
         match at {
@@ -52,12 +49,36 @@ impl StartAt {
     }
 }
 
-/// Matches `*` and nothing else.
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text
-            .strip_prefix(head)
-            .is_some_and(|rest| (0..=rest.len()).filter(|i| rest.is_char_boundary(*i)).any(|i| glob(tail, &rest[i..]))),
+/// Whether a task is meant: its own name word for word, or a shell pattern that its name fits, with its role's or without.
+fn means(wanted: &str, name: &str, title: &str) -> bool {
+    wanted == name || fnmatch(wanted, name) || fnmatch(wanted, title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_meant_by_its_name_or_a_pattern() {
+        for (wanted, name, title, meant) in [
+            ("Configure", "Configure", "web : Configure", true),
+            ("web : Configure", "Configure", "web : Configure", true),
+            ("Conf*", "Configure", "web : Configure", true),
+            ("web*", "Configure", "web : Configure", true),
+            ("configure", "Configure", "web : Configure", false),
+            ("Config", "Configure", "web : Configure", false),
+            ("task [23]", "task 2", "task 2", true),
+            ("task [23]", "task 4", "task 4", false),
+            ("task [23]", "task [23]", "task [23]", true),
+            ("task [!23]", "task 4", "task 4", true),
+            ("use {{ a[0] }}", "use {{ a[0] }}", "use {{ a[0] }}", true),
+            ("copy", "", "copy", true),
+            ("web : copy", "", "web : copy", true),
+            ("*", "", "copy", true),
+            ("", "", "copy", true),
+            ("?opy", "", "web : copy", false),
+        ] {
+            assert_eq!(means(wanted, name, title), meant, "{wanted:?} and {title:?}");
+        }
     }
 }

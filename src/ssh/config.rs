@@ -77,7 +77,7 @@ impl Target {
             what,
             help,
         };
-        let words = shell_words::split(args).map_err(|error| refuse(error.to_string(), None))?;
+        let words = crate::python::shlex::split(args).map_err(|error| refuse(error.to_string(), None))?;
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let (flag, rest) =

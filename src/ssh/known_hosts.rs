@@ -3,6 +3,7 @@
 //! russh's own check knows no patterns, no `@cert-authority` and no `@revoked`, and it compares comments too.
 
 use super::error::SshError;
+use crate::python::fnmatch::fnmatch;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use russh::keys::ssh_key::{
     Algorithm, EcdsaCurve, HashAlg, PublicKey,
@@ -336,30 +337,9 @@ fn matches_host(patterns: &HostPatterns, name: &str) -> bool {
     }
 }
 
-/// Matches `*` and `?`, as ssh_config(5) defines patterns.
+/// Matches `*` and `?`, as ssh_config(5) defines patterns: unlike elsewhere a bracket is a bracket, as in `[host]:2222`.
 pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some('?') => (p, t) = (p + 1, t + 1),
-            Some(&c) if c == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                // The last star takes one character more.
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, t) = (at + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
+    fnmatch(&pattern.replace('[', "[[]"), text)
 }
 
 fn read_revoked(file: &Path, known: &mut Vec<Known>) -> Result<(), SshError> {

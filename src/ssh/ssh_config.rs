@@ -4,6 +4,7 @@
 //! asked of `ssh -G`.
 
 use super::{config::Target, error::SshError, known_hosts::wildcard};
+use crate::python::{fnmatch::has_magic, glob::glob};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -165,23 +166,12 @@ impl Reader<'_> {
     }
 }
 
-/// Expands wildcards in the last part of a path, as `Include` mostly has them.
+/// Expands the wildcards of a path, as `Include` does with glob(3).
 fn matching_files(path: &Path) -> Vec<PathBuf> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if !name.contains(['*', '?']) {
-        return vec![path.to_owned()];
+    match path.to_str().filter(|path| has_magic(path)) {
+        Some(pattern) => glob(pattern).into_iter().map(PathBuf::from).collect(),
+        None => vec![path.to_owned()],
     }
-    let Some(folder) = path.parent() else { return Vec::new() };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<_> = entries
-        .filter(|entry| {
-            let file = entry.file_name().to_string_lossy().into_owned();
-            wildcard(&name, &file) && (name.starts_with('.') || !file.starts_with('.'))
-        })
-        .map(|entry| entry.path())
-        .collect();
-    files.sort();
-    files
 }
 
 /// Asks OpenSSH's client, which prints every setting of a host with `-G`.
@@ -236,7 +226,7 @@ pub(crate) fn key_and_value(line: &str) -> Option<(String, String)> {
     (!key.is_empty() && !unquoted.is_empty()).then(|| (key.to_lowercase(), unquoted.to_owned()))
 }
 
-/// Splits a value into words, quotes kept together.
+/// Splits a value into words, quotes kept together: OpenSSH's rules, which are a shell's and not Python's.
 pub(crate) fn words(value: &str) -> Vec<String> {
     shell_words::split(value).unwrap_or_else(|_| value.split_whitespace().map(str::to_owned).collect())
 }

@@ -124,7 +124,7 @@ impl<'a> Change<'a> {
         let Some(flags) = &self.wish.flags else {
             return Ok(if self.wish.method == BecomeMethod::Sudo { "-H".into() } else { String::new() });
         };
-        let words = shell_words::split(flags).map_err(|error| {
+        let words = crate::python::shlex::split(flags).map_err(|error| {
             let help = "write the flags as in a shell, with quotes closed".into();
             self.fail(BecomeFailure::Unsupported, format!("become_flags `{flags}`: {error}"), String::new(), help)
         })?;

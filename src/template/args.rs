@@ -3,6 +3,8 @@
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Error, State};
 
+use crate::python::number;
+
 use super::error::failed;
 use super::value::{boolean_text, check, describe, items, string};
 
@@ -86,7 +88,7 @@ impl Args {
     pub(crate) fn opt_int(&mut self, name: &str) -> Result<Option<i64>, Error> {
         let Some(value) = self.some(name) else { return Ok(None) };
         let number = match value.kind() {
-            ValueKind::String => value.as_str().and_then(|s| s.trim().parse().ok()),
+            ValueKind::String => value.as_str().and_then(|s| number::int(s, 10)).and_then(|n| i64::try_from(n).ok()),
             _ => value.as_i64(),
         };
         match number {

@@ -237,10 +237,5 @@ fn word(detail: &str, before: &str) -> String {
 
 /// `did you mean …` for the name closest to a wrong one.
 pub(crate) fn suggestion<S: AsRef<str>>(wrong: &str, names: &[S]) -> Option<String> {
-    let best = names
-        .iter()
-        .map(|name| (strsim::jaro_winkler(wrong, name.as_ref()), name.as_ref()))
-        .filter(|(score, name)| *score > 0.84 && *name != wrong)
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(format!("did you mean `{}`?", best.1))
+    crate::suggest::alike(wrong, names.iter().map(AsRef::as_ref)).map(|name| format!("did you mean `{name}`?"))
 }

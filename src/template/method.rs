@@ -4,9 +4,11 @@ use minijinja::formatting::FormatStyle;
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
+use crate::python::{character, text};
+
 use super::bound;
 use super::error::failed;
-use super::filter::{capitalize, centered, formatted_text, split_text, title};
+use super::filter::{centered, formatted_text, split_text};
 use super::value::{check, describe, items, pairs, string};
 
 /// Calls a method the value itself does not know.
@@ -72,29 +74,34 @@ fn padded(text: &str, args: &[Value], left: bool) -> Result<Value, Error> {
     Ok(Value::from(if left { format!("{space}{text}") } else { format!("{text}{space}") }))
 }
 
-fn all_are(text: &str, test: impl Fn(char) -> bool) -> Value {
-    Value::from(!text.is_empty() && text.chars().all(test))
+/// `splitlines`, with the ends of the lines where they are asked for.
+fn splitlines<'t>(text: &'t str, args: &[Value]) -> Result<Vec<&'t str>, Error> {
+    let kwargs = args.last().filter(|a| a.is_kwargs()).cloned().map(Kwargs::try_from).transpose()?;
+    let named = kwargs.and_then(|k| k.peek::<Value>("keepends").ok());
+    let keep = args.first().filter(|a| !a.is_kwargs()).cloned().or(named).is_some_and(|v| v.is_true());
+    Ok(text::splitlines(text, keep))
 }
 
 fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
     let strip = |args: &[Value]| -> Result<Box<dyn Fn(char) -> bool>, Error> {
         Ok(match text_arg(args, 0)? {
             Some(chars) => Box::new(move |c| chars.contains(c)),
-            None => Box::new(char::is_whitespace),
+            None => Box::new(character::is_space),
         })
     };
     Ok(Some(match method {
         "upper" => Value::from(text.to_uppercase()),
-        "lower" | "casefold" => Value::from(text.to_lowercase()),
-        "title" => Value::from(title(text)),
-        "capitalize" => Value::from(capitalize(text)),
-        "swapcase" => Value::from(text.chars().flat_map(swapped).collect::<String>()),
+        "lower" => Value::from(text.to_lowercase()),
+        "casefold" => Value::from(text::casefold(text)),
+        "title" => Value::from(text::title(text)),
+        "capitalize" => Value::from(text::capitalize(text)),
+        "swapcase" => Value::from(text::swapcase(text)),
         "strip" => Value::from(text.trim_matches(&*strip(args)?)),
         "lstrip" => Value::from(text.trim_start_matches(&*strip(args)?)),
         "rstrip" => Value::from(text.trim_end_matches(&*strip(args)?)),
         "split" => split_method(text, args)?,
         "rsplit" => rsplit(text, args)?,
-        "splitlines" => text.lines().map(Value::from).collect(),
+        "splitlines" => splitlines(text, args)?.into_iter().map(Value::from).collect(),
         "partition" | "rpartition" => {
             let sep = need(args, 0, method)?;
             let parts = if method == "partition" { text.split_once(&sep) } else { text.rsplit_once(&sep) };
@@ -150,25 +157,33 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
         "ljust" => padded(text, args, false)?,
         "rjust" => padded(text, args, true)?,
         "center" => Value::from(centered(text, int_arg(args, 0).and_then(|w| usize::try_from(w).ok()).unwrap_or(0))?),
-        "isdigit" | "isnumeric" | "isdecimal" => all_are(text, char::is_numeric),
-        "isalpha" => all_are(text, char::is_alphabetic),
-        "isalnum" => all_are(text, char::is_alphanumeric),
-        "isspace" => all_are(text, char::is_whitespace),
-        "isascii" => Value::from(text.is_ascii()),
-        "isupper" => Value::from(text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)),
-        "islower" => Value::from(text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)),
-        "isidentifier" => Value::from(
-            text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-                && text.chars().all(|c| c.is_alphanumeric() || c == '_'),
-        ),
-        "expandtabs" => Value::from(text.replace('\t', "        ")),
+        "expandtabs" => {
+            let size = int_arg(args, 0).map_or(8, |size| usize::try_from(size).unwrap_or(0));
+            let made = text::expandtabs(text, size, bound::MAX_BYTES);
+            Value::from(made.ok_or_else(|| bound::too_large("expandtabs"))?)
+        }
         "encode" | "decode" => Value::from(text),
-        _ => return Ok(None),
+        _ => return Ok(is_method(text, method).map(Value::from)),
     }))
 }
 
-fn swapped(c: char) -> Box<dyn Iterator<Item = char>> {
-    if c.is_uppercase() { Box::new(c.to_lowercase()) } else { Box::new(c.to_uppercase()) }
+/// The methods that only say yes or no.
+fn is_method(text: &str, method: &str) -> Option<bool> {
+    Some(match method {
+        "isdecimal" => text::all(text, character::is_decimal),
+        "isdigit" => text::all(text, character::is_digit),
+        "isnumeric" => text::all(text, character::is_numeric),
+        "isalpha" => text::all(text, character::is_alpha),
+        "isalnum" => text::all(text, character::is_alnum),
+        "isspace" => text::all(text, character::is_space),
+        "isprintable" => text.chars().all(character::is_printable),
+        "isascii" => text.is_ascii(),
+        "isupper" => text::is_upper(text),
+        "islower" => text::is_lower(text),
+        "istitle" => text::is_title(text),
+        "isidentifier" => text::is_identifier(text),
+        _ => return None,
+    })
 }
 
 /// Positional and named arguments of `split` and `rsplit`.
@@ -194,7 +209,10 @@ fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
     let mut parts: Vec<&str> = match &sep {
         Some(sep) if !sep.is_empty() => text.rsplitn(max.saturating_add(1), sep.as_str()).collect(),
         Some(_) => return Err(failed("rsplit: the separator is empty")),
-        None => text.trim().rsplitn(max.saturating_add(1), char::is_whitespace).map(str::trim).collect(),
+        None => {
+            let parts = text::rsplit(text, Some(max));
+            return Ok(parts.into_iter().map(Value::from).collect());
+        }
     };
     parts.reverse();
     Ok(parts.into_iter().map(Value::from).collect())

@@ -7,6 +7,9 @@ use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
+pub(crate) use crate::python::number::repr as float_repr;
+pub(crate) use crate::python::truth::boolean_text;
+
 use super::bound::{self, MAX_BYTES, MAX_ITEMS};
 use super::error::{Kind, TemplateError, carry};
 use super::trust::{Trust, trusted};
@@ -327,43 +330,18 @@ fn repr_at(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
             out.push('}');
         }
         ValueKind::Plain => out.push_str(&value.to_string()),
-        _ => {
-            let _ = write!(out, "{value:?}");
-        }
+        _ => match value.as_str() {
+            Some(text) => out.push_str(&crate::python::text::repr(text)),
+            None => {
+                let _ = write!(out, "{value:?}");
+            }
+        },
     }
     Ok(())
-}
-
-/// Python's notation of a float.
-pub(crate) fn float_repr(float: f64) -> String {
-    if float.is_nan() {
-        return "nan".to_owned();
-    }
-    if float.is_infinite() {
-        return if float > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let scientific = format!("{float:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        let plain = float.to_string();
-        return if plain.contains('.') { plain } else { format!("{plain}.0") };
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
 /// Python's `bool()`, failing on what has no value.
 pub(crate) fn truth(value: &Value) -> Result<bool, Error> {
     check(value)?;
     Ok(value.is_true())
-}
-
-/// Ansible's reading of truth values in texts: `yes`, `on`, `1`, `true`, `y`, `t`.
-pub(crate) fn boolean_text(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
-        "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
-        _ => None,
-    }
 }

@@ -119,7 +119,7 @@ struct Open {
     at: usize,
 }
 
-/// Splits a text into words, as byte ranges.
+/// Splits a text into words, as byte ranges: Ansible's own `split_args`, which keeps quotes and templates together, not `shlex`.
 fn words(text: &str) -> Result<Vec<(usize, usize)>, Open> {
     let bytes = text.as_bytes();
     let mut words = Vec::new();

@@ -38,7 +38,8 @@ pub(super) fn null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// The truth value of the texts YAML 1.1 calls boolean; `y` and `n` are none of them.
+/// The truth value of the texts YAML 1.1 calls boolean; `y` and `n` are none of them. What Ansible reads as true where a truth value is
+/// wanted is another rule (`python/truth.rs`): this one decides what a value is, before anybody knows what is wanted.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text {
         "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(true),

@@ -4,6 +4,7 @@ NAMES = "the names of characters are not known"
 ASCII_CASE = "the engine folds case over all of Unicode or not at all"
 SURROGATE = "a Rust text holds no half of a surrogate pair"
 DEPTH = "groups are nested too deeply"
+BIG = "whole numbers have 128 bits"
 
 # Pattern and flags -> why it is refused.
 REGEX_REFUSED = {

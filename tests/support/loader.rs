@@ -49,8 +49,7 @@ impl ModuleNames for Names {
 
     fn near(&self, written: &str) -> Option<String> {
         let short = |m: &'static str| m.rsplit('.').next().unwrap_or(m);
-        let distance = |m: &'static str| strsim::damerau_levenshtein(short(m), written);
-        MODULES.iter().copied().filter(|m| distance(m) <= 2).min_by_key(|m| distance(m)).map(|m| short(m).to_owned())
+        bringup::suggest::near(written, MODULES.iter().copied().map(short)).map(str::to_owned)
     }
 
     fn check_args(&self, name: &str, args: &Args, _: Option<&Node>, _: &Span, complete: bool) -> Vec<Diagnostic> {

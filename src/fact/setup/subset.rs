@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::python::fnmatch::fnmatch;
+
 /// The collectors that run whatever is asked for, unless `!min` is.
 const MINIMAL: &[&str] = &[
     "apparmor",
@@ -192,33 +194,4 @@ pub fn filter<T: AsRef<str>>(facts: &Map<String, Json>, subset: &Subset, pattern
         subset.holds(bare) && (patterns.is_empty() || patterns.iter().any(fits))
     };
     facts.iter().filter(|(name, _)| wanted(name)).map(|(k, v)| (k.clone(), v.clone())).collect()
-}
-
-/// Whether a shell pattern with `*`, `?` and `[…]` fits the whole text.
-pub(crate) fn fnmatch(pattern: &str, text: &str) -> bool {
-    let mut regex = String::from("^");
-    let mut rest = pattern.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '*' => regex.push_str(".*"),
-            '?' => regex.push('.'),
-            '[' if rest.clone().any(|c| c == ']') => {
-                regex.push('[');
-                if rest.next_if_eq(&'!').is_some() {
-                    regex.push('^');
-                }
-                for inner in rest.by_ref() {
-                    match inner {
-                        ']' => break,
-                        '\\' | '[' | '^' => regex.extend(['\\', inner]),
-                        other => regex.push(other),
-                    }
-                }
-                regex.push(']');
-            }
-            other => regex.push_str(&regex::escape(&other.to_string())),
-        }
-    }
-    regex.push('$');
-    regex::Regex::new(&regex).is_ok_and(|r| r.is_match(text))
 }

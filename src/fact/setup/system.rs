@@ -161,7 +161,7 @@ fn in_parentheses(text: &str) -> Option<String> {
 fn assignments(lines: &[&str]) -> Vec<(String, String)> {
     let entry = |line: &&str| {
         let (key, value) = line.trim().split_once('=')?;
-        let words = shell_words::split(value).ok()?;
+        let words = crate::python::shlex::split(value).ok()?;
         Some((key.to_owned(), words.join(" ")))
     };
     lines.iter().filter(|l| !l.trim_start().starts_with('#')).filter_map(entry).collect()
@@ -282,7 +282,7 @@ fn service_manager<'a>(told: &Told<'a>) -> &'a str {
 
 fn command_line(told: &Told<'_>, facts: &mut Map<String, Json>) {
     let Some(line) = told.line("/proc/cmdline") else { return };
-    let words = shell_words::split(line).unwrap_or_else(|_| line.split(' ').map(str::to_owned).collect());
+    let words = crate::python::shlex::split(line).unwrap_or_else(|_| line.split(' ').map(str::to_owned).collect());
     let (mut single, mut all) = (Map::new(), Map::new());
     for word in words {
         let (key, value) = word.split_once('=').map_or((word.as_str(), json!(true)), |(k, v)| (k, json!(v)));

@@ -14,6 +14,7 @@ use crate::{
         process::{self, Guard},
     },
     playbook::About,
+    python::shlex,
     sh::{print, quote},
 };
 
@@ -85,7 +86,7 @@ impl Described for Command {
 impl Command {
     fn words(&self) -> Result<Vec<String>, String> {
         match (&self.cmd, &self.argv) {
-            (Some(cmd), _) => process::split(&cmd.0),
+            (Some(cmd), _) => shlex::split(&cmd.0).map_err(|unclosed| unclosed.to_string()),
             (None, Some(argv)) => Ok(argv.0.iter().map(|w| w.0.clone()).collect()),
             (None, None) => Ok(Vec::new()),
         }

@@ -14,6 +14,7 @@ use crate::{
         process::{self, Guard},
     },
     playbook::About,
+    python::shlex,
     sh::quote,
 };
 
@@ -55,8 +56,8 @@ impl Described for Script {
     const FREE_FORM: Option<&'static str> = Some("cmd");
 
     fn check(&self) -> Result<(), ParameterError> {
-        match process::split(&self.cmd.0) {
-            Err(why) => Err(ParameterError::new("cmd", why)),
+        match shlex::split(&self.cmd.0) {
+            Err(why) => Err(ParameterError::new("cmd", why.to_string())),
             Ok(words) if words.is_empty() => Err(ParameterError::task("no script given")),
             Ok(_) => Ok(()),
         }
@@ -84,7 +85,7 @@ impl Module for Script {
         if let Some(result) = guard.satisfied(context, state, &cmd)? {
             return Ok(Plan::ok(result));
         }
-        let words = process::split(&self.cmd.0).map_err(Failure::new)?;
+        let words = shlex::split(&self.cmd.0).map_err(|unclosed| Failure::new(unclosed.to_string()))?;
         let name = words.first().map_or("", String::as_str);
         let file = local::load(context, &context.controller.find(Folder::Files, name)?, self.decrypt.0)?;
         let run = match &self.executable {

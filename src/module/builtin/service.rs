@@ -9,9 +9,8 @@ use serde_json::{Map, Value as Json, json};
 use super::systemd_service::{SystemdService, Wanted, full_name};
 use crate::{
     fact::{Missing, Probe, Resource, State},
-    module::{
-        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, Whole, process,
-    },
+    module::{Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, Whole},
+    python::shlex,
     sh::{quote, words},
 };
 
@@ -111,7 +110,10 @@ impl Service {
             return Err(Failure::new(format!("Could not find the requested service {}: host", self.name.0)).into());
         }
         let arguments = match &self.arguments {
-            Some(arguments) => format!(" {}", words(process::split(&arguments.0).map_err(Failure::new)?)),
+            Some(arguments) => format!(
+                " {}",
+                words(shlex::split(&arguments.0).map_err(|unclosed| Failure::new(unclosed.to_string()))?)
+            ),
             None => String::new(),
         };
         let act = |verb: &str| {

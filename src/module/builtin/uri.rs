@@ -164,6 +164,7 @@ impl Described for Uri {
         if self.body.is_some() && self.src.is_some() {
             return Err(ParameterError::task("body and src are mutually exclusive"));
         }
+        // `yes` and `no` without quotes arrive as truth values.
         if !matches!(
             self.follow_redirects.0.as_str(),
             "safe" | "all" | "none" | "yes" | "no" | "True" | "False" | "urllib2"

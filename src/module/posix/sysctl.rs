@@ -13,6 +13,7 @@ use crate::{
         builtin::group::Presence,
         edit::{self, Edit},
     },
+    python::truth::boolean_text,
     sh::quote,
 };
 
@@ -101,10 +102,10 @@ fn setting(line: &str) -> Option<(&str, &str)> {
 impl Sysctl {
     /// The value as Ansible takes it: truth values become numbers.
     fn wanted(&self) -> String {
-        match self.value.as_ref().map(|v| v.0.trim()).unwrap_or_default() {
-            "True" | "true" | "yes" | "on" => "1".to_owned(),
-            "False" | "false" | "no" | "off" => "0".to_owned(),
-            value => value.to_owned(),
+        let value = self.value.as_ref().map(|v| v.0.trim()).unwrap_or_default();
+        match boolean_text(value) {
+            Some(truth) => if truth { "1" } else { "0" }.to_owned(),
+            None => value.to_owned(),
         }
     }
 

@@ -10,11 +10,12 @@ use super::playbook::canonical;
 use super::reader::{Reader, folder};
 use super::role::Use;
 use super::values::{is_template, truth};
-use crate::playbook::keyword::{Level, near};
+use crate::playbook::keyword::Level;
 use crate::playbook::keywords::find;
 use crate::playbook::{
     Action, Args, Diagnostic, Include, IncludeKind, IncludeRole, Item, Keywords, Scope, ScopeKind, Task,
 };
+use crate::suggest::near;
 use crate::yaml::Node;
 
 const FROM: [&str; 4] = ["tasks_from", "vars_from", "defaults_from", "handlers_from"];

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::Reader;
 use super::values::{check, is_template, truth};
-use crate::playbook::keyword::{Level, join, near};
+use crate::playbook::keyword::{Level, join};
 use crate::playbook::keywords::{find, hint};
 use crate::playbook::{Diagnostic, Keywords, VarMap};
 use crate::ssh::BecomeMethod;
+use crate::suggest::near;
 use crate::yaml::{Node, Span, Value};
 
 /// Connections there are; the ways of Ansible that log in by SSH all mean the one there is.

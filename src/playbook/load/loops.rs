@@ -2,8 +2,8 @@
 
 use super::reader::Reader;
 use super::values::is_template;
-use crate::playbook::keyword::near;
 use crate::playbook::{Diagnostic, Loop, LoopControl, LoopKind};
+use crate::suggest::near;
 use crate::yaml::{Node, Value};
 
 const CONTROL_KEYS: &[&str] =

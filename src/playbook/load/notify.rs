@@ -2,9 +2,10 @@
 
 use super::reader::Reader;
 use super::values::{has_template, is_template};
-use crate::playbook::keyword::near;
 use crate::playbook::notified::handler_tasks;
 use crate::playbook::{Diagnostic, Item, Task};
+use crate::python::fnmatch::{escape, fnmatch};
+use crate::suggest::near;
 use crate::yaml::Node;
 
 impl Reader<'_> {
@@ -39,14 +40,13 @@ fn heard(handler: &Task) -> Vec<String> {
 
 /// Whether a name with templates may turn into the text.
 fn may_be(name: &str, text: &str) -> bool {
-    let mut pattern = String::from("(?s)^");
+    let mut pattern = String::new();
     let mut rest = name;
     while let Some(at) = rest.find("{{") {
-        pattern.push_str(&regex::escape(&rest[..at]));
-        pattern.push_str(".*");
+        pattern.push_str(&escape(&rest[..at]));
+        pattern.push('*');
         rest = rest[at..].find("}}").map_or("", |end| &rest[at + end + 2..]);
     }
-    pattern.push_str(&regex::escape(rest));
-    pattern.push('$');
-    regex::Regex::new(&pattern).is_ok_and(|p| p.is_match(text))
+    pattern.push_str(&escape(rest));
+    fnmatch(&pattern, text)
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::items::Around;
 use super::reader::{PlayState, Reader, head};
 use super::values::is_template;
-use crate::playbook::keyword::{Level, join, near};
+use crate::playbook::keyword::{Level, join};
 use crate::playbook::{Diagnostic, Order, Play, Prompt, Scope, ScopeKind, Strategy, VarMap};
+use crate::python::number;
+use crate::suggest::near;
 use crate::yaml::{Node, Value};
 
 const PROMPT_KEYS: &[&str] =
@@ -285,7 +287,7 @@ fn is_batch(node: &Node) -> bool {
     match &node.value {
         Value::Int(n) => *n >= 0,
         Value::String { text, .. } => match text.trim().strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().is_ok_and(|p| p > 0.0 && p <= 100.0),
+            Some(percent) => number::float(percent).is_some_and(|p| p > 0.0 && p <= 100.0),
             None => text.trim().parse::<u32>().is_ok(),
         },
         _ => false,

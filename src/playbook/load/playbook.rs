@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::reader::{Reader, folder, head};
-use crate::playbook::keyword::{Level, near};
+use crate::playbook::keyword::Level;
 use crate::playbook::{Diagnostic, Play, Playbook, Scope, ScopeKind, VarMap};
+use crate::suggest::near;
 use crate::yaml::{Node, Value};
 
 const IMPORT: &str = "import_playbook";

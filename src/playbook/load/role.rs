@@ -224,7 +224,7 @@ impl Reader<'_> {
             .flat_map(|entries| entries.filter_map(|e| e.ok()?.file_name().into_string().ok()))
             .collect();
         known.sort();
-        let near = crate::playbook::keyword::near(&use_.name, known.iter().map(String::as_str));
+        let near = crate::suggest::near(&use_.name, known.iter().map(String::as_str));
         let help = near.map_or_else(|| super::search::tried_text(tried), |n| format!("did you mean `{n}`?"));
         let problem = Diagnostic::error(&use_.span, format!("the role `{}` is not there", use_.name));
         self.report(problem.label("not found").help(help));

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reader::{Reader, head};
-use crate::playbook::keyword::{Level, near};
+use crate::playbook::keyword::Level;
 use crate::playbook::keywords::find;
 use crate::playbook::{Action, Diagnostic, Item, Keywords, Role, Scope, ScopeKind, Task, VarMap};
+use crate::suggest::near;
 use crate::yaml::{Node, Span, Value};
 
 const ENDINGS: [&str; 4] = [".yml", ".yaml", ".json", ""];

@@ -165,7 +165,7 @@ impl Reader<'_> {
         let span = if found.value.is_null() { &found.name_span } else { &found.value.span };
         let Some(action) = MetaAction::from_name(text) else {
             let names: Vec<&str> = MetaAction::ALL.iter().map(|(n, _)| *n).collect();
-            let near = crate::playbook::keyword::near(text, names.iter().copied());
+            let near = crate::suggest::near(text, names.iter().copied());
             let help = near.map_or_else(
                 || format!("it takes {}", crate::playbook::keyword::join(&names)),
                 |n| format!("did you mean `{n}`?"),

@@ -2,6 +2,10 @@
 
 use crate::playbook::error::Diagnostic;
 use crate::playbook::keyword::Kind;
+use crate::python::{
+    number,
+    truth::{boolean, boolean_text},
+};
 use crate::yaml::{Node, Value};
 
 /// Whether the node is a text with a template in it: then nothing more is known of it.
@@ -25,21 +29,15 @@ pub(crate) fn is_whole_template(text: &str) -> bool {
 pub(crate) fn truth(node: &Node) -> Option<bool> {
     match &node.value {
         Value::Bool(b) => Some(*b),
-        Value::Int(0) => Some(false),
-        Value::Int(1) => Some(true),
-        Value::String { text, .. } => match text.trim().to_lowercase().as_str() {
-            "y" | "yes" | "on" | "1" | "true" | "t" => Some(true),
-            "n" | "no" | "off" | "0" | "false" | "f" => Some(false),
-            _ => None,
-        },
-        _ => None,
+        Value::String { text, .. } => boolean_text(text),
+        _ => boolean(&node.to_json()),
     }
 }
 
 fn whole(node: &Node) -> bool {
     match &node.value {
         Value::Int(_) => true,
-        Value::String { text, .. } => text.trim().parse::<i64>().is_ok(),
+        Value::String { text, .. } => number::int(text, 10).is_some(),
         _ => false,
     }
 }
@@ -47,7 +45,7 @@ fn whole(node: &Node) -> bool {
 fn number(node: &Node) -> bool {
     match &node.value {
         Value::Int(_) | Value::Float(_) => true,
-        Value::String { text, .. } => text.trim().parse::<f64>().is_ok(),
+        Value::String { text, .. } => number::float(text).is_some(),
         _ => false,
     }
 }
@@ -58,7 +56,7 @@ fn percent(node: &Node) -> bool {
         Value::Float(f) => (0.0..=100.0).contains(f),
         Value::String { text, .. } => {
             let text = text.trim().trim_end_matches('%');
-            text.parse::<f64>().is_ok_and(|f| (0.0..=100.0).contains(&f))
+            number::float(text).is_some_and(|f| (0.0..=100.0).contains(&f))
         }
         _ => false,
     }

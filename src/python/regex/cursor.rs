@@ -95,12 +95,6 @@ pub(super) fn control(letter: char) -> Option<char> {
     })
 }
 
-/// Whether a text may be the name of a group.
-pub(super) fn is_name(text: &str) -> bool {
-    let mut chars = text.chars();
-    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
-}
-
 /// Whether a character is an octal digit.
 pub(super) fn octal(c: char) -> bool {
     ('0'..='7').contains(&c)

@@ -1,9 +1,9 @@
 //! What stands in parentheses.
 
 use super::Fault;
-use super::cursor::is_name;
 use super::node::{Flags, Node};
 use super::parse::Parser;
+use crate::python::text::is_identifier;
 
 impl Parser {
     /// Reads a group behind its parenthesis at `start`; nothing for a comment and for flags of the whole expression, which
@@ -90,7 +90,7 @@ impl Parser {
     fn name(&mut self, end: char) -> Result<String, Fault> {
         let at = self.cursor.at;
         let name = self.cursor.until(end, "group name")?;
-        if is_name(&name) { Ok(name) } else { Err(self.bad_name(&name, at)) }
+        if is_identifier(&name) { Ok(name) } else { Err(self.bad_name(&name, at)) }
     }
 
     fn named(&self, name: &str) -> Option<usize> {
@@ -126,7 +126,7 @@ impl Parser {
         let at = self.cursor.at;
         let name = self.cursor.until(')', "group name")?;
         let group = match name.parse::<usize>() {
-            _ if is_name(&name) => self.named(&name).ok_or_else(|| self.unknown(&name, at))?,
+            _ if is_identifier(&name) => self.named(&name).ok_or_else(|| self.unknown(&name, at))?,
             Ok(0) => return Err(self.cursor.wrong("bad group number", at)),
             Ok(number) => {
                 self.conditions.push((number, at));

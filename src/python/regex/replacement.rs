@@ -1,7 +1,8 @@
 //! The replacement of `re.sub`: `\1`, `\g<name>`, `\n`.
 
-use super::cursor::{Cursor, control, is_name, octal};
+use super::cursor::{Cursor, control, octal};
 use super::{Captures, Fault, Regex};
+use crate::python::text::is_identifier;
 
 /// A replacement for the matches of one expression.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ fn named(cursor: &mut Cursor, regex: &Regex) -> Result<Piece, Fault> {
     }
     let at = cursor.at;
     let name = cursor.until('>', "group name")?;
-    if is_name(&name) {
+    if is_identifier(&name) {
         let known = regex.group(&name).map(Piece::Group);
         return known.ok_or_else(|| Fault::Wrong(format!("unknown group name '{name}'")));
     }

@@ -4,6 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::{Entry, lenient, on};
+use crate::python::{number, shlex};
 use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::error::{Kind, TemplateError, carry, failed};
@@ -115,6 +116,7 @@ fn mandatory(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Err
     }
 }
 
+/// Ansible's filter has a table of its own, shorter than `boolean()`: no `y`, no `t`, no blanks around, and any other text is false.
 fn bool(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     Ok(Value::from(match value.kind() {
         ValueKind::Bool => value.is_true(),
@@ -152,25 +154,9 @@ pub(super) fn small(number: i128) -> Value {
     i64::try_from(number).map_or_else(|_| Value::from(number), Value::from)
 }
 
+/// Reads a number as Jinja's `int` does: a float loses its fraction.
 pub(super) fn parse_int(text: &str, base: u32) -> Option<i128> {
-    let text = text.trim().replace('_', "");
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(&text)),
-    };
-    let prefix = match base {
-        2 => "0b",
-        8 => "0o",
-        16 => "0x",
-        _ => "\u{0}",
-    };
-    let lower = digits.to_ascii_lowercase();
-    let bare = lower.strip_prefix(prefix).unwrap_or(&lower);
-    i128::from_str_radix(bare, base)
-        .ok()
-        .filter(|_| !bare.starts_with(['+', '-']))
-        .map(|n| sign * n)
-        .or_else(|| text.parse::<f64>().ok().and_then(whole))
+    number::int(text, base).or_else(|| number::float(text).and_then(whole))
 }
 
 fn float(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -178,7 +164,7 @@ fn float(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> 
     let number = match value.kind() {
         ValueKind::Bool => Some(if value.is_true() { 1.0 } else { 0.0 }),
         ValueKind::Number => f64::try_from(value.clone()).ok(),
-        ValueKind::String => value.as_str().and_then(|s| s.trim().replace('_', "").parse().ok()),
+        ValueKind::String => value.as_str().and_then(number::float),
         _ => None,
     };
     Ok(number.map_or(default, Value::from))
@@ -226,16 +212,7 @@ fn pprint(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
 }
 
 fn quote(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(shell_quote(&text(value)?)))
-}
-
-/// Quotes a word for a shell as Python's `shlex.quote` does.
-pub(crate) fn shell_quote(word: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !word.is_empty() && word.chars().all(safe) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\"'\"'"))
+    Ok(Value::from(shlex::quote(&text(value)?)))
 }
 
 fn ternary(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {

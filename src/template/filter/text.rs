@@ -5,19 +5,20 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
+use crate::python::{character, text};
 use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::value::{check, items, pairs, string};
 
 pub(super) const FILTERS: &[Entry] = &[
-    on("capitalize", |_, v, _| Ok(Value::from(capitalize(&string(v)?)))),
+    on("capitalize", |_, v, _| Ok(Value::from(text::capitalize(&string(v)?)))),
     on("center", center),
     on("format", format),
     on("indent", indent),
     on("lower", |_, v, _| Ok(Value::from(string(v)?.to_lowercase()))),
     on("replace", replace),
     on("split", split),
-    on("splitlines", |_, v, _| Ok(string(v)?.lines().map(Value::from).collect())),
+    on("splitlines", |_, v, _| Ok(text::splitlines(&string(v)?, false).into_iter().map(Value::from).collect())),
     on("striptags", striptags),
     on("title", |_, v, _| Ok(Value::from(title(&string(v)?)))),
     on("trim", trim),
@@ -28,18 +29,12 @@ pub(super) const FILTERS: &[Entry] = &[
     on("xmlattr", xmlattr),
 ];
 
-pub(crate) fn capitalize(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
-}
-
-pub(crate) fn title(text: &str) -> String {
+/// Jinja's `title`, which knows words by what stands before them; Python's method is another (`python/text.rs`).
+fn title(text: &str) -> String {
     let mut out = String::new();
     let mut start = true;
     for c in text.chars() {
-        if c.is_whitespace() || matches!(c, '-' | '(' | '{' | '[' | '<') {
+        if character::is_space(c) || matches!(c, '-' | '(' | '{' | '[' | '<') {
             out.push(c);
             start = true;
         } else if std::mem::take(&mut start) {
@@ -165,25 +160,7 @@ pub(crate) fn split_text(text: &str, between: Option<&str>, max: Option<usize>) 
         (Some(""), _) => return Err(crate::template::error::failed("split: the separator is empty")),
         (Some(sep), None) => text.split(sep).collect(),
         (Some(sep), Some(max)) => text.splitn(max.saturating_add(1), sep).collect(),
-        (None, None) => text.split_whitespace().collect(),
-        (None, Some(max)) => {
-            let mut parts = Vec::new();
-            let mut rest = text.trim_start();
-            while !rest.is_empty() {
-                match rest.find(char::is_whitespace).filter(|_| parts.len() < max) {
-                    Some(at) => {
-                        let (head, tail) = rest.split_at(at);
-                        parts.push(head);
-                        rest = tail.trim_start();
-                    }
-                    None => {
-                        parts.push(rest);
-                        break;
-                    }
-                }
-            }
-            parts
-        }
+        (None, max) => text::split(text, max),
     };
     Ok(parts.into_iter().map(Value::from).collect())
 }
@@ -207,7 +184,7 @@ fn trim(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let text = string(value)?;
     Ok(Value::from(match chars {
         Some(chars) => text.trim_matches(|c| chars.contains(c)).to_owned(),
-        None => text.trim().to_owned(),
+        None => text::strip(&text).to_owned(),
     }))
 }
 

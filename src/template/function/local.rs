@@ -149,19 +149,9 @@ impl Local for System {
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
-        let path = self.resolve(pattern);
-        let Some(name) = path.file_name().map(|n| n.to_string_lossy().into_owned()) else { return Vec::new() };
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-        let mut found: Vec<String> = entries
-            .filter_map(Result::ok)
-            .filter(|entry| matches(&name, &entry.file_name().to_string_lossy()))
-            .map(|entry| entry.path())
-            .filter(|path| path.is_file())
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect();
-        found.sort();
-        found
+        let pattern = self.resolve(pattern);
+        let found = crate::python::glob::glob(&pattern.to_string_lossy());
+        found.into_iter().filter(|path| Path::new(path).is_file()).collect()
     }
 
     fn kind(&self, path: &str, follow: bool) -> Option<FileKind> {
@@ -196,33 +186,5 @@ impl Local for System {
         }
         let output = shell.output()?;
         Ok((output.status.code(), output.stdout, output.stderr))
-    }
-}
-
-/// Whether a name fits a shell pattern with `*`, `?` and `[…]`.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
-        return false;
-    }
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    fits(&pattern, &name)
-}
-
-fn fits(pattern: &[char], name: &[char]) -> bool {
-    match pattern.first() {
-        None => name.is_empty(),
-        Some('*') => (0..=name.len()).any(|skip| fits(&pattern[1..], &name[skip..])),
-        Some('?') => !name.is_empty() && fits(&pattern[1..], &name[1..]),
-        Some('[') => {
-            let Some(end) = pattern.iter().skip(2).position(|c| *c == ']').map(|p| p + 2) else {
-                return name.first() == Some(&'[') && fits(&pattern[1..], &name[1..]);
-            };
-            let negated = matches!(pattern.get(1), Some('!' | '^'));
-            let set = &pattern[1 + usize::from(negated)..end];
-            let Some(c) = name.first() else { return false };
-            let inside = set.contains(c) || set.windows(3).any(|w| w[1] == '-' && (w[0]..=w[2]).contains(c));
-            inside != negated && fits(&pattern[end + 1..], &name[1..])
-        }
-        Some(c) => name.first() == Some(c) && fits(&pattern[1..], &name[1..]),
     }
 }

@@ -51,7 +51,7 @@ impl Wish {
 
     /// Whether an installed version is the wanted one.
     pub(super) fn accepts(&self, installed: &str) -> bool {
-        self.version.as_ref().is_none_or(|wanted| crate::fact::setup::fnmatch(wanted, installed))
+        self.version.as_ref().is_none_or(|wanted| crate::python::fnmatch::fnmatch(wanted, installed))
     }
 
     /// How apt-get is told.

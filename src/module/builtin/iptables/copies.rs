@@ -13,7 +13,8 @@ pub(super) fn of(chain: &str, rule: &[String], dump: &[String]) -> Vec<String> {
     let wanted = normal(rule.iter().map(String::as_str));
     let here = dump.iter().filter(|l| l.starts_with(&start));
     let same = |line: &&String| {
-        shell_words::split(&line[start.len()..]).is_ok_and(|words| normal(words.iter().map(String::as_str)) == wanted)
+        crate::python::shlex::split(&line[start.len()..])
+            .is_ok_and(|words| normal(words.iter().map(String::as_str)) == wanted)
     };
     here.filter(same).cloned().collect()
 }

@@ -5,6 +5,7 @@ use minijinja::{Error, Value};
 use rand::seq::IndexedRandom as _;
 
 use super::call::{Call, Lookup, list_of, spread, tuple};
+use crate::python::fnmatch::fnmatch;
 use crate::python::regex::Place;
 use crate::template::bound;
 use crate::template::filter::{self, attribute, is_missing};
@@ -265,7 +266,7 @@ fn inventory_hostnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
         }
         let all = groups.get_attr("all")?;
         let hosts = if all.is_undefined() { Vec::new() } else { items(&all)? };
-        Ok(hosts.into_iter().filter(|h| super::super::local::matches(name, &h.to_string())).collect())
+        Ok(hosts.into_iter().filter(|h| fnmatch(name, &h.to_string())).collect())
     };
     let mut out: Vec<Value> = Vec::new();
     let patterns: Vec<String> = call.texts()?;
