@@ -71,8 +71,11 @@ fn of_file(module: &str, file: &str, text: &str) -> Vec<Trial> {
     for (number, case) in read.iter().enumerate() {
         for shell in shells(case) {
             let name = format!("module::{module}::{}::{}", slug(&case.name), shell.name());
-            let takes_root = case.root || case.system;
-            let missing = move || shell.missing().or_else(|| takes_root.then(skip::root).flatten());
+            let (takes_root, needs) = (case.root || case.system, case.needs.clone());
+            let missing = move || {
+                let root = || takes_root.then(skip::root).flatten();
+                shell.missing().or_else(root).or_else(|| needs.iter().find_map(|name| skip::program(name)))
+            };
             let (module, text, system) = (module.to_owned(), text.clone(), case.system);
             trials.push(trial(name, missing, move || holds(&module, &text, number, shell, system)));
         }

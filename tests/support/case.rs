@@ -78,10 +78,16 @@ pub struct Case {
     /// root. Needs root.
     #[serde(default)]
     pub system: bool,
-    /// With `system`: what makes the host what it is before.
+    /// What makes the host what it is before: a script, run in the host's folder.
     pub prepare: Option<String>,
-    /// With `system`: what must succeed on the host afterwards.
+    /// What must succeed on the host afterwards: a script likewise.
     pub verify: Option<String>,
+    /// Programs of this machine without which the case is skipped.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// What is written is made anew each time (keys, serial numbers): check mode comes to the same changes, with other contents.
+    #[serde(default)]
+    pub random: bool,
     /// Shells it is for; all by default.
     pub shells: Option<Vec<String>>,
 }
