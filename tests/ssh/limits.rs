@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt as _;
 const LIAR: &str = r#"#!/bin/sh
 [ "$SSH_ORIGINAL_COMMAND" = 'exec /bin/sh' ] || eval "$SSH_ORIGINAL_COMMAND"
 while read -r line; do
-case $line in *' hello %s'*) tok=${line#*"'"}; tok=${tok%% *}; break ;; esac
+case $line in __bt=*) tok=${line#__bt=}; tok=${tok%% *}; break ;; esac
 done
 echo "$tok hello /run/x"
 "#;

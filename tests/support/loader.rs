@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use bringup::playbook::{Args, Diagnostic, Loader, ModuleNames, Options, Playbook};
+use bringup::playbook::{About, Args, Diagnostic, Loader, ModuleNames, Options, Playbook};
 use bringup::yaml::{Node, Span};
 
 /// The modules these tests know; the registry has its own tests.
@@ -69,9 +69,8 @@ impl ModuleNames for Names {
         found
     }
 
-    fn takes_free_form(&self, name: &str) -> bool {
-        let short = name.rsplit('.').next().unwrap_or(name);
-        ["command", "shell", "raw", "script"].contains(&short)
+    fn about(&self, name: &str) -> About {
+        bringup::module::about(name)
     }
 }
 
