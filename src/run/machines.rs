@@ -83,11 +83,7 @@ impl Machines {
     ///
     /// # Errors
     /// When it cannot be found: the next task tries again.
-    pub fn find<E>(
-        &self,
-        key: String,
-        read: impl FnOnce() -> Result<Option<Json>, E>,
-    ) -> Result<Option<Json>, E> {
+    pub fn find<E>(&self, key: String, read: impl FnOnce() -> Result<Option<Json>, E>) -> Result<Option<Json>, E> {
         if let Some(known) = lock(&self.found).get(&key) {
             return Ok(known.clone());
         }

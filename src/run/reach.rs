@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use super::{
     Run,
-    features::Features,
     connection::{self, Settings},
+    features::Features,
     host::HostRun,
     keyword,
     machine::{Hold, Machine},
