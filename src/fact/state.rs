@@ -323,13 +323,6 @@ impl State {
         }
     }
 
-    /// Turns every prediction back into "unread": the change it came from did not happen.
-    pub fn drop_predictions(&mut self) {
-        self.removed.clear();
-        self.predicted = false;
-        self.known.retain(|_, known| !matches!(known, Known::Predicted(_)));
-    }
-
     /// The answer to a probe about a path below one that is predicted to be gone.
     fn gone(&self, probe: &Probe) -> Option<&'static Answer> {
         let (path, answer) = match probe {
@@ -440,8 +433,6 @@ mod tests {
             // The host was asked before the link was known.
             state.learn(content("/l/./f"), Answer::Content(None), now);
             assert_eq!(state.content("/l/./f"), Ok(Some(&b"new"[..])), "{written} under /l/./f");
-            state.drop_predictions();
-            assert!(names.iter().all(|name| state.wants(&stat(name, true), now)));
         }
         // Behind a link that is yet to be made the host is asked by the name it has already.
         let mut state = State::default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Inventory, InventoryError, Variable, Vars,
+    Inventory, InventoryError, Vars,
     folder::Kind,
     model::{ALL, Host},
 };
@@ -58,13 +58,6 @@ impl Inventory {
             self.reconcile().inspect_err(|_| linked.iter().for_each(|parent| self.unlink(parent, group)))?;
         }
         Ok(changed)
-    }
-
-    /// Sets a variable of a host: what a task found out about it for the rest of the run.
-    pub fn set_host_variable(&mut self, host: &str, name: &str, value: impl Into<Variable>) {
-        if let Some(host) = self.hosts.get_mut(host) {
-            Arc::make_mut(&mut host.vars).insert(name.to_owned(), value.into());
-        }
     }
 
     fn new_group(&mut self, name: &str) -> Result<bool, InventoryError> {

@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PkiError {
     /// The text is no PEM of the kind that is needed.
-    #[error("this is no {what}: {why}")]
+    #[error("the {what} cannot be read: {why}")]
     NotRead {
         /// What was expected.
         what: &'static str,

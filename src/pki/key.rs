@@ -1,5 +1,6 @@
 //! Private keys: made, read, and their public halves.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{KeyPair, PublicKeyData, SigningKey};
 use rsa::{
     RsaPrivateKey,
@@ -28,6 +29,14 @@ pub enum KeyKind {
     Ecc(Curve),
     /// Ed25519.
     Ed25519,
+}
+
+/// An Ed25519 key in the form of RFC 8410 without its public half: OpenSSL 3.0 reads no other, and ring writes the other.
+fn ed25519(seed: &[u8; 32]) -> String {
+    const HEAD: [u8; 16] =
+        [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    let text = STANDARD.encode([&HEAD[..], seed].concat());
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }
 
 /// A private key.
@@ -74,9 +83,7 @@ impl Key {
                 };
                 KeyPair::generate_for(algorithm).map_err(|e| failed(e.to_string()))?.serialize_pem()
             }
-            KeyKind::Ed25519 => {
-                KeyPair::generate_for(&rcgen::PKCS_ED25519).map_err(|e| failed(e.to_string()))?.serialize_pem()
-            }
+            KeyKind::Ed25519 => ed25519(&rand::random()),
         };
         Key::from_pem(&pem)
     }

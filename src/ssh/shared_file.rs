@@ -2,17 +2,9 @@
 
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io,
-    os::unix::fs::FileExt as _,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt as _, path::Path, sync::Arc};
 use tokio::sync::Mutex;
 
 /// What a file is read and sent in.
@@ -29,6 +21,8 @@ pub struct SharedFile {
     file: File,
     length: u64,
     window: Mutex<Window>,
+    /// How many bytes have been read from it, by whomever.
+    #[cfg(test)]
     read: AtomicU64,
 }
 
@@ -51,17 +45,18 @@ impl SharedFile {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
-        Ok(SharedFile { file, length: metadata.len(), window: Mutex::default(), read: AtomicU64::new(0) })
+        Ok(SharedFile {
+            file,
+            length: metadata.len(),
+            window: Mutex::default(),
+            #[cfg(test)]
+            read: AtomicU64::new(0),
+        })
     }
 
     /// Its length when it was opened.
     pub fn length(&self) -> u64 {
         self.length
-    }
-
-    /// How many bytes have been read from it, by whomever.
-    pub fn bytes_read(&self) -> u64 {
-        self.read.load(Ordering::Relaxed)
     }
 
     /// The SHA-1 of all of it, once all of it has been read from the beginning to the end.
@@ -103,6 +98,7 @@ impl SharedFile {
             let start = index * PIECE;
             let mut piece = vec![0; usize::try_from(this.length.saturating_sub(start).min(PIECE)).unwrap_or(0)];
             this.file.read_exact_at(&mut piece, start)?;
+            #[cfg(test)]
             this.read.fetch_add(piece.len() as u64, Ordering::Relaxed);
             Ok(Bytes::from(piece))
         };
@@ -135,7 +131,7 @@ mod tests {
         assert_eq!(file.sha1().await, None);
         let together = futures::future::join_all((0..10).map(|_| all(&file))).await;
         assert!(together.iter().all(|read| *read == bytes));
-        assert_eq!(file.bytes_read(), bytes.len() as u64);
+        assert_eq!(file.read.load(Ordering::Relaxed), bytes.len() as u64);
         let expected: String = Sha1::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(file.sha1().await, Some(expected));
         assert!(all(&file).await == bytes, "a reader that comes when the first pieces are gone");

@@ -161,26 +161,4 @@ impl Node {
             })
             .collect()
     }
-
-    /// The whole number, or the error that names what stands here instead.
-    ///
-    /// # Errors
-    /// When the node is not a whole number.
-    pub fn expect_int(&self) -> Result<i64, Unexpected> {
-        match self.value {
-            Value::Int(number) => Ok(number),
-            _ => Err(self.unexpected("a whole number")),
-        }
-    }
-
-    /// The truth value, or the error that names what stands here instead.
-    ///
-    /// # Errors
-    /// When the node is not a truth value.
-    pub fn expect_bool(&self) -> Result<bool, Unexpected> {
-        match self.value {
-            Value::Bool(truth) => Ok(truth),
-            _ => Err(self.unexpected("a truth value (`true` or `false`)")),
-        }
-    }
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bringup::fact::{Answer, GroupEntry, PackageState, Probe, ScriptAnswer, UnitState, UserEntry};
+use bringup::{
+    fact::{Answer, GroupEntry, PackageState, Probe, ScriptAnswer, UnitState, UserEntry},
+    module::StepOutput,
+};
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -36,6 +39,14 @@ pub struct Case {
     /// Answers given in the place of the host's own.
     #[serde(default)]
     pub answers: Answers,
+    /// Objects of a Kubernetes cluster whose kubeconfig is at `.kube/config` of the host, as `~/.kube/config` is.
+    pub cluster: Option<Vec<Json>>,
+    /// What its objects have afterwards, by `Kind namespace/name` or `Kind name`; nothing (`null`): there is none.
+    #[serde(default)]
+    pub cluster_after: IndexMap<String, Json>,
+    /// How the steps end that are the runner's own: waiting, connecting, rebooting. Well and with no words, unless given.
+    #[serde(default)]
+    pub runner: Runner,
     /// The parameters are refused: part of the message.
     pub invalid: Option<String>,
     /// The task fails: part of the message.
@@ -78,16 +89,32 @@ pub struct Case {
     /// root. Needs root.
     #[serde(default)]
     pub system: bool,
-    /// With `system`: what makes the host what it is before.
+    /// What makes the host what it is before: a script, run in the host's folder.
     pub prepare: Option<String>,
-    /// With `system`: what must succeed on the host afterwards.
+    /// What must succeed on the host afterwards: a script likewise.
     pub verify: Option<String>,
+    /// Programs of this machine without which the case is skipped.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// What is written is made anew each time (keys, serial numbers): check mode comes to the same changes, with other contents.
+    #[serde(default)]
+    pub random: bool,
     /// Shells it is for; all by default.
     pub shells: Option<Vec<String>>,
 }
 
 fn yes() -> bool {
     true
+}
+
+/// What comes of a step that the runner does itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runner {
+    /// What a person typed.
+    pub typed: String,
+    /// What went wrong.
+    pub error: Option<String>,
 }
 
 /// One side of a difference.
@@ -180,6 +207,12 @@ pub struct Script {
     pub stdout: String,
     #[serde(default)]
     pub stderr: String,
+}
+
+impl Runner {
+    pub fn output(&self) -> StepOutput {
+        StepOutput { stdout: self.typed.clone().into_bytes(), error: self.error.clone(), ..StepOutput::default() }
+    }
 }
 
 impl Answers {

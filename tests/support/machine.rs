@@ -8,12 +8,15 @@ use std::{
     sync::OnceLock,
 };
 
+use serde_json::Value as Json;
+
 use super::{
+    cluster::Cluster,
     skip::{self, skip_part},
     system::System,
 };
 use bringup::{
-    fact::{Answer, Probe, Reply, batch},
+    fact::{Answer, ApiQuery, Probe, Reply, batch},
     module::{Change, Content, FileWrite, Step, StepOutput, place},
 };
 
@@ -60,6 +63,7 @@ pub struct Machine {
     tools: PathBuf,
     scripts: PathBuf,
     system: Option<System>,
+    cluster: Option<Cluster>,
     _directory: tempfile::TempDir,
 }
 
@@ -82,6 +86,7 @@ impl Machine {
             tools: folder("tools"),
             scripts: folder("scripts"),
             system,
+            cluster: None,
             _directory: directory,
         }
     }
@@ -91,6 +96,20 @@ impl Machine {
         let path = self.tools.join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Makes it a host of a cluster that has these objects.
+    pub fn join(&mut self, objects: &[Json]) {
+        self.cluster = Some(Cluster::start(self.root.clone(), objects));
+    }
+
+    /// The object of its cluster with this title.
+    pub fn object(&self, title: &str) -> Option<Json> {
+        self.cluster.as_ref().expect("there is no cluster").object(title)
+    }
+
+    fn request(&self, query: &ApiQuery) -> Result<Json, String> {
+        self.cluster.as_ref().map_or_else(|| panic!("the case has no `cluster`: {query:?}"), |c| c.request(query))
     }
 
     /// Runs a script as the runner would.
@@ -128,6 +147,11 @@ impl Machine {
             let output = self.run(&batch.script, &[]);
             let reply = Reply { status: Some(output.status), stdout: &output.stdout, stderr: &output.stderr };
             answers.extend(batch.answers(reply));
+        }
+        for probe in probes {
+            if let Probe::Api(query) = probe {
+                answers.push((probe.clone(), self.request(query).map_or_else(Answer::Failed, Answer::Api)));
+            }
         }
         answers
     }
@@ -168,8 +192,13 @@ impl Machine {
                     std::thread::sleep((*sleep).min(std::time::Duration::from_millis(100)));
                 }
             }
-            Step::Wait { .. } | Step::Reconnect { .. } | Step::Reboot { .. } => StepOutput::default(),
-            Step::Api(query) => panic!("no case can ask the Kubernetes API yet: {query:?}"),
+            Step::Wait { .. } | Step::Reconnect { .. } | Step::Reboot { .. } => {
+                panic!("the runner does that itself: {:?}", change.step)
+            }
+            Step::Api(query) => match self.request(query) {
+                Ok(value) => StepOutput { stdout: value.to_string().into_bytes(), ..StepOutput::default() },
+                Err(why) => StepOutput { status: 1, error: Some(why), ..StepOutput::default() },
+            },
         }
     }
 

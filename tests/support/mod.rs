@@ -1,10 +1,12 @@
 //! What the tests share: a stand-in for a host, a workstation, servers, and a runner for cases that are data.
 
 pub mod case;
+pub mod cluster;
 pub mod controller;
 pub mod diagnostic;
 pub mod loader;
 pub mod machine;
+pub mod objects;
 pub mod server;
 pub mod skip;
 pub mod system;
