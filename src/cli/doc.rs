@@ -8,7 +8,7 @@ use miette::Report;
 use serde_json::Value as Json;
 
 use super::{Exit, say::say};
-use crate::module::{Entry, Registry};
+use crate::module::{Entry, Registry, Return, returns::COMMON};
 
 /// List the modules, or show one module's page
 #[derive(Args, Debug)]
@@ -63,11 +63,22 @@ fn page(entry: &Entry) -> String {
     if let Some(name) = entry.free_form {
         let _ = writeln!(out, "\nText behind the module's name is its `{name}`.");
     }
+    let _ = writeln!(out, "\n{}", style("Returns").bold());
+    entry.returned().for_each(|field| returned(&mut out, field));
+    let common: Vec<&str> = COMMON.iter().map(|field| field.name).collect();
+    let _ = writeln!(out, "\n  Any task may return {} as well.", common.join(", "));
     let _ = writeln!(out, "\n{}\n", style("Examples").bold());
     entry.examples.trim_end().lines().for_each(|line| {
         let _ = writeln!(out, "{}", format!("    {line}").trim_end());
     });
     out
+}
+
+fn returned(out: &mut String, field: &Return) {
+    let _ = writeln!(out, "\n  {} ({}, {})", style(field.name).cyan(), field.kind.word(), field.when);
+    for line in wrapped(field.description, 92) {
+        let _ = writeln!(out, "      {line}");
+    }
 }
 
 fn parameter(out: &mut String, name: &str, property: &Json, schema: &Json, required: bool) {

@@ -25,6 +25,7 @@ pub mod put;
 mod quote;
 pub mod regexp;
 mod registry;
+pub mod returns;
 pub mod settle;
 pub mod textfile;
 pub mod tree;
@@ -39,6 +40,7 @@ pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
 pub use quote::{quote, quote_bytes, words};
 pub use registry::{Registry, about};
+pub use returns::{Return, Returns};
 pub use write::{FileWrite, Parts};
 
 use std::{fmt::Debug, path::PathBuf, sync::Arc};
@@ -154,6 +156,8 @@ pub trait Described: Module + serde::de::DeserializeOwned + schemars::JsonSchema
     const SUMMARY: &'static str;
     /// Examples in YAML, for its page.
     const EXAMPLES: &'static str;
+    /// What its results have, besides what every task's may have.
+    const RETURNS: Returns;
     /// The parameter that takes a free-form text (`command: ls`), where there is one.
     const FREE_FORM: Option<&'static str> = None;
     /// Whether it takes parameters of any name, as `set_fact` does.

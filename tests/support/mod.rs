@@ -3,6 +3,7 @@
 pub mod case;
 pub mod controller;
 pub mod machine;
+pub mod returns;
 pub mod server;
 pub mod system;
 pub mod trial;

@@ -7,8 +7,8 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        builtin::group::Presence, quote, words,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text, builtin::group::Presence, quote, words,
     },
 };
 
@@ -78,6 +78,8 @@ impl Described for ContainerImage {
     pull: true
     runtime: docker
 ";
+    const RETURNS: Returns =
+        &[&[Return::list("images", "always", "The images"), Return::text("state", "always", "`present` or `absent`")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.name.0.is_empty() {

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, process, quote,
+        Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        StepOutput, Text, process, quote, returns,
     },
     playbook::About,
 };
@@ -32,6 +32,7 @@ impl Described for Raw {
     const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command line as it is";
     const EXAMPLES: &'static str = "- name: what system is it\n  ansible.builtin.raw: uname -a\n";
+    const RETURNS: Returns = &[returns::COMMAND, &[Return::text("msg", "always", "Nothing, or what check mode says")]];
     const FREE_FORM: Option<&'static str> = Some("free_form");
 
     fn check(&self) -> Result<(), ParameterError> {

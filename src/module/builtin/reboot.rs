@@ -11,7 +11,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, Context, Described, Failure, List, Module, Plan, PlanError, Step, StepOutput, Text, Whole, quote,
+        Change, Context, Described, Failure, List, Module, Plan, PlanError, Return, Returns, Step, StepOutput, Text,
+        Whole, quote,
     },
 };
 
@@ -76,6 +77,10 @@ impl Described for Reboot {
     reboot_timeout: 300
     msg: a new kernel is installed
 ";
+    const RETURNS: Returns = &[&[
+        Return::flag("rebooted", "always", "Whether the host has been rebooted"),
+        Return::whole("elapsed", "always", "How many seconds that took"),
+    ]];
 }
 
 impl Module for Reboot {

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Text,
-        builtin::group::Presence, edit::joined, ownership::Attributes, textfile::Edit,
+        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
+        builtin::group::Presence, edit::joined, ownership::Attributes, returns, textfile::Edit,
     },
 };
 
@@ -88,6 +88,14 @@ impl Described for IniFile {
     value: 500M
     no_extra_spaces: true
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        &[
+            Return::text("path", "always", "The file"),
+            Return::text("msg", "always", "What was done: `option added`"),
+            Return::text("backup", "always", "Where the file as it was is kept; empty without `backup`"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.value.is_some() && self.values.is_some() {
