@@ -2,8 +2,12 @@
 //!
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
-//! `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
+//! `sh` (how values get into scripts) and `python` (what Python's words mean) stand below them all; `ssh` knows nothing of
+//! playbooks and `module` knows nothing of SSH.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
+
+pub mod python;
+pub mod sh;
 
 pub mod yaml;
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Exit, say::say};
 use crate::{
-    module::{Entry, Registry},
+    module::{Entry, Registry, Return},
     playbook::{Keyword, Kind, Level, keywords},
 };
 

@@ -9,7 +9,7 @@ mod listing;
 pub use kind::Kind;
 pub use listing::{Member, members};
 
-use super::words;
+use crate::sh::words;
 
 /// What of an archive is meant.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use super::{
     Options, Run,
     keyword::{self, truth},
     machine::explain,
-    task::TaskError,
+    task_error::TaskError,
 };
 use crate::{
     inventory::name::{Fault, address, login},

@@ -12,65 +12,16 @@ use super::{
     keyword::{self, truth},
     machine::{Actor, Machine},
     repeat::Items,
+    task_error::TaskError,
     variables::{Host, TaskVars},
 };
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
-    module::{Failure, Module, Registry, about},
+    module::{Module, Registry, about},
     playbook::{About, Action, Sets, Task},
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
-
-/// Why a task fails before or while it is planned.
-#[derive(Clone, Debug)]
-pub struct TaskError {
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
-    /// Where, if not at the task as a whole.
-    pub span: Option<Span>,
-    /// Further returned fields.
-    pub result: Map<String, Json>,
-    /// Whether something was changed all the same.
-    pub changed: bool,
-}
-
-impl TaskError {
-    /// Returns an error with a message alone.
-    pub fn new(message: impl Into<String>) -> TaskError {
-        TaskError { message: message.into(), help: None, span: None, result: Map::new(), changed: false }
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> TaskError {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// Adds where it is.
-    #[must_use]
-    pub fn at(mut self, span: &Span) -> TaskError {
-        self.span.get_or_insert_with(|| span.clone());
-        self
-    }
-}
-
-impl From<TemplateError> for TaskError {
-    fn from(error: TemplateError) -> TaskError {
-        let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-        TaskError { help, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
-    }
-}
-
-impl From<Failure> for TaskError {
-    fn from(failure: Failure) -> TaskError {
-        let Failure { message, help, result, changed } = failure;
-        TaskError { message, help, span: None, result, changed }
-    }
-}
 
 /// A task for one item, ready to be planned.
 pub struct Prepared {
@@ -348,7 +299,7 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
             }
         }
     }
-    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
+    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::sh::quote(value))).collect())
 }
 
 /// Whether an environment is made of the facts that this very task is to gather.
@@ -417,7 +368,7 @@ impl HostRun {
         frames: &[Frame],
         vars: &Context,
     ) -> Result<(String, Context), TaskError> {
-        let host = match self.run.host(name).or_else(|| self.run.host_at(name)) {
+        let host = match self.run.hosts.get(name).or_else(|| self.run.hosts.at(name)) {
             Some(host) => host,
             None => {
                 host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;

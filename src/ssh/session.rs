@@ -9,6 +9,7 @@ use super::{
     shell::{Shell, State},
     sudo::{Become, Change},
 };
+use crate::sh::quote;
 use bytes::Bytes;
 use russh::{Channel, ChannelOpenFailure, Disconnect, client::Msg};
 use std::{
@@ -216,8 +217,7 @@ impl Inner {
             return Ok((self.run(&request, reading).await?, Bytes::new()));
         };
         let change = Change::new(&self.name, wish, self.doubt());
-        let inner =
-            if script.is_empty() { format!("exec {}", script::quote_str(&self.shell)) } else { script.to_owned() };
+        let inner = if script.is_empty() { format!("exec {}", quote(&self.shell)) } else { script.to_owned() };
         let request = script::exec_request("/bin/sh", &change.script(&self.shell, &inner)?);
         let mut process = self.run(&request, reading).await?;
         Counters::add(&self.counters.round_trips, 1);

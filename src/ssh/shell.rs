@@ -9,6 +9,7 @@ use super::{
     session::{Counters, Inner},
     sudo::Become,
 };
+use crate::sh::quote_bytes;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
@@ -255,12 +256,12 @@ fn write_frame(frame: &[Segment], first: u64, shell: &str) -> Bytes {
             false => text.extend_from_slice(format!("__b {id} {stop} ").as_bytes()),
         }
         match segment.timeout {
-            None => text.extend_from_slice(&script::quote(&segment.script)),
+            None => text.extend_from_slice(&quote_bytes(&segment.script)),
             Some(limit) => {
                 // `timeout 0` would mean no limit.
                 let seconds = limit.as_secs().max(1);
                 let limited = script::with_time_limit(&segment.script, seconds, &format!("{id}s"), shell);
-                text.extend_from_slice(&script::quote(&limited));
+                text.extend_from_slice(&quote_bytes(&limited));
             }
         }
         text.push(b'\n');

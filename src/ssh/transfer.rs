@@ -4,11 +4,11 @@ use super::{
     error::SshError,
     limit::{MOST_NOISE, MOST_TUNNELLED, Search, UNREAD_PATIENCE, find, size},
     process::{End, Event, Process, Reading, Tail},
-    script::quote_str,
     session::{Counters, Reach, Session},
     shared_file::{PIECE, SharedFile},
     sudo::Become,
 };
+use crate::sh::quote;
 use bytes::{Bytes, BytesMut};
 use std::{io, path::PathBuf, sync::Arc};
 use tokio::{
@@ -260,8 +260,8 @@ fn upload_script(upload: &Upload<'_>, length: u64, mark: &str) -> String {
             "case $(stat -c '%i %d %a' .) in {0}\\ 700|{0}\\ 2700) ;; \
              *) echo \"$PWD is not the folder that was made for it\" >&2; exit 73 ;; esac\n\
              __f={1}; trap 'rm -f -- \"$__p\"; cd -P .. && rmdir -- \"$__f\"' EXIT\n",
-            quote_str(made),
-            quote_str(&format!("./{}", folder.rsplit('/').next().unwrap_or(folder)))
+            quote(made),
+            quote(&format!("./{}", folder.rsplit('/').next().unwrap_or(folder)))
         ),
         None => String::new(),
     };
@@ -269,7 +269,8 @@ fn upload_script(upload: &Upload<'_>, length: u64, mark: &str) -> String {
         Some(_) => "",
         None => "trap 'rm -f -- \"$__p\"' EXIT; ",
     };
-    let (folder, name) = (quote_str(if folder.is_empty() { "/" } else { folder }), quote_str(&format!("./{name}")));
+    let name = format!("./{name}");
+    let (folder, name) = (quote(if folder.is_empty() { "/" } else { folder }), quote(&name));
     format!(
         "LC_ALL=C; export LC_ALL; umask 077; __p={name}\n\
          cd -P -- {folder} || exit 73\n\
@@ -286,7 +287,7 @@ fn upload_script(upload: &Upload<'_>, length: u64, mark: &str) -> String {
 
 /// Announces the length, then sends as many bytes: a file that grows meanwhile is cut there.
 fn download_script(path: &str, mark: &str) -> String {
-    let path = quote_str(path);
+    let path = quote(path);
     format!(
         "LC_ALL=C; export LC_ALL; __p={path}; [ ! -d \"$__p\" ] || {{ echo 'it is a directory' >&2; exit 73; }}\n\
          set -- $(wc -c <\"$__p\"); [ -n \"$1\" ] || exit 74\n\

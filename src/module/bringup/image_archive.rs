@@ -10,8 +10,9 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, List, Mode, Module, ParameterError, Plan, PlanError, Return,
-        Returns, Step, Text, quote, words,
+        Returns, Step, Text,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `image_archive`.

@@ -12,9 +12,10 @@ use crate::{
         Change, Context, Described, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return, Returns,
         Step, StepOutput, Text,
         process::{self, Guard},
-        quote, quote_bytes, returns,
+        returns,
     },
     playbook::About,
+    sh::{print, quote},
 };
 
 /// Parameters of `command`.
@@ -149,7 +150,7 @@ pub(super) fn fed(command: &str, stdin: Option<&Text>, newline: bool) -> String 
         None => command.to_owned(),
         Some(stdin) => {
             let end = if newline && !stdin.0.ends_with('\n') { "\n" } else { "" };
-            format!("{} | {command}", quote_bytes(format!("{}{end}", stdin.0).as_bytes()))
+            format!("{} | {command}", print(format!("{}{end}", stdin.0).as_bytes()))
         }
     }
 }

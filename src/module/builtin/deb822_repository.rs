@@ -11,8 +11,9 @@ use crate::{
     fact::{Probe, Resource, State},
     module::{
         Change, Context, Described, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
-        Text, Whole, ownership::Attributes, path, put, quote, textfile::Edit,
+        Text, Whole, edit::Edit, ownership::Attributes, path, put,
     },
+    sh::quote,
 };
 
 /// Parameters of `deb822_repository`.

@@ -9,9 +9,9 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
-        Text, quote,
+        Change, Context, Described, Diff, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step, Text,
     },
+    sh::quote,
 };
 
 /// Parameters of `dpkg_selections`.

@@ -18,9 +18,10 @@ use crate::{
         Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, ParameterError, Place, Plan,
         PlanError, Return, Returns, Step, Text,
         ownership::{self, Attributes},
-        path, put, quote, returns, settle, tree,
+        path, put, returns, settle, tree,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `file`.

@@ -8,10 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{
-        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text, quote,
-    },
+    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text},
     playbook::{About, Sets},
+    sh::quote,
 };
 
 /// Parameters of `getent`.

@@ -18,8 +18,9 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
-        Returns, Step, Text, quote, words,
+        Returns, Step, Text,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `iptables`.

@@ -10,9 +10,10 @@ use crate::{
     fact::{Probe, State},
     module::{
         Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
-        StepOutput, Text, process, quote, returns,
+        StepOutput, Text, process, returns,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `raw`.

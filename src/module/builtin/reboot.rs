@@ -12,8 +12,9 @@ use crate::{
     fact::{Probe, State},
     module::{
         Change, Context, Described, Failure, List, Module, Plan, PlanError, Return, Returns, Step, StepOutput, Text,
-        Whole, quote,
+        Whole,
     },
+    sh::quote,
 };
 
 /// Parameters of `reboot`.

@@ -12,9 +12,10 @@ use crate::{
         Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Return, Returns,
         Step, StepOutput, Text, local,
         process::{self, Guard},
-        quote, returns,
+        returns,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `script`.

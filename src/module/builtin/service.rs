@@ -11,8 +11,9 @@ use crate::{
     fact::{Missing, Probe, Resource, State},
     module::{
         Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
-        Text, Whole, process, quote, words,
+        Text, Whole, process,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `service`.

@@ -13,9 +13,10 @@ use crate::{
         Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
         StepOutput, Text,
         process::{self, Guard},
-        quote, returns,
+        returns,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `shell`.

@@ -10,9 +10,10 @@ use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, Resource, State},
     module::{
         Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
-        ownership::octal, path, quote,
+        ownership::octal, path,
     },
     playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `stat`.

@@ -10,8 +10,9 @@ use crate::{
     fact::{Answer, Probe, Resource, State, UnitState, parse_units, unit_script},
     module::{
         Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
-        Step, Text, quote,
+        Step, Text,
     },
+    sh::quote,
 };
 
 /// Parameters of `systemd_service`.

@@ -10,8 +10,9 @@ use crate::{
     fact::{Probe, State},
     module::{
         Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
-        StepOutput, Text, path, quote,
+        StepOutput, Text, path,
     },
+    sh::quote,
 };
 
 /// Parameters of `tempfile`.

@@ -26,9 +26,9 @@ use crate::{
         ownership::{self, Attributes},
         path,
         process::Guard,
-        quote,
     },
     playbook::{About, LocalFile, SearchKind},
+    sh::quote,
 };
 
 /// Parameters of `unarchive`.

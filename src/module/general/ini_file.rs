@@ -9,7 +9,10 @@ use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
-        builtin::group::Presence, edit::joined, ownership::Attributes, returns, textfile::Edit,
+        builtin::group::Presence,
+        edit::{Edit, joined},
+        ownership::Attributes,
+        returns,
     },
 };
 

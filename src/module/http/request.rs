@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::module::{quote, quote_bytes};
+use crate::sh::{print, quote};
 
 /// A request.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +133,7 @@ impl Request {
         }
         let out = into.map_or_else(|| "-i".to_owned(), |file| format!("-D - -o {file}"));
         let (feed, data) = match &self.body {
-            Some(body) => (format!("{} | ", quote_bytes(body)), " --data-binary @-"),
+            Some(body) => (format!("{} | ", print(body)), " --data-binary @-"),
             None => (String::new(), ""),
         };
         script.push_str(&format!(
@@ -194,11 +194,11 @@ impl Request {
         let mut files = format!(
             "w=$(umask 077; mktemp -d) || exit 90\ntrap '[ -z \"$w\" ] || rm -rf -- \"$w\"; exit 129' HUP INT TERM\n\
              {} >\"$w/settings\"\n{} >\"$w/url\"\n{gnu}\nset -- --config=\"$w/settings\" -i \"$w/url\" \"$@\"\n",
-            quote_bytes(settings.as_bytes()),
-            quote_bytes(format!("{}\n", self.url).as_bytes()),
+            print(settings.as_bytes()),
+            print(format!("{}\n", self.url).as_bytes()),
         );
         if let Some(body) = &self.body {
-            files.push_str(&format!("{} >\"$w/body\"\nset -- --body-file=\"$w/body\" \"$@\"\n", quote_bytes(body)));
+            files.push_str(&format!("{} >\"$w/body\"\nset -- --body-file=\"$w/body\" \"$@\"\n", print(body)));
         }
         let refusal = "echo 'this `wget` takes headers, a body and queries on its command line alone, where everybody could read them: \
                        install the package `curl`' >&2; exit 90\n";
@@ -232,7 +232,7 @@ impl Request {
         let bytes = [head.as_bytes(), &body].concat();
         Some(format!(
             "{} | timeout {} bash -c 'exec 3<>\"/dev/tcp/$0/$1\" && cat >&3 && cat <&3' {} {} || {{ echo 'no connection' >&2; exit 91; }}\n",
-            quote_bytes(&bytes),
+            print(&bytes),
             self.timeout.as_secs().max(1),
             quote(host.trim_matches(['[', ']'])),
             quote(port),
