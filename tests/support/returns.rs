@@ -45,8 +45,8 @@ fn fields(
     for (name, value) in values {
         path.push(name.clone());
         // Names in full go before those that stand for any.
-        let own = entry.returned().filter(|field| field.is(path)).min_by_key(|field| field.name.contains('{'));
-        match own.or_else(|| COMMON.iter().find(|field| field.is(path))) {
+        let all = entry.returned().chain(COMMON).filter(|field| field.is(path));
+        match all.min_by_key(|field| field.name.contains('{')) {
             Some(field) if field.kind.holds(value) => {
                 if !value.is_null() {
                     seen.push(field.name);

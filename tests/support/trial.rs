@@ -204,7 +204,9 @@ fn check_failure(trial: &Trial<'_>, failure: &Failure) {
     let case = trial.case;
     let Some(expected) = &case.fails else { panic!("the task fails: {failure:#?}") };
     assert!(failure.message.contains(expected), "fails with {failure:#?}, expected `{expected}`");
-    returns::compare(trial.name, case, &failure.result);
+    let mut told = failure.result.clone();
+    told.entry("msg").or_insert_with(|| failure.message.as_str().into());
+    returns::compare(trial.name, case, &told);
     check_result(&case.result, &failure.result);
 }
 

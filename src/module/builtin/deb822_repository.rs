@@ -81,7 +81,7 @@ impl Described for Deb822Repository {
     const RETURNS: Returns = &[&[
         Return::text("dest", "always", "The file of the repository"),
         Return::text("repo", "always", "What stands in it"),
-        Return::text("key_filename", "always", "The file of the key, where there is one"),
+        Return::text("key_filename", "always", "Nothing: keys are not fetched").untried("it has no value"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {

@@ -114,9 +114,11 @@ impl Described for Package {
             "cache_update_time",
             "where the host has apt, with `update_cache`",
             "When they were read last, in seconds since 1970",
-        ),
+        )
+        .untried("cases of `apt` show it"),
         Return::text("stdout", "when packages changed", "What the package manager printed"),
-        Return::text("stderr", "where the host has apt, when packages changed", "What it printed as errors"),
+        Return::text("stderr", "where the host has apt, when packages changed", "What it printed as errors")
+            .untried("cases of `apt` show it"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {

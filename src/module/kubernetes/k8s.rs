@@ -114,7 +114,7 @@ impl Described for K8s {
     const RETURNS: Returns = &[&[Return::map(
         "result",
         "always",
-        "The object as the API server has it; of several `results`, a list of them",
+        "The object as the API server has it; of several, a list of them as its `results`",
     )]];
 
     fn check(&self) -> Result<(), ParameterError> {
