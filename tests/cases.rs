@@ -25,7 +25,11 @@ mod template;
 use libtest_mimic::{Arguments, run};
 
 fn main() -> std::process::ExitCode {
+    let args = Arguments::from_args();
     let all =
         [bad::trials, inventory::trials, module::trials, playbook::trials, random_plays::trials, template::trials];
-    run(&Arguments::from_args(), all.iter().flat_map(|trials| trials()).collect()).exit_code()
+    let cases = run(&args, all.iter().flat_map(|trials| trials()).collect());
+    // These look at what the others have shown.
+    let afterwards = run(&args, module::afterwards());
+    if cases.has_failed() { cases.exit_code() } else { afterwards.exit_code() }
 }

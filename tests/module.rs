@@ -4,13 +4,13 @@
 
 use std::{collections::HashSet, fs, path::Path, sync::Arc};
 
-use bringup::module::Registry;
-use libtest_mimic::Trial;
+use bringup::module::{Entry, Registry};
+use libtest_mimic::{Completion, Trial};
 
 use crate::support::{
     case::Case,
     machine::{Machine, Shell},
-    server,
+    returns, server,
     skip::{self, always, slug, trial},
     trial::{run, shells},
 };
@@ -83,6 +83,29 @@ fn of_file(module: &str, file: &str, text: &str) -> Vec<Trial> {
     trials
 }
 
+/// A test for each module that comes after all its cases, named `module::NAME::every_returned_field_is_shown`.
+///
+/// It takes their results, so it cannot tell where cases were not chosen or could not run; then it counts as ignored.
+pub fn afterwards() -> Vec<Trial> {
+    let of = |entry: &'static Entry| {
+        let folder = folder_of(entry, &modules());
+        let name = format!("module::{}::every_returned_field_is_shown", folder.as_deref().unwrap_or(entry.name));
+        Trial::ignorable_test(name, move || {
+            let Some(folder) = folder else { return Ok(Completion::ignored_with("it has no cases")) };
+            let cases = files(&folder).into_iter().flat_map(|(_, text)| cases(&text, "/T", "/L").into_iter().flatten());
+            let expected = cases.map(|case| shells(&case).len()).sum();
+            Ok(returns::all_shown(entry, expected).map_or(Completion::Completed, Completion::ignored_with))
+        })
+    };
+    Registry::get().entries().iter().map(of).collect()
+}
+
+/// The folder with the cases of a module: its name in full, or the last part of it.
+fn folder_of(entry: &Entry, known: &[String]) -> Option<String> {
+    let short = entry.name.rsplit('.').next();
+    known.iter().find(|k| *k == entry.name || Some(k.as_str()) == short).cloned()
+}
+
 /// Runs a case on a machine of its own.
 fn holds(module: &str, text: &str, number: usize, shell: Shell, system: bool) {
     let mut machine = Machine::new(shell, system);
@@ -109,9 +132,9 @@ fn every_module_has_cases() {
     let known = modules();
     for entry in Registry::get().entries() {
         let name = entry.name.rsplit('.').next().unwrap();
-        let folder = known.iter().find(|k| *k == entry.name || *k == name);
+        let folder = folder_of(entry, &known);
         let folder = folder.unwrap_or_else(|| panic!("`{}` has no cases in tests/module/{name}/", entry.name));
-        assert!(!files(folder).is_empty(), "tests/module/{name}/ is empty");
+        assert!(!files(&folder).is_empty(), "tests/module/{name}/ is empty");
     }
     for name in known {
         assert!(Registry::get().find(&name).is_some(), "tests/module/{name}/ belongs to no module");

@@ -29,7 +29,8 @@ fn converges(machine: &Machine, name: &str, parameters: Json) -> Map<String, Jso
     let controller = Workstation { top: machine.local.clone(), vars: Map::new() };
     let case = no_case();
     let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
-    let trial = Trial { machine, case: &case, module: module.as_ref(), controller: &controller, user: user.trim() };
+    let trial =
+        Trial { name, machine, case: &case, module: module.as_ref(), controller: &controller, user: user.trim() };
     let plan = trial.plan(false, &mut State::default()).unwrap();
     assert!(!plan.changes.is_empty());
     let outputs = trial.apply(&plan);
@@ -123,6 +124,7 @@ fn what_is_predicted_of_a_written_file_is_whole_and_true() {
         let case = no_case();
         let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
         let trial = Trial {
+            name,
             machine: &machine,
             case: &case,
             module: module.as_ref(),

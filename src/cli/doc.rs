@@ -8,7 +8,7 @@ use miette::Report;
 use serde_json::Value as Json;
 
 use super::{Exit, say::say};
-use crate::module::{Entry, Registry};
+use crate::module::{Entry, Registry, returns::COMMON};
 
 /// List the modules, or show one module's page
 #[derive(Args, Debug)]
@@ -63,11 +63,30 @@ fn page(entry: &Entry) -> String {
     if let Some(name) = entry.free_form {
         let _ = writeln!(out, "\nText behind the module's name is its `{name}`.");
     }
+    returned(&mut out, entry);
     let _ = writeln!(out, "\n{}\n", style("Examples").bold());
     entry.examples.trim_end().lines().for_each(|line| {
         let _ = writeln!(out, "{}", format!("    {line}").trim_end());
     });
     out
+}
+
+/// What its results have: first what it says itself, then what every task's may have.
+fn returned(out: &mut String, entry: &Entry) {
+    let _ = writeln!(out, "\n{}\n", style("Returns").bold());
+    for field in entry.returned() {
+        let _ = writeln!(out, "  {} ({}, {})", style(field.name).cyan(), field.kind.word(), field.when);
+        for line in wrapped(field.description, 92) {
+            let _ = writeln!(out, "      {line}");
+        }
+    }
+    let own: Vec<&str> = entry.returned().map(|field| field.name).collect();
+    let common: Vec<&str> = COMMON.iter().map(|field| field.name).filter(|name| !own.contains(name)).collect();
+    let (last, others) = common.split_last().unwrap_or((&"", &[]));
+    out.push('\n');
+    for line in wrapped(&format!("As of any task: {} and {last}, where there is such.", others.join(", ")), 96) {
+        let _ = writeln!(out, "  {line}");
+    }
 }
 
 fn parameter(out: &mut String, name: &str, property: &Json, schema: &Json, required: bool) {

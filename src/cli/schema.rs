@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Exit, say::say};
 use crate::{
-    module::{Entry, Registry},
+    module::{Entry, Registry, Return},
     playbook::{Keyword, Kind, Level, keywords},
 };
 
@@ -100,7 +100,16 @@ fn parameters(entry: &Entry) -> Json {
         // A parameter may come from `module_defaults`, `args` or under its other name.
         map.remove("required");
     }
-    json!({ "anyOf": [schema, { "type": ["string", "null"] }] })
+    json!({ "anyOf": [schema, { "type": ["string", "null"] }], "x-returns": returned(entry) })
+}
+
+/// The fields of a module's results.
+fn returned(entry: &Entry) -> Json {
+    let field = |field: &Return| {
+        let told = json!({ "type": field.kind.word(), "returned": field.when, "description": field.description });
+        (field.name.to_owned(), told)
+    };
+    entry.returned().map(field).collect::<Map<_, _>>().into()
 }
 
 /// Lets references of a module's schema point to where it now stands.

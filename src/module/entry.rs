@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
-use super::{Described, Module, ParameterError};
+use super::{Described, Module, ParameterError, Return, Returns};
 use crate::playbook::About;
 
 /// Reads a module's rendered parameters.
@@ -19,6 +19,8 @@ pub struct Entry {
     pub summary: &'static str,
     /// Examples in YAML.
     pub examples: &'static str,
+    /// What its results have.
+    pub returns: Returns,
     /// The parameter that takes free-form text.
     pub free_form: Option<&'static str>,
     /// Whether it takes any parameter, as `set_fact` does.
@@ -37,6 +39,7 @@ pub(super) fn entry<M: Described>() -> Entry {
         aliases: M::ALIASES,
         summary: M::SUMMARY,
         examples: M::EXAMPLES,
+        returns: M::RETURNS,
         free_form: M::FREE_FORM,
         open: M::OPEN,
         about: About { free_form: M::FREE_FORM.is_some(), ..M::ABOUT },
@@ -77,6 +80,11 @@ impl Entry {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("it has {}", known.join(", "))),
         }
+    }
+
+    /// The fields of its results, one after the other.
+    pub fn returned(&self) -> impl Iterator<Item = &'static Return> {
+        self.returns.iter().flat_map(|set| set.iter())
     }
 
     /// All parameters' names, aliases included.

@@ -24,6 +24,7 @@ pub mod process;
 pub mod put;
 pub mod regexp;
 mod registry;
+pub mod returns;
 pub mod settle;
 pub mod tree;
 pub(crate) mod whole_file;
@@ -36,6 +37,7 @@ pub use place::Place;
 pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
 pub use registry::{Registry, about};
+pub use returns::{Return, Returns};
 pub use write::{FileWrite, Parts};
 
 use std::{fmt::Debug, path::PathBuf, sync::Arc};
@@ -151,6 +153,8 @@ pub trait Described: Module + serde::de::DeserializeOwned + schemars::JsonSchema
     const SUMMARY: &'static str;
     /// Examples in YAML, for its page.
     const EXAMPLES: &'static str;
+    /// What its results have, besides what every task's may have.
+    const RETURNS: Returns;
     /// The parameter that takes a free-form text (`command: ls`), where there is one.
     const FREE_FORM: Option<&'static str> = None;
     /// Whether it takes parameters of any name, as `set_fact` does.

@@ -158,6 +158,16 @@ fn schema_resolves_all_its_references() {
 }
 
 #[test]
+fn schema_tells_what_every_module_returns() {
+    let schema: Json = serde_json::from_str(&Place::new(&[]).run(&["schema"]).stdout).unwrap();
+    let field = &schema["$defs"]["ansible.builtin.stat"]["x-returns"]["stat.exists"];
+    assert_eq!((&field["type"], &field["returned"]), (&Json::from("yes or no"), &Json::from("always")), "{field}");
+    let modules = schema["$defs"].as_object().unwrap().iter().filter(|(name, _)| name.contains('.'));
+    let silent: Vec<_> = modules.filter(|(_, module)| !module["x-returns"].is_object()).map(|(name, _)| name).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
 fn init_writes_the_playbooks_and_never_overwrites() {
     let place = Place::new(&[]);
     let first = place.run(&["init", "here"]);

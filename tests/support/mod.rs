@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod loader;
 pub mod machine;
 pub mod objects;
+pub mod returns;
 pub mod server;
 pub mod skip;
 pub mod system;

@@ -12,6 +12,7 @@ use super::{
     case::Case,
     controller::Workstation,
     machine::{Machine, Shell},
+    returns,
 };
 
 /// How often a module may ask before it is taken to be going in circles.
@@ -19,6 +20,7 @@ const ROUNDS: usize = 200;
 
 /// A module on a machine.
 pub struct Trial<'a> {
+    pub name: &'a str,
     pub machine: &'a Machine,
     pub case: &'a Case,
     pub module: &'a dyn Module,
@@ -100,6 +102,11 @@ impl Trial<'_> {
 
 /// Runs one case under one shell.
 pub fn run(module: &str, case: &Case, machine: &Machine, user: &str) {
+    holds(module, case, machine, user);
+    returns::ended(module);
+}
+
+fn holds(module: &str, case: &Case, machine: &Machine, user: &str) {
     for (name, node) in &case.before {
         node.create(&machine.root, name);
     }
@@ -124,12 +131,13 @@ pub fn run(module: &str, case: &Case, machine: &Machine, user: &str) {
         (Ok(module), None) => module,
     };
     let controller = Workstation { top: machine.local.clone(), vars: case.vars.clone() };
-    let trial = Trial { machine, case, module: parsed.as_ref(), controller: &controller, user };
+    let trial = Trial { name: module, machine, case, module: parsed.as_ref(), controller: &controller, user };
     let mut state = State::default();
     let plan = match trial.plan(false, &mut state) {
         Ok(plan) => plan,
-        Err(failure) => return check_failure(case, &failure),
+        Err(failure) => return check_failure(&trial, &failure),
     };
+    returns::compare(module, case, &told(&plan, plan.result.clone()));
     check_plan(case, machine, &plan);
     check_mode(&trial, &plan, state.clone());
     // The API server alone knows what a request leaves.
@@ -148,14 +156,15 @@ fn carry_out(trial: &Trial<'_>, plan: &Plan) {
     let case = trial.case;
     let outputs = trial.apply(plan);
     match trial.module.finish(&trial.context(false), plan, &outputs) {
-        Err(failure) => return check_failure(case, &failure),
-        Ok(mut result) => {
+        Err(failure) => return check_failure(trial, &failure),
+        Ok(result) => {
             assert_eq!(case.fails, None, "the task succeeds with {result:?}");
-            plan.effects.iter().for_each(|effect| effect.show(&mut result));
+            let mut result = told(plan, result);
             result.insert("changed".into(), trial.module.changed(plan, &outputs).into());
             if plan.skipped {
                 result.insert("skipped".into(), true.into());
             }
+            returns::compare(trial.name, case, &result);
             check_result(&case.result, &result);
         }
     }
@@ -190,9 +199,19 @@ fn carry_out(trial: &Trial<'_>, plan: &Plan) {
     }
 }
 
-fn check_failure(case: &Case, failure: &Failure) {
+/// A result with what the plan's effects add.
+fn told(plan: &Plan, mut result: Map<String, Json>) -> Map<String, Json> {
+    plan.effects.iter().for_each(|effect| effect.show(&mut result));
+    result
+}
+
+fn check_failure(trial: &Trial<'_>, failure: &Failure) {
+    let case = trial.case;
     let Some(expected) = &case.fails else { panic!("the task fails: {failure:#?}") };
     assert!(failure.message.contains(expected), "fails with {failure:#?}, expected `{expected}`");
+    let mut told = failure.result.clone();
+    told.entry("msg").or_insert_with(|| failure.message.as_str().into());
+    returns::compare(trial.name, case, &told);
     check_result(&case.result, &failure.result);
 }
 
@@ -223,7 +242,7 @@ fn check_plan(case: &Case, machine: &Machine, plan: &Plan) {
 fn check_mode(trial: &Trial<'_>, plan: &Plan, mut state: State) {
     let checked = match trial.plan(true, &mut state) {
         Ok(checked) => checked,
-        Err(failure) if trial.case.fails.is_some() => return check_failure(trial.case, &failure),
+        Err(failure) if trial.case.fails.is_some() => return check_failure(trial, &failure),
         Err(failure) => panic!("check mode fails: {failure:?}"),
     };
     if trial.case.again.as_deref() == Some("told") {

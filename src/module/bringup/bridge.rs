@@ -11,8 +11,8 @@ use super::unit::{self, BootUnit};
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        Whole, builtin::group::Presence,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text, Whole, builtin::group::Presence,
     },
     sh::{self, quote},
 };
@@ -54,6 +54,8 @@ impl Described for Bridge {
     address: 10.10.1.1/24
     mtu: 1460
 ";
+    const RETURNS: Returns =
+        &[&[Return::text("name", "always", "The bridge"), Return::text("state", "always", "`present` or `absent`")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         check_interface("name", &self.name.0)?;

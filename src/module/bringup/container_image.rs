@@ -7,8 +7,8 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        builtin::group::Presence,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text, builtin::group::Presence,
     },
     sh::{quote, words},
 };
@@ -79,6 +79,8 @@ impl Described for ContainerImage {
     pull: true
     runtime: docker
 ";
+    const RETURNS: Returns =
+        &[&[Return::list("images", "always", "The images"), Return::text("state", "always", "`present` or `absent`")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.name.0.is_empty() {

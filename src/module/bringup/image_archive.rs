@@ -9,7 +9,8 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, List, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
+        Change, Context, Described, Diff, Failure, List, Mode, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text,
     },
     sh::{quote, words},
 };
@@ -76,6 +77,8 @@ impl Described for ImageArchive {
     files:
       - {src: /usr/local/bin/kube-apiserver, path: /usr/local/bin/kube-apiserver}
 ";
+    const RETURNS: Returns =
+        &[&[Return::text("name", "always", "The image"), Return::text("dest", "always", "The archive")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let name = &self.name.0;

@@ -9,8 +9,9 @@ use crate::{
     fact::{Probe, State},
     kube::Kubeconfig as File,
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Returns, Text,
         ownership::Attributes,
+        returns,
         whole_file::{WholeFile, content, text},
     },
 };
@@ -57,6 +58,7 @@ impl Described for Kubeconfig {
     const NAME: &'static str = "bringup.kubeconfig";
     const SUMMARY: &'static str = "Writes a kubeconfig on the host";
     const EXAMPLES: &'static str = "- name: the administrator's kubeconfig\n  bringup.kubeconfig:\n    path: /etc/kubernetes/admin.conf\n    cluster_name: shop\n    server: https://10.0.0.1:6443\n    user: shop-admin\n    ca_path: /etc/kubernetes/pki/ca.crt\n    client_certificate_path: /etc/kubernetes/pki/admin.crt\n    client_key_path: /etc/kubernetes/pki/admin.key\n";
+    const RETURNS: Returns = &[returns::WRITTEN];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.client_certificate_path.is_some() != self.client_key_path.is_some() {

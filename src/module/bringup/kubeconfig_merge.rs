@@ -11,8 +11,8 @@ use crate::{
     fact::{Missing, Probe, State},
     kube::{Entries, remove},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text, ownership::Attributes,
-        path, whole_file::WholeFile,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Returns, Text,
+        ownership::Attributes, path, returns, whole_file::WholeFile,
     },
 };
 
@@ -54,6 +54,7 @@ impl Described for KubeconfigMerge {
     const NAME: &'static str = "bringup.kubeconfig_merge";
     const SUMMARY: &'static str = "Takes a cluster into a kubeconfig that holds several, or out of it";
     const EXAMPLES: &'static str = "- name: use the cluster from here\n  bringup.kubeconfig_merge:\n    path: ~/.kube/config\n    cluster_name: shop\n    content: \"{{ fetched.content | b64decode }}\"\n  delegate_to: localhost\n  no_log: true\n";
+    const RETURNS: Returns = &[returns::WRITTEN];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.state == Presence::Present && self.content.is_none() {

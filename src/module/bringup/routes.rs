@@ -14,8 +14,8 @@ use super::{
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        builtin::group::Presence,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text, builtin::group::Presence,
     },
 };
 
@@ -85,6 +85,10 @@ impl Described for Routes {
       - {destination: 10.10.2.0/24, via: 192.0.2.12}
       - {destination: 10.10.3.0/24, via: 192.0.2.13}
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "The set of routes"),
+        Return::text("state", "always", "`present` or `absent`"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let fine = self.name.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');

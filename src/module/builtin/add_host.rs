@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     inventory::name,
-    module::{Context, Described, Effect, Module, ParameterError, Plan, PlanError},
+    module::{Context, Described, Effect, Module, ParameterError, Plan, PlanError, Return, Returns},
     playbook::{About, Sets},
 };
 
@@ -63,6 +63,12 @@ impl Described for AddHost {
     groups: [fresh, web]
     ansible_user: root
 ";
+    const RETURNS: Returns = &[&[
+        Return::map("add_host", "always", "The host that there is now"),
+        Return::text("add_host.host_name", "always", "Its name"),
+        Return::list("add_host.groups", "always", "The groups that it is put into"),
+        Return::map("add_host.host_vars", "always", "Its variables"),
+    ]];
     const OPEN: bool = true;
 
     fn check(&self) -> Result<(), ParameterError> {

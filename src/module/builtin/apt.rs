@@ -15,8 +15,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Answer, PackageState, Probe, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step,
-        StepOutput, Text, Whole, default_finish,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, StepOutput, Text, Whole, default_finish,
     },
 };
 
@@ -170,6 +170,12 @@ impl Described for Apt {
     cache_valid_time: 3600
     install_recommends: false
 ";
+    const RETURNS: Returns = &[&[
+        Return::flag("cache_updated", "always", "Whether the lists of packages were read anew"),
+        Return::whole("cache_update_time", "when it is known", "When they were read last, in seconds since 1970"),
+        Return::text("stdout", "when packages changed", "What apt printed"),
+        Return::text("stderr", "when packages changed", "What apt printed as errors"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let given = [!self.package.0.is_empty(), self.deb.is_some(), self.upgrade != Upgrade::No];

@@ -12,8 +12,8 @@ use super::copy::{Deploy, Source, unread};
 use crate::{
     fact::{FileKind, Missing, Probe, State},
     module::{
-        Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Text,
-        ownership::Attributes, path, put, regexp::Pattern, tree,
+        Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Text, ownership::Attributes, path, put, regexp::Pattern, returns, tree,
     },
 };
 
@@ -66,6 +66,17 @@ impl Described for Assemble {
     dest: /etc/example/example.conf
     delimiter: '### next'
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        returns::BACKUP,
+        &[
+            Return::text("dest", "always", "The file that was put together"),
+            Return::text("src", "always", "The directory of its parts"),
+            Return::text("checksum", "always", "Its SHA-1 checksum"),
+            Return::text("md5sum", "when it changed", "Its MD5 checksum"),
+            Return::text("msg", "always", "`OK`"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if let Some(regexp) = &self.regexp {

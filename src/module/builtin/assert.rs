@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError},
+    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns},
     playbook::{About, Expressions},
 };
 
@@ -45,6 +45,11 @@ impl Described for Assert {
       - port | int > 1023
     fail_msg: set `port` to a number above 1023
 ";
+    const RETURNS: Returns = &[&[
+        Return::any("msg", "always", "`success_msg` or `fail_msg`, or what Ansible says in their place"),
+        Return::any("assertion", "when one does not hold", "The condition that does not hold"),
+        Return::flag("evaluated_to", "when one does not hold", "`false`"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let text = |value: &Option<Json>| match value {

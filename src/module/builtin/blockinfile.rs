@@ -9,11 +9,12 @@ use serde_json::json;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         edit::{self, Edit},
         ownership::Attributes,
         put,
         regexp::{Characters, Pattern},
+        returns,
     },
 };
 
@@ -102,6 +103,14 @@ impl Described for Blockinfile {
       10.0.0.1 one
       10.0.0.2 two
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        returns::BACKUP,
+        &[
+            Return::text("path", "when the file is there", "The file"),
+            Return::text("msg", "always", "What was done: `Block inserted`"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.insertafter.is_some() && self.insertbefore.is_some() {

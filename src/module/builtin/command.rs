@@ -9,9 +9,10 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, Context, Described, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text,
+        Change, Context, Described, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, StepOutput, Text,
         process::{self, Guard},
+        returns,
     },
     playbook::About,
     python::shlex,
@@ -66,6 +67,8 @@ impl Described for Command {
     argv: [/usr/bin/make-user, Jane Doe]
     chdir: /opt/example
 ";
+    const RETURNS: Returns =
+        &[returns::COMMAND, &[Return::text("msg", "always", "Why it did not run, where that is so")]];
     const FREE_FORM: Option<&'static str> = Some("cmd");
 
     fn check(&self) -> Result<(), ParameterError> {

@@ -14,8 +14,8 @@ pub(in crate::module) use self::deploy::{Deploy, Source, parent_of};
 use crate::{
     fact::{Missing, Probe, State},
     module::{
-        Content, Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, StepOutput,
-        Text, default_finish, local, ownership::Attributes, path, put,
+        Content, Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Return,
+        Returns, StepOutput, Text, default_finish, local, ownership::Attributes, path, put, returns,
     },
     playbook::{About, LocalFile, SearchKind},
 };
@@ -101,6 +101,21 @@ impl Described for Copy {
     mode: '0440'
     validate: /usr/sbin/visudo -csf %s
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        returns::BACKUP,
+        &[
+            Return::text("dest", "always", "The path on the host"),
+            Return::text(
+                "src",
+                "always",
+                "What was copied: a path of the workstation, or with `remote_src` one of the host",
+            ),
+            Return::text("checksum", "when one file was copied", "The SHA-1 checksum of the file as it is now"),
+            Return::text("md5sum", "when one file was copied", "Its MD5 checksum"),
+            Return::text("expected_checksum", "when it is not the one that `checksum` gives", "What `checksum` gives"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         match (&self.src, &self.content) {

@@ -10,7 +10,8 @@ use super::group::Presence;
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
+        Change, Context, Described, Diff, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text,
         edit::{Edit, joined},
         ownership::Attributes,
     },
@@ -91,6 +92,11 @@ impl Described for Cron {
     hour: 3
     job: /usr/local/sbin/etcd-backup
 ";
+    const RETURNS: Returns = &[&[
+        Return::list("jobs", "always", "The names of the jobs in the table"),
+        Return::list("envs", "always", "The names of the variables in the table"),
+        Return::text("backup_file", "with `backup`, when the table changed", "Where the table as it was is kept"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let texts = [Some(&self.name), self.job.as_ref(), self.special_time.as_ref(), self.user.as_ref()];

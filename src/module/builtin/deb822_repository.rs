@@ -10,8 +10,8 @@ use super::group::Presence;
 use crate::{
     fact::{Probe, Resource, State},
     module::{
-        Change, Context, Described, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Step, Text, Whole,
-        edit::Edit, ownership::Attributes, path, put,
+        Change, Context, Described, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        Text, Whole, edit::Edit, ownership::Attributes, path, put,
     },
     sh::quote,
 };
@@ -78,6 +78,11 @@ impl Described for Deb822Repository {
     components: main
     signed_by: /usr/share/keyrings/debian-archive-keyring.gpg
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("dest", "always", "The file of the repository"),
+        Return::text("repo", "always", "What stands in it"),
+        Return::text("key_filename", "always", "Nothing: keys are not fetched").untried("it has no value"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.name.0.trim().is_empty() || self.name.0.contains(['/', '\n']) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Module, ParameterError, Plan, PlanError, Text, Whole},
+    module::{Context, Described, Module, ParameterError, Plan, PlanError, Return, Returns, Text, Whole},
     playbook::{About, Expressions},
 };
 
@@ -43,6 +43,11 @@ impl Described for Debug {
     var: result.stdout_lines
     verbosity: 1
 ";
+    const RETURNS: Returns = &[&[
+        Return::any("msg", "without `var`", "The message"),
+        Return::any("{var}", "with `var`", "The value, under the expression as its name"),
+        Return::text("skipped_reason", "where there are not enough `-v`", "Why nothing is shown"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         match (&self.msg, &self.var) {

@@ -8,7 +8,9 @@ use serde_json::{Map, json};
 
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
-    module::{Change, Context, Described, Diff, Failure, Module, ParameterError, Plan, PlanError, Step, Text},
+    module::{
+        Change, Context, Described, Diff, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step, Text,
+    },
     sh::quote,
 };
 
@@ -56,6 +58,10 @@ impl Described for DpkgSelections {
     name: containerd
     selection: hold
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("before", "always", "The selection as it was"),
+        Return::text("after", "always", "The selection as it is"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.:".contains(c);

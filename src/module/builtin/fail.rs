@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Failure, Module, Plan, PlanError, Text},
+    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns, Text},
     playbook::About,
 };
 
@@ -29,6 +29,7 @@ impl Described for Fail {
     msg: at least 2 GiB of memory are needed
   when: ansible_facts.memtotal_mb < 2048
 ";
+    const RETURNS: Returns = &[&[Return::any("msg", "always", "The message")]];
 }
 
 impl Module for Fail {

@@ -11,8 +11,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Algorithm, FileKind, Missing, Probe, State},
     module::{
-        Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, local, path,
+        Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, StepOutput, Text, local, path,
     },
 };
 
@@ -53,6 +53,14 @@ impl Described for Fetch {
     dest: ./admin.conf
     flat: true
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("file", "always", "The path on the host"),
+        Return::text("dest", "when the file is there", "The path on the workstation"),
+        Return::text("checksum", "when the file is there", "The SHA-1 checksum of the file on the workstation"),
+        Return::text("remote_checksum", "when the file is there", "The SHA-1 checksum of the file on the host"),
+        Return::text("md5sum", "when the file is there", "Its MD5 checksum"),
+        Return::text("msg", "when the file is not there", "Why nothing was fetched"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.src.0.is_empty() || self.dest.0.is_empty() {

@@ -16,9 +16,9 @@ use crate::{
     fact::{FileKind, FileStat, Missing, Probe, State},
     module::{
         Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, ParameterError, Place, Plan,
-        PlanError, Step, Text,
+        PlanError, Return, Returns, Step, Text,
         ownership::{self, Attributes},
-        path, put, settle, tree,
+        path, put, returns, settle, tree,
     },
     playbook::About,
     sh::quote,
@@ -110,6 +110,14 @@ impl Described for File {
     path: /opt/example/old
     state: absent
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        &[
+            Return::text("path", "with `state` absent, directory or file", "The path"),
+            Return::text("dest", "with `state` touch, hard or link", "The path"),
+            Return::text("src", "with `state` hard or link", "Where it points, or whose name it shares"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.path.0.is_empty() {

@@ -10,7 +10,8 @@ use super::{copy::unread, stat::fields};
 use crate::{
     fact::{Algorithm, FileKind, Missing, Probe, State},
     module::{
-        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Text, Whole, path,
+        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
+        Whole, path,
         regexp::{Characters, Pattern},
         tree,
     },
@@ -119,6 +120,17 @@ impl Described for Find {
     recurse: true
   register: old
 ";
+    const RETURNS: Returns = &[&[
+        Return::whole("matched", "always", "How many paths match"),
+        Return::whole("examined", "always", "How many paths were looked at"),
+        Return::list("files", "always", "The paths that match, each with the fields of `stat`"),
+        Return::text("files[].path", "always", "The path"),
+        Return::text("files[].mode", "always", "The permissions as octal digits"),
+        Return::text("files[].checksum", "with `get_checksum`, of files", "The checksum"),
+        Return::any("files[].{field}", "always", "What `stat` returns under that name"),
+        Return::map("skipped_paths", "always", "Paths that could not be looked at, and why"),
+        Return::text("msg", "always", "Whether all paths were looked at"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.use_regex.0 {

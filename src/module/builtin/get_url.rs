@@ -13,10 +13,10 @@ use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, State},
     module::{
         Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, Ownership, ParameterError, Place,
-        Plan, PlanError, Step, StepOutput, Text, Whole,
+        Plan, PlanError, Return, Returns, Step, StepOutput, Text, Whole,
         http::{self, Request},
         ownership::{self, Attributes},
-        path, put,
+        path, put, returns,
     },
 };
 
@@ -93,6 +93,20 @@ impl Described for GetUrl {
     checksum: sha256:https://example.org/releases/SHA256SUMS
     mode: '0644'
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        returns::BACKUP,
+        &[
+            Return::text("url", "always", "Where it was fetched from"),
+            Return::text("dest", "always", "The file on the host"),
+            Return::text("checksum_dest", "when it was fetched", "The SHA-1 checksum of the file"),
+            Return::text("checksum_src", "when it was fetched", "The SHA-1 checksum of what came"),
+            Return::text("md5sum", "when it was fetched", "Its MD5 checksum"),
+            Return::whole("status_code", "when it was fetched", "The answer's status"),
+            Return::whole("elapsed", "when it was fetched", "How many seconds that took"),
+            Return::text("msg", "always", "What the server said, or why it was not asked"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         web(&self.url.0).map_err(|why| ParameterError::new("url", why))?;

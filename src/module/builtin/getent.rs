@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text},
+    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text},
     playbook::{About, Sets},
     sh::quote,
 };
@@ -48,6 +48,14 @@ impl Described for Getent {
   ansible.builtin.debug:
     var: ansible_facts.getent_passwd.root.5
 ";
+    const RETURNS: Returns = &[&[
+        Return::map(
+            "ansible_facts.getent_{database}",
+            "always",
+            "The entries by key, each a list of its fields; of a key that is not there nothing",
+        ),
+        Return::text("msg", "when a key is not there", "What is not there"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';

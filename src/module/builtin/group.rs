@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Answer, GroupEntry, Probe, Resource, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, Whole, default_finish,
+        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, StepOutput, Text, Whole, default_finish,
     },
     sh::{quote, words},
 };
@@ -79,6 +79,12 @@ impl Described for Group {
     system: true
     state: present
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "The group"),
+        Return::text("state", "always", "`present` or `absent`"),
+        Return::whole("gid", "with `state` present", "Its number"),
+        Return::flag("system", "with `state` present", "Whether it was to be a group of the system"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.non_unique.0 && self.gid.is_none() {

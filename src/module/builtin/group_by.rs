@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     fact::{Probe, State},
     inventory::name,
-    module::{Context, Described, Effect, List, Module, ParameterError, Plan, PlanError, Text},
+    module::{Context, Described, Effect, List, Module, ParameterError, Plan, PlanError, Return, Returns, Text},
     playbook::{About, Sets},
 };
 
@@ -36,6 +36,10 @@ impl Described for GroupBy {
   ansible.builtin.group_by:
     key: arch_{{ ansible_facts.architecture }}
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("add_group", "always", "The group that the host is in now"),
+        Return::list("parent_groups", "always", "The groups that it is put into"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let wrong = |parameter: &str, fault: name::Fault| ParameterError::new(parameter, fault.to_string());

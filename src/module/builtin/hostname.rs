@@ -8,7 +8,10 @@ use serde_json::{Map, json};
 
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
-    module::{Change, Context, Described, Diff, Module, ParameterError, Plan, PlanError, Step, Text, edit::Edit},
+    module::{
+        Change, Context, Described, Diff, Module, ParameterError, Plan, PlanError, Return, Returns, Step, Text,
+        edit::Edit,
+    },
     sh::quote,
 };
 
@@ -34,6 +37,13 @@ impl Described for Hostname {
   ansible.builtin.hostname:
     name: \"{{ inventory_hostname }}\"
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "The name"),
+        Return::text("ansible_facts.ansible_hostname", "always", "The name up to the first dot"),
+        Return::text("ansible_facts.ansible_nodename", "always", "The name"),
+        Return::text("ansible_facts.ansible_fqdn", "always", "The name with its domain"),
+        Return::text("ansible_facts.ansible_domain", "always", "The domain"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let label = |l: &str| {

@@ -17,7 +17,8 @@ use super::group::Presence;
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text,
     },
     sh::{quote, words},
 };
@@ -179,6 +180,16 @@ impl Described for Iptables {
     destination: \"!10.10.0.0/16\"
     jump: MASQUERADE
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("ip_version", "always", "`ipv4` or `ipv6`"),
+        Return::text("table", "always", "The table"),
+        Return::text("chain", "always", "The chain, where there is one"),
+        Return::flag("flush", "always", "Whether the rules are removed"),
+        Return::text("rule", "always", "The rule as arguments of iptables"),
+        Return::text("state", "always", "`present` or `absent`"),
+        Return::flag("chain_management", "always", "Whether the chain itself is made or removed"),
+        Return::text("wait", "always", "How many seconds it waits for the lock, where that is said"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.flush.0 && self.policy.is_some() {

@@ -9,11 +9,12 @@ use serde_json::json;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         edit::{self, Edit},
         ownership::Attributes,
         put,
         regexp::{Characters, Pattern},
+        returns,
     },
 };
 
@@ -87,6 +88,15 @@ impl Described for Lineinfile {
     validate: /usr/sbin/sshd -t -f %s
   notify: restart ssh
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        &[
+            Return::text("path", "when the file is there", "The file"),
+            Return::text("msg", "always", "What was done: `line added`"),
+            Return::text("backup", "always", "Where the file as it was is kept; empty without `backup`"),
+            Return::whole("found", "with `state: absent`", "How many lines were removed"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.insertafter.is_some() && self.insertbefore.is_some() {

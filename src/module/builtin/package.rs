@@ -10,8 +10,8 @@ use super::apt::{Apt, Wanted};
 use crate::{
     fact::{Answer, Missing, Probe, Resource, State},
     module::{
-        Change, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text,
-        default_finish,
+        Change, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        StepOutput, Text, default_finish,
     },
     sh::words,
 };
@@ -104,6 +104,22 @@ impl Described for Package {
     name: [conntrack, socat]
     state: present
 ";
+    const RETURNS: Returns = &[&[
+        Return::flag(
+            "cache_updated",
+            "where the host has apt, with `update_cache`",
+            "Whether the lists of packages were read anew",
+        ),
+        Return::whole(
+            "cache_update_time",
+            "where the host has apt, with `update_cache`",
+            "When they were read last, in seconds since 1970",
+        )
+        .untried("cases of `apt` show it"),
+        Return::text("stdout", "when packages changed", "What the package manager printed"),
+        Return::text("stderr", "where the host has apt, when packages changed", "What it printed as errors")
+            .untried("cases of `apt` show it"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         self.wanted()?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Text},
+    module::{Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns, Text},
     playbook::{About, Sets},
 };
 
@@ -36,6 +36,15 @@ impl Described for PackageFacts {
   ansible.builtin.assert:
     that: \"'docker.io' not in ansible_facts.packages\"
 ";
+    const RETURNS: Returns = &[&[
+        Return::map("ansible_facts.packages", "always", "The packages by name, each a list of its versions"),
+        Return::list("ansible_facts.packages.{package}", "always", "The installed versions of a package"),
+        Return::text("ansible_facts.packages.{package}[].name", "always", "Its name"),
+        Return::text("ansible_facts.packages.{package}[].version", "always", "Its version"),
+        Return::text("ansible_facts.packages.{package}[].arch", "always", "Its architecture"),
+        Return::text("ansible_facts.packages.{package}[].category", "with apt", "Its section"),
+        Return::text("ansible_facts.packages.{package}[].source", "always", "Which package manager says so"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         match self.manager.0.iter().find(|m| {

@@ -11,8 +11,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, CheckMode, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step,
-        StepOutput, Text, Whole,
+        Change, CheckMode, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, StepOutput, Text, Whole,
     },
 };
 
@@ -47,6 +47,14 @@ impl Described for Pause {
   ansible.builtin.pause:
     prompt: is the first host well? press Enter to go on
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("user_input", "always", "What was typed, where something was asked for"),
+        Return::whole("delta", "always", "How many seconds it took"),
+        Return::text("stdout", "always", "The same in words"),
+        Return::text("stderr", "always", "Nothing"),
+        Return::whole("rc", "always", "`0`"),
+        Return::flag("echo", "always", "Whether what is typed is shown"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.minutes.is_some() && self.seconds.is_some() {

@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Failure, Module, Plan, PlanError, Text},
+    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns, Text},
     playbook::About,
 };
 
@@ -25,6 +25,7 @@ impl Described for Ping {
     const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Connects to the host and answers pong";
     const EXAMPLES: &'static str = "- name: the host answers\n  ansible.builtin.ping:\n";
+    const RETURNS: Returns = &[&[Return::text("ping", "always", "`pong`, or what `data` says")]];
 }
 
 impl Ping {

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, process,
+        Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        StepOutput, Text, process,
     },
     playbook::About,
     sh::quote,
@@ -33,6 +33,15 @@ impl Described for Raw {
     const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command line as it is";
     const EXAMPLES: &'static str = "- name: what system is it\n  ansible.builtin.raw: uname -a\n";
+    const RETURNS: Returns = &[&[
+        Return::whole("rc", "always", "The exit status"),
+        Return::text("stdout", "always", "What it printed"),
+        Return::text("stderr", "always", "What it printed as errors"),
+        Return::list("stdout_lines", "always", "The same by lines"),
+        Return::list("stderr_lines", "always", "The same by lines"),
+        Return::text("cmd", "in check mode", "The command line"),
+        Return::text("msg", "in check mode", "That it would have run"),
+    ]];
     const FREE_FORM: Option<&'static str> = Some("free_form");
 
     fn check(&self) -> Result<(), ParameterError> {
@@ -51,9 +60,12 @@ impl Module for Raw {
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
         let shell = self.executable.as_ref().map_or("/bin/sh", |e| e.0.as_str());
         let script = format!("(exec {} -c {})\n", quote(shell), quote(&self.free_form.0));
+        let mut result = process::skipped(&json!(self.free_form.0));
+        // Unlike `command`, it tells no times.
+        result.retain(|_, value| !value.is_null());
         Ok(Plan {
             changes: vec![Change::open("run the command line", Step::Script(script))],
-            result: process::skipped(&json!(self.free_form.0)),
+            result,
             check_mode: CheckMode::Skip,
             ..Plan::default()
         })

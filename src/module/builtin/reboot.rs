@@ -10,7 +10,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Change, Context, Described, Failure, List, Module, Plan, PlanError, Step, StepOutput, Text, Whole},
+    module::{
+        Change, Context, Described, Failure, List, Module, Plan, PlanError, Return, Returns, Step, StepOutput, Text,
+        Whole,
+    },
     sh::quote,
 };
 
@@ -75,6 +78,10 @@ impl Described for Reboot {
     reboot_timeout: 300
     msg: a new kernel is installed
 ";
+    const RETURNS: Returns = &[&[
+        Return::flag("rebooted", "always", "Whether the host has been rebooted"),
+        Return::whole("elapsed", "always", "How many seconds that took"),
+    ]];
 }
 
 impl Module for Reboot {

@@ -9,11 +9,12 @@ use serde_json::json;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         edit::{self, Edit},
         ownership::Attributes,
         put,
         regexp::{Characters, Pattern},
+        returns,
     },
 };
 
@@ -64,6 +65,15 @@ impl Described for Replace {
     regexp: '^([^#].*\\sswap\\s.*)$'
     replace: '# \\1'
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        returns::BACKUP,
+        &[
+            Return::text("path", "when the file is there", "The file"),
+            Return::text("msg", "always", "How many places were replaced"),
+            Return::whole("rc", "always", "`0`"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         Pattern::new(&self.regexp.0, true).map_err(|why| ParameterError::new("regexp", why))?;

@@ -9,9 +9,10 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, local,
+        Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, StepOutput, Text, local,
         process::{self, Guard},
+        returns,
     },
     playbook::About,
     python::shlex,
@@ -53,6 +54,8 @@ impl Described for Script {
   args:
     creates: /etc/example.done
 ";
+    const RETURNS: Returns =
+        &[returns::COMMAND, &[Return::text("msg", "always", "Why it did not run, where that is so")]];
     const FREE_FORM: Option<&'static str> = Some("cmd");
 
     fn check(&self) -> Result<(), ParameterError> {

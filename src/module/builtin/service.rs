@@ -9,7 +9,10 @@ use serde_json::{Map, Value as Json, json};
 use super::systemd_service::{SystemdService, Wanted, full_name};
 use crate::{
     fact::{Missing, Probe, Resource, State},
-    module::{Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, Whole},
+    module::{
+        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        Text, Whole,
+    },
     python::shlex,
     sh::{quote, words},
 };
@@ -54,6 +57,12 @@ impl Described for Service {
     state: started
     enabled: true
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "The service"),
+        Return::text("state", "with `state`", "`started` or `stopped`"),
+        Return::flag("enabled", "with `enabled`", "Whether it starts with the host"),
+        Return::map("status", "where the host has systemd", "What `systemctl show` says of it, as far as it was asked"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.state.is_none() && self.enabled.is_none() {

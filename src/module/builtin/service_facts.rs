@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Context, Described, Failure, Module, Plan, PlanError},
+    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns},
     playbook::{About, Sets},
 };
 
@@ -29,6 +29,26 @@ impl Described for ServiceFacts {
   ansible.builtin.assert:
     that: ansible_facts.services['firewalld.service'] is not defined
 ";
+    const RETURNS: Returns = &[&[
+        Return::map("ansible_facts.services", "always", "The services by name"),
+        Return::map("ansible_facts.services.{service}", "always", "A service"),
+        Return::text("ansible_facts.services.{service}.name", "always", "Its name"),
+        Return::text(
+            "ansible_facts.services.{service}.state",
+            "always",
+            "`running`, `stopped`, `inactive`, `failed` or another of its init system's words",
+        ),
+        Return::text(
+            "ansible_facts.services.{service}.status",
+            "always",
+            "`enabled`, `disabled`, `static` or another of its init system's words",
+        ),
+        Return::text(
+            "ansible_facts.services.{service}.source",
+            "always",
+            "`systemd`, `sysv` or which init system says so",
+        ),
+    ]];
 }
 
 impl ServiceFacts {

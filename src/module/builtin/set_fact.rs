@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Effect, Flag, Module, ParameterError, Plan, PlanError},
+    module::{Context, Described, Effect, Flag, Module, ParameterError, Plan, PlanError, Return, Returns},
     playbook::{About, Sets},
 };
 
@@ -61,6 +61,7 @@ impl Described for SetFact {
   ansible.builtin.set_fact:
     release_directory: \"/opt/example/{{ version }}\"
 ";
+    const RETURNS: Returns = &[&[Return::map("ansible_facts", "always", "The variables")]];
     const OPEN: bool = true;
 
     fn check(&self) -> Result<(), ParameterError> {

@@ -8,7 +8,9 @@ use serde_json::Value as Json;
 
 use crate::{
     fact::{Probe, Resource, State, setup},
-    module::{Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Text, Whole},
+    module::{
+        Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns, Text, Whole,
+    },
     playbook::{About, Sets},
 };
 
@@ -43,6 +45,7 @@ impl Described for Setup {
     gather_subset: [\"!all\", hardware]
     filter: [\"ansible_mem*\", \"ansible_processor*\"]
 ";
+    const RETURNS: Returns = &[&[Return::map("ansible_facts", "always", "The facts; `bringup facts HOST` shows them")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.gather_timeout.as_ref().is_some_and(|seconds| seconds.0 < 1) {

@@ -10,8 +10,10 @@ use super::command::fed;
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text,
+        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        StepOutput, Text,
         process::{self, Guard},
+        returns,
     },
     playbook::About,
     sh::quote,
@@ -64,6 +66,8 @@ impl Described for Shell {
     chdir: /opt/example
     creates: list.txt
 ";
+    const RETURNS: Returns =
+        &[returns::COMMAND, &[Return::text("msg", "always", "Why it did not run, where that is so")]];
     const FREE_FORM: Option<&'static str> = Some("cmd");
 
     fn check(&self) -> Result<(), ParameterError> {

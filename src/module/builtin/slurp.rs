@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 
 use crate::{
     fact::{FileKind, Missing, Probe, State},
-    module::{Context, Described, Failure, Module, Plan, PlanError, Text, path},
+    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns, Text, path},
     playbook::About,
 };
 
@@ -37,6 +37,11 @@ impl Described for Slurp {
   ansible.builtin.debug:
     msg: \"{{ id.content | b64decode }}\"
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("content", "always", "What is in the file, as base64"),
+        Return::text("encoding", "always", "`base64`"),
+        Return::text("source", "always", "The file's path"),
+    ]];
 }
 
 impl Module for Slurp {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, Resource, State},
     module::{
-        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path,
+        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
+        ownership::octal, path,
     },
     playbook::About,
     sh::quote,
@@ -65,6 +66,47 @@ impl Described for Stat {
   ansible.builtin.command: /usr/bin/initialise
   when: not ready.stat.exists
 ";
+    const RETURNS: Returns = &[&[
+        Return::map("stat", "always", "What is at the path"),
+        Return::flag("stat.exists", "always", "Whether there is anything; nothing else is told where there is not"),
+        Return::text("stat.path", "when it exists", "The path"),
+        Return::text("stat.mode", "when it exists", "The permissions as octal digits"),
+        Return::flag("stat.isreg", "when it exists", "Whether it is a file"),
+        Return::flag("stat.isdir", "when it exists", "Whether it is a directory"),
+        Return::flag("stat.islnk", "when it exists", "Whether it is a symbolic link"),
+        Return::flag("stat.isfifo", "when it exists", "Whether it is a named pipe"),
+        Return::flag("stat.issock", "when it exists", "Whether it is a socket"),
+        Return::flag("stat.ischr", "when it exists", "Whether it is a character device"),
+        Return::flag("stat.isblk", "when it exists", "Whether it is a block device"),
+        Return::whole("stat.uid", "when it exists", "The owner's number"),
+        Return::whole("stat.gid", "when it exists", "The group's number"),
+        Return::text("stat.pw_name", "when it exists", "The owner's name"),
+        Return::text("stat.gr_name", "when it exists", "The group's name"),
+        Return::whole("stat.size", "when it exists", "The length in bytes"),
+        Return::whole("stat.inode", "when it exists", "The number of the inode"),
+        Return::whole("stat.dev", "when it exists", "The number of the device it is on"),
+        Return::whole("stat.nlink", "when it exists", "How many names it has"),
+        Return::number("stat.atime", "when it exists", "When it was read last, in seconds since 1970"),
+        Return::number("stat.mtime", "when it exists", "When it was written last"),
+        Return::number("stat.ctime", "when it exists", "When anything about it changed last"),
+        Return::flag(
+            "stat.{bit}",
+            "when it exists",
+            "The permissions one by one: `rusr`, `wusr`, `xusr`, `rgrp`, `wgrp`, `xgrp`, `roth`, `woth`, `xoth`, `isuid`, `isgid`",
+        ),
+        Return::flag("stat.readable", "when it exists", "Whether the task's user may read it"),
+        Return::flag("stat.writeable", "when it exists", "Whether the task's user may write it"),
+        Return::flag("stat.executable", "when it exists", "Whether the task's user may execute it"),
+        Return::text("stat.lnk_target", "of a link", "Where it points, as it says so"),
+        Return::text("stat.lnk_source", "of a link", "Where it points, from the root"),
+        Return::text("stat.checksum", "with `get_checksum`, of a file that can be read", "The checksum"),
+        Return::text("stat.mimetype", "with `get_mime`", "The type, as `file` tells it"),
+        Return::text("stat.charset", "with `get_mime`", "The encoding, as `file` tells it"),
+        Return::text("stat.version", "with `get_attributes`", "The version, as `lsattr` tells it"),
+        Return::text("stat.attr_flags", "with `get_attributes`", "The attributes as letters"),
+        Return::list("stat.attributes", "with `get_attributes`", "The attributes as words"),
+        Return::text("path", "when it cannot be looked at", "The path"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         match Algorithm::parse(&self.checksum_algorithm.0) {

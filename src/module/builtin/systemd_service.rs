@@ -8,7 +8,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Answer, Probe, Resource, State, UnitState, parse_units, unit_script},
-    module::{Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text},
+    module::{
+        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, Text,
+    },
     sh::quote,
 };
 
@@ -100,6 +103,17 @@ impl Described for SystemdService {
     state: started
     daemon_reload: true
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "The unit, where one is named"),
+        Return::text("state", "with `state`", "`started`, `stopped`, `restarted` or `reloaded`"),
+        Return::flag("enabled", "with `enabled`", "Whether it starts with the host"),
+        Return::map("status", "when a unit is named", "What `systemctl show` says of it, as far as it was asked"),
+        Return::text(
+            "status.{property}",
+            "when a unit is named",
+            "A property of the unit: `ActiveState`, `SubState`, `LoadState`, `UnitFileState` …",
+        ),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let about_a_unit = self.state.is_some() || self.enabled.is_some() || self.masked.is_some();

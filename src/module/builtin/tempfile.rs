@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text, path,
+        Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        StepOutput, Text, path,
     },
     sh::quote,
 };
@@ -56,6 +57,10 @@ impl Described for Tempfile {
     suffix: .build
   register: build
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("path", "always", "What was made; not known in check mode"),
+        Return::text("state", "when it was made", "`file` or `directory`"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         for (name, text) in [("prefix", &self.prefix), ("suffix", &self.suffix)] {

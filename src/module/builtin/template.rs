@@ -9,8 +9,8 @@ use super::copy::{Deploy, Source, unread};
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, TemplateOptions,
-        Text, ownership::Attributes, path, put,
+        Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Return, Returns,
+        TemplateOptions, Text, ownership::Attributes, path, put, returns,
     },
     playbook::{About, LocalFile, SearchKind},
 };
@@ -107,6 +107,16 @@ impl Described for Template {
     mode: '0644'
   notify: restart example
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        returns::BACKUP,
+        &[
+            Return::text("dest", "always", "The path on the host"),
+            Return::text("src", "always", "The template"),
+            Return::text("checksum", "always", "The SHA-1 checksum of the file"),
+            Return::text("md5sum", "always", "Its MD5 checksum"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.newline().is_none() {

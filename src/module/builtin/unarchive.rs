@@ -20,7 +20,7 @@ use crate::{
     fact::{FileKind, Missing, Probe, Resource, State},
     module::{
         Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Place, Plan,
-        PlanError, Step, StepOutput, Text,
+        PlanError, Return, Returns, Step, StepOutput, Text,
         archive::{Kind, Member, Selection, members},
         held, http, local,
         ownership::{self, Attributes},
@@ -106,6 +106,13 @@ impl Described for Unarchive {
     remote_src: true
     creates: /opt/example/bin/example
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("dest", "always", "The directory on the host"),
+        Return::text("src", "always", "The archive"),
+        Return::text("handler", "when it was looked into", "How it was unpacked: `TgzArchive`, `ZipArchive` …"),
+        Return::list("files", "with `list_files`", "The paths in the archive"),
+        Return::text("msg", "when `creates` is there", "Why it was not unpacked"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if !self.include.0.is_empty() && !self.exclude.0.is_empty() {

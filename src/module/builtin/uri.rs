@@ -12,7 +12,7 @@ use crate::{
     fact::{FileKind, Probe, Resource, State},
     module::{
         Change, CheckMode, Content, Context, Described, Failure, FileWrite, Flag, Folder, List, Mode, Module,
-        Ownership, ParameterError, Place, Plan, PlanError, Step, StepOutput, Text, Whole,
+        Ownership, ParameterError, Place, Plan, PlanError, Return, Returns, Step, StepOutput, Text, Whole,
         http::{self, Request, Response},
         local,
         ownership::{self, Attributes},
@@ -149,6 +149,27 @@ impl Described for Uri {
     body: {text: deployed}
     status_code: [200, 201]
 ";
+    const RETURNS: Returns = &[&[
+        Return::whole("status", "always", "The answer's status; -1 where there was none"),
+        Return::text("url", "always", "Where the answer came from, behind redirections"),
+        Return::flag("redirected", "when there was an answer", "Whether there were redirections"),
+        Return::text("msg", "always", "What the server said: `OK (12 bytes)`"),
+        Return::map("cookies", "when there was an answer", "The cookies by name"),
+        Return::text("cookies_string", "when there was an answer", "The cookies as a header's value"),
+        Return::whole("elapsed", "always", "How many seconds it took"),
+        Return::any("json", "when the answer is JSON", "The answer, read"),
+        Return::text(
+            "content",
+            "with `return_content`, or when the status is not the one wanted",
+            "The answer as text",
+        ),
+        Return::text("path", "with `dest`", "Where the answer was written"),
+        Return::text(
+            "{header}",
+            "when there was an answer",
+            "A header of the answer, in small letters, with `_` for `-`: `content_type`",
+        ),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let scheme = self.url.0.split("://").next().unwrap_or_default().to_ascii_lowercase();

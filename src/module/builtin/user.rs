@@ -14,8 +14,8 @@ use super::group::{Presence, account_files, check_account_name, shown_number, wi
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step,
-        StepOutput, Text, Whole, default_finish,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, StepOutput, Text, Whole, default_finish,
     },
     sh::quote,
 };
@@ -156,6 +156,29 @@ impl Described for User {
     home: /var/lib/etcd
     shell: /usr/sbin/nologin
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "The user"),
+        Return::text("state", "always", "`present` or `absent`"),
+        Return::whole("uid", "when the user exists", "The user's number"),
+        Return::whole("group", "when the user exists", "The number of the user's own group"),
+        Return::text("groups", "with `groups`", "Further groups, with commas between them"),
+        Return::text("comment", "when the user exists", "The user's real name, or whatever stands there"),
+        Return::text("home", "when the user exists", "The home directory"),
+        Return::text("shell", "when the user exists", "The login shell"),
+        Return::flag("append", "when the user existed", "Whether other groups are left as they are"),
+        Return::flag("move_home", "when the user existed", "Whether the home directory was to be moved"),
+        Return::flag("create_home", "when the user is new", "Whether a home directory was to be made"),
+        Return::flag("system", "when the user is new", "Whether it was to be a user of the system"),
+        Return::flag("force", "with `state: absent`, when the user existed", "Whether it was to go in any case"),
+        Return::flag(
+            "remove",
+            "with `state: absent`, when the user existed",
+            "Whether the home directory was to go too",
+        ),
+        Return::text("password", "with `password`", "`NOT_LOGGING_PASSWORD`"),
+        Return::text("ssh_key_file", "with `generate_ssh_key`", "The file of the private key"),
+        Return::text("ssh_public_key", "with `generate_ssh_key`", "The public key"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         check_account_name("name", &self.name.0)?;

@@ -11,8 +11,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{
-        Change, CheckMode, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Step,
-        StepOutput, Text, Whole, path,
+        Change, CheckMode, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, StepOutput, Text, Whole, path,
     },
     sh::{self, quote},
 };
@@ -127,6 +127,15 @@ impl Described for WaitFor {
     path: /var/log/example.log
     search_regex: ready to serve
 ";
+    const RETURNS: Returns = &[&[
+        Return::whole("elapsed", "always", "How many seconds it waited"),
+        Return::text("state", "always", "What it waited for"),
+        Return::whole("port", "always", "The port, where there is one"),
+        Return::text("path", "always", "The path, where there is one"),
+        Return::text("search_regex", "always", "The pattern, where there is one"),
+        Return::list("match_groups", "always", "What the groups of the pattern matched"),
+        Return::map("match_groupdict", "always", "What the named groups of the pattern matched"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.port.is_some() && self.path.is_some() {

@@ -10,7 +10,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Change, CheckMode, Context, Described, Failure, Module, Plan, PlanError, Step, StepOutput, Whole},
+    module::{
+        Change, CheckMode, Context, Described, Failure, Module, Plan, PlanError, Return, Returns, Step, StepOutput,
+        Whole,
+    },
 };
 
 /// Parameters of `wait_for_connection`.
@@ -57,6 +60,7 @@ impl Described for WaitForConnection {
     delay: 10
     timeout: 300
 ";
+    const RETURNS: Returns = &[&[Return::whole("elapsed", "always", "How many seconds it waited")]];
 }
 
 impl Module for WaitForConnection {

@@ -10,8 +10,9 @@ use super::openssl_privatekey::Presence;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         ownership::Attributes,
+        returns,
         whole_file::{WholeFile, content, text},
     },
     pki::{Key, Name, Request},
@@ -102,6 +103,8 @@ impl Described for OpensslCsr {
     const NAME: &'static str = "community.crypto.openssl_csr";
     const SUMMARY: &'static str = "Makes a certificate signing request";
     const EXAMPLES: &'static str = "- name: ask for the API server's certificate\n  community.crypto.openssl_csr:\n    path: /etc/kubernetes/pki/apiserver.csr\n    privatekey_path: /etc/kubernetes/pki/apiserver.key\n    common_name: kube-apiserver\n    subject_alt_name: [\"DNS:kubernetes\", \"IP:10.96.0.1\"]\n    extended_key_usage: [serverAuth]\n";
+    const RETURNS: Returns =
+        &[returns::WRITTEN, &[Return::text("privatekey", "always", "The file of the private key")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         self.wanted().map(|_| ())

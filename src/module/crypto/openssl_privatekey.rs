@@ -9,8 +9,8 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text, Whole,
-        ownership::Attributes, whole_file::WholeFile,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text, Whole,
+        ownership::Attributes, returns, whole_file::WholeFile,
     },
     pki::{Curve, Key, KeyKind},
 };
@@ -99,6 +99,14 @@ impl Described for OpensslPrivatekey {
     const NAME: &'static str = "community.crypto.openssl_privatekey";
     const SUMMARY: &'static str = "Makes a private key, once";
     const EXAMPLES: &'static str = "- name: the authority's key\n  community.crypto.openssl_privatekey:\n    path: /etc/kubernetes/pki/ca.key\n    type: ECC\n    curve: secp256r1\n";
+    const RETURNS: Returns = &[
+        returns::WRITTEN,
+        &[
+            Return::text("type", "always", "`RSA`, `ECC` or `Ed25519`"),
+            Return::whole("size", "of RSA keys", "How many bits"),
+            Return::text("curve", "of elliptic keys", "The curve"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         self.wanted().map(|_| ())

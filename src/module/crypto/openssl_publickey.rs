@@ -10,8 +10,9 @@ use super::openssl_privatekey::Presence;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, Mode, Module, Plan, PlanError, Return, Returns, Text,
         ownership::Attributes,
+        returns,
         whole_file::{WholeFile, content, text},
     },
     pki::Key,
@@ -43,6 +44,8 @@ impl Described for OpensslPublickey {
     const NAME: &'static str = "community.crypto.openssl_publickey";
     const SUMMARY: &'static str = "Writes the public half of a private key";
     const EXAMPLES: &'static str = "- name: the key that checks service accounts' tokens\n  community.crypto.openssl_publickey:\n    path: /etc/kubernetes/pki/sa.pub\n    privatekey_path: /etc/kubernetes/pki/sa.key\n";
+    const RETURNS: Returns =
+        &[returns::WRITTEN, &[Return::text("privatekey", "always", "The file of the private key")]];
 }
 
 impl OpensslPublickey {

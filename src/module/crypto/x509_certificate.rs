@@ -10,8 +10,9 @@ use super::{date, openssl_privatekey::Presence};
 use crate::{
     fact::{Missing, Probe, State},
     module::{
-        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         ownership::Attributes,
+        returns,
         whole_file::{WholeFile, content, text},
     },
     pki::{Certificate, Issuer, Key, Request, issue},
@@ -87,6 +88,7 @@ impl Described for X509Certificate {
     const NAME: &'static str = "community.crypto.x509_certificate";
     const SUMMARY: &'static str = "Issues a certificate, once, and anew when what it must say has changed";
     const EXAMPLES: &'static str = "- name: the API server's certificate\n  community.crypto.x509_certificate:\n    path: /etc/kubernetes/pki/apiserver.crt\n    csr_path: /etc/kubernetes/pki/apiserver.csr\n    provider: ownca\n    ownca_path: /etc/kubernetes/pki/ca.crt\n    ownca_privatekey_path: /etc/kubernetes/pki/ca.key\n    ownca_not_after: +365d\n";
+    const RETURNS: Returns = &[returns::WRITTEN, &[Return::text("csr", "always", "The file of the request")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.state == Presence::Absent {

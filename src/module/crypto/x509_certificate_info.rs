@@ -12,7 +12,7 @@ use super::date;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         whole_file::{content, text},
     },
     pki::Certificate,
@@ -37,6 +37,19 @@ impl Described for X509CertificateInfo {
     const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Tells what a certificate says";
     const EXAMPLES: &'static str = "- name: when does it end?\n  community.crypto.x509_certificate_info:\n    path: /etc/kubernetes/pki/apiserver.crt\n    valid_at:\n      in_a_month: +30d\n  register: certificate\n";
+    const RETURNS: Returns = &[&[
+        Return::map("subject", "always", "Whom it is for, by long names: `commonName`"),
+        Return::map("issuer", "always", "Who signed it, by long names"),
+        Return::list("subject_alt_name", "always", "Further names: `DNS:example.org`, `IP:10.0.0.1`"),
+        Return::list("key_usage", "always", "What the key may be used for"),
+        Return::list("extended_key_usage", "always", "What the certificate may be used for"),
+        Return::list("basic_constraints", "when it says so", "`CA:TRUE` or `CA:FALSE`"),
+        Return::any("serial_number", "always", "Its number"),
+        Return::text("not_before", "always", "From when it is valid: `20301231235959Z`"),
+        Return::text("not_after", "always", "Until when it is valid"),
+        Return::flag("expired", "always", "Whether that is over"),
+        Return::map("valid_at", "always", "Whether it is valid at the given times, by their names"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         match self.path.is_some() == self.content.is_some() {

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         builtin::group::Presence,
         edit::{Edit, joined},
         ownership::Attributes,
+        returns,
     },
 };
 
@@ -90,6 +91,14 @@ impl Described for IniFile {
     value: 500M
     no_extra_spaces: true
 ";
+    const RETURNS: Returns = &[
+        returns::FILE,
+        &[
+            Return::text("path", "always", "The file"),
+            Return::text("msg", "always", "What was done: `option added`"),
+            Return::text("backup", "always", "Where the file as it was is kept; empty without `backup`"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.value.is_some() && self.values.is_some() {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{
-        Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, Text,
+        Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step, Text,
         builtin::group::Presence,
         edit::{self, Edit},
     },
@@ -70,6 +70,11 @@ impl Described for Modprobe {
     name: br_netfilter
     persistent: present
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "The kernel module"),
+        Return::text("params", "always", "Its parameters"),
+        Return::text("state", "always", "`present` or `absent`"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let name = &self.name.0;

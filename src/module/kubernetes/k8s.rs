@@ -11,8 +11,8 @@ use crate::{
     fact::{Probe, State},
     kube::{Reference, Request, WaitFor, differs},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, StepOutput, Text,
-        Whole,
+        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
+        StepOutput, Text, Whole,
     },
 };
 
@@ -111,6 +111,11 @@ impl Described for K8s {
     const NAME: &'static str = "kubernetes.core.k8s";
     const SUMMARY: &'static str = "Brings objects of a cluster about, through the API";
     const EXAMPLES: &'static str = "- name: a namespace for the shop\n  kubernetes.core.k8s:\n    kubeconfig: /etc/kubernetes/admin.conf\n    apply: true\n    definition:\n      apiVersion: v1\n      kind: Namespace\n      metadata: {name: shop}\n";
+    const RETURNS: Returns = &[&[Return::map(
+        "result",
+        "always",
+        "The object as the API server has it; of several, a list of them as its `results`",
+    )]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let sources = [self.definition.is_some(), self.src.is_some(), self.template.is_some()]

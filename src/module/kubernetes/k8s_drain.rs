@@ -10,7 +10,7 @@ use super::access::Access;
 use crate::{
     fact::{Probe, State},
     kube::{Reference, Request, WaitFor},
-    module::{Context, Described, Failure, Flag, Module, Plan, PlanError, Text, Whole},
+    module::{Context, Described, Failure, Flag, Module, Plan, PlanError, Return, Returns, Text, Whole},
 };
 
 /// Parameters of `k8s_drain`.
@@ -66,6 +66,7 @@ impl Described for K8sDrain {
     const NAME: &'static str = "kubernetes.core.k8s_drain";
     const SUMMARY: &'static str = "Empties a node, or lets pods onto it again";
     const EXAMPLES: &'static str = "- name: empty the node\n  kubernetes.core.k8s_drain:\n    kubeconfig: /etc/kubernetes/admin.conf\n    name: worker1\n    delete_options:\n      ignore_daemonsets: true\n      wait_timeout: 120\n";
+    const RETURNS: Returns = &[&[Return::text("result", "always", "What was done, in words for people")]];
 }
 
 impl K8sDrain {

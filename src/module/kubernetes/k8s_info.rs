@@ -10,7 +10,7 @@ use super::access::Access;
 use crate::{
     fact::{Probe, State},
     kube::{Reference, Request},
-    module::{Context, Described, List, Module, Plan, PlanError, Text},
+    module::{Context, Described, List, Module, Plan, PlanError, Return, Returns, Text},
     playbook::About,
 };
 
@@ -49,6 +49,11 @@ impl Described for K8sInfo {
     const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Reads objects of a cluster";
     const EXAMPLES: &'static str = "- name: read the nodes\n  kubernetes.core.k8s_info:\n    kubeconfig: /etc/kubernetes/admin.conf\n    kind: Node\n  register: nodes\n";
+    const RETURNS: Returns = &[&[
+        Return::list("resources", "always", "The objects"),
+        Return::flag("api_found", "always", "Whether the API server knows their kind"),
+        Return::text("msg", "when it does not", "What it does not know"),
+    ]];
 }
 
 impl K8sInfo {

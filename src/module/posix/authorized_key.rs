@@ -9,7 +9,8 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, State, UserEntry},
     module::{
-        Change, Content, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        Change, Content, Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Text,
         builtin::{file::make, group::Presence},
         edit,
         ownership::{self, Attributes},
@@ -145,6 +146,14 @@ impl Described for AuthorizedKey {
     user: admin
     key: \"{{ lookup('file', 'keys/alice.pub') }}\"
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("user", "always", "The user"),
+        Return::text("keyfile", "always", "The file of the keys"),
+        Return::text("key", "always", "The keys as they were given"),
+        Return::text("state", "always", "`present` or `absent`"),
+        Return::flag("exclusive", "always", "Whether other keys are removed"),
+        Return::flag("manage_dir", "always", "Whether the directory is made too"),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if self.key.0.starts_with("http://") || self.key.0.starts_with("https://") {

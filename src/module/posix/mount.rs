@@ -9,7 +9,8 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text,
+        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        Text,
         edit::{self, Edit},
     },
     sh::quote,
@@ -85,6 +86,21 @@ impl Described for Mount {
     opts: noatime
     state: mounted
 ";
+    const RETURNS: Returns = &[&[
+        Return::text("name", "always", "Where it is mounted"),
+        Return::text("src", "always", "What is mounted"),
+        Return::text("fstype", "always", "The type of the file system"),
+        Return::text("opts", "without `opts_no_log`", "The options"),
+        Return::text("dump", "always", "The fifth field of fstab"),
+        Return::text("passno", "always", "The sixth field of fstab"),
+        Return::text("fstab", "always", "The file"),
+        Return::text("boot", "always", "`yes` or `no`: whether it is mounted when the host starts"),
+        Return::text(
+            "backup_file",
+            "when the file changed",
+            "Where the file as it was is kept; empty without `backup`",
+        ),
+    ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         if !self.path.0.starts_with('/') && !self.unmountable() {

@@ -9,7 +9,8 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, State, kernel_path},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text,
+        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
+        Step, Text,
         builtin::group::Presence,
         edit::{self, Edit},
     },
@@ -65,6 +66,7 @@ impl Described for Sysctl {
     sysctl_set: true
     sysctl_file: /etc/sysctl.d/90-forward.conf
 ";
+    const RETURNS: Returns = &[&[Return::text("name", "always", "The setting")]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let key = &self.name.0;
