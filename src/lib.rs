@@ -2,7 +2,7 @@
 //!
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
-//! `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
+//! `connection` stands on `ssh` and knows nothing of playbooks; `module` knows nothing of either.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
 pub mod yaml;
@@ -18,6 +18,8 @@ pub mod module;
 pub mod pki;
 
 pub mod ssh;
+
+pub mod connection;
 
 pub mod run;
 

@@ -15,11 +15,11 @@ use super::{
     task::Prepared,
 };
 use crate::{
+    connection::{Output, UploadSource},
     fact::{Probe, Resource},
     module::{Change, Content, FileWrite, Plan, Step, StepOutput, place, quote},
     playbook::Task,
     report::Event,
-    ssh::{Output, UploadSource},
     template::Context,
     yaml::origin,
 };

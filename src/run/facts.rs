@@ -32,9 +32,11 @@ const SETTINGS: &[&str] = &[
 const FAMILIES: &[&str] = &[
     "ansible_become_",
     "ansible_doas_",
+    "ansible_chroot_",
     "ansible_docker_",
     "ansible_local_",
     "ansible_paramiko_",
+    "ansible_podman_",
     "ansible_psrp_",
     "ansible_shell_",
     "ansible_ssh_",

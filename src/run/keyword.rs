@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 
 use super::{Run, machine::Actor, task::TaskError};
 use crate::{
+    connection::{Become, BecomeMethod, Secret},
     inventory::name::login as login_name,
     playbook::{Keywords, Scope},
-    ssh::{Become, BecomeMethod, Secret},
     template::Context,
     yaml::Node,
 };

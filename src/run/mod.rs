@@ -56,11 +56,11 @@ pub use task::TaskError;
 use variables::Host;
 
 use crate::{
+    connection::{self as reached, SharedFile},
     inventory::{Inventory, Layers, Variable, Vars, is_localhost},
     module::StepOutput,
     playbook::{Loader, Playbook, Scope, Task, VarMap},
     report::{Counts, Event, Reporter, Status},
-    ssh::{Context as SshContext, SharedFile},
     template::{Context, Engine, Local, System, Var},
 };
 
@@ -87,7 +87,7 @@ pub struct Run {
     pub loader: Loader,
     inventory: RwLock<Arc<Inventory>>,
     reporter: Arc<dyn Reporter>,
-    ssh: Arc<SshContext>,
+    ssh: Arc<reached::Context>,
     permits: Semaphore,
     hosts: Mutex<IndexMap<String, Arc<Host>>>,
     /// By host, and by what it was reached with.
@@ -122,7 +122,7 @@ impl Run {
         inventory: Inventory,
         loader: Loader,
         reporter: Arc<dyn Reporter>,
-        ssh: Arc<SshContext>,
+        ssh: Arc<reached::Context>,
     ) -> Arc<Run> {
         let permits = Semaphore::new(options.forks.max(1));
         Arc::new(Run {

@@ -10,7 +10,7 @@ use super::{
     outcome::Outcome,
     together::together,
 };
-use crate::{fact::Probe, report::Event, ssh::Output};
+use crate::{connection::Output, fact::Probe, report::Event};
 
 /// What an item of a loop came to, kept in case a later one makes the host do the task again.
 #[derive(Clone)]

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     inventory::{Level, is_localhost},
     playbook::Scope,
-    ssh::login_name,
     template::{Context, References},
 };
 
@@ -41,14 +40,14 @@ impl Run {
         own: &Context,
         reached: &Context,
     ) -> Result<(Arc<Machine>, Option<String>), TaskError> {
-        let settings = Settings::read(self, host, scope, own, reached)?;
+        let local = is_localhost(host) && !self.inventory().contains(host);
+        let settings = Settings::read(self, host, scope, own, reached, local)?;
         if let Some(known) = lock(&self.machines).get(host).and_then(|all| all.iter().find(|r| r.settings == settings))
         {
             return Ok((known.machine.clone(), known.login.clone()));
         }
-        let local = is_localhost(host) && !self.inventory().contains(host);
-        let target = settings.target(host, &self.options, local)?;
-        let login = if target.local { Some(login_name()) } else { target.user.clone() };
+        let target = settings.target(self, host)?;
+        let login = target.login();
         let hold = match (local, !self.options.check && self.options.locks) {
             (true, _) => Hold::Share,
             (false, true) => Hold::Lock(self.options.who.clone()),
@@ -133,10 +132,10 @@ impl HostRun {
         let set = |name: &&str| {
             [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
         };
-        if !seen.leads_elsewhere && !connection::HOST.iter().any(set) {
+        if !seen.leads_elsewhere && !connection::ADDRESSES.iter().any(set) {
             return false;
         }
-        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
+        let address = connection::ADDRESSES.iter().find_map(|name| vars.variable(name).ok().flatten());
         let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
         let there = self.run.host(&address).or_else(|| self.run.host_at(&address));
         there.is_some_and(|host| host.name != self.host.name)

@@ -39,10 +39,6 @@ pub struct Target {
     pub jump_host_key_checking: Option<HostKeyPolicy>,
     /// How long connecting, the handshake and logging in may take together.
     pub connect_timeout: Duration,
-    /// `ansible_shell_executable`: the POSIX shell that runs the steps.
-    pub shell: String,
-    /// `connection: local`: this machine, without SSH.
-    pub local: bool,
 }
 
 impl Target {
@@ -60,14 +56,7 @@ impl Target {
             host_key_checking: None,
             jump_host_key_checking: None,
             connect_timeout: Duration::from_secs(30),
-            shell: "/bin/sh".into(),
-            local: false,
         }
-    }
-
-    /// Makes the target that is this machine.
-    pub fn local(name: impl Into<String>) -> Self {
-        Self { local: true, ..Self::new(name) }
     }
 
     /// Takes over arguments of the `ssh` command, as `ansible_ssh_common_args` holds them.
