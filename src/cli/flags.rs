@@ -56,7 +56,7 @@ pub struct Hosts {
     /// Log in with this key first
     #[arg(long, alias = "key-file", value_name = "FILE", env = "BRINGUP_PRIVATE_KEY", hide_env_values = true)]
     pub private_key: Option<PathBuf>,
-    /// Reach hosts by `ssh` or `local`
+    /// Reach hosts by `ssh`, `local`, `chroot`, `docker` or `podman`
     #[arg(short, long, value_name = "KIND", env = "BRINGUP_CONNECTION", hide_env_values = true)]
     pub connection: Option<String>,
     /// Further arguments of ssh, such as `-o ProxyJump=bastion`

@@ -8,7 +8,10 @@
 #![allow(clippy::result_large_err)]
 
 mod answer;
+mod chroot;
+mod container;
 mod context;
+mod docker;
 mod download;
 mod error;
 mod exchange;
@@ -17,6 +20,7 @@ mod frame;
 pub(crate) mod fuzz;
 mod kind;
 mod local;
+mod podman;
 mod process;
 mod program;
 mod reach;

@@ -184,6 +184,23 @@ impl Process {
         .await
         .ok()
     }
+
+    /// Reads all that a short program says, and how it ended: the last words of both its streams.
+    pub(crate) async fn answer(mut self, patience: Duration) -> (End, String, String) {
+        self.stdin.close().await;
+        let (mut out, mut err) = (Tail::default(), Tail::default());
+        let reading = async {
+            while let Some(event) = self.events.next().await {
+                match event {
+                    Event::Out(bytes) => out.push(&bytes),
+                    Event::Err(bytes) => err.push(&bytes),
+                }
+            }
+            self.events.end().await
+        };
+        let end = tokio::time::timeout(patience, reading).await.unwrap_or(End::Silent);
+        (end, out.text(), err.text())
+    }
 }
 
 impl Stdin {

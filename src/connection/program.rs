@@ -91,6 +91,28 @@ async fn pump(stream: Option<impl AsyncRead + Unpin>, tx: Arc<Tx>, event: fn(Byt
     Ok(())
 }
 
+/// Tells as whom it runs, and whether what every system has is there. Without a `/dev/null` a shell would make a file of it.
+pub(crate) const WHO: &str = "[ -c /dev/null ] || { echo bringup-without null; exit 1; }; \
+                              [ -e /proc/self ] || echo bringup-without proc; echo \"bringup-user $(id -un 2>/dev/null)\"";
+
+/// The user's name from the answer to [`WHO`]; empty where there is no `id`. What is said before, by whatever starts it, does
+/// not count.
+pub(crate) fn who(said: &str) -> String {
+    let line = said.lines().rev().find_map(|line| line.strip_prefix("bringup-user"));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+/// Tells whether the answer to [`WHO`] misses `/dev/null` or `/proc`.
+pub(crate) fn lacks(said: &str, what: &str) -> bool {
+    said.lines().any(|line| line.strip_prefix("bringup-without ") == Some(what))
+}
+
+/// What a short program answered: how it ended, and the last of both its streams.
+pub(crate) async fn answer(host: &str, words: &[&str]) -> Result<(End, String, String), Error> {
+    let process = start(host, words, Reading::Kept)?;
+    Ok(process.answer(Duration::from_secs(60)).await)
+}
+
 /// Connects from this machine.
 pub(crate) fn forward<'a>(host: &'a str, to: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Stream>, Error>> {
     Box::pin(async move {

@@ -1,13 +1,14 @@
 //! All kinds of connections, a line each.
 
 use super::{
+    chroot, docker,
     kind::{Kind, Role},
-    local, ssh,
+    local, podman, ssh,
 };
 use std::sync::LazyLock;
 
 /// All of them; the first is the usual one.
-pub static KINDS: &[&Kind] = &[&ssh::KIND, &local::KIND];
+pub static KINDS: &[&Kind] = &[&ssh::KIND, &local::KIND, &chroot::KIND, &docker::KIND, &podman::KIND];
 
 /// The variable that names the kind.
 pub const CONNECTION: &str = "ansible_connection";
@@ -72,6 +73,8 @@ mod tests {
             assert_eq!(find(name).unwrap().name, "ansible.builtin.ssh", "{name}");
         }
         assert_eq!(find("ansible.builtin.local").unwrap().short(), "local");
+        assert_eq!(find("community.general.docker").unwrap().short(), "docker");
+        assert!(find("ansible.builtin.docker").is_none());
         assert!(find("winrm").is_none() && find("ansible.builtin.winrm").is_none() && find("").is_none());
         let mut names: Vec<&str> =
             KINDS.iter().flat_map(|kind| kind.aliases.iter().copied().chain([kind.short()])).collect();
