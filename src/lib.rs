@@ -2,8 +2,12 @@
 //!
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
-//! `connection` stands on `ssh` and knows nothing of playbooks; `module` knows nothing of either.
+//! `sh` (how values get into scripts) and `python` (what Python's words mean) stand below them all; `connection` stands on
+//! `ssh` and knows nothing of playbooks; `module` knows nothing of either.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
+
+pub mod python;
+pub mod sh;
 
 pub mod yaml;
 

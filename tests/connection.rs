@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     engine::apply,
-    random_plays::world::{Servers, apart},
     ssh::sshd::TestUser,
+    support::world::{Servers, apart},
 };
 
 /// Runs tasks for `h1` of two hosts; what was printed. They must succeed.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::random_plays::world::{Servers, apart};
+use crate::support::world::{Servers, apart};
 
 /// Runs a playbook on hosts reached by ssh; the exit code and all that was printed.
 pub fn apply(servers: &Servers, hosts: usize, top: &std::path::Path, tasks: &str, more: &[&str]) -> (i32, String) {

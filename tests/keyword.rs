@@ -6,7 +6,7 @@ use bringup::playbook::keywords;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use crate::{engine::apply, random_plays::world::Servers};
+use crate::{engine::apply, support::world::Servers};
 
 /// A playbook that behaves otherwise without the lines marked `# here`.
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,5 @@
-//! All integration tests in one binary: linking once is faster, and a file that is not named here fails `listed`.
+//! All tests that are code in one binary: linking once is faster, and a file that is not named here fails `listed`.
+//! Those that are data are in `cases.rs`.
 
 #![allow(
     clippy::panic,
@@ -8,7 +9,6 @@
     clippy::disallowed_methods
 )]
 
-mod bad;
 mod cli;
 mod connection;
 mod connections;
@@ -16,16 +16,17 @@ mod engine;
 mod inventory;
 mod keyword;
 mod listed;
-mod module;
 mod module_properties;
 mod moved;
+mod named;
 mod outcome;
 mod playbook;
-mod random_plays;
+mod python;
 mod round_trips;
 mod site;
 mod ssh;
 mod standby;
+#[allow(dead_code, reason = "the other binary uses the rest")]
 mod support;
 mod template;
 mod yaml;

@@ -1,20 +1,17 @@
 //! The cases in `tests/module/NAME/*.yml`: each module's parameters and a host in, changes and a host out.
 //!
-//! `BRINGUP_CASE=text cargo test module` runs only the cases whose module or name contains the text.
+//! `cargo test module::copy` runs those of one module, `cargo test module::copy::a_new_file::dash` one in one shell.
 
-use std::{
-    fs, panic,
-    path::Path,
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::{collections::HashSet, fs, path::Path, sync::Arc};
 
 use bringup::module::Registry;
+use libtest_mimic::Trial;
 
 use crate::support::{
     case::Case,
-    machine::Machine,
+    machine::{Machine, Shell},
     server,
+    skip::{self, always, slug, trial},
     trial::{run, shells},
 };
 
@@ -39,67 +36,67 @@ fn files(module: &str) -> Vec<(String, String)> {
 
 /// Reads the cases of a file with the folders of a machine in the place of `/T` and `/L`, a web server's address in
 /// that of `SERVER`.
-fn cases(file: &str, text: &str, top: &str, local: &str) -> Vec<Case> {
+fn cases(text: &str, top: &str, local: &str) -> Result<Vec<Case>, String> {
     let places = regex::Regex::new(r"/(T|L)\b").unwrap();
     let text = places.replace_all(text, |m: &regex::Captures<'_>| if &m[1] == "T" { top } else { local }.to_owned());
     let text = text.replace("SERVER", server::address());
-    serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{file}: {e}"))
+    serde_yaml::from_str(&text).map_err(|e| e.to_string())
 }
 
-#[test]
-fn every_case_holds_in_every_shell() {
-    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
-    let user = user.trim();
-    let filter = std::env::var("BRINGUP_CASE").unwrap_or_default();
-    let mut jobs = Vec::new();
+/// A test for each case in each of its shells, named `module::NAME::WHAT_IS_EXPECTED::SHELL`.
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        always("module::every_module_has_cases_and_every_case_a_module", every_module_has_cases),
+        always("module::the_names_of_cases_differ", names_differ),
+    ];
     for module in modules() {
         for (file, text) in files(&module) {
-            let (file, text) = (Arc::new(file), Arc::new(text));
-            for (number, case) in cases(&file, &text, "/T", "/L").into_iter().enumerate() {
-                if ((case.root || case.system) && user != "root")
-                    || !(module.contains(&filter) || case.name.contains(&filter))
-                {
-                    continue;
-                }
-                for shell in shells(&case) {
-                    jobs.push((
-                        module.clone(),
-                        file.clone(),
-                        text.clone(),
-                        number,
-                        case.name.clone(),
-                        case.system,
-                        shell,
-                    ));
-                }
+            trials.extend(of_file(&module, &file, &text));
+        }
+    }
+    trials
+}
+
+fn of_file(module: &str, file: &str, text: &str) -> Vec<Trial> {
+    let read = match cases(text, "/T", "/L") {
+        Ok(read) => read,
+        Err(error) => {
+            let name = Path::new(file).file_name().unwrap().to_string_lossy();
+            let said = format!("{file}: {error}");
+            return vec![always(format!("module::{module}::{name}"), move || panic!("{said}"))];
+        }
+    };
+    let mut trials = Vec::new();
+    let text: Arc<str> = text.into();
+    for (number, case) in read.iter().enumerate() {
+        for shell in shells(case) {
+            let name = format!("module::{module}::{}::{}", slug(&case.name), shell.name());
+            let takes_root = case.root || case.system;
+            let missing = move || shell.missing().or_else(|| takes_root.then(skip::root).flatten());
+            let (module, text, system) = (module.to_owned(), text.clone(), case.system);
+            trials.push(trial(name, missing, move || holds(&module, &text, number, shell, system)));
+        }
+    }
+    trials
+}
+
+/// Runs a case on a machine of its own.
+fn holds(module: &str, text: &str, number: usize, shell: Shell, system: bool) {
+    let machine = Machine::new(shell, system);
+    let (top, local) = (machine.root.display().to_string(), machine.local.display().to_string());
+    let placed = cases(text, &top, &local).unwrap();
+    run(module, &placed[number], &machine, &skip::user());
+}
+
+fn names_differ() {
+    for module in modules() {
+        let mut seen = HashSet::new();
+        for (file, text) in files(&module) {
+            for case in cases(&text, "/T", "/L").into_iter().flatten() {
+                assert!(seen.insert(slug(&case.name)), "{file}: a case before has the name `{}`, too", case.name);
             }
         }
     }
-    let count = jobs.len();
-    let jobs = Mutex::new(jobs);
-    let failed = Mutex::new(Vec::new());
-    let work = || {
-        // Taken in a statement of its own: the lock is not held while a case runs.
-        let next = || jobs.lock().unwrap().pop();
-        while let Some((module, file, text, number, name, system, shell)) = next() {
-            let machine = Machine::new(shell, system);
-            let (top, local) = (machine.root.display().to_string(), machine.local.display().to_string());
-            let placed = cases(&file, &text, &top, &local);
-            let result = panic::catch_unwind(panic::AssertUnwindSafe(|| run(&module, &placed[number], &machine, user)));
-            if result.is_err() {
-                failed.lock().unwrap().push(format!("{module}: {name} ({shell:?}) in {file}"));
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    let mut failed = failed.into_inner().unwrap();
-    failed.sort();
-    assert!(failed.is_empty(), "{} of {count} runs failed:\n{}", failed.len(), failed.join("\n"));
-    assert!(count > 0 || !filter.is_empty());
 }
 
 /// Modules that other tests hold, or whose cases are still to be written; remove a name with its first case.
@@ -115,8 +112,7 @@ const PENDING: [&str; 9] = [
     "x509_certificate_info",
 ];
 
-#[test]
-fn every_module_has_cases_and_every_case_a_module() {
+fn every_module_has_cases() {
     let known = modules();
     for entry in Registry::get().entries() {
         let name = entry.name.rsplit('.').next().unwrap();

@@ -1,7 +1,7 @@
 //! Properties of the modules that write files: any name, any bytes, any mode, in real shells.
 
 use bringup::{
-    fact::State,
+    fact::{Answer, Probe, State},
     module::{Module, Registry},
 };
 use proptest::prelude::*;
@@ -97,5 +97,61 @@ proptest! {
         prop_assert!(std::path::Path::new(&inner).is_dir());
         converges(&machine, "file", json!({ "path": top, "state": "absent" }));
         prop_assert!(!std::path::Path::new(&top).exists());
+    }
+}
+
+#[test]
+fn what_is_predicted_of_a_written_file_is_whole_and_true() {
+    let tasks = [
+        ("lineinfile", json!({ "line": "a.b=2", "create": true }), "path"),
+        ("sysctl", json!({ "name": "a.b", "value": 2, "reload": false }), "sysctl_file"),
+        ("mount", json!({ "path": "/mnt", "src": "/dev/x", "fstype": "ext4", "state": "present" }), "fstab"),
+        ("bringup.kubeconfig_merge", json!({ "cluster_name": "c", "state": "absent" }), "path"),
+    ];
+    for (name, mut parameters, parameter) in tasks {
+        let machine = Machine::new(Shell::all()[0], false);
+        let (path, link) = (machine.root.join("file"), machine.root.join("link"));
+        let old = match name {
+            "bringup.kubeconfig_merge" => "clusters: [{name: c, cluster: {server: 'https://c'}}]\n",
+            _ => "old\n",
+        };
+        std::fs::write(&path, old).unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        parameters[parameter] = json!(link.display().to_string());
+        let module = module(name, parameters);
+        let controller = Workstation { top: machine.local.clone(), vars: Map::new() };
+        let case = no_case();
+        let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+        let trial = Trial {
+            machine: &machine,
+            case: &case,
+            module: module.as_ref(),
+            controller: &controller,
+            user: user.trim(),
+        };
+        let plan = trial.plan(false, &mut State::default()).unwrap();
+        for output in trial.apply(&plan) {
+            assert_eq!(output.status, 0, "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        assert!(link.is_symlink(), "{name}");
+        let (bytes, file) = (std::fs::read(&path).unwrap(), path.display().to_string());
+        assert_ne!(bytes, old.as_bytes(), "{name}");
+        let mut seen = 0;
+        for (probe, answer) in &plan.predictions {
+            match (probe, answer) {
+                (Probe::Content { path }, Answer::Content(content)) if *path == file => {
+                    assert_eq!(content.as_ref(), Some(&bytes), "{name}");
+                }
+                (Probe::Checksum { path, algorithm }, Answer::Checksum(sum)) if *path == file => {
+                    assert_eq!(sum.as_ref(), Some(&bringup::module::local::checksum(*algorithm, &bytes)), "{name}");
+                }
+                (Probe::Stat { path, .. }, Answer::Stat(Some(stat))) if *path == file => {
+                    assert_eq!(stat.size, bytes.len() as u64, "{name}");
+                }
+                _ => continue,
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 9, "{name}: the content, six checksums and both stats: {:?}", plan.predictions);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write as _, process::Command};
 
-use crate::{engine::apply, random_plays::world::Servers};
+use crate::{engine::apply, support::world::Servers};
 
 /// The line is put off. While the next task is rendered, which takes until somebody writes into the fifo, another
 /// writes the file.

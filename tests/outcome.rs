@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use crate::{engine::apply, random_plays::world::Servers};
+use crate::{engine::apply, support::world::Servers};
 
 /// What a result might hold that looks like an order, or like the word of the run on how its task ended.
 fn orders() -> Vec<(&'static str, Json)> {

@@ -1,100 +1,12 @@
-//! Loading playbooks: valid ones against what Ansible lists of them, wrong ones against their diagnostics.
+//! Loading playbooks: what comes of valid ones, and that damaged ones get an answer.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use bringup::playbook::{
-    Action, Args, Diagnostic, Item, Listing, Loader, ModuleNames, Options, Play, Playbook, SearchKind, TagFilter, Task,
-};
-use bringup::yaml::{Node, Span};
+use bringup::playbook::{Action, Diagnostic, Item, Loader, Options, Play, SearchKind, Task};
+use bringup::yaml::Node;
 
-/// The modules these tests know; the registry has its own tests.
-struct Names;
-
-const MODULES: &[&str] = &[
-    "ansible.builtin.apt",
-    "ansible.builtin.assert",
-    "ansible.builtin.command",
-    "ansible.builtin.copy",
-    "ansible.builtin.debug",
-    "ansible.builtin.fail",
-    "ansible.builtin.file",
-    "ansible.builtin.get_url",
-    "ansible.builtin.lineinfile",
-    "ansible.builtin.package",
-    "ansible.builtin.ping",
-    "ansible.builtin.raw",
-    "ansible.builtin.script",
-    "ansible.builtin.service",
-    "ansible.builtin.set_fact",
-    "ansible.builtin.setup",
-    "ansible.builtin.shell",
-    "ansible.builtin.slurp",
-    "ansible.builtin.stat",
-    "ansible.builtin.systemd_service",
-    "ansible.builtin.template",
-    "ansible.builtin.uri",
-    "ansible.builtin.user",
-    "ansible.builtin.validate_argument_spec",
-    "ansible.builtin.wait_for",
-    "ansible.posix.sysctl",
-    "community.general.modprobe",
-];
-
-impl ModuleNames for Names {
-    fn has_collection(&self, _: &str) -> bool {
-        true
-    }
-
-    fn canonical(&self, written: &str) -> Option<&str> {
-        MODULES.iter().copied().find(|m| *m == written || m.rsplit('.').next() == Some(written))
-    }
-
-    fn near(&self, written: &str) -> Option<String> {
-        let short = |m: &'static str| m.rsplit('.').next().unwrap_or(m);
-        let distance = |m: &'static str| strsim::damerau_levenshtein(short(m), written);
-        MODULES.iter().copied().filter(|m| distance(m) <= 2).min_by_key(|m| distance(m)).map(|m| short(m).to_owned())
-    }
-
-    fn check_args(&self, name: &str, args: &Args, _: Option<&Node>, _: &Span, complete: bool) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
-        if name == "ansible.builtin.copy" {
-            for (key, _) in args {
-                if !["src", "dest", "content", "mode", "owner", "group"].contains(&key.key_text().as_str()) {
-                    found.push(Diagnostic::error(&key.span, format!("`copy` has no parameter `{}`", key.key_text())));
-                }
-            }
-            if complete && !args.iter().any(|(k, _)| k.as_str() == Some("dest")) {
-                let span = args.first().map(|(k, _)| k.span.clone());
-                found.extend(span.map(|s| Diagnostic::error(&s, "`copy` needs `dest`")));
-            }
-        }
-        found
-    }
-
-    fn takes_free_form(&self, name: &str) -> bool {
-        let short = name.rsplit('.').next().unwrap_or(name);
-        ["command", "shell", "raw", "script"].contains(&short)
-    }
-}
-
-fn loader() -> Loader {
-    Loader::new(Arc::new(Names), Options::default())
-}
-
-fn root() -> &'static Path {
-    Path::new("tests/playbook/valid")
-}
-
-fn load(path: &str) -> Playbook {
-    match loader().load(&root().join(path)) {
-        Ok((playbook, warnings)) => {
-            assert!(warnings.is_empty(), "{path}: {warnings:#?}");
-            playbook
-        }
-        Err(error) => panic!("{path}: {:#?}", error.diagnostics),
-    }
-}
+use crate::support::loader::{Names, load, loader, root};
 
 fn tasks(play: &Play) -> Vec<Arc<Task>> {
     let mut tasks = Vec::new();
@@ -115,31 +27,6 @@ fn task<'t>(tasks: &'t [Arc<Task>], title: &str) -> &'t Task {
 
 fn texts(nodes: &[&Node]) -> Vec<String> {
     nodes.iter().map(|n| n.key_text()).collect()
-}
-
-/// `list.txt` holds what ansible-core 2.19 prints for each set of flags.
-#[test]
-fn lists_what_ansible_lists() {
-    let site = load("site/site.yml");
-    let recorded = std::fs::read_to_string(root().join("site/list.txt")).unwrap();
-    let mut cases = 0;
-    for case in recorded.split("== ").skip(1) {
-        let (flags, expected) = case.split_once('\n').unwrap();
-        let words: Vec<&str> = flags.split(' ').collect();
-        let value = |flag: &str| words.iter().position(|w| *w == flag).map_or("", |at| words[at + 1]);
-        let what = Listing { tasks: words.contains(&"--list-tasks"), tags: words.contains(&"--list-tags") };
-        let listed = site.list(what, &TagFilter::new(&[value("--tags")], &[value("--skip-tags")]));
-        let lines = |text: &str| -> Vec<String> {
-            text.lines()
-                .map(str::trim_end)
-                .filter(|l| !l.is_empty() && !l.starts_with("playbook:"))
-                .map(str::to_owned)
-                .collect()
-        };
-        assert_eq!(lines(&listed), lines(expected), "{flags}");
-        cases += 1;
-    }
-    assert!(cases >= 7);
 }
 
 #[test]
@@ -419,16 +306,6 @@ fn a_task_to_start_at_is_found_by_name_or_pattern() {
     assert_eq!(starts("nothing"), None);
 }
 
-/// A case is a playbook, or a folder with `site.yml`.
-#[test]
-fn wrong_playbooks_are_explained() {
-    crate::bad::check("playbook", 110, |case| {
-        let file = if case.is_dir() { case.join("site.yml") } else { case.to_owned() };
-        let found = loader().lint(&[file]);
-        (!found.is_empty()).then(|| found.iter().map(|d| crate::bad::render(d)).collect::<Vec<_>>().join("\n"))
-    });
-}
-
 /// Lines taken out, moved and replaced: whatever comes of it, there is an answer.
 #[test]
 fn damaged_playbooks_never_panic() {
@@ -489,7 +366,7 @@ proptest::proptest! {
         let path = folder.path().join("site.yml");
         std::fs::write(&path, text).unwrap();
         for diagnostic in loader().lint(&[path]) {
-            crate::bad::render(&diagnostic);
+            crate::support::diagnostic::render(&diagnostic);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value as Json;
 
-use crate::random_plays::world::{Servers, apart};
+use crate::support::world::{Servers, apart};
 
 /// Forty files in one folder; two tasks in between read what the run itself left.
 fn site() -> String {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     module::{Entry, ParameterError, Registry},
-    playbook::{Args, Diagnostic, ModuleNames},
+    playbook::{About, Args, Diagnostic, ModuleNames},
     yaml::{Node, Span},
 };
 
@@ -67,8 +67,8 @@ impl ModuleNames for Modules {
         found
     }
 
-    fn takes_free_form(&self, canonical: &str) -> bool {
-        Registry::get().find(canonical).is_some_and(|e| e.free_form.is_some())
+    fn about(&self, canonical: &str) -> About {
+        Registry::get().find(canonical).map_or(About::PLAIN, |entry| entry.about)
     }
 }
 

@@ -6,9 +6,9 @@ use super::{
     session::{Counters, Session},
     sudo::Become,
 };
-use crate::ssh::{
-    limit::{MOST_NOISE, Search, size},
-    script::quote_str,
+use crate::{
+    sh::quote,
+    ssh::limit::{MOST_NOISE, Search, size},
 };
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -94,7 +94,7 @@ impl Session {
 
 /// Announces the length, then sends as many bytes: a file that grows meanwhile is cut there.
 fn download_script(path: &str, mark: &str) -> String {
-    let path = quote_str(path);
+    let path = quote(path);
     format!(
         "LC_ALL=C; export LC_ALL; __p={path}; [ ! -d \"$__p\" ] || {{ echo 'it is a directory' >&2; exit 73; }}\n\
          set -- $(wc -c <\"$__p\"); [ -n \"$1\" ] || exit 74\n\

@@ -1,6 +1,6 @@
 //! A frame: the steps of one round trip, as they are sent and as they end.
 
-use crate::ssh::script;
+use crate::{sh::quote_bytes, ssh::script};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -93,12 +93,12 @@ pub(crate) fn write_frame(frame: &[Segment], first: u64, shell: &str) -> Bytes {
             false => text.extend_from_slice(format!("__b {id} {stop} ").as_bytes()),
         }
         match segment.timeout {
-            None => text.extend_from_slice(&script::quote(&segment.script)),
+            None => text.extend_from_slice(&quote_bytes(&segment.script)),
             Some(limit) => {
                 // `timeout 0` would mean no limit.
                 let seconds = limit.as_secs().max(1);
                 let limited = script::with_time_limit(&segment.script, seconds, &format!("{id}s"), shell);
-                text.extend_from_slice(&script::quote(&limited));
+                text.extend_from_slice(&quote_bytes(&limited));
             }
         }
         text.push(b'\n');

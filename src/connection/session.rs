@@ -9,7 +9,7 @@ use super::{
     sudo::{Become, Change},
     target::Target,
 };
-use crate::ssh::script;
+use crate::{sh::quote, ssh::script};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::{
@@ -192,8 +192,7 @@ impl Inner {
             return Ok((self.run(&request, reading).await?, Bytes::new()));
         };
         let change = Change::new(&self.name, wish, self.connection.doubt());
-        let inner =
-            if script.is_empty() { format!("exec {}", script::quote_str(&self.shell)) } else { script.to_owned() };
+        let inner = if script.is_empty() { format!("exec {}", quote(&self.shell)) } else { script.to_owned() };
         let request = script::exec_request("/bin/sh", &change.script(&self.shell, &inner)?);
         let mut process = self.run(&request, reading).await?;
         Counters::add(&self.counters.round_trips, 1);

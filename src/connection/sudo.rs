@@ -4,10 +4,10 @@ use super::{
     error::{BecomeFailure, Error},
     process::{Event, Process, Tail},
 };
+use crate::sh::quote;
 use crate::ssh::{
     Secret,
     limit::{MOST_NOISE, Search, size},
-    script::quote_str,
 };
 use bytes::Bytes;
 use std::time::Duration;
@@ -103,17 +103,17 @@ impl<'a> Change<'a> {
     pub(crate) fn script(&self, shell: &str, script: &str) -> Result<String, Error> {
         let program = self.wish.exe.as_deref().unwrap_or(self.wish.method.program());
         let flags = self.flags()?;
-        let user = quote_str(&self.wish.user);
+        let user = quote(&self.wish.user);
         let inner = format!("echo {}; {script}", self.ready);
-        let (shell_word, inner) = (quote_str(shell), quote_str(&inner));
+        let (shell_word, inner) = (quote(shell), quote(&inner));
         let command = match self.wish.method {
             BecomeMethod::Sudo => {
-                format!("-S -p {} {flags} -u {user} -- {shell_word} -c {inner}", quote_str(&self.prompt))
+                format!("-S -p {} {flags} -u {user} -- {shell_word} -c {inner}", quote(&self.prompt))
             }
             BecomeMethod::Su => format!("{flags} {user} -s {shell_word} -c {inner}"),
             BecomeMethod::Doas => format!("-n {flags} -u {user} -- {shell_word} -c {inner}"),
         };
-        let program = quote_str(program);
+        let program = quote(program);
         Ok(format!(
             "PATH=$PATH:/usr/local/bin:/usr/bin:/bin\n\
              command -v {program} >/dev/null 2>&1 || {{ echo {}-missing >&2; exit 127; }}\n\
@@ -132,7 +132,7 @@ impl<'a> Change<'a> {
         })?;
         // `-n` would keep sudo from asking at all, `-S` is ours anyway.
         let kept = words.iter().filter(|word| !matches!(word.as_str(), "-n" | "-S"));
-        Ok(kept.map(|word| quote_str(word)).collect::<Vec<_>>().join(" "))
+        Ok(kept.map(|word| quote(word)).collect::<Vec<_>>().join(" "))
     }
 
     /// Answers the prompt and waits until the other user's shell is there; gives back what came after that.

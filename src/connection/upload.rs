@@ -7,9 +7,9 @@ use super::{
     shared_file::{PIECE, SharedFile},
     sudo::Become,
 };
-use crate::ssh::{
-    limit::{MOST_NOISE, find},
-    script::quote_str,
+use crate::{
+    sh::quote,
+    ssh::limit::{MOST_NOISE, find},
 };
 use bytes::Bytes;
 use std::{io, path::PathBuf, sync::Arc};
@@ -136,8 +136,8 @@ fn upload_script(upload: &Upload<'_>, length: u64, mark: &str) -> String {
             "case $(stat -c '%i %d %a' .) in {0}\\ 700|{0}\\ 2700) ;; \
              *) echo \"$PWD is not the folder that was made for it\" >&2; exit 73 ;; esac\n\
              __f={1}; trap 'rm -f -- \"$__p\"; cd -P .. && rmdir -- \"$__f\"' EXIT\n",
-            quote_str(made),
-            quote_str(&format!("./{}", folder.rsplit('/').next().unwrap_or(folder)))
+            quote(made),
+            quote(&format!("./{}", folder.rsplit('/').next().unwrap_or(folder)))
         ),
         None => String::new(),
     };
@@ -145,7 +145,8 @@ fn upload_script(upload: &Upload<'_>, length: u64, mark: &str) -> String {
         Some(_) => "",
         None => "trap 'rm -f -- \"$__p\"' EXIT; ",
     };
-    let (folder, name) = (quote_str(if folder.is_empty() { "/" } else { folder }), quote_str(&format!("./{name}")));
+    let name = format!("./{name}");
+    let (folder, name) = (quote(if folder.is_empty() { "/" } else { folder }), quote(&name));
     format!(
         "LC_ALL=C; export LC_ALL; umask 077; __p={name}\n\
          cd -P -- {folder} || exit 73\n\

@@ -1,6 +1,6 @@
 //! Users and groups: many names, one script.
 
-use crate::module::quote;
+use crate::sh::{self, words};
 
 /// A line of the user database, with the groups the user is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,55 +38,18 @@ pub struct GroupEntry {
     pub members: Vec<String>,
 }
 
-/// Shell functions that read the databases by `getent`, or from the files where there is none.
-///
-/// `many` asks for all names at once. It prints nothing where not every name has its one line, and then they are asked
-/// for one by one: starting a process for each name is what takes the time.
-const LOOKUP: &str = r#"export LC_ALL=C
-n='
-'
-look() { # DATABASE NAME
-    if command -v getent >/dev/null; then
-        # 2: there is none. With anything else nobody can tell.
-        getent "$1" "$2" || case $? in 2) return 2 ;; *) return 3 ;; esac
-    else
-        while IFS= read -r l; do case $l in "$2":*) printf '%s\n' "$l"; return 0 ;; *:*:"$2":*) [ "$1" = shadow ] || { printf '%s\n' "$l"; return 0; } ;; esac; done <"/etc/$1"; return 2
-    fi
+/// Shell functions that read the databases.
+fn lookup() -> &'static str {
+    sh::file!("account/lookup.sh")
 }
-many() { # COUNT COMMAND..
-    c=$1; shift
-    t=$("$@" 2>/dev/null) || return 1
-    set -f; IFS=$n
-    set -- $t
-    unset IFS; set +f
-    [ $# = "$c" ] && printf '%s\n' "$t"
-}
-"#;
 
 /// Prints a line of passwd for each user, then one of shadow for each, then all groups of each with the primary one
 /// first; empty where unknown.
 pub(super) fn user_script(names: &[&str]) -> String {
     // A number is answered by a line that goes by another name, so numbers are looked up one by one.
     let numbers = names.iter().any(|n| n.bytes().all(|b| b.is_ascii_digit()));
-    let together = if numbers { "false" } else { "many $# getent passwd \"$@\"" };
-    format!(
-        "{LOOKUP}set -- {}\nif {together}; then
-many $# getent shadow \"$@\" || for u; do printf '%s\\n' \"$(look shadow \"$u\" 2>/dev/null)\"; done
-many $# id -Gn \"$@\" || for u; do printf '%s\\n' \"$(id -Gn \"$u\" 2>/dev/null)\"; done
-else
-k=$#
-for u; do if l=$(look passwd \"$u\"); then printf '%s\\n' \"$l\"; else [ $? = 2 ] || exit 1; l=; echo; fi; set -- \"$@\" \"${{l%%:*}}\"; done
-shift $k
-for u; do if [ -n \"$u\" ]; then printf '%s\\n' \"$(look shadow \"$u\" 2>/dev/null)\"; else echo; fi; done
-for u; do if [ -n \"$u\" ]; then printf '%s\\n' \"$(id -Gn \"$u\" 2>/dev/null)\"; else echo; fi; done
-fi\n",
-        words(names)
-    )
-}
-
-fn words(names: &[&str]) -> String {
-    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
-    names.join(" ")
+    let together = if numbers { "" } else { "1" };
+    format!("{}b={together}\nset -- {}\n{}", lookup(), words(names), sh::file!("account/users.sh"))
 }
 
 /// Parses what [`user_script`] printed.
@@ -126,10 +89,7 @@ fn parse_user(passwd: &str, shadow: &str, groups: &str) -> Option<Option<UserEnt
 
 /// Prints a line for each group, empty where unknown.
 pub(super) fn group_script(names: &[&str]) -> String {
-    format!(
-        "{LOOKUP}set -- {}\nmany $# getent group \"$@\" || for g; do look group \"$g\" || {{ [ $? = 2 ] && echo; }} || exit 1; done\n",
-        words(names)
-    )
+    format!("{}set -- {}\n{}", lookup(), words(names), sh::file!("account/groups.sh"))
 }
 
 /// Parses what [`group_script`] printed.

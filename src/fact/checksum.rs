@@ -48,7 +48,7 @@ impl Algorithm {
 
 /// Prints a flag for each path, then a checksum line for each `1`: a regular file that can be read.
 pub(super) fn script(algorithm: Algorithm, paths: &[&str]) -> String {
-    format!("{}\n[ $# = 0 ] || {} -- \"$@\"\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", paths), algorithm.command())
+    format!("{}[ $# = 0 ] || {} -- \"$@\"\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", paths), algorithm.command())
 }
 
 /// Parses what [`script`] printed, one entry per path.

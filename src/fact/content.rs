@@ -7,7 +7,7 @@ use super::stat::{Found, existing, found};
 /// Prints a flag for each path, then one line of base64 for each `1`: a regular file that can be read.
 pub(super) fn script(paths: &[&str]) -> String {
     format!(
-        "{}\nfor p; do base64 -w0 <\"$p\" 2>/dev/null || {{ printf '!'; {{ base64 <\"$p\" || echo '!'; }} | tr -d '\\n'; }}; echo; done\n",
+        "{}for p; do base64 -w0 <\"$p\" 2>/dev/null || {{ printf '!'; {{ base64 <\"$p\" || echo '!'; }} | tr -d '\\n'; }}; echo; done\n",
         existing("[ -f \"$p\" ] && [ -r \"$p\" ]", paths)
     )
 }

@@ -31,7 +31,7 @@ pub fn path(key: &str) -> String {
 pub(super) fn script(keys: &[&str]) -> String {
     let paths: Vec<String> = keys.iter().map(|k| path(k)).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    format!("{}\n[ $# = 0 ] || grep '' /dev/null \"$@\"\n:\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", &paths))
+    format!("{}[ $# = 0 ] || grep '' /dev/null \"$@\"\n:\n", existing("[ -f \"$p\" ] && [ -r \"$p\" ]", &paths))
 }
 
 /// Parses what [`script`] printed.

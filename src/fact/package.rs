@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::module::quote;
+use crate::sh::words;
 
 /// An installed package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +15,10 @@ pub struct PackageState {
 
 /// Prints a line for each installed package of `names`; an unknown name is no error.
 pub(super) fn script(names: &[&str]) -> String {
-    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
     format!(
         "command -v dpkg-query >/dev/null || {{ echo 'dpkg-query is not there: this is no Debian' >&2; exit 9; }}\n\
          dpkg-query -W -f '${{Package}}\\t${{Architecture}}\\t${{db:Status-Want}}\\t${{db:Status-Status}}\\t${{Version}}\\n' -- {} || [ $? = 1 ]\n",
-        names.join(" ")
+        words(names)
     )
 }
 

@@ -53,7 +53,7 @@ pub enum Probe {
     },
     /// Anything else a read-only script can tell. Its exit status is part of the answer, never a failure by itself.
     Script {
-        /// POSIX sh; all values in it quoted by [`crate::module::quote`].
+        /// POSIX sh; all values in it quoted by [`crate::sh::quote`].
         script: String,
         /// What it reads, for staleness.
         reads: Vec<Resource>,

@@ -9,6 +9,7 @@ mod subset;
 mod system;
 mod told;
 
+use crate::sh::{self, quote};
 use serde_json::{Map, Value as Json, json};
 use told::Told;
 
@@ -18,7 +19,10 @@ pub use subset::{Subset, filter};
 /// Where hosts keep facts of their own, as Ansible has it.
 pub const OWN_FACTS: &str = "/etc/ansible/facts.d";
 
-const SCRIPT: &str = include_str!("setup.sh");
+/// What all of them have in common.
+fn body() -> &'static str {
+    sh::file!("setup.sh")
+}
 
 /// POSIX sh that prints what [`parse`] reads.
 pub fn script() -> String {
@@ -29,12 +33,12 @@ pub fn script() -> String {
 /// file system of its.
 pub fn script_with(own: &str, patience: Option<u64>) -> String {
     let patience = patience.map(|seconds| seconds.to_string()).unwrap_or_default();
-    format!("own={} patience={patience}\n{SCRIPT}", crate::module::quote(own))
+    format!("own={} patience={patience}\n{}", quote(own), body())
 }
 
 /// Whether a script is one of these.
 pub fn is_script(script: &str) -> bool {
-    script.ends_with(SCRIPT)
+    script.ends_with(body())
 }
 
 /// Parses what [`script`] printed into `ansible_…` facts; `None` when that is cut off.

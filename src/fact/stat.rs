@@ -1,6 +1,6 @@
 //! Kind, mode, owner, size and times of paths: many paths, one `stat`.
 
-use crate::module::quote;
+use crate::sh::{self, words};
 
 /// What a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,34 +101,13 @@ impl FileStat {
 /// `stat -c` arguments, in an order that coreutils and busybox both know; names come last, they may be anything.
 pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %y|%z|%U|%G";
 
-/// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints a flag for each: see [`filter`].
+/// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints a flag for each (`existing.sh`).
 pub(super) fn existing(test: &str, paths: &[&str]) -> String {
-    let mut script = String::from("export LC_ALL=C; set --");
-    for path in paths {
-        script.push(' ');
-        script.push_str(&quote(path));
-    }
-    script.push('\n');
-    script.push_str(&filter(test));
-    script
+    format!("export LC_ALL=C; set -- {}\nis() {{ {test}; }}\n{}", words(paths), sh::file!("stat/existing.sh"))
 }
 
 /// Stands on standard error before the reason of each path that is not there, and behind the last one.
 const MARK: char = '\u{1e}';
-
-/// Shell that keeps those of `$@` for which `test` holds and prints a flag for each: `1` it holds, `3` it is a file that may not
-/// be read, `2` it is something else, `0` nothing is there or that could not be told, `n` what stands above is no directory.
-///
-/// Why nothing is there is what opening it says, on standard error: no process is needed for that.
-fn filter(test: &str) -> String {
-    format!(
-        "i=$#; m=; while [ \"$i\" -gt 0 ]; do p=$1; shift; i=$((i-1))\nif {test}; then printf 1; set -- \"$@\" \"$p\"\n\
-         elif [ -e \"$p\" ]; then if [ -f \"$p\" ] && [ ! -r \"$p\" ]; then printf 3; else printf 2; fi\n\
-         else m='\\036'; d=${{p%/*}}; while [ -n \"$d\" ] && [ ! -e \"$d\" ]; do d=${{d%/*}}; done\n\
-         if [ -z \"$d\" ] || [ -d \"$d\" ]; then printf 0; else printf n; fi; printf \"$m\" >&2; true <\"$p\"\n\
-         fi; done; echo; printf \"$m\" >&2"
-    )
-}
 
 /// What a flag of [`existing`] and what was said about it come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,29 +191,12 @@ pub(super) fn other_words(stderr: &str) -> &str {
 pub(super) fn script(follow: bool, paths: &[&str]) -> String {
     let test = if follow { "[ -e \"$p\" ]" } else { "[ -e \"$p\" ] || [ -L \"$p\" ]" };
     let flag = if follow { "-L " } else { "" };
-    let targets = if follow { String::new() } else { targets() };
+    let targets = if follow { "" } else { sh::file!("stat/targets.sh") };
     format!(
-        "{}\n[ $# = 0 ] || stat {flag}-c '{FORMAT}' -- \"$@\" || exit 1\n\
-         n='\n'; for p; do d=${{p%/*}}; if cd -P -- \"${{d:-/}}\" 2>/dev/null; then case $PWD in *\"$n\"*) echo ;; *) printf '%s\\n' \"$PWD\" ;; esac; \
-         else echo; fi; done\n{targets}",
-        existing(test, paths)
+        "{}[ $# = 0 ] || stat {flag}-c '{FORMAT}' -- \"$@\" || exit 1\n{}{targets}",
+        existing(test, paths),
+        sh::file!("stat/parents.sh")
     )
-}
-
-/// The last part of [`script`]: one process for all links where that can be told apart, three for each otherwise.
-fn targets() -> String {
-    format!(
-        "{}\nk=$#; lines() {{ set -f; IFS=$n; set -- $t; unset IFS; set +f; [ $# = \"$k\" ]; }}\n\
-         if [ $k = 0 ]; then :; elif t=$(readlink -- \"$@\" 2>/dev/null) && lines; then printf 'plain\\n%s\\n' \"$t\"; \
-         else echo base64; for p; do readlink -- \"$p\" | base64 | tr -d '\\n'; echo; done; fi\n",
-        links()
-    )
-}
-
-/// Keeps the links of `$@`.
-fn links() -> &'static str {
-    "i=$#; while [ \"$i\" -gt 0 ]; do p=$1; shift; i=$((i-1)); if [ -L \"$p\" ]; then printf 1; set -- \"$@\" \"$p\"; \
-     else printf 0; fi; done; echo"
 }
 
 /// Parses what [`script`] printed, one entry per path.

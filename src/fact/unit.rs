@@ -1,7 +1,7 @@
 //! systemd units: many names, one `systemctl show`.
 
 use super::Resource;
-use crate::module::quote;
+use crate::sh::words;
 
 /// What systemd knows of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -62,11 +62,10 @@ pub(super) fn reads(name: &str) -> Vec<Resource> {
 
 /// Prints the properties of each unit, a blank line between two.
 pub(crate) fn script(names: &[&str]) -> String {
-    let names: Vec<_> = names.iter().map(|n| quote(n).into_owned()).collect();
     format!(
         "export LC_ALL=C\ncommand -v systemctl >/dev/null || {{ echo 'systemctl is not there: this host has no systemd' >&2; exit 9; }}\n\
          systemctl show --no-pager -p {PROPERTIES} -- {}\n",
-        names.join(" ")
+        words(names)
     )
 }
 

@@ -1,115 +1,230 @@
-//! Changing the text of one file of the host: what `sysctl`, `mount`, `ini_file` and their like do.
+//! Editing a file of the host: what is in it is read, all of it is written. `lineinfile` and its like are about nothing else; for
+//! `sysctl`, `mount` or `hostname` it is one change of several.
 
-use super::{Change, Content, Diff, Failure, FileWrite, Ownership, Place, PlanError, Step};
-use crate::fact::{Answer, FileKind, FileStat, Missing, Probe, Resource, State};
+use serde_json::{Map, json};
 
-/// How many links in a row are followed.
-const LINKS: usize = 40;
+use super::{
+    Change, Content, Context, Diff, Failure, Plan, PlanError,
+    builtin::file::make,
+    ownership::Attributes,
+    path,
+    put::{self, Put},
+};
+use crate::fact::{Answer, FileKind, FileStat, Probe, State};
 
-/// A text file as it is on the host.
-#[derive(Debug)]
-pub(crate) struct TextFile {
-    /// The path asked for.
-    named: String,
-    /// The same with links followed.
-    path: String,
-    /// What is in it; `None` when it is not there.
-    pub text: Option<String>,
-    stat: Option<FileStat>,
-    place: Place,
+/// A file to be edited.
+#[derive(Clone, Copy, Debug)]
+pub struct Edit<'a> {
+    /// The path as written.
+    pub path: &'a str,
+    /// Owner, group and mode.
+    pub attributes: Attributes<'a>,
+    /// Keep the old file.
+    pub backup: bool,
+    /// A command that checks the new file.
+    pub validate: Option<&'a str>,
 }
 
-/// What must be read before a [`TextFile`] can be had.
-pub(crate) fn probes(path: &str) -> Vec<Probe> {
-    vec![Probe::Content { path: path.to_owned() }, Probe::Stat { path: path.to_owned(), follow: false }]
+/// What there is to edit.
+#[derive(Clone, Debug)]
+pub struct Present<'s> {
+    /// The real path, links followed.
+    pub path: String,
+    /// What is there; `None` where there is nothing.
+    pub stat: Option<&'s FileStat>,
+    /// The bytes; `None` where there is nothing.
+    pub bytes: Option<&'s [u8]>,
 }
 
-impl TextFile {
-    /// Reads a file out of what is known of the host.
+impl<'s> Present<'s> {
+    /// The bytes as a text; `None` where there is nothing.
     ///
     /// # Errors
-    /// When it has not been read yet, or is no text.
-    pub fn read(state: &State, named: &str) -> Result<TextFile, PlanError> {
-        let (path, stat) = real(state, named)?;
-        let text = match state.content(named)? {
-            None if stat.is_some_and(|s| s.kind != FileKind::File) => {
-                return Err(Failure::new(format!("`{named}` is no regular file, it is left alone")).into());
-            }
-            None => None,
-            Some(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => Some(text.to_owned()),
-                Err(_) => return Err(Failure::new(format!("`{named}` is no UTF-8 text, it is left alone")).into()),
-            },
-        };
-        Ok(TextFile { named: named.to_owned(), place: Place::of_system(state, &path), path, text, stat: stat.cloned() })
+    /// When they are no text: what cannot be read is not written anew.
+    pub fn text(&self) -> Result<Option<&'s str>, Failure> {
+        let text = self.bytes.map(std::str::from_utf8).transpose();
+        text.map_err(|_| Failure::new(format!("`{}` is no UTF-8 text, it is left alone", self.path)))
     }
 
     /// The lines, without their ends.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.text.as_deref().unwrap_or_default().lines()
-    }
-
-    /// The change that gives it another text: all of it or nothing. `new_mode` is for a file that is not there yet.
-    pub fn write(&self, after: String, ownership: Ownership, new_mode: u32, backup: Option<String>) -> Edited {
-        let verb = if self.text.is_some() { "write" } else { "create" };
-        let mut writes = vec![Resource::Path(self.path.clone()), Resource::Path(self.named.clone())];
-        writes.extend(backup.clone().map(Resource::Path));
-        let step = Step::Write(FileWrite {
-            ownership,
-            new_mode,
-            replaces: self.stat.clone(),
-            backup,
-            place: self.place.clone(),
-            ..FileWrite::new(&self.path, Content::Bytes(after.as_bytes().into()))
-        });
-        let change = Change::closed(format!("{verb} {}", self.named), step, writes);
-        let mut predictions = Vec::new();
-        for path in [&self.named, &self.path] {
-            predictions
-                .push((Probe::Content { path: path.clone() }, Answer::Content(Some(after.clone().into_bytes()))));
-        }
-        Edited { change, predictions, diff: self.diff(&after) }
-    }
-
-    fn diff(&self, after: &str) -> Diff {
-        Diff {
-            before_header: self.named.clone(),
-            after_header: self.named.clone(),
-            before: self.text.clone().unwrap_or_default(),
-            after: after.to_owned(),
-        }
+    ///
+    /// # Errors
+    /// As [`Present::text`].
+    pub fn lines(&self) -> Result<std::str::Lines<'s>, Failure> {
+        Ok(self.text()?.unwrap_or_default().lines())
     }
 }
 
-/// How a text file is changed.
+/// How a file is edited, as a part of a plan.
 #[derive(Debug)]
-pub(crate) struct Edited {
-    /// The write.
-    pub change: Change,
+pub struct Edited {
+    /// The write; `None` where everything is as it is to be.
+    pub change: Option<Change>,
+    /// The difference in the text and that in attributes.
+    pub diff: Vec<Diff>,
+    /// Where the old file is kept.
+    pub backup: Option<String>,
     /// What later probes find.
     pub predictions: Vec<(Probe, Answer)>,
-    /// The difference.
-    pub diff: Diff,
 }
 
-/// Where a path leads when it is a link; the path itself when it is none, or nothing is there.
-fn real<'s>(state: &'s State, named: &str) -> Result<(String, Option<&'s FileStat>), PlanError> {
-    let mut path = named.to_owned();
-    for _ in 0..LINKS {
-        let found = state.stat(&path, false)?;
-        let Some(stat) = found.filter(|s| s.kind == FileKind::Link) else { return Ok((path, found)) };
-        path = if stat.target.starts_with('/') {
-            stat.target.clone()
-        } else {
-            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-            format!("{parent}/{}", stat.target)
-        };
+impl Edited {
+    /// Adds it to a plan.
+    pub fn add(self, plan: &mut Plan) {
+        plan.changes.extend(self.change);
+        plan.diff.extend(self.diff);
+        plan.predictions.extend(self.predictions);
     }
-    Err(Missing::Failed(format!("`{named}` is a link that leads nowhere")).into())
+}
+
+impl<'a> Edit<'a> {
+    /// An edit of the text alone: an existing file keeps its owner and mode.
+    pub fn of(path: &'a str) -> Edit<'a> {
+        Edit { path, attributes: Attributes::default(), backup: false, validate: None }
+    }
+
+    /// What must be known of the host.
+    pub fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let path = match path::absolute(context, state, self.path) {
+            Ok(path) => path,
+            Err(missing) => return super::builtin::copy::unread(missing),
+        };
+        let real = path::follow(state, &path).map_or_else(|_| path.clone(), |(real, _)| real);
+        let mut probes = self.attributes.probes(context);
+        probes.push(path::stat(&path));
+        probes.extend(path::above(&real));
+        probes.push(Probe::Content { path: real });
+        probes
+    }
+
+    /// The file as it is.
+    ///
+    /// # Errors
+    /// When it is not known yet, is a directory, or cannot be read.
+    pub fn present<'s>(&self, context: &Context<'_>, state: &'s State) -> Result<Present<'s>, PlanError> {
+        let written = path::absolute(context, state, self.path)?;
+        let (path, stat) = path::follow_to_write(context, state, &written)?;
+        let bytes = match stat.map(|s| s.kind) {
+            None => None,
+            Some(FileKind::Directory) => {
+                return Err(Failure::new(format!("Path {written} is a directory !")).with("rc", 256).into());
+            }
+            Some(_) => match state.content(&path)? {
+                Some(bytes) => Some(bytes),
+                None => return Err(Failure::new(format!("`{path}` cannot be read")).into()),
+            },
+        };
+        Ok(Present { path, stat, bytes })
+    }
+
+    /// Plans the change that gives the file its text, as a part of a plan. The directory must be there, or a change before makes it.
+    ///
+    /// # Errors
+    /// As [`put::put`].
+    pub fn write(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        present: &Present<'_>,
+        after: &str,
+    ) -> Result<Edited, PlanError> {
+        let parent = state.stat(path::parent(&present.path), true)?;
+        let outcome = self.put(context, state, present, after.as_bytes(), parent)?;
+        let mut diff = Vec::new();
+        if present.bytes != Some(after.as_bytes()) {
+            diff.push(put::text_diff(self.path, self.path, present.bytes, Some(after.as_bytes())));
+        }
+        diff.extend(outcome.diff);
+        Ok(Edited { change: outcome.change, diff, backup: outcome.backup, predictions: outcome.predictions })
+    }
+
+    /// Plans the file's new content, which is all there is to do; `after` is the same as before when only attributes may
+    /// change. Directories that are missing are made.
+    ///
+    /// The message gets what Ansible adds when attributes change too.
+    ///
+    /// # Errors
+    /// As [`put::put`].
+    pub fn plan(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        present: &Present<'_>,
+        after: &[u8],
+        message: &str,
+    ) -> Result<Plan, PlanError> {
+        let mut plan = Plan::default();
+        let changed = present.bytes != Some(after);
+        let parent = path::parent(&present.path);
+        let made = match (present.bytes, state.stat(parent, true)?) {
+            (None, None) => {
+                let made = make(context, state, parent, &Attributes::default(), &Default::default())?;
+                plan.changes.push(made.change);
+                plan.predictions.extend(made.predictions);
+                Some(made.stat)
+            }
+            _ => None,
+        };
+        let parent = made.as_ref().or(state.stat(parent, true)?);
+        let outcome = self.put(context, state, present, after, parent)?;
+        if changed && context.diff {
+            let header = format!("{} (content)", present.path);
+            plan.diff.push(put::text_diff(&header, &header, present.bytes, Some(after)));
+        }
+        let mut said = message.to_owned();
+        // A new file has 0644 at first: Ansible sees its mode change too.
+        let fresh = present.stat.is_none() && outcome.stat.as_ref().is_some_and(|stat| stat.raw_mode & 0o7777 != 0o644);
+        if outcome.diff.is_some() || fresh {
+            if changed {
+                said.push_str(" and ");
+            }
+            said.push_str("ownership, perms or SE linux context changed");
+        }
+        plan.diff.extend(outcome.diff);
+        plan.changes.extend(outcome.change);
+        plan.predictions.extend(outcome.predictions);
+        plan.result = Map::from_iter([
+            ("msg".to_owned(), json!(said)),
+            ("backup".to_owned(), json!(outcome.backup.unwrap_or_default())),
+        ]);
+        plan.result.insert("path".into(), json!(present.path));
+        put::add_stat(&mut plan.result, outcome.stat.as_ref());
+        Ok(plan)
+    }
+
+    fn put(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        present: &Present<'_>,
+        after: &[u8],
+        parent: Option<&FileStat>,
+    ) -> Result<put::Outcome, PlanError> {
+        let put = Put {
+            path: &present.path,
+            stat: present.stat,
+            parent,
+            content: (present.bytes != Some(after)).then(|| Content::Bytes(after.into())),
+            attributes: self.attributes,
+            backup: self.backup,
+            validate: self.validate,
+        };
+        put::put(context, state, put)
+    }
+}
+
+/// Turns a failed match into a failed task.
+pub fn matching(why: String) -> PlanError {
+    PlanError::Failed(Failure::new(why))
+}
+
+/// Splits bytes behind each newline, as reading lines of a file does.
+pub fn lines(text: &str) -> Vec<String> {
+    text.split_inclusive('\n').map(str::to_owned).collect()
 }
 
 /// Joins lines to a text whose last line has an end.
-pub(crate) fn joined<T: AsRef<str>>(lines: &[T]) -> String {
+pub fn joined<T: AsRef<str>>(lines: &[T]) -> String {
     let mut text = String::new();
     for line in lines {
         text.push_str(line.as_ref());

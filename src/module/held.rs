@@ -3,8 +3,7 @@
 //! A path may lead to another file with each use of it: to a pipe on which a tool waits for ever, or through a directory that
 //! became a link to what only root may read. An open descriptor leads to the same file always.
 
-use super::quote;
-use crate::fact::FileStat;
+use crate::{fact::FileStat, sh::quote};
 
 /// The word by which what was opened is called, for tools that want a name.
 pub const HELD: &str = "/proc/self/fd/8";

@@ -7,7 +7,8 @@ pub mod archive;
 pub mod bringup;
 pub mod builtin;
 pub mod crypto;
-pub(crate) mod edit;
+pub mod edit;
+mod entry;
 pub mod general;
 pub mod held;
 pub mod http;
@@ -21,29 +22,30 @@ mod plan;
 pub mod posix;
 pub mod process;
 pub mod put;
-mod quote;
 pub mod regexp;
 mod registry;
 pub mod settle;
-pub mod textfile;
 pub mod tree;
 pub(crate) mod whole_file;
 mod write;
 
 pub use crate::template::FileOptions as TemplateOptions;
+pub use entry::Entry;
 pub use parameter::{Flag, List, Mode, Text, Whole};
 pub use place::Place;
 pub(crate) use plan::finish as default_finish;
 pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
-pub use quote::{quote, quote_bytes, words};
-pub use registry::{Entry, Registry};
+pub use registry::{Registry, about};
 pub use write::{FileWrite, Parts};
 
 use std::{fmt::Debug, path::PathBuf, sync::Arc};
 
 use serde_json::{Map, Value as Json};
 
-use crate::fact::{Probe, State};
+use crate::{
+    fact::{Probe, State},
+    playbook::About,
+};
 
 /// A task's parameters, ready to be planned.
 pub trait Module: Debug + Send + Sync {
@@ -153,6 +155,8 @@ pub trait Described: Module + serde::de::DeserializeOwned + schemars::JsonSchema
     const FREE_FORM: Option<&'static str> = None;
     /// Whether it takes parameters of any name, as `set_fact` does.
     const OPEN: bool = false;
+    /// What else the loader and the runner must know of it.
+    const ABOUT: About = About::PLAIN;
 
     /// Checks what one parameter alone cannot tell: required together, mutually exclusive, wrong combination.
     ///

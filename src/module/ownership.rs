@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Context, Diff, Failure, Mode, Ownership, Place, Text, path, quote, settle};
-use crate::fact::{Answer, FileKind, FileStat, Probe, Resource, State};
+use super::{Context, Diff, Failure, Mode, Ownership, Place, Text, path, settle};
+use crate::{
+    fact::{Answer, FileKind, FileStat, Probe, Resource, State},
+    sh::quote,
+};
 
 /// Owner, group and mode as a task asks for them; `None` leaves them as they are.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,8 +5,11 @@
 //! once and goes on by names relative to it; what is made is made in a folder of mode 0700 with a name that nobody can
 //! guess, which no one else can enter or move elsewhere; and a rename puts it in its place, whatever stands there.
 
-use super::{Context, path, quote};
-use crate::fact::{FileKind, State};
+use super::{Context, path};
+use crate::{
+    fact::{FileKind, State},
+    sh::{self, quote},
+};
 
 /// A path that is to be written, and what is known of the directory it stands in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,11 +54,6 @@ impl Place {
         Place::seen_by(own, state, path)
     }
 
-    /// The same where it is not known who acts: only what is root's is trusted.
-    pub fn of_system(state: &State, path: &str) -> Place {
-        Place::seen_by(None, state, path)
-    }
-
     fn seen_by(own: Option<u32>, state: &State, path: &str) -> Place {
         let directory = path::parent(path);
         Place {
@@ -92,39 +90,27 @@ impl Place {
     pub fn open(&self) -> String {
         let mut script = self.enter();
         if self.guarded {
-            script.push_str(&format!(
-                "t=./{SCRATCH}$__k p={}; leave() {{ :; }}; fail() {{ rm -f -- \"$t\"; exit 1; }}\n",
-                quote(&format!("./{}", self.name))
-            ));
+            script.push_str(&format!("p={}\n{}", quote(&format!("./{}", self.name)), sh::file!("place/guarded.sh")));
             return script;
         }
         script.push_str(&self.names());
-        script.push_str("umask 077; mkdir -m 700 \"./$s\" || exit 1\n");
-        script.push_str(INTO);
+        script.push_str(MAKE);
+        script.push_str(into());
         script
     }
 
     /// The same for what was made by [`Place::folder`].
     pub fn reopen(&self) -> String {
-        format!("{}{}{INTO}", self.enter(), self.names())
+        format!("{}{}{}", self.enter(), self.names(), into())
     }
 
     /// POSIX sh that makes the folder alone and prints which it is: a line of its inode and device, and its real path.
     pub fn folder(&self) -> String {
-        format!(
-            "{}{}umask 077; mkdir -m 700 \"./$s\" || exit 1\n{INTO}stat -c '%i %d' . && printf %s \"$PWD\"\n",
-            self.enter(),
-            self.names()
-        )
+        format!("{}{}{MAKE}{}stat -c '%i %d' . && printf %s \"$PWD\"\n", self.enter(), self.names(), into())
     }
 
     fn names(&self) -> String {
-        format!(
-            "w=${{PWD%/}} s={SCRATCH}$__k t={} p={} b=\nleave() {{ cd -P .. && rmdir \"./$s\"; }}\n\
-             fail() {{ rm -f -- \"$t\" ${{b:+\"$b\"}}; leave; exit 1; }}\n",
-            quote(&format!("./{}", self.name)),
-            quote(&format!("../{}", self.name))
-        )
+        format!("name={}\n{}", quote(&self.name), sh::file!("place/names.sh"))
     }
 
     /// POSIX sh that gives what is at `$t` its name if nothing has it yet.
@@ -147,12 +133,13 @@ impl Place {
     }
 }
 
-/// Enters the folder `$s`, and makes sure that it is ours and stands where it was made. What is made in it inherits the group
-/// as it would beside it: busybox's `mkdir -m` takes the bit for that away.
-pub(super) const INTO: &str =
-    "cd -P \"./$s\" && [ -O . ] && [ \"$PWD\" = \"$w/$s\" ] || { echo \"somebody meddles with $w/$s\" >&2; exit 1; }
-[ ! -g .. ] || [ -g . ] || chmod g+s . || exit 1
-";
+/// Makes the folder `$s`: by us, or not at all.
+pub(super) const MAKE: &str = "umask 077; mkdir -m 700 \"./$s\" || exit 1\n";
+
+/// Enters the folder `$s`, and makes sure that it is ours and stands where it was made.
+pub(super) fn into() -> &'static str {
+    sh::file!("place/into.sh")
+}
 
 /// Where a directory really is or will be, if it is no link itself.
 fn real(state: &State, directory: &str) -> Option<String> {
@@ -223,7 +210,7 @@ mod tests {
         ]);
         assert_eq!(real(&state, "/home/alice/new/in").as_deref(), Some("/data/alice/new/in"));
         assert_eq!(real(&state, "/home/alice/link/in"), None);
-        let place = Place::of_system(&state, "/home/alice/new/in/deep");
+        let place = Place::seen_by(None, &state, "/home/alice/new/in/deep");
         assert!(place.enter().contains("leads somewhere else"), "{}", place.enter());
     }
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{CheckMode, Context, Failure, PlanError, StepOutput, path, quote};
-use crate::fact::{Missing, Probe, Resource, State};
+use super::{CheckMode, Context, Failure, PlanError, StepOutput, path};
+use crate::{
+    fact::{Missing, Probe, Resource, State},
+    sh::quote,
+};
 
 /// `creates` and `removes`: files that tell whether a command needs to run.
 #[derive(Clone, Copy, Debug)]

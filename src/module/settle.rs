@@ -4,8 +4,14 @@
 //! entered then, and changed as `.`. Anything else gets a second name, a hard link, in a folder of our own: what has that
 //! name cannot be exchanged any more, is compared with what the change was planned on, and only then changed.
 
-use super::{Place, place, quote};
-use crate::fact::{FileKind, FileStat};
+use super::{
+    Place,
+    place::{self, MAKE},
+};
+use crate::{
+    fact::{FileKind, FileStat},
+    sh::{self, quote},
+};
 
 /// One thing in a directory, and the shell lines that change it.
 #[derive(Clone, Debug)]
@@ -79,7 +85,7 @@ pub fn pinned(place: &Place, entries: &[Entry<'_>]) -> String {
     let lines: String = entries.iter().map(|e| e.lines.as_str()).collect();
     format!(
         "( {enter}w=${{PWD%/}} s={scratch}$__k n='\n'\nleave() {{ rm -f -- {own}; cd -P .. && rmdir \"./$s\"; }}\n\
-         umask 077; mkdir -m 700 \"./$s\" || exit 1\n{into}trap leave EXIT\nln -- {there} . || exit 1\n\
+         {MAKE}{into}trap leave EXIT\nln -- {there} . || exit 1\n\
          x=$(stat -c '%i %d %f %u %g %U:%G' -- {own} .)\n\
          case $x in {expected}\"$n\"*\" 41c0 \"*|{expected}\"$n\"*\" 45c0 \"*) ;; *) {moved}; exit 1 ;; esac\n\
          {lines}) || exit 1\n",
@@ -87,7 +93,7 @@ pub fn pinned(place: &Place, entries: &[Entry<'_>]) -> String {
         scratch = place::SCRATCH,
         own = names("./"),
         there = names("../"),
-        into = place::INTO,
+        into = place::into(),
         moved = moved(place, entries.first().map_or("", |e| e.name)),
     )
 }
@@ -107,14 +113,12 @@ pub fn through(path: &str, before: &FileStat, lines: &str, inside: &str) -> Stri
         );
     }
     format!(
-        "( r=$(readlink -f -- {}) || exit 1\nd=${{r%/*}} f=${{r##*/}}; cd -P -- \"${{d:-/}}\" || exit 1\n\
-         w=${{PWD%/}} s={}$__k\nleave() {{ rm -f -- {PINNED}; cd -P .. && rmdir \"./$s\"; }}\n\
-         umask 077; mkdir -m 700 \"./$s\" || exit 1\n{}trap leave EXIT\nln -- \"../$f\" {PINNED} || exit 1\n\
+        "( f={}\n{}{MAKE}{}trap leave EXIT\nln -- \"../$f\" {PINNED} || exit 1\n\
          x=$(stat -c '%i %d %f %u %g %U:%G' -- {PINNED} .)\n\
          case $x in {}*\" 41c0 \"*|{}*\" 45c0 \"*) ;; *) {moved} ;; esac\n{lines}) || exit 1\n",
         quote(path),
-        place::SCRATCH,
-        place::INTO,
+        sh::file!("settle/link.sh"),
+        place::into(),
         looks(before),
         looks(before)
     )

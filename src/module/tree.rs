@@ -1,7 +1,9 @@
 //! Whole directory trees of the host, listed by one script.
 
-use super::quote;
-use crate::fact::{Answer, FileStat, Missing, Probe, Resource, ScriptAnswer, State, parse_stat_line};
+use crate::{
+    fact::{Answer, FileStat, Missing, Probe, Resource, ScriptAnswer, State, parse_stat_line},
+    sh::quote,
+};
 
 /// A path below the top and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

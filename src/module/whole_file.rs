@@ -6,14 +6,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    fact::{Answer, Missing, Probe, Resource, State},
+    fact::{Missing, Probe, State},
     module::{
         Change, Content, Context, Place, Plan, PlanError, Step,
         ownership::{self, Attributes},
         path,
         put::{self, Put},
-        quote, settle,
+        settle,
     },
+    sh::quote,
 };
 
 /// The file a module is about.
@@ -29,7 +30,8 @@ pub(crate) struct WholeFile<'a> {
 impl WholeFile<'_> {
     /// What must be read of it.
     pub fn probes(&self, context: &Context<'_>) -> Vec<Probe> {
-        let mut probes = vec![path::stat(self.path), path::stat(path::parent(self.path)), content(self.path)];
+        let mut probes = vec![path::stat(self.path), content(self.path)];
+        probes.extend(path::above(self.path));
         probes.extend(self.attributes.probes(context));
         probes
     }
@@ -54,7 +56,7 @@ impl WholeFile<'_> {
             Put {
                 path: self.path,
                 stat: state.stat(self.path, false)?,
-                parent: state.stat(path::parent(self.path), false)?,
+                parent: state.stat(path::parent(self.path), true)?,
                 content: text.map(|t| Content::Bytes(Arc::from(t.into_bytes()))),
                 attributes: self.attributes,
                 backup: self.backup,
@@ -79,20 +81,22 @@ impl WholeFile<'_> {
     }
 
     /// Removes it.
-    pub fn remove(&self, state: &State, mut result: Map<String, Json>) -> Result<Plan, PlanError> {
+    pub fn remove(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        mut result: Map<String, Json>,
+    ) -> Result<Plan, PlanError> {
         result.insert("filename".into(), json!(self.path));
-        if state.stat(self.path, false)?.is_none() {
-            return Ok(Plan::ok(result));
-        }
+        let Some(stat) = state.stat(self.path, false)? else { return Ok(Plan::ok(result)) };
         // Where others can write above it, by its name in the directory that was looked at.
-        let place = Place::of_system(state, self.path);
+        let place = Place::of(context, state, self.path);
         let step = Step::Script(match place.guarded {
             true => format!("rm -f -- {} || exit 1\n", quote(self.path)),
             false => format!("{}rm -f -- {} || exit 1\n", place.enter(), settle::word(&place.name)),
         });
-        let change = Change::closed(format!("remove {}", self.path), step, vec![Resource::Path(self.path.to_owned())]);
-        let mut predictions = ownership::predictions(self.path, None).to_vec();
-        predictions.push((content(self.path), Answer::Content(None)));
+        let change = Change::closed(format!("remove {}", self.path), step, ownership::written(self.path, Some(stat)));
+        let predictions = put::absent_predictions(self.path);
         Ok(Plan { changes: vec![change], result, predictions, ..Plan::default() })
     }
 }

@@ -1,7 +1,10 @@
 //! Putting a file in its place: all of it, with owner and mode, or nothing.
 
-use super::{Content, Ownership, Place, path, quote, quote_bytes};
-use crate::fact::{FileKind, FileStat};
+use super::{Content, Ownership, Place, path};
+use crate::{
+    fact::{FileKind, FileStat},
+    sh::{self, print, quote},
+};
 
 /// A file to be written.
 ///
@@ -104,7 +107,7 @@ impl FileWrite {
         format!(
             "{}umask {umask:03o}; set -C; {} >\"$t\" || fail\nset +C; umask 077\n{}",
             place.open(),
-            quote_bytes(bytes),
+            print(bytes),
             self.dressed(&place, Some(self.content.size()))
         )
     }
@@ -293,19 +296,11 @@ impl FileWrite {
 fn keep(kept: &FileStat) -> String {
     let (owner, group) = match kept.inode {
         // Foreseen by a task before, which knows the names for sure.
-        0 => (quote(&kept.owner).into_owned(), quote(&kept.group).into_owned()),
+        0 => (kept.owner.clone(), kept.group.clone()),
         _ => (kept.uid.to_string(), kept.gid.to_string()),
     };
-    format!(
-        "e=$(cp -RP --attributes-only --preserve=mode,ownership,xattr -- \"$p\" \"$t\" 2>&1) || {{\n\
-         x=$(getfattr -h -d -m - -e hex -- \"$p\" 2>/dev/null | sed 1d)\n\
-         case $(ls -ld -- \"$p\") in ??????????+*) x=${{x:-no list}} ;; esac\n\
-         chown -- {owner}:{group} \"$t\" || fail\n\
-         [ -z \"$x\" ] || printf '# file: %s\\n%s\\n' \"$t\" \"$x\" | setfattr -h --restore=- || {{ \
-         echo \"its access lists or extended attributes cannot be kept: $e\" >&2; fail; }}\n\
-         chmod {:04o} -- \"$t\" || fail; }}\n",
-        kept.permissions()
-    )
+    let owner = quote(&format!("{owner}:{group}")).into_owned();
+    format!("own={owner} mode={:04o}\n{}", kept.permissions(), sh::file!("write/keep.sh"))
 }
 
 /// Commands with a line end behind them.

@@ -1,6 +1,6 @@
 //! What a task does: a module, an include, or something about the run itself.
 
-use super::{Diagnostic, Keywords};
+use super::{About, Diagnostic, Keywords};
 use crate::yaml::{Node, Span};
 
 /// Arguments in the order of the file: name and value, both with their places.
@@ -137,15 +137,6 @@ impl MetaAction {
     }
 }
 
-/// The parameter of a module whose texts are expressions without braces, as conditions are.
-pub fn expression_parameter(module: &str) -> Option<&'static str> {
-    match module {
-        "ansible.builtin.assert" => Some("that"),
-        "ansible.builtin.debug" => Some("var"),
-        _ => None,
-    }
-}
-
 impl Action {
     /// Returns the module's, include's or meta's name as written.
     pub fn written(&self) -> &str {
@@ -188,6 +179,6 @@ pub trait ModuleNames: Send + Sync {
         complete: bool,
     ) -> Vec<Diagnostic>;
 
-    /// Whether the module takes a text that is not `key=value` (`command`, `shell` …).
-    fn takes_free_form(&self, canonical: &str) -> bool;
+    /// What a module says of itself; of an unknown one nothing.
+    fn about(&self, canonical: &str) -> About;
 }

@@ -3,6 +3,7 @@
 //! Everything that can be known without a host is checked here, so that a mistake costs no connection.
 //! Values stay as written ([`Node`](crate::yaml::Node)s): templates in them are rendered later, for each host.
 
+mod about;
 mod action;
 mod error;
 mod keyword;
@@ -17,7 +18,8 @@ mod tags;
 mod task;
 mod undefined;
 
-pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames, expression_parameter};
+pub use about::{About, Expressions, LocalFile, Sets};
+pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames};
 pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keyword::{Kind, Level};
 pub use keywords::{Keyword, Keywords, keywords};

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use super::keyword::near;
 use super::load::{Loader, SearchKind};
-use super::{Action, Args, Diagnostic, Include, IncludeKind, Item, Play, Playbook, Role, Scope, Task, VarMap};
+use super::{
+    Action, Args, Diagnostic, Include, IncludeKind, Item, LocalFile, Play, Playbook, Role, Scope, Sets, Task, VarMap,
+};
 use super::{TagFilter, as_written};
 use crate::template::Needed;
 use crate::yaml::{Node, Source, Value};
@@ -32,13 +34,6 @@ pub const MAGIC: &[&str] = &[
     "role_names",
     "role_path",
     "vars",
-];
-
-/// Modules whose results are facts with names of their own.
-const FACTS: &[(&str, &[&str])] = &[
-    ("ansible.builtin.package_facts", &["packages"]),
-    ("ansible.builtin.service_facts", &["services"]),
-    ("ansible.builtin.mount_facts", &["mount_points"]),
 ];
 
 /// All names that may have a value.
@@ -73,9 +68,9 @@ impl Loader {
         let mut written = false;
         for play in plays().filter(|play| runs(play)) {
             written |= written_here(play);
-            let mut certain = Certain { loader: self, filter, needed: Vec::new(), written };
-            play.sections().into_iter().all(|items| items.iter().all(|item| certain.item(item)));
-            for need in certain.needed {
+            let mut sure = SureTasks { loader: self, filter, needed: Vec::new(), written };
+            play.sections().into_iter().all(|items| items.iter().all(|item| sure.item(item)));
+            for need in sure.needed {
                 if !need.name.starts_with("ansible_") && !defined.names.contains(&need.name) {
                     let near = near(&need.name, defined.names.iter().map(String::as_str));
                     let help = near.map_or_else(
@@ -135,33 +130,30 @@ impl Defined {
             self.names.extend(loop_.control.index_var.as_ref().map(Node::key_text));
         }
         match &task.action {
-            Action::Module { name, args, template, .. } => self.module(name, args, template.is_some()),
+            Action::Module { name, args, template, .. } => {
+                self.module(loader.modules.about(name).sets, args, template.is_some());
+            }
             Action::Include(include) => self.include(loader, include, task),
             Action::Meta { .. } => {}
         }
     }
 
-    fn module(&mut self, name: &str, args: &Args, computed: bool) {
-        match name {
+    fn module(&mut self, sets: Sets, args: &Args, computed: bool) {
+        let templated = |text: &str| text.contains("{{");
+        match sets {
             // The variables of a group that a host comes into while it runs.
-            "ansible.builtin.group_by" => self.open = true,
-            "ansible.builtin.set_fact" | "ansible.builtin.add_host" => {
-                let grouped = |key: &Node| {
-                    name.ends_with("add_host") && matches!(key.as_str(), Some("groups" | "group" | "groupname"))
-                };
-                self.open |= args.iter().any(|(key, _)| grouped(key));
-                self.open |= computed || args.iter().any(|(key, _)| key.key_text().contains("{{"));
-                self.names.extend(args.iter().map(|(key, _)| key.key_text()));
+            Sets::Groups => self.open = true,
+            Sets::Host(groups) => self.open |= args.iter().any(|(key, _)| groups.contains(&key.key_text().as_str())),
+            Sets::Nothing | Sets::Parameters | Sets::Facts(_) | Sets::AllFacts => {}
+        }
+        let by_parameters = matches!(sets, Sets::Parameters | Sets::Host(_));
+        match sets.names(args) {
+            Some(names) => {
+                self.open |= (by_parameters && computed) || names.iter().any(|name| templated(name));
+                self.names.extend(names);
             }
-            "ansible.builtin.getent" => {
-                let database = args.iter().find(|(key, _)| key.as_str() == Some("database")).map(|(_, v)| v.key_text());
-                self.open |= database.as_ref().is_none_or(|database| database.contains("{{"));
-                self.names.extend(database.map(|d| format!("getent_{d}")));
-            }
-            _ => {
-                let facts = FACTS.iter().filter(|(module, _)| *module == name);
-                self.names.extend(facts.flat_map(|(_, names)| *names).map(|n| (*n).to_owned()));
-            }
+            // All of those begin with `ansible_`.
+            None => self.open |= sets != Sets::AllFacts,
         }
     }
 
@@ -223,7 +215,7 @@ impl Defined {
 }
 
 /// Collects what the tasks that surely run need, up to the first that may end the play.
-struct Certain<'a> {
+struct SureTasks<'a> {
     loader: &'a Loader,
     filter: &'a TagFilter,
     needed: Vec<Needed>,
@@ -243,7 +235,7 @@ fn written_here(play: &Play) -> bool {
     written
 }
 
-impl Certain<'_> {
+impl SureTasks<'_> {
     /// Goes into a task or block; false when what follows may never run.
     fn item(&mut self, item: &Item) -> bool {
         match item {
@@ -274,32 +266,27 @@ impl Certain<'_> {
             return true;
         }
         if let Action::Module { name, args, free_form, .. } = &task.action {
-            // Some take expressions, or texts that are shown only if something is wrong.
-            let evaluated = |key: &Node| match name.as_str() {
-                "ansible.builtin.assert" => false,
-                "ansible.builtin.debug" => key.as_str() == Some("msg"),
-                _ => true,
-            };
-            for (key, value) in args.iter().filter(|(key, _)| evaluated(key)) {
+            let about = self.loader.modules.about(name);
+            for (key, value) in args.iter().filter(|(key, _)| about.is_needed(&key.key_text())) {
                 self.text(key);
                 self.tree(value);
             }
             free_form.iter().for_each(|text| self.text(text));
-            if name == "ansible.builtin.template" {
-                self.template(args, &task.scope);
+            if let Some(LocalFile { parameter, template: Some(delimiters), folder, .. }) = about.file {
+                self.template((parameter, folder, delimiters), args, &task.scope);
             }
         }
         true
     }
 
-    /// What the file of a `template` task needs.
-    fn template(&mut self, args: &Args, scope: &Scope) {
+    /// What a template that a task renders needs.
+    fn template(&mut self, (parameter, folder, delimiters): (&str, SearchKind, &[&str]), args: &Args, scope: &Scope) {
         let get = |wanted: &str| args.iter().find(|(key, _)| key.as_str() == Some(wanted)).map(|(_, value)| value);
         let own = self.written
             || !scope.module_defaults().is_empty()
-            || args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
-        let Some(name) = get("src").map(Node::key_text).filter(|name| !own && !name.contains("{{")) else { return };
-        let path = self.loader.search(SearchKind::Templates, &name, scope).ok();
+            || args.iter().any(|(key, _)| delimiters.contains(&key.key_text().as_str()));
+        let Some(name) = get(parameter).map(Node::key_text).filter(|name| !own && !name.contains("{{")) else { return };
+        let path = self.loader.search(folder, &name, scope).ok();
         let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         if let (Some(path), Some(text)) = (path, text) {
             let source = Source::new(path.display().to_string(), text);

@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{
-    Run, connection, facts,
+    Run, facts,
+    features::{Features, Regroups},
     host::{Frame, HostRun},
     item::context,
-    keyword,
     machine::{Actor, Machine},
     program::Op,
     task::{self, Prepared, Readiness},
@@ -14,9 +14,8 @@ use super::{
 use crate::{
     fact::{Missing, Probe},
     module::PlanError,
-    playbook::{Action, LoopKind, MetaAction, SearchKind, Task, VarMap, expression_parameter},
+    playbook::{Action, MetaAction, Task},
     template::{Context, References},
-    yaml::{Node, Value},
 };
 
 /// So many tasks are looked at ahead at most: enough for a whole play that has nothing to do, few enough that a play
@@ -26,172 +25,6 @@ const WINDOW: usize = 160;
 /// So many are looked at behind a change of unknown effect: another such change, that makes all answers stale again,
 /// is likely to follow soon.
 const WINDOW_AFTER_CHANGE: usize = 24;
-
-/// What a task reads and writes as far as it can be told without a host.
-#[derive(Clone, Debug, Default)]
-pub struct Features {
-    /// What its templates read, those of a template file included.
-    pub references: Arc<References>,
-    /// What `until`, `changed_when` and `failed_when` read, once there is a result.
-    pub judged: Arc<References>,
-    /// Variables it sets: `register`, `set_fact`.
-    pub sets: Arc<Vec<String>>,
-    /// It may set variables whose names are not known.
-    pub sets_unknown: bool,
-    /// It may bring a host into being, or change the groups of this one.
-    pub regroups: Option<Regroups>,
-    /// It acts on another host.
-    pub delegated: bool,
-    /// Its variables, or those of its play or role, say at which address.
-    pub leads_elsewhere: bool,
-}
-
-/// What `add_host` and `group_by` leave unknown for the tasks behind them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Regroups {
-    /// Other hosts' variables.
-    Others,
-    /// This host's too.
-    Own,
-}
-
-impl Run {
-    /// What a task reads and writes; computed once for each task.
-    pub fn features(&self, task: &Arc<Task>) -> Features {
-        let key = Arc::as_ptr(task) as usize;
-        let known =
-            self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key).map(|(_, f)| f.clone());
-        if let Some(features) = known {
-            return features;
-        }
-        let features = self.look_at(task);
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // The task is kept, so that its address stays its own.
-        seen.insert(key, (task.clone(), features.clone()));
-        features
-    }
-
-    fn look_at(&self, task: &Task) -> Features {
-        let mut expressions: Vec<&Node> = task.scope.whens();
-        let mut nodes: Vec<&Node> = Vec::new();
-        let mut features = Features::default();
-        let mut sets = Vec::new();
-        if let Action::Module { name, args, free_form, template, .. } = &task.action {
-            let bare = expression_parameter(name);
-            for (key, value) in args {
-                match (&value.value, bare.is_some() && key.as_str() == bare) {
-                    (Value::Seq(many), true) => expressions.extend(many),
-                    (_, true) => expressions.push(value),
-                    _ => nodes.push(value),
-                }
-            }
-            nodes.extend(free_form.iter().chain(template));
-            match name.as_str() {
-                "ansible.builtin.add_host" => features.regroups = Some(Regroups::Others),
-                "ansible.builtin.group_by" => features.regroups = Some(Regroups::Own),
-                "ansible.builtin.set_fact" => sets.extend(args.iter().map(|(key, _)| key.key_text())),
-                "ansible.builtin.setup"
-                | "ansible.builtin.service_facts"
-                | "ansible.builtin.package_facts"
-                | "ansible.builtin.getent" => {
-                    features.sets_unknown = true;
-                    // What names there will be is not known, but most are asked for by these.
-                    let own = match name.as_str() {
-                        "ansible.builtin.service_facts" => Some("services".to_owned()),
-                        "ansible.builtin.package_facts" => Some("packages".to_owned()),
-                        "ansible.builtin.getent" => args
-                            .iter()
-                            .find(|(key, _)| key.as_str() == Some("database"))
-                            .map(|(_, database)| format!("getent_{}", database.key_text())),
-                        // What it gathers was gathered before, most of the time.
-                        _ => None,
-                    };
-                    sets.extend(own.into_iter().flat_map(|own| [own, "ansible_facts".to_owned()]));
-                }
-                _ => {}
-            }
-        } else {
-            features.sets_unknown = true;
-        }
-        nodes.extend(task.loop_.iter().map(|l| &l.over));
-        nodes.extend(task.scope.environments());
-        nodes.extend(task.scope.module_defaults());
-        let keywords = task.scope.chain().flat_map(|s| {
-            let k = &s.keywords;
-            let who = [&k.become_, &k.become_user, &k.become_method, &k.become_flags, &k.become_exe];
-            let places = [&k.connection, &k.remote_user, &k.port, &k.delegate_to, &k.delegate_facts];
-            let how = [&k.run_once, &k.check_mode, &k.ignore_unreachable];
-            who.into_iter().chain(places).chain(how).flatten()
-        });
-        nodes.extend(keywords);
-        for vars in task.scope.vars() {
-            nodes.extend(vars.values().map(AsRef::as_ref));
-        }
-        sets.extend(task.register.as_ref().and_then(Node::as_str).map(str::to_owned));
-        let mut all = self.expressions(expressions.into_iter());
-        nodes.into_iter().for_each(|node| all.extend(self.engine.tree_references(node)));
-        let judging =
-            task.until.iter().chain(task.changed_when.iter().flatten()).chain(task.failed_when.iter().flatten());
-        features.judged = Arc::new(self.expressions(judging));
-        all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
-        self.template_names(task, &mut all);
-        let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
-        let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.params, &role.defaults]);
-        let leads = |vars: &VarMap| connection::ADDRESSES.iter().any(|name| vars.contains_key(*name));
-        features.leads_elsewhere = maps.chain(roles).any(leads);
-        features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
-        features.references = Arc::new(all);
-        features.sets = Arc::new(sets);
-        features
-    }
-
-    /// What expressions read, written without braces or, as `var: hosts['{{ name }}']`, with some in them.
-    fn expressions<'n>(&self, nodes: impl Iterator<Item = &'n Node>) -> References {
-        let mut all = References::default();
-        for node in nodes {
-            all.extend(self.engine.tree_references(node));
-            if let Some(text) = node.as_str() {
-                all.extend(self.engine.expression_references(text));
-            }
-        }
-        all
-    }
-
-    /// A template file reads variables too.
-    fn template_names(&self, task: &Task, all: &mut References) {
-        let Action::Module { name, args, .. } = &task.action else { return };
-        if name != "ansible.builtin.template" {
-            return;
-        }
-        // With delimiters of its own it cannot be read as others are.
-        all.any |= args.iter().any(|(key, _)| key.as_str().is_some_and(|key| key.ends_with("_string")));
-        all.any |= !task.scope.module_defaults().is_empty();
-        let source = args.iter().find(|(key, _)| key.as_str() == Some("src")).and_then(|(_, node)| node.as_str());
-        let path = source.and_then(|s| self.loader.search(SearchKind::Templates, s, &task.scope).ok());
-        match path.and_then(|p| std::fs::read_to_string(p).ok()) {
-            Some(text) => all.extend(self.engine.file_references(&text)),
-            // A name that is a template itself: whatever it names may read anything.
-            None => all.any = true,
-        }
-    }
-
-    /// Whether rendering a task does something on this machine, through its variables too.
-    pub fn acts(&self, features: &Features, vars: &Context) -> bool {
-        features.references.acts || self.engine.all_references(&features.references, vars).acts
-    }
-
-    /// What the variables that say how a host is reached, and who acts, are made of.
-    pub fn connection_references(&self, vars: &Context) -> References {
-        let given = [&connection::NAMES[..], keyword::NAMES].map(|names| vars.among(names)).concat();
-        let names = given.into_iter().map(str::to_owned).collect();
-        self.engine.all_references(&References { names, ..References::default() }, vars)
-    }
-
-    /// Whether a task reads other hosts' variables, through its own variables too.
-    pub fn reads_others(&self, features: &Features, vars: &Context) -> bool {
-        features.references.hostvars || self.engine.all_references(&features.references, vars).hostvars
-    }
-}
 
 impl HostRun {
     /// The questions of the current task's other items and of the tasks behind it, by machine and user.
@@ -210,13 +43,13 @@ impl HostRun {
         }
         let mut frames = self.frames.clone();
         let mut unknown = Unknown::default();
-        unknown.add(&self.run.features(current));
+        unknown.add(&self.run.features_of(current));
         let mut connections = Vec::new();
         let mut asked = 0;
         while asked < window {
             let Some(task) = self.following(&mut frames) else { break };
             asked += 1;
-            let features = self.run.features(&task);
+            let features = self.run.features_of(&task);
             let vars = self.vars_in(&task, &frames);
             let reached = unknown.reaches(&self.run, &features, &vars)
                 || unknown.settings

@@ -8,7 +8,8 @@ use super::machine::{Actor, Machine, MachineError, Work};
 use crate::{
     fact::{Answer, ApiQuery, Probe},
     kube::{Stream, Transport},
-    module::{StepOutput, quote},
+    module::StepOutput,
+    sh::quote,
 };
 
 /// How large a kubeconfig, or a file that it names, may be.

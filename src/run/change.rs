@@ -17,9 +17,10 @@ use super::{
 use crate::{
     connection::{Output, UploadSource},
     fact::{Probe, Resource},
-    module::{Change, Content, FileWrite, Plan, Step, StepOutput, place, quote},
+    module::{Change, Content, FileWrite, Plan, Step, StepOutput, place},
     playbook::Task,
     report::Event,
+    sh::quote,
     template::Context,
     yaml::origin,
 };
@@ -90,7 +91,7 @@ impl HostRun {
             index += count;
         }
         if writes.iter().any(|w| matches!(w, Resource::Anything | Resource::Api)) {
-            self.run.forget_api();
+            self.run.machines.forget_api();
         }
         let seen = outputs.first().and_then(|o| Moved::seen(o.status, &o.stdout));
         if let (false, Some(what)) = (before.is_empty(), seen) {
@@ -165,7 +166,8 @@ impl HostRun {
             }
             Step::Wait { time, prompt } => {
                 self.flush().await?;
-                Ok(self.run.pause(*time, prompt).await)
+                self.run.tell(Event::HostNote { host: String::new(), note: prompt.clone() });
+                Ok(self.run.prompter.pause(*time, prompt).await)
             }
             Step::Until { script, timeout, sleep } => self.until(prepared, script, *timeout, *sleep).await,
             Step::Reboot { command, timeout, test, pause } => {
@@ -200,7 +202,7 @@ impl HostRun {
         self.flush().await?;
         let source = match content {
             Content::Bytes(bytes) => UploadSource::Bytes(bytes.to_vec().into()),
-            Content::File { path, .. } => match self.run.shared_file(path) {
+            Content::File { path, .. } => match self.run.files.open(path) {
                 Ok(file) => UploadSource::Shared(file),
                 Err(error) => {
                     let error = Some(format!("cannot read {}: {error}", path.display()));
@@ -382,8 +384,8 @@ fn note_written(prepared: &Prepared, plan: &Plan) {
         if let Step::WriteLocal { path, .. } | Step::Download { to: path, .. } = &change.step {
             origin::note_written(path);
         }
-        // `file` changes modes and links, and writes nothing.
-        if !prepared.machine.is_local() || prepared.name == "ansible.builtin.file" {
+        // Modes and links that are changed hold nothing that a host has said.
+        if !prepared.machine.is_local() || !prepared.about_module.writes_content {
             continue;
         }
         for resource in &change.writes {

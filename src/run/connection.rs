@@ -4,7 +4,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Options, Run, keyword, task::TaskError};
+use super::{Options, Run, keyword, task_error::TaskError};
 use crate::{
     connection::{Defaults, Kind, Refusal, Role, Settings as Given, Target, registry},
     inventory::name::{Fault, address, login},

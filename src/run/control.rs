@@ -10,7 +10,8 @@ use super::{
     outcome::Outcome,
     program::{Op, Program},
     step::skipped,
-    task::{self, TaskError},
+    task,
+    task_error::TaskError,
 };
 use crate::{
     inventory::{Level, Variable, Vars},
@@ -53,7 +54,7 @@ impl HostRun {
                 self.advance();
             }
             MetaAction::ClearHostErrors => {
-                self.run.clear_errors();
+                self.run.hosts.clear_errors();
                 self.advance();
             }
             MetaAction::EndHost => {
@@ -119,7 +120,7 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let outcome = self.depends(self.run.machines_of(&self.host.name).first().map(AsRef::as_ref), &on);
+            let outcome = self.depends(self.run.machines.of(&self.host.name).first().map(AsRef::as_ref), &on);
             return self.conclude(task, position, vars, outcome).await;
         }
         let items = match task::items(&self.run, task, vars) {
@@ -195,7 +196,7 @@ impl HostRun {
     /// Check mode: what an include would set is not known while nobody knows whether it is done: `on`, its title, is what that depends on.
     fn leave_open(&self, task: &Arc<Task>, vars: &Context, on: &str, seen: &mut BTreeSet<String>) {
         let Action::Include(include) = &task.action else {
-            return self.host.set_unsure(self.run.features(task).sets.iter(), Some(on));
+            return self.host.set_unsure(self.run.features_of(task).sets.iter(), Some(on));
         };
         let contexts: Vec<Context> = match task::items(&self.run, task, vars) {
             Ok(Some(items)) => (0..items.len()).map(|i| vars.with(task::item_vars(task, &items, i))).collect(),
@@ -327,7 +328,7 @@ impl HostRun {
         };
         let mut all = Vars::new();
         for file in files {
-            all.extend(self.run.vars_file(&file)?);
+            all.extend(vars_file(&file)?);
         }
         let shown: Map<String, Json> = all.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
         let all = match text("name") {
@@ -360,6 +361,14 @@ fn mapping(entries: impl Iterator<Item = (String, Arc<Node>)>, span: &crate::yam
         (key, (*node).clone())
     });
     Variable::Node(Arc::new(Node { value: crate::yaml::Value::Map(entries.collect()), span: span.clone() }))
+}
+
+/// A file of variables.
+fn vars_file(path: &std::path::Path) -> Result<Vars, TaskError> {
+    crate::inventory::file_vars(path).map_err(|error| {
+        let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
+        TaskError { help, ..TaskError::new(error.to_string()) }
+    })
 }
 
 fn vars_files(dir: &std::path::Path) -> Result<Vec<PathBuf>, TaskError> {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154,SC2015
 # Sets d to the folder of ours that stays behind on the host. With make, one in a folder where others could make it is made;
 # without, d is empty where there is none yet.
 #

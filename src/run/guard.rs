@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     fact::{FileKind, FileStat, Probe, State},
-    module::quote,
+    sh::quote,
 };
 
 /// The exit status of a guard that stops a change.

@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use super::{
     Run,
     barrier::Position,
+    batch::Batch,
     machine::MachineError,
     pending::Outstanding,
-    play::Batch,
     program::{Landing, Op, Program},
     variables::{Host, TaskVars},
 };
@@ -193,7 +193,7 @@ impl HostRun {
     /// Handlers that an earlier run was cut off before: they are due as if notified now.
     pub(super) fn take_owed(&mut self) {
         let handlers = self.handlers.clone();
-        for machine in self.run.machines_of(&self.host.name) {
+        for machine in self.run.machines.of(&self.host.name) {
             for name in machine.take_owed(|name| !handlers.find(name).is_empty()) {
                 self.notified.extend(handlers.find(&name));
             }
@@ -328,7 +328,7 @@ impl HostRun {
             marks: Marks::default(),
         });
         self.batch.host_failed(&self.host.name, &self.at, self.fatal);
-        self.run.host_gone(&self.host.name, status);
+        self.run.hosts.lost(&self.host.name, status);
     }
 
     fn current_line(&self) -> Option<TaskLine> {

@@ -1,19 +1,99 @@
-//! The hosts of a run: what is known of each, and those that appear while it runs.
+//! The hosts of a run: what is known of each, who is out, and those that appear while it runs.
 
 use std::{
-    path::Path,
-    sync::{Arc, PoisonError},
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use super::{LOCALHOST, Run, lock, outcome::Due, task::TaskError, variables::Host};
+use indexmap::IndexMap;
+
+use super::{LOCALHOST, lock, outcome::Due, task_error::TaskError, variables::Host};
 use crate::{
-    inventory::{Inventory, InventoryError, Layers, Level, Variable, Vars},
+    inventory::{Inventory, InventoryError, Layers, Level, Variable, Vars, is_localhost},
     module::Effect,
+    report::Status,
 };
 
-impl Run {
+/// All hosts, and the inventory that they come from.
+pub struct Hosts {
+    inventory: RwLock<Arc<Inventory>>,
+    /// Variables of the command line, which every host has.
+    extra: Arc<Vars>,
+    known: Mutex<IndexMap<String, Arc<Host>>>,
+    /// The folder of the playbook at work: its `group_vars` and `host_vars` count.
+    directory: Mutex<Option<PathBuf>>,
+    /// Those that have failed, and take part in no further play.
+    out: Mutex<HashSet<String>>,
+    /// Those that cannot be reached.
+    gone: Mutex<HashSet<String>>,
+}
+
+impl Hosts {
+    /// Returns the hosts of an inventory.
+    pub fn new(inventory: Inventory, extra: Vars) -> Hosts {
+        Hosts {
+            inventory: RwLock::new(Arc::new(inventory)),
+            extra: Arc::new(extra),
+            known: Mutex::default(),
+            directory: Mutex::default(),
+            out: Mutex::default(),
+            gone: Mutex::default(),
+        }
+    }
+
+    /// The inventory as it is now: hosts and groups can appear while a playbook runs.
+    pub fn inventory(&self) -> Arc<Inventory> {
+        self.inventory.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A host by name.
+    pub fn get(&self, name: &str) -> Option<Arc<Host>> {
+        let known = lock(&self.known);
+        let name = if is_localhost(name) && !known.contains_key(name) { LOCALHOST } else { name };
+        known.get(name).cloned()
+    }
+
+    /// The host of the inventory whose address this is.
+    pub fn at(&self, address: &str) -> Option<Arc<Host>> {
+        let inventory = self.inventory();
+        let is_there = |host: &Arc<Host>| {
+            let given =
+                inventory.host(&host.name).and_then(|host| host.vars.get("ansible_host").map(Variable::to_json));
+            given.is_some_and(|given| given.as_str() == Some(address))
+        };
+        lock(&self.known).values().find(|host| is_there(host)).cloned()
+    }
+
+    /// Whether a host takes no further part.
+    pub fn is_out(&self, host: &str) -> bool {
+        lock(&self.out).contains(host) || lock(&self.gone).contains(host)
+    }
+
+    /// Notes that a host has failed.
+    pub fn put_out(&self, host: &str) {
+        lock(&self.out).insert(host.to_owned());
+    }
+
+    /// Notes that a host was lost, with the status of the task that it was lost in.
+    pub fn lost(&self, host: &str, status: Status) {
+        if status == Status::Unreachable {
+            lock(&self.gone).insert(host.to_owned());
+        }
+        self.put_out(host);
+    }
+
+    /// `meta: clear_host_errors`.
+    pub fn clear_errors(&self) {
+        lock(&self.out).clear();
+        lock(&self.gone).clear();
+    }
+
     /// Takes over what `add_host` and `group_by` ask for: hosts and groups for the rest of the run.
-    pub(crate) fn regroup(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
+    ///
+    /// # Errors
+    /// When the inventory does not take them.
+    pub fn regroup(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
         let wrong = |error: InventoryError| TaskError::new(error.to_string());
         for Due { effect, .. } in effects {
             let touched = match effect.as_ref() {
@@ -31,43 +111,34 @@ impl Run {
                 }
                 Effect::Facts(_) | Effect::Variables { .. } => None,
             };
-            let directory = lock(&self.playbook_dir).clone();
+            let directory = lock(&self.directory).clone();
             if let (Some(host), Some(directory)) = (touched, directory) {
-                self.refresh_host(host, &directory);
+                self.refresh(host, &directory);
             }
         }
         Ok(())
-    }
-
-    /// The host of the inventory whose address this is.
-    pub(super) fn host_at(&self, address: &str) -> Option<Arc<Host>> {
-        let inventory = self.inventory();
-        let is_there = |host: &Arc<Host>| {
-            let given =
-                inventory.host(&host.name).and_then(|host| host.vars.get("ansible_host").map(Variable::to_json));
-            given.is_some_and(|given| given.as_str() == Some(address))
-        };
-        lock(&self.hosts).values().find(|host| is_there(host)).cloned()
     }
 
     fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
         change(Arc::make_mut(&mut self.inventory.write().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    pub(super) fn refresh_hosts(&self, directory: &Path) {
+    /// Begins with a playbook of a folder.
+    pub fn enter(&self, directory: &Path) {
+        *lock(&self.directory) = Some(directory.to_owned());
         let names: Vec<String> = self.inventory().hosts().map(str::to_owned).chain([LOCALHOST.to_owned()]).collect();
-        names.iter().for_each(|name| self.refresh_host(name, directory));
+        names.iter().for_each(|name| self.refresh(name, directory));
     }
 
     /// What was found out about a host stays known; what the playbook's folder says of it may differ.
-    fn refresh_host(&self, name: &str, directory: &Path) {
+    fn refresh(&self, name: &str, directory: &Path) {
         let mut layers = Layers::new(self.inventory().host_vars(name, Some(directory)));
-        layers.push(Level::ExtraVars, Arc::new(self.options.extra_vars.clone()));
-        let mut hosts = lock(&self.hosts);
-        match hosts.get(name) {
+        layers.push(Level::ExtraVars, self.extra.clone());
+        let mut known = lock(&self.known);
+        match known.get(name) {
             Some(host) => host.refresh(&layers),
             None => {
-                hosts.insert(name.to_owned(), Arc::new(Host::new(name, layers)));
+                known.insert(name.to_owned(), Arc::new(Host::new(name, layers)));
             }
         }
     }

@@ -12,7 +12,8 @@ use super::{
     machine::{Actor, Machine, Work},
     outcome::Outcome,
     step::{Plain, skipped},
-    task::{self, Prepared, Readiness, TaskError},
+    task::{self, Prepared, Readiness},
+    task_error::TaskError,
 };
 use crate::{
     fact::{Missing, Probe, Resource, State},

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 
-use super::{Run, machine::Actor, task::TaskError};
+use super::{Run, machine::Actor, task_error::TaskError};
 use crate::{
     connection::{Become, BecomeMethod, Secret},
     inventory::name::login as login_name,

@@ -4,14 +4,19 @@
 //! Its holder is the remote shell and the connection it hangs on. A shell whose connection is gone still finishes
 //! the step it is in (dpkg is never killed); the next run waits for that and then takes over.
 
-use crate::module::{Place, quote};
+use crate::{
+    module::Place,
+    sh::{self, quote},
+};
 
 /// Marks the end of what the opening script prints for people; pending handlers follow.
 const PENDING: &str = "pending:";
 
 /// Chooses the folder that stays behind on the host, once for a shell: `/var/lib/bringup`, or `.bringup` in a plain user's
 /// home, or where that is none of the user's (`www-data`, `nobody`) one in `/tmp`. Nobody else may write to it.
-const CHOOSE: &str = include_str!("folder.sh");
+fn choose() -> &'static str {
+    sh::file!("folder.sh")
+}
 
 /// Sets `$d` to the folder that was chosen for this shell.
 pub const FOLDER: &str = "d=; [ -z \"${__bd-}\" ] || IFS= read -r d 2>/dev/null <\"$__bd/.folder\"\n\
@@ -22,17 +27,17 @@ pub const FOLDER: &str = "d=; [ -z \"${__bd-}\" ] || IFS= read -r d 2>/dev/null 
 /// Exit status 75 means that somebody else holds the lock; standard output then says who.
 pub fn open(who: &str) -> String {
     let who = quote(&who.replace([':', '\n'], " ")).into_owned();
-    format!("who={who} make=1\numask 077\n{CHOOSE}{}", include_str!("lock.sh"))
+    format!("who={who} make=1\numask 077\n{}{}", choose(), sh::file!("lock.sh"))
 }
 
 /// Prints the handlers that a cut-off run still owes, and takes nothing.
 pub fn peek() -> String {
-    format!("make=\n{CHOOSE}echo {PENDING}; [ ! -s \"$d/pending\" ] || cat \"$d/pending\"\n")
+    format!("make=\n{}echo {PENDING}; [ ! -s \"$d/pending\" ] || cat \"$d/pending\"\n", choose())
 }
 
 /// Chooses the folder and takes nothing.
 pub fn share() -> String {
-    format!("make=1\numask 077\n{CHOOSE}")
+    format!("make=1\numask 077\n{}", choose())
 }
 
 /// What [`open`] found.

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154,SC2015
 [ -d "$d" ] || mkdir -p "$d" || exit 70
 
 # Sets parent, started and command of a process; fails when there is none.
@@ -5,6 +6,7 @@ look() {
     read -r l 2>/dev/null <"/proc/$1/stat" || return 1
     command=${l#*(}; command=${command%)*}
     l=${l##*) }
+    # shellcheck disable=SC2086
     set -- $l
     parent=$2 started=${20}
 }
@@ -32,7 +34,7 @@ taken() {
 # Puts our name in the place of one that counts no more.
 retake() { rm -f "$d/lock.$$" && ln -s "$mine" "$d/lock.$$" && mv -f "$d/lock.$$" "$d/lock"; }
 
-tries=0 said= sweep=1
+tries=0 said='' sweep=1
 while :; do
     if [ ! -L "$d/lock" ]; then
         # A link made with the name of a folder goes into that folder, and says that all is well.

@@ -99,7 +99,7 @@ fn taking() -> String {
 
 /// What a test has in the place of the note that a shell keeps.
 fn choose_again() -> String {
-    format!("make=\n{CHOOSE}")
+    format!("make=\n{}", choose())
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::task::TaskError;
+use super::task_error::TaskError;
 use crate::{
     module::{Diff, Effect, Plan},
     report::{Certainty, Event, Marks, Status},

@@ -1,176 +1,36 @@
 //! Plays: which hosts, in which batches, and what they share.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::HashSet, sync::Arc};
 
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
 use super::{
     Run, RunError,
-    barrier::{Barrier, Position},
+    barrier::Barrier,
+    batch::{Batch, Course},
     handlers::Handlers,
     host::HostRun,
     keyword,
-    outcome::Outcome,
     program::Program,
     throttle::Throttles,
     variables::TaskVars,
 };
 use crate::{
     inventory::{Variable, Vars},
-    playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Prompt, Scope, ScopeKind, Strategy, Task},
-    report::{Event, TaskLine},
+    module::Registry,
+    playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Prompt, Scope, ScopeKind, Task},
+    report::Event,
     template::{Context, Var},
     yaml::{Node, Span, Value},
 };
-
-/// What a `run_once` task came to, for the hosts that did not do it.
-pub type Shared = Arc<Outcome>;
-
-/// The hosts that go through a play together.
-pub struct Batch {
-    /// The play.
-    pub play: Arc<Play>,
-    /// Its name, rendered.
-    pub name: String,
-    /// Its tasks in order.
-    pub program: Arc<Program>,
-    /// The position of its first task.
-    pub base: Position,
-    /// Its handlers.
-    pub handlers: Arc<Handlers>,
-    /// The task that gathers facts.
-    pub gather: Arc<Task>,
-    /// What the user answered to `vars_prompt`, and `vars_files`.
-    pub prompted: Arc<Vars>,
-    /// All hosts of the play.
-    pub all_hosts: Vec<String>,
-    /// The hosts of this batch, in order.
-    pub hosts: Vec<String>,
-    /// How far each has come.
-    pub barrier: Barrier,
-    /// A failure on one host may end the play: no host may run ahead of the others.
-    pub strict: bool,
-    /// Whether handlers run on failed hosts.
-    pub force_handlers: bool,
-    /// How many hosts may do a task at once.
-    pub throttles: Throttles,
-    max_fail_percentage: Option<f64>,
-    failed: Mutex<Vec<String>>,
-    /// Those that `meta: end_host` took out.
-    left: Mutex<Vec<String>>,
-    once: Mutex<HashMap<Position, Shared>>,
-    /// The task behind which no other is to be started, once there is one.
-    over: Mutex<Option<Position>>,
-    play_over: AtomicBool,
-    /// Whether a failure ended it for all.
-    fatal: AtomicBool,
-}
-
-impl Batch {
-    /// The hosts that still take part, in order.
-    pub fn active_hosts(&self) -> Vec<String> {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hosts.iter().filter(|h| !failed.contains(h)).cloned().collect()
-    }
-
-    /// Whether this is the host that does `run_once` tasks.
-    pub fn first_active(&self, host: &str) -> bool {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hosts.iter().find(|h| !failed.contains(h) && !left.contains(h)).is_some_and(|first| first == host)
-    }
-
-    /// Notes that a host takes no further part, though nothing is wrong with it.
-    pub fn host_left(&self, host: &str) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
-        self.barrier.wake();
-    }
-
-    /// Whether there is no other host to wait for.
-    pub fn alone(&self) -> bool {
-        self.hosts.len() < 2 || self.play.strategy == Strategy::Free
-    }
-
-    /// Notes that a host failed in the task at `position`, and ends the play behind it where that is asked for: for a failure
-    /// that is `fatal` for all, or for one too many.
-    pub fn host_failed(&self, host: &str, position: &Position, fatal: bool) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failed.iter().any(|h| h == host) {
-            failed.push(host.to_owned());
-        }
-        let count = failed.len();
-        drop(failed);
-        self.fatal.fetch_or(fatal, Ordering::SeqCst);
-        if fatal || self.too_many(count) {
-            self.end(true, position);
-        }
-        self.barrier.wake();
-    }
-
-    /// Whether so many failed hosts end the play.
-    fn too_many(&self, failed: usize) -> bool {
-        let share = 100.0 * failed as f64 / self.hosts.len().max(1) as f64;
-        failed > 0 && self.max_fail_percentage.is_some_and(|most| share > most)
-    }
-
-    /// Ends this batch behind the task at `position`, and the play's further batches too. As with Ansible that task itself is done by all
-    /// hosts.
-    pub fn end(&self, play: bool, position: &Position) {
-        let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        if over.as_ref().is_none_or(|at| position < at) {
-            *over = Some(position.clone());
-        }
-        drop(over);
-        self.play_over.fetch_or(play, Ordering::SeqCst);
-        self.barrier.wake();
-    }
-
-    /// Whether the task at `position` is not to be started any more.
-    pub fn ended(&self, position: &[u32]) -> bool {
-        // Handlers that are forced run when all is over.
-        let forced = position.first() == Some(&u32::MAX);
-        let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        !forced && over.as_ref().is_some_and(|at| at.as_slice() < position)
-    }
-
-    /// Records the result of a `run_once` task for the other hosts.
-    pub fn publish_once(&self, position: &Position, outcome: &Outcome) {
-        let result = Arc::new(Outcome { events: Vec::new(), ..outcome.clone() });
-        self.once.lock().unwrap_or_else(PoisonError::into_inner).insert(position.clone(), result);
-        self.barrier.wake();
-    }
-
-    /// The result of a `run_once` task, once it is there.
-    pub fn once(&self, position: &Position) -> Option<Shared> {
-        self.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).cloned()
-    }
-
-    /// A line for something that is no task of the play.
-    pub fn line(&self, name: &str, position: &[u32]) -> TaskLine {
-        TaskLine {
-            name: name.to_owned(),
-            play: self.name.clone(),
-            position: if position.is_empty() { self.base.clone() } else { position.to_vec() },
-            handler: false,
-            action: name.to_owned(),
-            span: None,
-        }
-    }
-}
 
 impl Run {
     /// Runs a play on its hosts, batch by batch. The second number of positions counts batches. Returns whether the
     /// plays after it are to run: as with Ansible they are not once all hosts of a batch, or too many, have failed.
     pub(super) async fn play(self: &Arc<Self>, play: &Arc<Play>, number: u32) -> Result<bool, RunError> {
         let hosts = self.play_hosts(play)?;
-        let controller = self.host(super::LOCALHOST).or_else(|| hosts.first().and_then(|h| self.host(h)));
+        let controller = self.hosts.get(super::LOCALHOST).or_else(|| hosts.first().and_then(|h| self.hosts.get(h)));
         let template = self.batch(play, number, 0, &hosts, Vec::new(), Vars::new())?;
         let template = Arc::new(template);
         let name = match (&play.name, &controller) {
@@ -192,7 +52,7 @@ impl Run {
         for (index, size) in sizes.into_iter().enumerate() {
             let (now, later) = rest.split_at(size.min(rest.len()));
             rest = later;
-            let now: Vec<String> = now.iter().filter(|h| !self.is_out(h)).cloned().collect();
+            let now: Vec<String> = now.iter().filter(|h| !self.hosts.is_out(h)).cloned().collect();
             if now.is_empty() {
                 continue;
             }
@@ -201,13 +61,11 @@ impl Run {
             let batch = Arc::new(batch);
             self.tell(Event::BatchStart { hosts: now.clone() });
             self.run_batch(&batch).await;
-            let failed = batch.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            failed.iter().for_each(|h| self.host_out(h));
-            let fatal = batch.fatal.load(Ordering::SeqCst);
-            if fatal || failed.len() == now.len() || batch.too_many(failed.len()) {
+            batch.failed().iter().for_each(|h| self.hosts.put_out(h));
+            if batch.has_failed() {
                 return Ok(false);
             }
-            if batch.play_over.load(Ordering::SeqCst) || self.interrupted() {
+            if batch.play_is_over() || self.interrupted() {
                 break;
             }
         }
@@ -217,7 +75,7 @@ impl Run {
     async fn run_batch(self: &Arc<Self>, batch: &Arc<Batch>) {
         let mut running = Vec::new();
         for name in &batch.hosts {
-            let Some(host) = self.host(name) else {
+            let Some(host) = self.hosts.get(name) else {
                 batch.barrier.leave(name);
                 continue;
             };
@@ -225,7 +83,7 @@ impl Run {
         }
         for (name, task) in running {
             if let Err(error) = task.await {
-                self.fault(format!("the run of {name} broke down: {error}"));
+                self.tally.fault(format!("the run of {name} broke down: {error}"));
                 batch.host_failed(&name, &batch.base, false);
                 batch.barrier.leave(&name);
             }
@@ -288,7 +146,7 @@ impl Run {
         let parts: Vec<&str> = rendered.iter().map(String::as_str).collect();
         let selection = self.inventory().resolve(&parts, self.options.limit.as_deref()).map_err(RunError::Inventory)?;
         selection.warnings.iter().for_each(|w| self.tell(Event::Warning { message: w.clone() }));
-        let mut hosts: Vec<String> = selection.hosts.into_iter().filter(|h| !self.is_out(h)).collect();
+        let mut hosts: Vec<String> = selection.hosts.into_iter().filter(|h| !self.hosts.is_out(h)).collect();
         match play.order {
             None | Some(Order::Inventory) => {}
             Some(Order::ReverseInventory) => hosts.reverse(),
@@ -331,7 +189,7 @@ impl Run {
             [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
         let gather_wanted = gather && self.options.gathers_with_tags();
         let program = Program::play(gather_wanted, sections, &wanted);
-        let program = self.start_at(program, number);
+        let program = self.start_at.skip(program, number);
         Ok(Batch {
             play: play.clone(),
             name: play.title(),
@@ -347,12 +205,7 @@ impl Run {
             force_handlers,
             throttles: Throttles::default(),
             max_fail_percentage: percentage,
-            failed: Mutex::default(),
-            once: Mutex::default(),
-            left: Mutex::default(),
-            over: Mutex::new(None),
-            play_over: AtomicBool::new(false),
-            fatal: AtomicBool::new(false),
+            course: Course::default(),
         })
     }
 
@@ -385,7 +238,7 @@ impl Run {
         if play.serial.is_empty() {
             return Ok(vec![hosts.len()]);
         }
-        let Some(host) = hosts.first().and_then(|h| self.host(h)) else { return Ok(Vec::new()) };
+        let Some(host) = hosts.first().and_then(|h| self.hosts.get(h)) else { return Ok(Vec::new()) };
         let vars = TaskVars::context(self, batch, &host, &play.scope, &[]);
         let mut given = Vec::new();
         for node in &play.serial {
@@ -445,10 +298,10 @@ impl Run {
             }
             let text = prompt.prompt.as_ref().map_or_else(|| prompt.name.clone(), Node::key_text);
             let default = prompt.default.as_ref().map(Node::key_text);
-            let answer = self.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
+            let answer = self.prompter.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
             vars.insert(prompt.name.clone(), self.answered(play, prompt, answer)?);
         }
-        let Some(host) = hosts.first().and_then(|h| self.host(h)) else { return Ok(vars) };
+        let Some(host) = hosts.first().and_then(|h| self.hosts.get(h)) else { return Ok(vars) };
         for node in &play.vars_files {
             let context = TaskVars::context(self, batch, &host, &play.scope, &[]);
             let candidates: Vec<&Node> = match &node.value {
@@ -476,7 +329,7 @@ impl Run {
     }
 }
 
-/// The `setup` task that a play begins with.
+/// The task by which a play begins to gather facts.
 fn gather_task(play: &Play) -> Arc<Task> {
     let text = |text: &str, span: &Span| Node {
         value: Value::String { text: text.to_owned(), unsafe_text: true },
@@ -499,29 +352,14 @@ fn gather_task(play: &Play) -> Arc<Task> {
         directory: play.directory.as_path().into(),
         include_dir: None,
     };
-    Arc::new(Task {
-        name: Some(text("Gathering Facts", &play.span)),
-        scope: Arc::new(scope),
-        action: Action::Module {
-            name: "ansible.builtin.setup".to_owned(),
-            written: "setup".to_owned(),
-            name_span: play.span.clone(),
-            args,
-            free_form: None,
-            template: None,
-        },
-        loop_: None,
-        register: None,
-        until: Vec::new(),
-        retries: None,
-        delay: None,
-        changed_when: None,
-        failed_when: None,
-        notify: Vec::new(),
-        listen: Vec::new(),
-        async_: None,
-        poll: None,
-        is_handler: false,
-        span: play.span.clone(),
-    })
+    let module = Registry::get().gatherer().map_or("", |entry| entry.name);
+    let action = Action::Module {
+        name: module.to_owned(),
+        written: module.rsplit('.').next().unwrap_or(module).to_owned(),
+        name_span: play.span.clone(),
+        args,
+        free_form: None,
+        template: None,
+    };
+    Arc::new(Task::plain(text("Gathering Facts", &play.span), Arc::new(scope), action, play.span.clone()))
 }

@@ -1,34 +1,23 @@
 //! Which connection a task uses: the one that was made from the very values that its variables and keywords have now.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::{
     Run,
-    ahead::Features,
     connection::{self, Settings},
+    features::Features,
     host::HostRun,
-    keyword, lock,
+    keyword,
     machine::{Hold, Machine},
-    task::TaskError,
+    task_error::TaskError,
 };
 use crate::{
     inventory::{Level, is_localhost},
     playbook::Scope,
     template::{Context, References},
 };
-
-/// The connections of a run, by the name of the host.
-pub type Machines = HashMap<String, Vec<Reached>>;
-
-/// A host reached with some values.
-pub struct Reached {
-    settings: Settings,
-    machine: Arc<Machine>,
-    /// The user that is logged in as, where that is said.
-    login: Option<String>,
-}
 
 impl Run {
     /// The machine of a host, and its login user as far as that is said. `own` are the variables of the host that the task is for,
@@ -42,9 +31,8 @@ impl Run {
     ) -> Result<(Arc<Machine>, Option<String>), TaskError> {
         let local = is_localhost(host) && !self.inventory().contains(host);
         let settings = Settings::read(self, host, scope, own, reached, local)?;
-        if let Some(known) = lock(&self.machines).get(host).and_then(|all| all.iter().find(|r| r.settings == settings))
-        {
-            return Ok((known.machine.clone(), known.login.clone()));
+        if let Some(known) = self.machines.known(host, &settings) {
+            return Ok(known);
         }
         let target = settings.target(self, host)?;
         let login = target.login();
@@ -53,19 +41,8 @@ impl Run {
             (false, true) => Hold::Lock(self.options.who.clone()),
             (false, false) => Hold::Look,
         };
-        let mut machines = lock(&self.machines);
-        let all = machines.values().flatten().map(|r| &r.machine);
-        // The same by other words is the same connection.
-        let machine = match all.clone().find(|m| m.name == host && *m.target() == target) {
-            Some(known) => known.clone(),
-            None => {
-                let machine = Arc::new(Machine::new(host, target, hold, self.ssh.clone()));
-                all.filter(|other| other.may_be(&machine)).for_each(|other| Machine::relate(other, &machine));
-                machine
-            }
-        };
-        let reached = Reached { settings, machine: machine.clone(), login: login.clone() };
-        machines.entry(host.to_owned()).or_default().push(reached);
+        let machine = Machine::new(host, target, hold, self.machines.context.clone());
+        let machine = self.machines.add(settings, machine, login.clone());
         Ok((machine, login))
     }
 
@@ -88,39 +65,12 @@ impl Run {
             };
             key.push_str(&format!("\0{part}={value}"));
         }
-        if let Some(known) = lock(&self.found).get(&key) {
-            return Ok(known.clone());
-        }
-        let found = read()?;
-        lock(&self.found).insert(key, found.clone());
-        Ok(found)
+        self.machines.find(key, read)
     }
 
     fn reads(&self, name: &str, vars: &Context) -> References {
         let first = References { names: [name.to_owned()].into(), ..References::default() };
         self.engine.all_references(&first, vars)
-    }
-
-    /// All connections of the run.
-    pub(super) fn all_machines(&self) -> Vec<Arc<Machine>> {
-        lock(&self.machines).values().flat_map(|reached| distinct(reached)).collect()
-    }
-
-    /// The connections of a host.
-    pub(super) fn machines_of(&self, host: &str) -> Vec<Arc<Machine>> {
-        lock(&self.machines).get(host).map(|reached| distinct(reached)).unwrap_or_default()
-    }
-
-    /// Forgets what was read of a host, so that a retry reads it anew.
-    pub(crate) fn forget_everywhere(&self, host: &str) {
-        self.machines_of(host).iter().for_each(|m| m.forget_all());
-    }
-
-    /// Forgets what was read of the Kubernetes API on all machines: a change of unknown effect ran somewhere.
-    pub(crate) fn forget_api(&self) {
-        for reached in lock(&self.machines).values().flatten() {
-            reached.machine.forget(&[crate::fact::Resource::Api]);
-        }
     }
 }
 
@@ -137,17 +87,7 @@ impl HostRun {
         }
         let address = connection::ADDRESSES.iter().find_map(|name| vars.variable(name).ok().flatten());
         let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
-        let there = self.run.host(&address).or_else(|| self.run.host_at(&address));
+        let there = self.run.hosts.get(&address).or_else(|| self.run.hosts.at(&address));
         there.is_some_and(|host| host.name != self.host.name)
     }
-}
-
-fn distinct(reached: &[Reached]) -> Vec<Arc<Machine>> {
-    let mut all: Vec<Arc<Machine>> = Vec::new();
-    for Reached { machine, .. } in reached {
-        if !all.iter().any(|known| Arc::ptr_eq(known, machine)) {
-            all.push(machine.clone());
-        }
-    }
-    all
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Run, task::TaskError};
+use super::{Run, task_error::TaskError};
 use crate::{
     playbook::{Loop, LoopKind},
     template::{Context, Trust, Var},

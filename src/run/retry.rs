@@ -13,7 +13,7 @@ use super::{
     keyword,
     outcome::Outcome,
     step::Plain,
-    task::TaskError,
+    task_error::TaskError,
 };
 use crate::{
     playbook::Task,
@@ -101,7 +101,7 @@ impl HostRun {
             attempt += 1;
             self.flush().await?;
             tokio::time::sleep(delay).await;
-            self.run.forget_everywhere(&self.host.name);
+            self.run.machines.forget(&self.host.name);
         }
     }
 }

@@ -17,12 +17,13 @@ use super::{
     outcome::{Due, Outcome},
     pending::Item,
     repeat::Items,
-    task::{self, TaskError},
+    task,
+    task_error::TaskError,
     throttle,
 };
 use crate::{
     inventory::Level,
-    module::Effect,
+    module::{Effect, about},
     playbook::{Action, Keywords, MetaAction, Task},
     report::{Certainty, Event, Status},
     template::{Context, Var},
@@ -57,7 +58,7 @@ impl HostRun {
         if self.run.interrupted() || self.batch.ended(&position) {
             return Err(Stop::Ended);
         }
-        let seen = self.run.features(&task);
+        let seen = self.run.features_of(&task);
         let vars = self.vars(&task);
         let delegated = seen.delegated || self.elsewhere(&seen, &vars);
         let Together { once, fatal, throttle } = match self.together_by_keywords(&task, &vars) {
@@ -96,7 +97,7 @@ impl HostRun {
         let result = match &task.action {
             Action::Meta { action, .. } => self.meta(*action, &task, &position, &vars).await,
             Action::Include(include) => {
-                self.flush_if_needed(&task).await?;
+                self.flush().await?;
                 self.include(include, &task, &position, &vars).await
             }
             Action::Module { .. } if self.run.options.step && !self.consent(&task, &position, &vars).await? => {
@@ -152,8 +153,14 @@ impl HostRun {
         })
     }
 
-    async fn flush_if_needed(&mut self, _: &Task) -> Result<(), Stop> {
-        self.flush().await
+    /// Whether the user wants this task done. What was decided before is carried out first.
+    async fn consent(&mut self, task: &Task, position: &Position, vars: &Context) -> Result<bool, Stop> {
+        self.flush().await?;
+        let name = self.line(task, position, Some(vars)).name;
+        let (run, position) = (self.run.clone(), position.clone());
+        let asked = tokio::task::spawn_blocking(move || run.prompter.consent(&name, position)).await;
+        // Without an answer nothing is done.
+        Ok(asked.unwrap_or(false))
     }
 
     /// Another host of the batch does this `run_once` task: its result is ours too.
@@ -184,7 +191,7 @@ impl HostRun {
     /// Takes over the registered variable, and what the task found out or set.
     fn learn(&self, task: &Arc<Task>, outcome: &Outcome) {
         for Due { effect, about } in &outcome.effects {
-            let other = about.as_ref().map(|name| self.run.host(name));
+            let other = about.as_ref().map(|name| self.run.hosts.get(name));
             // Of a host that nobody names nothing can be asked.
             let Some(host) = other.unwrap_or_else(|| Some(self.host.clone())) else { continue };
             match effect.as_ref() {
@@ -203,7 +210,7 @@ impl HostRun {
         }
         if self.run.options.check && matches!(task.action, Action::Module { .. }) {
             let title = task.title();
-            let sets = self.run.features(task).sets;
+            let sets = self.run.features_of(task).sets;
             self.host.set_unsure(sets.iter(), (outcome.certainty != Certainty::Known).then_some(title.as_str()));
         }
     }
@@ -213,7 +220,7 @@ impl HostRun {
         if !self.run.options.check {
             return None;
         }
-        let features = self.run.features(task);
+        let features = self.run.features_of(task);
         let mut names = self.run.engine.all_references(&features.judged, vars).names;
         // Its own result, which those conditions read, is the one that it is about to have.
         names.retain(|name| !features.sets.contains(name));
@@ -228,7 +235,7 @@ impl HostRun {
     async fn items(&mut self, task: &Arc<Task>, position: &Position, vars: &Context) -> Result<Outcome, Stop> {
         let done = self.outstanding.begin(position);
         if let Some(on) = self.unsure(task, vars) {
-            let machines = if only_tells(task) { Vec::new() } else { self.run.machines_of(&self.host.name) };
+            let machines = if only_tells(task) { Vec::new() } else { self.run.machines.of(&self.host.name) };
             return Ok(self.depends(machines.first().map(AsRef::as_ref), &on));
         }
         let plain = match self.plain(task, vars) {
@@ -439,7 +446,7 @@ impl HostRun {
         }
         let snapshot = self.snapshot();
         let changed = outcome.changed;
-        if let Err(error) = self.run.regroup(&self.host.name, &outcome.effects) {
+        if let Err(error) = self.run.hosts.regroup(&self.host.name, &outcome.effects) {
             outcome = Outcome::failed(&error.at(&task.span));
         }
         self.learn(task, &outcome);
@@ -534,7 +541,7 @@ impl HostRun {
         if self.run.options.check {
             return Ok(());
         }
-        let machines = self.run.machines_of(&self.host.name);
+        let machines = self.run.machines.of(&self.host.name);
         let mut left: Vec<String> = self
             .notified
             .iter()
@@ -564,10 +571,7 @@ impl HostRun {
 
 /// Whether a task leaves the host as it is, whatever its parameters are.
 fn only_tells(task: &Task) -> bool {
-    const TELL: &[&str] =
-        &["add_host", "assert", "debug", "fail", "group_by", "ping", "set_fact", "setup", "slurp", "stat"];
-    let Action::Module { name, .. } = &task.action else { return false };
-    name.strip_prefix("ansible.builtin.").is_some_and(|short| TELL.contains(&short))
+    matches!(&task.action, Action::Module { name, .. } if about(name).only_tells)
 }
 
 /// What the items of a loop came to as a whole.

@@ -12,65 +12,16 @@ use super::{
     keyword::{self, truth},
     machine::{Actor, Machine},
     repeat::Items,
+    task_error::TaskError,
     variables::{Host, TaskVars},
 };
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
-    module::{Failure, Module, Registry},
-    playbook::{Action, Task, expression_parameter},
+    module::{Module, Registry, about},
+    playbook::{About, Action, Sets, Task},
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
-
-/// Why a task fails before or while it is planned.
-#[derive(Clone, Debug)]
-pub struct TaskError {
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
-    /// Where, if not at the task as a whole.
-    pub span: Option<Span>,
-    /// Further returned fields.
-    pub result: Map<String, Json>,
-    /// Whether something was changed all the same.
-    pub changed: bool,
-}
-
-impl TaskError {
-    /// Returns an error with a message alone.
-    pub fn new(message: impl Into<String>) -> TaskError {
-        TaskError { message: message.into(), help: None, span: None, result: Map::new(), changed: false }
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> TaskError {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// Adds where it is.
-    #[must_use]
-    pub fn at(mut self, span: &Span) -> TaskError {
-        self.span.get_or_insert_with(|| span.clone());
-        self
-    }
-}
-
-impl From<TemplateError> for TaskError {
-    fn from(error: TemplateError) -> TaskError {
-        let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-        TaskError { help, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
-    }
-}
-
-impl From<Failure> for TaskError {
-    fn from(failure: Failure) -> TaskError {
-        let Failure { message, help, result, changed } = failure;
-        TaskError { message, help, span: None, result, changed }
-    }
-}
 
 /// A task for one item, ready to be planned.
 pub struct Prepared {
@@ -78,6 +29,8 @@ pub struct Prepared {
     pub module: Box<dyn Module>,
     /// Its full name.
     pub name: String,
+    /// What it says of itself.
+    pub about_module: About,
     /// Where it acts.
     pub machine: Arc<Machine>,
     /// As whom.
@@ -173,8 +126,11 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
         let (count, last) = (items.len(), index + 1 == items.len());
         let mut extended = json!({
             "index": index + 1, "index0": index, "revindex": count - index, "revindex0": count - index - 1,
-            "first": index == 0, "last": last, "length": count, "allitems": items,
+            "first": index == 0, "last": last, "length": count,
         });
+        if over.control.extended_allitems.as_ref().is_none_or(|n| truth(&n.to_json())) {
+            extended["allitems"] = json!(items);
+        }
         if index > 0 {
             extended["previtem"] = items[index - 1].clone();
         }
@@ -191,7 +147,7 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
 pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let (rendered, trust) = rendered(run, task, vars)?;
     let Action::Module { name, args, .. } = &task.action else { return Ok((rendered, trust)) };
-    if !SETTERS.contains(&name.as_str()) {
+    if !matches!(about(name).sets, Sets::Parameters | Sets::Host(_)) {
         return Ok((rendered, trust));
     }
     let decides: Vec<&String> =
@@ -209,9 +165,6 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String,
     }
     Ok((rendered, trust))
 }
-
-/// The modules that give variables values.
-const SETTERS: &[&str] = &["ansible.builtin.set_fact", "ansible.builtin.add_host"];
 
 /// The parameters as far as they can be rendered with these variables.
 fn words(run: &Run, task: &Task, vars: &Context) -> Map<String, Json> {
@@ -234,7 +187,7 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
     };
     let mut trust = Trust::default();
     // What is an expression is evaluated once more after it is rendered.
-    let evaluated = expression_parameter(name);
+    let evaluated = about(name).expressions.map(|expressions| expressions.parameter);
     let mut rendered = Map::new();
     for defaults in task.scope.module_defaults() {
         let all = match evaluated {
@@ -346,12 +299,13 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
             }
         }
     }
-    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::module::quote(value))).collect())
+    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::sh::quote(value))).collect())
 }
 
 /// Whether an environment is made of the facts that this very task is to gather.
 fn of_facts_to_come(task: &Task, error: &TemplateError) -> bool {
-    let gathers = matches!(task.action.written().rsplit('.').next(), Some("setup" | "gather_facts"));
+    let Action::Module { name, .. } = &task.action else { return false };
+    let gathers = about(name).sets == Sets::AllFacts;
     gathers
         && error.is_undefined()
         && ["ansible_env", "ansible_facts"].iter().any(|name| error.to_string().contains(name))
@@ -390,6 +344,7 @@ pub fn prepare(of: &HostRun, frames: &[Frame], task: &Arc<Task>, vars: &Context)
     let controller = TaskController::new(run.clone(), scope.clone(), vars.clone(), trust);
     let environment = environment(run, task, vars)?;
     Ok(Readiness::Ready(Box::new(Prepared {
+        about_module: about(&name),
         module,
         name,
         machine,
@@ -413,7 +368,7 @@ impl HostRun {
         frames: &[Frame],
         vars: &Context,
     ) -> Result<(String, Context), TaskError> {
-        let host = match self.run.host(name).or_else(|| self.run.host_at(name)) {
+        let host = match self.run.hosts.get(name).or_else(|| self.run.hosts.at(name)) {
             Some(host) => host,
             None => {
                 host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Run, barrier::Position, keyword, task::TaskError};
+use super::{Run, barrier::Position, keyword, task_error::TaskError};
 use crate::{playbook::Task, template::Context};
 
 /// The tasks of a batch that are throttled, by their place.

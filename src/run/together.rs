@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::machine::Work;
-use crate::module::{Parts, quote};
+use crate::{module::Parts, sh::quote};
 
 /// So many files wait for each other at most.
 const MANY: usize = 64;

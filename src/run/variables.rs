@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, connection, facts::may_be_variable, play::Batch};
+use super::{Run, batch::Batch, connection, facts::may_be_variable};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
@@ -315,7 +315,7 @@ impl TaskVars {
             let (run, batch) = (self.run.clone(), self.batch.clone());
             let hosts: Vec<String> = self.run.inventory().hosts().map(str::to_owned).collect();
             return Some(HostVars::value(hosts, move |host| {
-                let host = run.host(host)?;
+                let host = run.hosts.get(host)?;
                 let scope = batch.play.scope.clone();
                 let all = TaskVars::context(&run, &batch, &host, &scope, &[]);
                 Some(if own { all.own_words() } else { all })

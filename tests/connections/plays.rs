@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::tree::{Engine, Tree};
-use crate::random_plays::world::{Servers, apart};
+use crate::support::world::{Servers, apart};
 
 /// A tree, a container in another one, a server and this machine.
 struct Hosts {

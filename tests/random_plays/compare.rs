@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::runs::{Line, Ran};
-use super::world::Files;
+use crate::support::world::Files;
 
 /// The first difference in the order of hosts, in words.
 pub fn runs(one: &Ran, other: &Ran, whole: bool) -> Result<(), String> {

@@ -10,12 +10,15 @@ mod compare;
 mod generate;
 mod runs;
 mod shrink;
-pub mod world;
 
+use libtest_mimic::Trial;
 use serde_json::Value as Json;
 
+use crate::support::{
+    skip::{always, trial},
+    world::{Servers, World},
+};
 use runs::Way;
-use world::{Servers, World};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
@@ -57,45 +60,39 @@ fn check(case: &Json, servers: Option<&Servers>, ansible: Option<&std::path::Pat
     Ok(())
 }
 
-fn try_all(local: bool, plays: u64, ansible: Option<&std::path::Path>) {
-    let first = number("BRINGUP_TEST_SEED", 1);
+/// Runs the play of a seed; one that differs is made smaller and shown.
+fn try_one(seed: u64, local: bool, ansible: Option<&std::path::Path>) {
     let servers = (!local).then(Servers::start);
-    let mut wrong = Vec::new();
-    for seed in first..first + plays {
-        let case = generate::case(seed, local);
-        let Err(why) = check(&case, servers.as_ref(), ansible) else { continue };
-        eprintln!("seed {seed}: {why}");
-        // A play that has become wrong by leaving things out is another matter.
-        let kind = |why: &str| why.starts_with("exit");
-        let differs = |case: &Json| check(case, servers.as_ref(), ansible).is_err_and(|now| kind(&now) == kind(&why));
-        let small = shrink::shrink(case, number("BRINGUP_TEST_SHRINK", 150) as usize, differs);
-        let now = check(&small, servers.as_ref(), ansible).err().unwrap_or_else(|| "it is no longer there".to_owned());
-        let shown = serde_json::to_string_pretty(&small).unwrap();
-        eprintln!("seed {seed}, made smaller: {now}\n{shown}\n");
-        wrong.push(seed);
+    let case = generate::case(seed, local);
+    let Err(why) = check(&case, servers.as_ref(), ansible) else { return };
+    eprintln!("seed {seed}: {why}");
+    // A play that has become wrong by leaving things out is another matter.
+    let kind = |why: &str| why.starts_with("exit");
+    let differs = |case: &Json| check(case, servers.as_ref(), ansible).is_err_and(|now| kind(&now) == kind(&why));
+    let small = shrink::shrink(case, number("BRINGUP_TEST_SHRINK", 150) as usize, differs);
+    let now = check(&small, servers.as_ref(), ansible).err().unwrap_or_else(|| "it is no longer there".to_owned());
+    let shown = serde_json::to_string_pretty(&small).unwrap();
+    panic!("made smaller: {now}\n{shown}\nBRINGUP_TEST_SEED={seed} BRINGUP_TEST_PLAYS=1 repeats it");
+}
+
+/// A test for each play: over SSH, on this machine, and beside Ansible.
+pub fn trials() -> Vec<Trial> {
+    let first = number("BRINGUP_TEST_SEED", 1);
+    let seeds = |plays: &str, default: u64| first..first + number(plays, default);
+    let mut trials = Vec::new();
+    for seed in seeds("BRINGUP_TEST_PLAYS", 8) {
+        trials.push(always(format!("random_plays::over_ssh::seed_{seed}"), move || try_one(seed, false, None)));
     }
-    assert!(
-        wrong.is_empty(),
-        "seeds {wrong:?} differ; BRINGUP_TEST_SEED={} BRINGUP_TEST_PLAYS=1 repeats the first",
-        wrong[0]
-    );
-}
-
-#[test]
-fn in_batches_over_ssh_and_task_by_task_are_the_same() {
-    try_all(false, number("BRINGUP_TEST_PLAYS", 8), None);
-}
-
-#[test]
-fn in_batches_on_this_machine_and_task_by_task_are_the_same() {
-    try_all(true, number("BRINGUP_TEST_PLAYS", 4), None);
-}
-
-#[test]
-fn bringup_and_ansible_are_the_same() {
-    let Some(program) = runs::ansible_program() else {
-        eprintln!("not compared with Ansible: there is no ansible-playbook on the PATH nor in BRINGUP_TEST_ANSIBLE");
-        return;
+    for seed in seeds("BRINGUP_TEST_PLAYS", 4) {
+        trials.push(always(format!("random_plays::on_this_machine::seed_{seed}"), move || try_one(seed, true, None)));
+    }
+    let missing = || {
+        let none = "there is no ansible-playbook on the PATH nor in BRINGUP_TEST_ANSIBLE";
+        runs::ansible_program().is_none().then(|| none.to_owned())
     };
-    try_all(true, number("BRINGUP_TEST_ANSIBLE_PLAYS", 1), Some(&program));
+    for seed in seeds("BRINGUP_TEST_ANSIBLE_PLAYS", 1) {
+        let run = move || try_one(seed, true, runs::ansible_program().as_deref());
+        trials.push(trial(format!("random_plays::beside_ansible::seed_{seed}"), missing, run));
+    }
+    trials
 }

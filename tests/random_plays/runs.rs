@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Map, Value as Json};
 
-use super::world::{Files, Servers, World, apart};
+use crate::support::world::{Files, Servers, World, apart};
 
 /// What a task came to on a host.
 #[derive(Clone, Debug, PartialEq)]

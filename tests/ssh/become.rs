@@ -5,6 +5,7 @@ use super::{
     sshd::{Sshd, TestUser},
     text,
 };
+use crate::support::skip::skip;
 use bringup::connection::{
     Become, BecomeFailure, Context, Error, NoPrompter, Secret, Session, Target, Upload, UploadSource,
 };
@@ -127,8 +128,7 @@ async fn every_refusal_has_its_own_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sudo_itself_lets_us_become_root() {
     if !Path::new("/usr/bin/sudo").exists() {
-        eprintln!("sudo is not installed: not tested");
-        return;
+        skip!("sudo is not installed");
     }
     let Some(user) = TestUser::create("sudo", "/bin/sh") else { return };
     let rule = format!("/etc/sudoers.d/{}", user.name);

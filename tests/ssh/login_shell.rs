@@ -4,6 +4,7 @@ use super::{
     sshd::{Sshd, TestUser},
     text,
 };
+use crate::support::skip::skip_part;
 use bringup::connection::{Error, Target, Upload, UploadSource};
 use std::{fs, path::Path};
 
@@ -12,7 +13,7 @@ async fn any_login_shell_will_do() {
     let sshd = Sshd::start("");
     for login_shell in ["/bin/bash", "/bin/dash", "/usr/bin/fish", "/usr/bin/tcsh", "/usr/bin/zsh"] {
         if !Path::new(login_shell).exists() {
-            eprintln!("{login_shell} is not installed: not tested");
+            skip_part!("{login_shell} is not installed");
             continue;
         }
         let Some(user) = TestUser::create("shell", login_shell) else { return };

@@ -1,6 +1,7 @@
 //! The shell's protocol: what steps give back, and what they cannot break.
 
 use super::{one, run, sshd::Sshd};
+use crate::support::skip::skip_part;
 use bringup::connection::{Context, Error, FrameEnd, NoPrompter, Segment, Session, Target};
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
 
@@ -22,7 +23,7 @@ pub fn shells(dir: &Path) -> Vec<String> {
             symlink(program, place.join(name)).expect("link");
             found.push(place.join(name).display().to_string());
         } else {
-            eprintln!("{program} is not installed: not tested");
+            skip_part!("{program} is not installed");
         }
     }
     found

@@ -1,5 +1,6 @@
 //! An OpenSSH server of our own: a free port, its own keys, everything in a folder that goes away.
 
+use crate::support::skip;
 use bringup::connection::{Context, NoPrompter, Prompter, Session};
 use bringup::ssh::Target;
 use russh::keys::{Algorithm, PrivateKey, ssh_key::LineEnding};
@@ -151,8 +152,7 @@ impl TestUser {
         let password = format!("pw-{:08x} '\"", rand::random::<u32>());
         let add = Command::new("useradd").args(["-m", "-s", login_shell, &name]).stderr(Stdio::null()).status();
         if !add.is_ok_and(|status| status.success()) {
-            assert!(std::env::var_os("CI").is_none(), "the tests in CI run as root and can make users");
-            eprintln!("no user can be made here (not root?): not tested");
+            skip::tell("skipped", "no user can be made here: it takes root and useradd");
             return None;
         }
         let mut chpasswd = Command::new("chpasswd").stdin(Stdio::piped()).spawn().expect("chpasswd");

@@ -8,7 +8,10 @@ use std::{
     sync::OnceLock,
 };
 
-use super::system::System;
+use super::{
+    skip::{self, skip_part},
+    system::System,
+};
 use bringup::{
     fact::{Answer, Probe, Reply, batch},
     module::{Change, Content, FileWrite, Step, StepOutput, place},
@@ -23,12 +26,25 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// Those this machine has.
+    pub const EACH: [Shell; 3] = [Shell::Dash, Shell::Bash, Shell::Busybox];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Shell::Dash => "dash",
+            Shell::Bash => "bash",
+            Shell::Busybox => "busybox",
+        }
+    }
+
+    /// What is said of a test for it, unless this machine has it.
+    pub fn missing(self) -> Option<String> {
+        skip::program(self.name())
+    }
+
+    /// Those this machine has, for a test that takes them all.
     pub fn all() -> Vec<Shell> {
-        let there = |path: &str| Path::new(path).exists();
-        let all = [(Shell::Dash, "/bin/dash"), (Shell::Bash, "/bin/bash"), (Shell::Busybox, "/bin/busybox")];
-        let found: Vec<_> =
-            all.into_iter().filter(|(_, p)| there(p) || there(&format!("/usr{p}"))).map(|(s, _)| s).collect();
+        let mut found = Shell::EACH.to_vec();
+        found.retain(|shell| shell.missing().inspect(|reason| skip_part!("{reason}")).is_none());
         assert!(!found.is_empty(), "none of dash, bash and busybox is installed");
         found
     }

@@ -308,9 +308,6 @@ fn check_files(case: &Case, machine: &Machine) {
 
 /// The shells a case is for.
 pub fn shells(case: &Case) -> Vec<Shell> {
-    let wanted = |shell: &Shell| {
-        let name = format!("{shell:?}").to_lowercase();
-        case.shells.as_ref().is_none_or(|s| s.contains(&name))
-    };
-    Shell::all().into_iter().filter(wanted).collect()
+    let wanted = |shell: &Shell| case.shells.as_ref().is_none_or(|s| s.iter().any(|s| s == shell.name()));
+    Shell::EACH.into_iter().filter(wanted).collect()
 }

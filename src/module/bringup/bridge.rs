@@ -12,8 +12,9 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        Whole, builtin::group::Presence, quote,
+        Whole, builtin::group::Presence,
     },
+    sh::{self, quote},
 };
 
 /// Parameters of `bridge`.
@@ -128,13 +129,7 @@ impl Bridge {
                 self.patterns()
             )
         };
-        let script = format!(
-            "PATH=$PATH:/usr/sbin:/sbin; command -v ip >/dev/null || {{ echo 'ip is not there: install iproute2' >&2; exit 9; }}\n\
-             {ports}cd /sys/class/net/{name} 2>/dev/null || exit 0\n\
-             [ -d bridge ] && echo bridge || echo other\n\
-             read -r v <mtu && echo \"mtu $v\"; read -r v <flags && echo \"flags $v\"; read -r v <addr_assign_type && echo \"assigned $v\"\n\
-             ip -o address show dev {name} scope global | while read -r _ _ _ a _; do echo \"address $a\"; done\n"
-        );
+        let script = format!("{ports}name={name}\n{}", sh::file!("bridge.sh"));
         Probe::Script {
             script,
             reads: vec![
@@ -267,7 +262,7 @@ impl Bridge {
         Answer::Script(ScriptAnswer { stdout: text.into_bytes(), ..ScriptAnswer::default() })
     }
 
-    fn absent(&self, state: &State, live: Option<&Live>) -> Result<Plan, PlanError> {
+    fn absent(&self, context: &Context<'_>, state: &State, live: Option<&Live>) -> Result<Plan, PlanError> {
         let mut plan = Plan::default();
         if live.is_some() {
             let script = format!("PATH=$PATH:/usr/sbin:/sbin; ip link del dev {}\n", quote(&self.name.0));
@@ -280,25 +275,25 @@ impl Bridge {
             plan.predictions.push((self.question(), Answer::Script(ScriptAnswer::default())));
         }
         if self.persistent.0 {
-            unit::drop_unit(state, &self.unit_name(), &mut plan)?;
+            unit::drop_unit(context, state, &self.unit_name(), &mut plan)?;
         }
         Ok(plan)
     }
 }
 
 impl Module for Bridge {
-    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
         let mut probes = vec![self.question()];
         if self.persistent.0 {
-            probes.extend(unit::probes(&self.unit_name()));
+            probes.extend(unit::probes(context, state, &self.unit_name()));
         }
         probes
     }
 
-    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let live = self.live(state.script(&self.question())?)?;
         let mut plan = if self.state == Presence::Absent {
-            self.absent(state, live.as_ref())?
+            self.absent(context, state, live.as_ref())?
         } else {
             let mut plan = Plan::default();
             let (what, script) = self.differences(live.as_ref());
@@ -332,7 +327,7 @@ impl Module for Bridge {
                     commands: self.commands(),
                     go_on: false,
                 };
-                unit.keep(state, &mut plan)?;
+                unit.keep(context, state, &mut plan)?;
             }
             plan
         };

@@ -8,8 +8,9 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        builtin::group::Presence, quote, words,
+        builtin::group::Presence,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `container_image`.

@@ -10,8 +10,8 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, List, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
-        quote, words,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `image_archive`.

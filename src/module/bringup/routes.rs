@@ -248,15 +248,15 @@ fn lines<'a>(routes: impl IntoIterator<Item = (&'a IpNet, &'a Way)>) -> String {
 }
 
 impl Module for Routes {
-    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
         let mut probes = vec![question()];
         if self.persistent.0 {
-            probes.extend(unit::probes(&self.unit_name()));
+            probes.extend(unit::probes(context, state, &self.unit_name()));
         }
         probes
     }
 
-    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let answer = state.script(&question())?;
         if answer.status != 0 {
             return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim().to_owned()).into());
@@ -264,7 +264,7 @@ impl Module for Routes {
         let live: Vec<_> = answer.text().lines().filter_map(parse).collect();
         let wanted = self.wanted()?;
         let mut ours = if self.persistent.0 {
-            recorded(unit::file(state, &self.unit_name())?.text.as_deref().unwrap_or_default())
+            recorded(unit::text(context, state, &self.unit_name())?.unwrap_or_default())
         } else {
             BTreeMap::new()
         };
@@ -303,9 +303,9 @@ impl Module for Routes {
                     // A node that is out of reach must not keep the ways to the others from being made.
                     go_on: true,
                 };
-                unit.keep(state, &mut plan)?;
+                unit.keep(context, state, &mut plan)?;
             } else {
-                unit::drop_unit(state, &self.unit_name(), &mut plan)?;
+                unit::drop_unit(context, state, &self.unit_name(), &mut plan)?;
             }
         }
         plan.result =

@@ -2,11 +2,8 @@
 
 use crate::{
     fact::{Answer, Probe, Resource, State, UnitState},
-    module::{
-        Change, Ownership, Plan, PlanError, Step,
-        edit::{self, TextFile},
-        quote,
-    },
+    module::{Change, Context, Plan, PlanError, Step, edit::Edit, put},
+    sh::quote,
 };
 
 /// A oneshot unit with one shell command.
@@ -48,16 +45,15 @@ impl BootUnit {
     ///
     /// # Errors
     /// When something is still to be read.
-    pub(super) fn keep(&self, state: &State, plan: &mut Plan) -> Result<(), PlanError> {
-        let file = TextFile::read(state, &self.path())?;
+    pub(super) fn keep(&self, context: &Context<'_>, state: &State, plan: &mut Plan) -> Result<(), PlanError> {
+        let path = self.path();
+        let edit = Edit::of(&path);
+        let present = edit.present(context, state)?;
         let unit = state.unit(&self.name)?;
         let text = self.text();
-        let differs = file.text.as_deref() != Some(&text);
+        let differs = present.text()? != Some(&text);
         if differs {
-            let edited = file.write(text, Ownership::default(), 0o644, None);
-            plan.changes.push(edited.change);
-            plan.diff.push(edited.diff);
-            plan.predictions.extend(edited.predictions);
+            edit.write(context, state, &present, &text)?.add(plan);
         }
         if differs || unit.file != "enabled" || unit.stale {
             let name = quote(&self.name);
@@ -77,26 +73,26 @@ fn path(name: &str) -> String {
 }
 
 /// What must be read of a unit.
-pub(super) fn probes(name: &str) -> Vec<Probe> {
-    let mut probes = edit::probes(&path(name));
+pub(super) fn probes(context: &Context<'_>, state: &State, name: &str) -> Vec<Probe> {
+    let mut probes = Edit::of(&path(name)).probe(context, state);
     probes.push(Probe::Unit { name: name.to_owned() });
     probes
 }
 
-/// The unit's file as it is.
+/// The text of the unit's file; `None` where there is none.
 ///
 /// # Errors
 /// When it is still to be read.
-pub(super) fn file(state: &State, name: &str) -> Result<TextFile, PlanError> {
-    TextFile::read(state, &path(name))
+pub(super) fn text<'s>(context: &Context<'_>, state: &'s State, name: &str) -> Result<Option<&'s str>, PlanError> {
+    Ok(Edit::of(&path(name)).present(context, state)?.text()?)
 }
 
 /// Adds the removal of a unit to a plan, where there is one.
 ///
 /// # Errors
 /// When something is still to be read.
-pub(super) fn drop_unit(state: &State, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
-    if file(state, name)?.text.is_none() {
+pub(super) fn drop_unit(context: &Context<'_>, state: &State, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+    if text(context, state, name)?.is_none() {
         return Ok(());
     }
     let (unit, file) = (quote(name), path(name));
@@ -105,7 +101,7 @@ pub(super) fn drop_unit(state: &State, name: &str, plan: &mut Plan) -> Result<()
         quote(&file)
     );
     plan.changes.push(change(format!("remove {name}"), script, name));
-    plan.predictions.push((Probe::Content { path: file }, Answer::Content(None)));
+    plan.predictions.extend(put::absent_predictions(&file));
     let gone =
         UnitState { load: "not-found".into(), active: "inactive".into(), sub: "dead".into(), ..UnitState::default() };
     plan.predictions.push((Probe::Unit { name: name.to_owned() }, Answer::Unit(gone)));

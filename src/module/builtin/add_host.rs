@@ -10,6 +10,7 @@ use crate::{
     fact::{Probe, State},
     inventory::name,
     module::{Context, Described, Effect, Module, ParameterError, Plan, PlanError},
+    playbook::{About, Sets},
 };
 
 /// Parameters of `add_host`: a name, groups, and variables of any names.
@@ -53,6 +54,7 @@ impl JsonSchema for AddHost {
 
 impl Described for AddHost {
     const NAME: &'static str = "ansible.builtin.add_host";
+    const ABOUT: About = About { sets: Sets::Host(&["groups", "group", "groupname"]), ..About::TELLS };
     const SUMMARY: &'static str = "Adds a host for the rest of the run";
     const EXAMPLES: &'static str = "\
 - name: the new machine

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError},
+    playbook::{About, Expressions},
 };
 
 /// Parameters of `assert`.
@@ -30,6 +31,11 @@ pub struct Assert {
 
 impl Described for Assert {
     const NAME: &'static str = "ansible.builtin.assert";
+    const ABOUT: About = About {
+        expressions: Some(Expressions { parameter: "that", rendered: false }),
+        needs: Some(&[]),
+        ..About::TELLS
+    };
     const SUMMARY: &'static str = "Fails unless conditions hold";
     const EXAMPLES: &'static str = "\
 - name: the port is sensible

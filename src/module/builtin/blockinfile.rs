@@ -10,10 +10,10 @@ use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        edit::{self, Edit},
         ownership::Attributes,
         put,
         regexp::{Characters, Pattern},
-        textfile::{self, Edit},
     },
 };
 
@@ -183,7 +183,7 @@ impl Blockinfile {
             block.push('\n');
         }
         let mut lines = vec![begin];
-        lines.extend(textfile::lines(&block));
+        lines.extend(edit::lines(&block));
         lines.push(end);
         lines
     }
@@ -196,17 +196,18 @@ impl Blockinfile {
             (None, Some(_)) => return Ok(0),
             _ => return Ok(lines.len()),
         };
-        let pattern = Pattern::new(&text.like(&expression.0), false).map_err(textfile::matching)?;
+        let pattern = Pattern::new(&text.like(&expression.0), false).map_err(edit::matching)?;
         if expression.0.starts_with("(?m") {
             // Over several lines the first match counts.
-            let Some(found) = pattern.captures(&text.text).map_err(textfile::matching)? else { return Ok(lines.len()) };
-            let at = found.get(0).map_or(0, |m| if behind { m.end() } else { m.start() });
+            let Some(found) = pattern.captures(&text.text).map_err(edit::matching)? else { return Ok(lines.len()) };
+            let (start, end) = found.whole();
+            let at = if behind { end } else { start };
             let before = text.text[..at].matches('\n').count();
             return Ok((before + usize::from(behind)).min(lines.len()));
         }
         let mut place = None;
         for (number, line) in lines.iter().enumerate() {
-            if pattern.matches(line).map_err(textfile::matching)? {
+            if pattern.matches(line).map_err(edit::matching)? {
                 place = Some(number + usize::from(behind));
             }
         }
@@ -215,7 +216,7 @@ impl Blockinfile {
 
     /// The text with the block in it, or without it.
     fn edited(&self, text: &Characters, block: &[String]) -> Result<String, PlanError> {
-        let mut lines = textfile::lines(&text.text);
+        let mut lines = edit::lines(&text.text);
         let (begin, end) = self.markers(text);
         let last = |marker: &String| lines.iter().rposition(|l| l == marker);
         let at = match (last(&begin), last(&end)) {

@@ -12,8 +12,9 @@ use crate::{
         Change, Context, Described, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, StepOutput,
         Text,
         process::{self, Guard},
-        quote, quote_bytes,
     },
+    playbook::About,
+    sh::{print, quote},
 };
 
 /// Parameters of `command`.
@@ -51,6 +52,7 @@ fn yes() -> Flag {
 
 impl Described for Command {
     const NAME: &'static str = "ansible.builtin.command";
+    const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command without a shell";
     const EXAMPLES: &'static str = "\
 - name: the database is initialised once
@@ -145,7 +147,7 @@ pub(super) fn fed(command: &str, stdin: Option<&Text>, newline: bool) -> String 
         None => command.to_owned(),
         Some(stdin) => {
             let end = if newline && !stdin.0.ends_with('\n') { "\n" } else { "" };
-            format!("{} | {command}", quote_bytes(format!("{}{end}", stdin.0).as_bytes()))
+            format!("{} | {command}", print(format!("{}{end}", stdin.0).as_bytes()))
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         Content, Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, StepOutput,
         Text, default_finish, local, ownership::Attributes, path, put,
     },
+    playbook::{About, LocalFile, SearchKind},
 };
 
 /// Parameters of `copy`.
@@ -69,6 +70,15 @@ fn yes() -> Flag {
 
 impl Described for Copy {
     const NAME: &'static str = "ansible.builtin.copy";
+    const ABOUT: About = About {
+        file: Some(LocalFile {
+            parameter: "src",
+            folder: SearchKind::Files,
+            template: None,
+            remote: &[("remote_src", true)],
+        }),
+        ..About::PLAIN
+    };
     const SUMMARY: &'static str = "Copies files to the host";
     const EXAMPLES: &'static str = "\
 - name: a file that comes with the role

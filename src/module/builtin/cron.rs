@@ -11,8 +11,10 @@ use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Step, Text,
-        edit::joined, ownership::Attributes, quote, quote_bytes, textfile::Edit,
+        edit::{Edit, joined},
+        ownership::Attributes,
     },
+    sh::{self, print, quote},
 };
 
 /// Parameters of `cron`.
@@ -134,12 +136,7 @@ impl Cron {
     /// The user's table; it may have none, or be yet to come. One that cannot be read is not taken for empty: it would be overwritten.
     fn question(&self, context: &Context<'_>) -> Probe {
         let user = quote(self.owner(context)).into_owned();
-        let script = format!(
-            "command -v crontab >/dev/null || {{ echo 'crontab is not there: install cron' >&2; exit 9; }}\n\
-             {{ e=$(LC_ALL=C crontab -u {user} -l 2>&1 >&3); }} 3>&1 && exit 0\n\
-             case $e in *'no crontab for'*|*'No such file'*|*'unknown'*) exit 0 ;; esac\n\
-             printf '%s\\n' \"${{e:-the crontab cannot be read}}\" >&2; exit 9\n"
-        );
+        let script = format!("user={user}\n{}", sh::file!("cron.sh"));
         Probe::Script { script, reads: vec![Resource::Path("/var/spool/cron".to_owned())] }
     }
 
@@ -275,7 +272,7 @@ impl Module for Cron {
             return Ok(plan);
         }
         let (owner, after) = (self.owner(context).to_owned(), joined(&lines));
-        let script = format!("{} | crontab -u {} -\n", quote_bytes(after.as_bytes()), quote(&owner));
+        let script = format!("{} | crontab -u {} -\n", print(after.as_bytes()), quote(&owner));
         let writes = vec![Resource::Path("/var/spool/cron".to_owned())];
         plan.changes.push(Change::closed(format!("write the crontab of {owner}"), Step::Script(script), writes));
         let header = format!("crontab of {owner}");

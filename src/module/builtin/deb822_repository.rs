@@ -11,8 +11,9 @@ use crate::{
     fact::{Probe, Resource, State},
     module::{
         Change, Context, Described, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Step, Text, Whole,
-        ownership::Attributes, path, put, quote, textfile::Edit,
+        edit::Edit, ownership::Attributes, path, put,
     },
+    sh::quote,
 };
 
 /// Parameters of `deb822_repository`.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{Context, Described, Module, ParameterError, Plan, PlanError, Text, Whole},
+    playbook::{About, Expressions},
 };
 
 /// Parameters of `debug`.
@@ -26,6 +27,11 @@ pub struct Debug {
 
 impl Described for Debug {
     const NAME: &'static str = "ansible.builtin.debug";
+    const ABOUT: About = About {
+        expressions: Some(Expressions { parameter: "var", rendered: true }),
+        needs: Some(&["msg"]),
+        ..About::TELLS
+    };
     const SUMMARY: &'static str = "Shows a text or a variable";
     const EXAMPLES: &'static str = "\
 - name: where are we

@@ -8,7 +8,8 @@ use serde_json::{Map, json};
 
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
-    module::{Change, Context, Described, Diff, Failure, Module, ParameterError, Plan, PlanError, Step, Text, quote},
+    module::{Change, Context, Described, Diff, Failure, Module, ParameterError, Plan, PlanError, Step, Text},
+    sh::quote,
 };
 
 /// Parameters of `dpkg_selections`.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     fact::{Probe, State},
     module::{Context, Described, Failure, Module, Plan, PlanError, Text},
+    playbook::About,
 };
 
 /// Parameters of `fail`.
@@ -20,6 +21,7 @@ pub struct Fail {
 
 impl Described for Fail {
     const NAME: &'static str = "ansible.builtin.fail";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Fails with a message";
     const EXAMPLES: &'static str = "\
 - name: this needs more memory

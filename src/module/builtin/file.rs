@@ -18,8 +18,10 @@ use crate::{
         Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, ParameterError, Place, Plan,
         PlanError, Step, Text,
         ownership::{self, Attributes},
-        path, put, quote, settle, tree,
+        path, put, settle, tree,
     },
+    playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `file`.
@@ -86,6 +88,7 @@ fn yes() -> Flag {
 
 impl Described for File {
     const NAME: &'static str = "ansible.builtin.file";
+    const ABOUT: About = About { writes_content: false, ..About::PLAIN };
     const SUMMARY: &'static str = "Manages files, directories, links and their attributes";
     const EXAMPLES: &'static str = "\
 - name: a directory for the configuration

@@ -14,6 +14,7 @@ use crate::{
         regexp::{Characters, Pattern},
         tree,
     },
+    playbook::About,
 };
 
 /// Parameters of `find`.
@@ -106,6 +107,7 @@ fn sha1() -> Text {
 
 impl Described for Find {
     const NAME: &'static str = "ansible.builtin.find";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Finds files by name, age, size and content";
     const EXAMPLES: &'static str = "\
 - name: logs of last month

@@ -8,7 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, quote},
+    module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text},
+    playbook::{About, Sets},
+    sh::quote,
 };
 
 /// Parameters of `getent`.
@@ -34,6 +36,7 @@ fn yes() -> Flag {
 
 impl Described for Getent {
     const NAME: &'static str = "ansible.builtin.getent";
+    const ABOUT: About = About { sets: Sets::Facts(&["getent_{database}"]), ..About::TELLS };
     const SUMMARY: &'static str = "Reads entries of the host's databases";
     const EXAMPLES: &'static str = "\
 - name: root's entry

@@ -10,8 +10,9 @@ use crate::{
     fact::{Answer, GroupEntry, Probe, Resource, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, Whole, default_finish, quote, words,
+        Text, Whole, default_finish,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `group`.

@@ -9,6 +9,7 @@ use crate::{
     fact::{Probe, State},
     inventory::name,
     module::{Context, Described, Effect, List, Module, ParameterError, Plan, PlanError, Text},
+    playbook::{About, Sets},
 };
 
 /// Parameters of `group_by`.
@@ -28,6 +29,7 @@ fn all() -> List<Text> {
 
 impl Described for GroupBy {
     const NAME: &'static str = "ansible.builtin.group_by";
+    const ABOUT: About = About { sets: Sets::Groups, ..About::TELLS };
     const SUMMARY: &'static str = "Puts hosts into groups by a value";
     const EXAMPLES: &'static str = "\
 - name: hosts by processor

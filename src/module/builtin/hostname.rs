@@ -8,11 +8,8 @@ use serde_json::{Map, json};
 
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
-    module::{
-        Change, Context, Described, Diff, Module, Ownership, ParameterError, Plan, PlanError, Step, Text,
-        edit::{self, TextFile},
-        quote,
-    },
+    module::{Change, Context, Described, Diff, Module, ParameterError, Plan, PlanError, Step, Text, edit::Edit},
+    sh::quote,
 };
 
 /// Parameters of `hostname`.
@@ -60,27 +57,24 @@ impl Hostname {
 }
 
 impl Module for Hostname {
-    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
-        let mut probes = edit::probes(FILE);
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let mut probes = Edit::of(FILE).probe(context, state);
         probes.push(Hostname::question());
         probes
     }
 
-    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let name = &self.name.0;
-        let file = TextFile::read(state, FILE)?;
+        let file = Edit::of(FILE).present(context, state)?;
         let present = state.script(&Hostname::question())?.text().trim().to_owned();
         let (short, domain) = name.split_once('.').unwrap_or((name, ""));
         let facts = [("hostname", short), ("nodename", name), ("fqdn", name), ("domain", domain)];
         let facts = facts.map(|(fact, value)| (format!("ansible_{fact}"), json!(value)));
         let mut plan = Plan::facts(Map::from_iter(facts));
         plan.result.insert("name".into(), json!(name));
-        let kept = file.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#'));
+        let kept = file.lines()?.map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#'));
         if kept != Some(name) {
-            let edited = file.write(format!("{name}\n"), Ownership::default(), 0o644, None);
-            plan.changes.push(edited.change);
-            plan.diff.push(edited.diff);
-            plan.predictions.extend(edited.predictions);
+            Edit::of(FILE).write(context, state, &file, &format!("{name}\n"))?.add(&mut plan);
         }
         if present != *name {
             let quoted = quote(name);

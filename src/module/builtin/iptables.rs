@@ -4,6 +4,7 @@
 
 mod copies;
 mod rule;
+mod value;
 
 use std::collections::BTreeSet;
 
@@ -11,13 +12,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+pub use self::value::{Action, IpVersion, Syn, Table, TcpFlags};
 use super::group::Presence;
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step, Text,
-        quote, words,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `iptables`.
@@ -163,78 +165,6 @@ pub struct Iptables {
     #[serde(default)]
     #[allow(dead_code)]
     numeric: Flag,
-}
-
-/// A table of the packet filter.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Table {
-    #[default]
-    Filter,
-    Nat,
-    Mangle,
-    Raw,
-    Security,
-}
-
-impl Table {
-    fn word(self) -> &'static str {
-        match self {
-            Table::Filter => "filter",
-            Table::Nat => "nat",
-            Table::Mangle => "mangle",
-            Table::Raw => "raw",
-            Table::Security => "security",
-        }
-    }
-}
-
-/// Where a new rule goes.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Behind all others.
-    #[default]
-    Append,
-    /// Before others.
-    Insert,
-}
-
-/// Which packet filter.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum IpVersion {
-    #[default]
-    Ipv4,
-    Ipv6,
-    Both,
-}
-
-/// Whether packets that begin a connection are meant.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Syn {
-    /// All are.
-    #[default]
-    Ignore,
-    /// Only those.
-    Match,
-    /// All but those.
-    Negate,
-}
-
-/// Flags of TCP.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TcpFlags {
-    /// Those to look at.
-    #[serde(default)]
-    flags: List<Text>,
-    /// Those of them that must be set.
-    #[serde(default)]
-    flags_set: List<Text>,
 }
 
 impl Described for Iptables {

@@ -10,10 +10,10 @@ use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        edit::{self, Edit},
         ownership::Attributes,
         put,
-        regexp::{self, Characters, Pattern},
-        textfile::{self, Edit},
+        regexp::{Characters, Pattern},
     },
 };
 
@@ -197,27 +197,27 @@ impl Lineinfile {
             (None, Some(before)) if before.0 != "BOF" => (before, false),
             _ => return Ok(None),
         };
-        Ok(Some((Pattern::new(&text.like(&expression.0), false).map_err(textfile::matching)?, behind)))
+        Ok(Some((Pattern::new(&text.like(&expression.0), false).map_err(edit::matching)?, behind)))
     }
 
     fn search(&self, text: &Characters, lines: &[String], line: &str) -> Result<Found, PlanError> {
         let mut found = Found::default();
         let pattern = match &self.regexp {
-            Some(regexp) => Some(Pattern::new(&text.like(&regexp.0), false).map_err(textfile::matching)?),
+            Some(regexp) => Some(Pattern::new(&text.like(&regexp.0), false).map_err(edit::matching)?),
             None => None,
         };
         let searched = self.search_string.as_ref().map(|s| text.like(&s.0));
         for (number, current) in lines.iter().enumerate() {
-            let captures = match &pattern {
-                Some(pattern) => pattern.captures(current).map_err(textfile::matching)?,
+            let matched = match &pattern {
+                Some(pattern) => pattern.captures(current).map_err(edit::matching)?.map(|found| (pattern, found)),
                 None => None,
             };
-            if captures.is_none() && !searched.as_ref().is_some_and(|s| current.contains(s.as_str())) {
+            if matched.is_none() && !searched.as_ref().is_some_and(|s| current.contains(s.as_str())) {
                 continue;
             }
             found.line = Some(number);
-            found.expanded = match captures.filter(|_| self.backrefs.0) {
-                Some(captures) => Some(regexp::expand(&captures, line).map_err(textfile::matching)?),
+            found.expanded = match matched.filter(|_| self.backrefs.0) {
+                Some((pattern, matched)) => Some(pattern.expand(&matched, line).map_err(edit::matching)?),
                 None => Some(line.to_owned()),
             };
             if self.firstmatch.0 {
@@ -233,7 +233,7 @@ impl Lineinfile {
                 found.line = Some(number);
                 found.expanded = Some(line.to_owned());
             } else if let Some((pattern, behind)) = &place {
-                if pattern.matches(current).map_err(textfile::matching)? {
+                if pattern.matches(current).map_err(edit::matching)? {
                     found.insert = Some(number + usize::from(*behind));
                     if self.firstmatch.0 {
                         break;
@@ -246,7 +246,7 @@ impl Lineinfile {
 
     /// The text with the line in it, and what was done.
     fn insert(&self, text: &Characters) -> Result<(String, &'static str), PlanError> {
-        let mut lines = textfile::lines(&text.text);
+        let mut lines = edit::lines(&text.text);
         let line = text.like(self.line.as_ref().map_or("", |l| l.0.as_str()));
         let found = self.search(text, &lines, &line)?;
         let ended = format!("{line}\n");
@@ -286,15 +286,15 @@ impl Lineinfile {
     /// The text without the line, and how often it was there.
     fn remove(&self, text: &Characters) -> Result<(String, usize), PlanError> {
         let pattern = match &self.regexp {
-            Some(regexp) => Some(Pattern::new(&text.like(&regexp.0), false).map_err(textfile::matching)?),
+            Some(regexp) => Some(Pattern::new(&text.like(&regexp.0), false).map_err(edit::matching)?),
             None => None,
         };
         let searched = self.search_string.as_ref().map(|s| text.like(&s.0));
         let line = self.line.as_ref().map(|l| text.like(&l.0));
         let (mut kept, mut found) = (String::new(), 0);
-        for current in textfile::lines(&text.text) {
+        for current in edit::lines(&text.text) {
             let matched = match (&pattern, &searched, &line) {
-                (Some(pattern), ..) => pattern.matches(&current).map_err(textfile::matching)?,
+                (Some(pattern), ..) => pattern.matches(&current).map_err(edit::matching)?,
                 (_, Some(searched), _) => current.contains(searched.as_str()),
                 (_, _, Some(line)) => current.trim_end_matches(['\r', '\n']) == line,
                 _ => false,

@@ -45,3 +45,56 @@ pub mod uri;
 pub mod user;
 pub mod wait_for;
 pub mod wait_for_connection;
+
+use super::entry::{Entry, entry};
+
+/// The modules of this collection.
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        entry::<add_host::AddHost>(),
+        entry::<apt::Apt>(),
+        entry::<assemble::Assemble>(),
+        entry::<assert::Assert>(),
+        entry::<blockinfile::Blockinfile>(),
+        entry::<command::Command>(),
+        entry::<copy::Copy>(),
+        entry::<cron::Cron>(),
+        entry::<deb822_repository::Deb822Repository>(),
+        entry::<debug::Debug>(),
+        entry::<dpkg_selections::DpkgSelections>(),
+        entry::<fail::Fail>(),
+        entry::<fetch::Fetch>(),
+        entry::<file::File>(),
+        entry::<find::Find>(),
+        entry::<get_url::GetUrl>(),
+        entry::<getent::Getent>(),
+        entry::<group::Group>(),
+        entry::<group_by::GroupBy>(),
+        entry::<hostname::Hostname>(),
+        entry::<iptables::Iptables>(),
+        entry::<lineinfile::Lineinfile>(),
+        entry::<package::Package>(),
+        entry::<package_facts::PackageFacts>(),
+        entry::<pause::Pause>(),
+        entry::<ping::Ping>(),
+        entry::<raw::Raw>(),
+        entry::<reboot::Reboot>(),
+        entry::<replace::Replace>(),
+        entry::<script::Script>(),
+        entry::<service::Service>(),
+        entry::<service_facts::ServiceFacts>(),
+        entry::<set_fact::SetFact>(),
+        entry::<setup::Setup>(),
+        entry::<shell::Shell>(),
+        entry::<slurp::Slurp>(),
+        entry::<stat::Stat>(),
+        entry::<systemd_service::SystemdService>(),
+        entry::<tempfile::Tempfile>(),
+        entry::<template::Template>(),
+        entry::<unarchive::Unarchive>(),
+        entry::<uri::Uri>(),
+        entry::<user::User>(),
+        entry::<wait_for::WaitFor>(),
+        entry::<wait_for_connection::WaitForConnection>(),
+    ]
+}

@@ -11,8 +11,9 @@ use crate::{
     fact::{Answer, Missing, Probe, Resource, State},
     module::{
         Change, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text,
-        default_finish, words,
+        default_finish,
     },
+    sh::words,
 };
 
 /// Parameters of `package`.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Text},
+    playbook::{About, Sets},
 };
 
 /// Parameters of `package_facts`.
@@ -25,6 +26,7 @@ pub struct PackageFacts {
 
 impl Described for PackageFacts {
     const NAME: &'static str = "ansible.builtin.package_facts";
+    const ABOUT: About = About { sets: Sets::Facts(&["packages"]), ..About::TELLS };
     const SUMMARY: &'static str = "Returns the installed packages as facts";
     const EXAMPLES: &'static str = "\
 - name: Learn which packages there are
@@ -50,17 +52,10 @@ impl Described for PackageFacts {
     }
 }
 
-const SCRIPT: &str = "export LC_ALL=C\nif command -v dpkg-query >/dev/null; then\n\
-    dpkg-query -W -f '${db:Status-Status}\\t${Package}\\t${Version}\\t${Architecture}\\t${Section}\\n' | sed -n 's/^installed\t/apt\t/p'\n\
-    elif command -v rpm >/dev/null; then rpm -qa --qf 'rpm\\t%{NAME}\\t%{VERSION}-%{RELEASE}\\t%{ARCH}\\t%{GROUP}\\n'\n\
-    elif command -v apk >/dev/null; then apk info -v 2>/dev/null | sed 's/^\\(.*\\)-\\([0-9][^-]*-r[0-9]*\\)$/apk\t\\1\t\\2\t\t/'\n\
-    elif command -v pacman >/dev/null; then pacman -Q | sed 's/^\\([^ ]*\\) \\(.*\\)$/pacman\t\\1\t\\2\t\t/'\n\
-    else exit 9; fi\n";
-
 impl PackageFacts {
     fn question() -> Probe {
         Probe::Script {
-            script: SCRIPT.to_owned(),
+            script: crate::sh::file!("package_facts.sh").to_owned(),
             reads: vec![Resource::Path("/var/lib/dpkg".to_owned()), Resource::Path("/var/lib/rpm".to_owned())],
         }
     }

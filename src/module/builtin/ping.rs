@@ -9,6 +9,7 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Probe, State},
     module::{Context, Described, Failure, Module, Plan, PlanError, Text},
+    playbook::About,
 };
 
 /// Parameters of `ping`.
@@ -21,6 +22,7 @@ pub struct Ping {
 
 impl Described for Ping {
     const NAME: &'static str = "ansible.builtin.ping";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Connects to the host and answers pong";
     const EXAMPLES: &'static str = "- name: the host answers\n  ansible.builtin.ping:\n";
 }

@@ -10,8 +10,10 @@ use crate::{
     fact::{Probe, State},
     module::{
         Change, CheckMode, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, StepOutput,
-        Text, process, quote,
+        Text, process,
     },
+    playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `raw`.
@@ -28,6 +30,7 @@ pub struct Raw {
 
 impl Described for Raw {
     const NAME: &'static str = "ansible.builtin.raw";
+    const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command line as it is";
     const EXAMPLES: &'static str = "- name: what system is it\n  ansible.builtin.raw: uname -a\n";
     const FREE_FORM: Option<&'static str> = Some("free_form");

@@ -10,9 +10,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{
-        Change, Context, Described, Failure, List, Module, Plan, PlanError, Step, StepOutput, Text, Whole, quote,
-    },
+    module::{Change, Context, Described, Failure, List, Module, Plan, PlanError, Step, StepOutput, Text, Whole},
+    sh::quote,
 };
 
 /// Parameters of `reboot`.

@@ -10,10 +10,10 @@ use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, Mode, Module, ParameterError, Plan, PlanError, Text,
+        edit::{self, Edit},
         ownership::Attributes,
         put,
         regexp::{Characters, Pattern},
-        textfile::{self, Edit},
     },
 };
 
@@ -117,10 +117,11 @@ impl Module for Replace {
         let range = match self.section() {
             None => 0..text.text.len(),
             Some(section) => {
-                let pattern = Pattern::new(&text.like(&section), false).map_err(textfile::matching)?;
-                let found = pattern.captures(&text.text).map_err(textfile::matching)?;
-                match found.as_ref().and_then(|f| f.name("subsection")) {
-                    Some(part) => part.start()..part.end(),
+                let pattern = Pattern::new(&text.like(&section), false).map_err(edit::matching)?;
+                let found = pattern.captures(&text.text).map_err(edit::matching)?;
+                let part = pattern.group("subsection").zip(found).and_then(|(group, found)| found.span(group));
+                match part {
+                    Some((start, end)) => start..end,
                     None => {
                         let message =
                             format!("Pattern for before/after params did not match the given file: {section}");
@@ -129,10 +130,10 @@ impl Module for Replace {
                 }
             }
         };
-        let pattern = Pattern::new(&text.like(&self.regexp.0), true).map_err(textfile::matching)?;
+        let pattern = Pattern::new(&text.like(&self.regexp.0), true).map_err(edit::matching)?;
         let template = text.like(&self.replace.0);
         let part = &text.text[range.clone()];
-        let (replaced, count) = pattern.replace_all(part, &template).map_err(textfile::matching)?;
+        let (replaced, count) = pattern.replace_all(part, &template).map_err(edit::matching)?;
         let message = if replaced == part { String::new() } else { format!("{count} replacements made") };
         let after = format!("{}{replaced}{}", &text.text[..range.start], &text.text[range.end..]);
         let mut plan = edit.plan(context, state, &present, &text.bytes(&after), &message)?;

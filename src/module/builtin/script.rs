@@ -12,8 +12,9 @@ use crate::{
         Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Step, StepOutput,
         Text, local,
         process::{self, Guard},
-        quote,
     },
+    playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `script`.
@@ -43,6 +44,7 @@ fn yes() -> Flag {
 
 impl Described for Script {
     const NAME: &'static str = "ansible.builtin.script";
+    const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a script of the workstation on the host";
     const EXAMPLES: &'static str = "\
 - name: set the machine up once

@@ -11,8 +11,8 @@ use crate::{
     fact::{Missing, Probe, Resource, State},
     module::{
         Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, Whole, process,
-        quote, words,
     },
+    sh::{quote, words},
 };
 
 /// Parameters of `service`.

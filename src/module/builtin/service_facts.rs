@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{Context, Described, Failure, Module, Plan, PlanError},
+    playbook::{About, Sets},
 };
 
 /// `service_facts` has no parameters.
@@ -18,6 +19,7 @@ pub struct ServiceFacts {}
 
 impl Described for ServiceFacts {
     const NAME: &'static str = "ansible.builtin.service_facts";
+    const ABOUT: About = About { sets: Sets::Facts(&["services"]), ..About::TELLS };
     const SUMMARY: &'static str = "Returns the services and their states as facts";
     const EXAMPLES: &'static str = "\
 - name: Learn which services there are
@@ -29,15 +31,9 @@ impl Described for ServiceFacts {
 ";
 }
 
-const SCRIPT: &str = "export LC_ALL=C\nif command -v systemctl >/dev/null; then\n\
-    systemctl list-units --no-pager --no-legend --plain --all --type service || exit\nprintf '\\001\\n'\n\
-    systemctl list-unit-files --no-pager --no-legend --type service || exit\n\
-    else printf '\\002\\n'; for f in /etc/init.d/*; do [ -x \"$f\" ] || continue; n=${f##*/}\n\
-    if command -v rc-service >/dev/null; then rc-service \"$n\" status >/dev/null 2>&1; else \"$f\" status >/dev/null 2>&1; fi </dev/null && echo \"$n running\" || echo \"$n stopped\"; done; fi\n";
-
 impl ServiceFacts {
     fn question() -> Probe {
-        Probe::Script { script: SCRIPT.to_owned(), reads: vec![Resource::Anything] }
+        Probe::Script { script: crate::sh::file!("service_facts.sh").to_owned(), reads: vec![Resource::Anything] }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, State},
     module::{Context, Described, Effect, Flag, Module, ParameterError, Plan, PlanError},
+    playbook::{About, Sets},
 };
 
 /// Parameters of `set_fact`: any names.
@@ -53,6 +54,7 @@ impl JsonSchema for SetFact {
 
 impl Described for SetFact {
     const NAME: &'static str = "ansible.builtin.set_fact";
+    const ABOUT: About = About { sets: Sets::Parameters, ..About::TELLS };
     const SUMMARY: &'static str = "Gives variables values for the rest of the run";
     const EXAMPLES: &'static str = "\
 - name: where the release goes

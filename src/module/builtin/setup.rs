@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::{
     fact::{Probe, Resource, State, setup},
     module::{Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Text, Whole},
+    playbook::{About, Sets},
 };
 
 /// Parameters of `setup`.
@@ -33,6 +34,7 @@ pub struct Setup {
 
 impl Described for Setup {
     const NAME: &'static str = "ansible.builtin.setup";
+    const ABOUT: About = About { sets: Sets::AllFacts, ..About::TELLS };
     const ALIASES: &'static [&'static str] = &["gather_facts"];
     const SUMMARY: &'static str = "Gathers facts about the host";
     const EXAMPLES: &'static str = "\

@@ -12,8 +12,9 @@ use crate::{
     module::{
         Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text,
         process::{self, Guard},
-        quote,
     },
+    playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `shell`.
@@ -48,6 +49,7 @@ fn yes() -> Flag {
 
 impl Described for Shell {
     const NAME: &'static str = "ansible.builtin.shell";
+    const ABOUT: About = About { command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command line in a shell";
     const EXAMPLES: &'static str = "\
 - name: count the users

@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 use crate::{
     fact::{FileKind, Missing, Probe, State},
     module::{Context, Described, Failure, Module, Plan, PlanError, Text, path},
+    playbook::About,
 };
 
 /// Parameters of `slurp`.
@@ -24,6 +25,7 @@ pub struct Slurp {
 
 impl Described for Slurp {
     const NAME: &'static str = "ansible.builtin.slurp";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Reads a file of the host";
     const EXAMPLES: &'static str = "\
 - name: read the machine's id

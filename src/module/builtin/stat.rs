@@ -9,8 +9,10 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, Resource, State},
     module::{
-        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path, quote,
+        Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Text, ownership::octal, path,
     },
+    playbook::About,
+    sh::quote,
 };
 
 /// Parameters of `stat`.
@@ -51,6 +53,7 @@ fn sha1() -> Text {
 
 impl Described for Stat {
     const NAME: &'static str = "ansible.builtin.stat";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Tells what is at a path";
     const EXAMPLES: &'static str = "\
 - name: is it initialised

@@ -8,9 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Answer, Probe, Resource, State, UnitState, parse_units, unit_script},
-    module::{
-        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text, quote,
-    },
+    module::{Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text},
+    sh::quote,
 };
 
 /// Parameters of `systemd_service`.

@@ -10,8 +10,8 @@ use crate::{
     fact::{Probe, State},
     module::{
         Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, StepOutput, Text, path,
-        quote,
     },
+    sh::quote,
 };
 
 /// Parameters of `tempfile`.

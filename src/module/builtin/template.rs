@@ -12,6 +12,7 @@ use crate::{
         Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, TemplateOptions,
         Text, ownership::Attributes, path, put,
     },
+    playbook::{About, LocalFile, SearchKind},
 };
 
 /// Parameters of `template`.
@@ -79,6 +80,22 @@ fn utf8() -> Text {
 
 impl Described for Template {
     const NAME: &'static str = "ansible.builtin.template";
+    const ABOUT: About = About {
+        file: Some(LocalFile {
+            parameter: "src",
+            folder: SearchKind::Templates,
+            template: Some(&[
+                "block_start_string",
+                "block_end_string",
+                "variable_start_string",
+                "variable_end_string",
+                "comment_start_string",
+                "comment_end_string",
+            ]),
+            remote: &[],
+        }),
+        ..About::PLAIN
+    };
     const SUMMARY: &'static str = "Renders a template into a file of the host";
     const EXAMPLES: &'static str = "\
 - name: the configuration

@@ -2,21 +2,22 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/unarchive_module.html>
 
+mod listing;
 mod staging;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use self::staging::{SAME, Staging};
+use self::{
+    listing::{listed, member_stat, names, not_through},
+    staging::{SAME, Staging},
+};
 use super::copy::unread;
 use crate::{
-    fact::{FileKind, FileStat, Missing, Probe, Resource, State},
+    fact::{FileKind, Missing, Probe, Resource, State},
     module::{
         Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Place, Plan,
         PlanError, Step, StepOutput, Text,
@@ -25,8 +26,9 @@ use crate::{
         ownership::{self, Attributes},
         path,
         process::Guard,
-        quote,
     },
+    playbook::{About, LocalFile, SearchKind},
+    sh::quote,
 };
 
 /// Parameters of `unarchive`.
@@ -80,6 +82,15 @@ fn yes() -> Flag {
 
 impl Described for Unarchive {
     const NAME: &'static str = "ansible.builtin.unarchive";
+    const ABOUT: About = About {
+        file: Some(LocalFile {
+            parameter: "src",
+            folder: SearchKind::Files,
+            template: None,
+            remote: &[("remote_src", true), ("copy", false)],
+        }),
+        ..About::PLAIN
+    };
     const SUMMARY: &'static str = "Unpacks an archive on the host";
     const EXAMPLES: &'static str = "\
 - name: the release from the workstation
@@ -333,85 +344,6 @@ impl Unarchive {
         }
         result
     }
-}
-
-/// The names in an archive as Ansible returns them.
-fn names(members: &[Member]) -> Json {
-    let name = |m: &Member| match (m.name.as_str(), m.kind) {
-        ("", _) => "./".to_owned(),
-        (name, FileKind::Directory) => format!("{name}/"),
-        (name, _) => name.to_owned(),
-    };
-    json!(members.iter().map(name).collect::<Vec<_>>())
-}
-
-/// What a tool of the workstation printed about an archive.
-#[derive(Debug)]
-struct Listing {
-    bytes: Option<Vec<u8>>,
-    status: Option<i32>,
-    stderr: Vec<u8>,
-}
-
-/// An archive as it was when it was listed, and how.
-type Version = (std::path::PathBuf, u64, i64, i64, String);
-
-/// Where the listing of an archive comes to lie, for all who wait for it.
-type Slot = Arc<OnceLock<Arc<Listing>>>;
-
-/// Lists an archive of the workstation, once for all hosts: a large one takes seconds to read.
-fn listed(path: &std::path::Path, script: &str) -> Result<Arc<Listing>, PlanError> {
-    use std::os::unix::fs::MetadataExt as _;
-    static KNOWN: OnceLock<Mutex<HashMap<Version, Slot>>> = OnceLock::new();
-    let unreadable = |e: std::io::Error| Failure::new(format!("cannot read `{}`: {e}", path.display()));
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    let version = (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), script.to_owned());
-    let slot = {
-        let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(version).or_default())
-    };
-    // Whoever comes second waits here rather than reading the archive too.
-    let listing = slot.get_or_init(|| {
-        let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(script).stdin(std::process::Stdio::null());
-        Arc::new(match command.output() {
-            Ok(output) => Listing {
-                status: output.status.code(),
-                bytes: output.status.success().then_some(output.stdout),
-                stderr: output.stderr,
-            },
-            Err(error) => Listing { bytes: None, status: None, stderr: error.to_string().into_bytes() },
-        })
-    });
-    Ok(Arc::clone(listing))
-}
-
-/// What is at the place of a member, unless a link on the way there leads elsewhere: that is not followed.
-fn member_stat<'s>(state: &'s State, dest: &str, name: &str) -> Result<Option<&'s FileStat>, PlanError> {
-    if name.is_empty() {
-        return Ok(state.stat(dest, true)?);
-    }
-    let stat = state.stat(&path::join(dest, name), false)?;
-    for (at, _) in name.match_indices('/') {
-        if state.stat(&path::join(dest, &name[..at]), false)?.is_some_and(|s| s.kind == FileKind::Link) {
-            return Ok(None);
-        }
-    }
-    Ok(stat)
-}
-
-/// Refuses a member that would be written through a link of the host. Where the archive has a directory of its own it takes the link's
-/// place, as with Ansible.
-fn not_through(state: &State, dest: &str, name: &str, listed: &HashSet<&str>) -> Result<(), PlanError> {
-    for (at, _) in name.match_indices('/').filter(|(at, _)| !listed.contains(&name[..*at])) {
-        let above = path::join(dest, &name[..at]);
-        if state.stat(&above, false)?.is_some_and(|s| s.kind == FileKind::Link) {
-            return Err(Failure::new(format!("`{above}` is a link, `{name}` would be unpacked through it"))
-                .help("`extra_opts: [--keep-directory-symlink]` does that, if the link is as it should be")
-                .into());
-        }
-    }
-    Ok(())
 }
 
 impl Module for Unarchive {

@@ -15,8 +15,9 @@ use crate::{
     fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Step,
-        StepOutput, Text, Whole, default_finish, quote,
+        StepOutput, Text, Whole, default_finish,
     },
+    sh::quote,
 };
 
 /// Parameters of `user`.

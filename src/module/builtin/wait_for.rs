@@ -12,8 +12,9 @@ use crate::{
     fact::{Probe, Resource, State},
     module::{
         Change, CheckMode, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Step,
-        StepOutput, Text, Whole, path, quote,
+        StepOutput, Text, Whole, path,
     },
+    sh::{self, quote},
 };
 
 /// Parameters of `wait_for`.
@@ -157,33 +158,6 @@ impl Described for WaitFor {
     }
 }
 
-/// Shell functions about ports: `open HOST PORT SECONDS`, `listens PORT-IN-HEX`, `connections PORT-IN-HEX STATES`.
-const PORTS: &str = r#"listens() {
-    for f in /proc/net/tcp /proc/net/tcp6; do
-        [ -r "$f" ] && while read -r _ l _ s _; do [ "${l##*:}" = "$1" ] && [ "$s" = 0A ] && return 0; done <"$f"
-    done; return 1
-}
-connections() {
-    for f in /proc/net/tcp /proc/net/tcp6; do
-        [ -r "$f" ] && while read -r _ l r s _; do
-            [ "${l##*:}" = "$1" ] && case " $2 " in *" $s "*) case " $3 " in *" ${r%%:*} "*) ;; *) return 0 ;; esac ;; esac
-        done <"$f"
-    done; return 1
-}
-reach() {
-    if command -v bash >/dev/null; then timeout "$3" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>/dev/null
-    elif command -v python3 >/dev/null; then python3 -c 'import socket,sys; socket.create_connection((sys.argv[1],int(sys.argv[2])),float(sys.argv[3]))' "$1" "$2" "$3" 2>/dev/null
-    else case $1 in 127.*|localhost|::1|0.0.0.0) listens "$4"; return ;; esac
-        if command -v nc >/dev/null; then nc -w "$3" -e true "$1" "$2" </dev/null >/dev/null 2>&1 || nc -z -w "$3" "$1" "$2" >/dev/null 2>&1
-        else echo 'the host has neither bash nor nc to try a port with' >&2; exit 90; fi
-    fi
-}
-banner() {
-    if command -v bash >/dev/null; then timeout "$3" bash -c 'exec 3<>"/dev/tcp/$0/$1"; cat <&3' "$1" "$2" 2>/dev/null
-    else timeout "$3" nc "$1" "$2" </dev/null 2>/dev/null; fi
-}
-"#;
-
 impl WaitFor {
     /// A script that succeeds when it is as wanted.
     fn script(&self, context: &Context<'_>, state: &State) -> Result<Option<String>, PlanError> {
@@ -214,7 +188,7 @@ impl WaitFor {
             ),
             _ => format!("reach {host} {} {seconds} {hex}\n", port.0),
         };
-        Ok(Some(format!("{PORTS}{test}")))
+        Ok(Some(format!("{}{test}", sh::file!("wait_for.sh"))))
     }
 
     fn question(script: &str) -> Probe {

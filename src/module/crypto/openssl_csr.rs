@@ -173,7 +173,7 @@ impl Module for OpensslCsr {
         let file = self.file();
         let result = Map::from_iter([("privatekey".to_owned(), json!(self.privatekey_path.0))]);
         if self.state == Presence::Absent {
-            return file.remove(state, result);
+            return file.remove(context, state, result);
         }
         let wanted = self.wanted().map_err(|e| Failure::new(e.message))?;
         let secret = text(state, &self.privatekey_path.0)?;

@@ -167,7 +167,7 @@ impl Module for OpensslPrivatekey {
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let file = self.file();
         if self.state == Presence::Absent {
-            return file.remove(state, Map::new());
+            return file.remove(context, state, Map::new());
         }
         let wanted = self.wanted().map_err(|e| Failure::new(e.message))?;
         let present = file.text(state)?;

@@ -65,7 +65,7 @@ impl Module for OpensslPublickey {
         let file = self.file();
         let result = Map::from_iter([("privatekey".to_owned(), json!(self.privatekey_path.0))]);
         if self.state == Presence::Absent {
-            return file.remove(state, result);
+            return file.remove(context, state, result);
         }
         let secret = text(state, &self.privatekey_path.0)?;
         let secret =

@@ -194,7 +194,7 @@ impl Module for X509Certificate {
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let file = self.file();
         if self.state == Presence::Absent {
-            return file.remove(state, Map::new());
+            return file.remove(context, state, Map::new());
         }
         let (request, public) = self.request(state)?;
         let authority = match self.provider {

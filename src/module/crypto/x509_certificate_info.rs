@@ -16,6 +16,7 @@ use crate::{
         whole_file::{content, text},
     },
     pki::Certificate,
+    playbook::About,
 };
 
 /// Parameters of `x509_certificate_info`.
@@ -33,6 +34,7 @@ pub struct X509CertificateInfo {
 
 impl Described for X509CertificateInfo {
     const NAME: &'static str = "community.crypto.x509_certificate_info";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Tells what a certificate says";
     const EXAMPLES: &'static str = "- name: when does it end?\n  community.crypto.x509_certificate_info:\n    path: /etc/kubernetes/pki/apiserver.crt\n    valid_at:\n      in_a_month: +30d\n  register: certificate\n";
 

@@ -9,7 +9,9 @@ use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Text,
-        builtin::group::Presence, edit::joined, ownership::Attributes, textfile::Edit,
+        builtin::group::Presence,
+        edit::{Edit, joined},
+        ownership::Attributes,
     },
 };
 

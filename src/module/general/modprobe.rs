@@ -9,11 +9,11 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{
-        Change, Context, Described, Failure, Module, Ownership, ParameterError, Plan, PlanError, Step, Text,
+        Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Step, Text,
         builtin::group::Presence,
-        edit::{self, TextFile},
-        quote, words,
+        edit::{self, Edit},
     },
+    sh::{self, quote, words},
 };
 
 /// Parameters of `modprobe`.
@@ -109,15 +109,7 @@ impl Modprobe {
     /// The same for every module, so that a role's whole list costs one question.
     fn question() -> Probe {
         let signs: Vec<_> = SIGNS.iter().map(|(_, path)| *path).collect();
-        let script = format!(
-            "[ -e /proc/modules ] && {{ echo L; while read -r m _; do echo \"M $m\"; done </proc/modules; }}\n\
-             for d in /sys/module/*; do [ -d \"$d\" ] && echo \"M ${{d##*/}}\"; done\n\
-             for s in {}; do [ -e \"$s\" ] && echo \"S $s\"; done\n\
-             while read -r a b; do echo \"F ${{b:-$a}}\"; done </proc/filesystems\n\
-             f=/lib/modules/$(uname -r)/modules.builtin; [ -r \"$f\" ] && sed 's:.*/::; s:\\.ko.*::; s:^:M :' \"$f\"\n\
-             grep -sH '^[[:space:]]*[^#;[:space:]]' /etc/modules /etc/modules-load.d/*.conf /etc/modprobe.d/*.conf | sed 's/^/C /'\n:\n",
-            words(signs)
-        );
+        let script = format!("set -- {}\n{}", words(signs), sh::file!("modprobe.sh"));
         let paths = ["/etc/modules", "/etc/modules-load.d", "/etc/modprobe.d"].map(|p| Resource::Path(p.to_owned()));
         Probe::Script { script, reads: [vec![Resource::Kernel("modules".to_owned())], paths.to_vec()].concat() }
     }
@@ -186,7 +178,13 @@ impl Modprobe {
         Ok(())
     }
 
-    fn persist(&self, state: &State, modules: &Modules, plan: &mut Plan) -> Result<(), PlanError> {
+    fn persist(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        modules: &Modules,
+        plan: &mut Plan,
+    ) -> Result<(), PlanError> {
         let name = same(&self.name.0);
         let in_list = |(file, line): &&(String, String)| {
             !file.starts_with("/etc/modprobe.d/") && line.split_whitespace().next().map(same).as_deref() == Some(&name)
@@ -201,29 +199,35 @@ impl Modprobe {
             Persistent::Present => {
                 if listed.is_empty() {
                     let path = format!("/etc/modules-load.d/{}.conf", self.name.0);
-                    add(state, plan, &path, &format!("{}\n", self.name.0))?;
+                    add(context, state, plan, &path, &format!("{}\n", self.name.0))?;
                 }
                 if let Some(params) = self.params.as_ref().filter(|p| !p.0.trim().is_empty()) {
                     let wanted = squeezed(&format!("options {} {}", self.name.0, params.0));
                     let present: Vec<_> = modules.files.iter().filter(|(_, line)| is_option(line)).collect();
                     if present.len() != 1 || squeezed(&present[0].1) != wanted {
                         for (file, _) in &present {
-                            comment(state, plan, file, &is_option)?;
+                            comment(context, state, plan, file, &is_option)?;
                         }
-                        add(state, plan, &format!("/etc/modprobe.d/{}.conf", self.name.0), &format!("{wanted}\n"))?;
+                        add(
+                            context,
+                            state,
+                            plan,
+                            &format!("/etc/modprobe.d/{}.conf", self.name.0),
+                            &format!("{wanted}\n"),
+                        )?;
                     }
                 }
             }
             Persistent::Absent => {
                 for file in listed {
-                    comment(state, plan, file, &|line: &str| {
+                    comment(context, state, plan, file, &|line: &str| {
                         line.split_whitespace().next().map(same).as_deref() == Some(&name)
                     })?;
                 }
                 for (file, _) in
                     modules.files.iter().filter(|(file, line)| file.starts_with("/etc/modprobe.d/") && is_option(line))
                 {
-                    comment(state, plan, file, &is_option)?;
+                    comment(context, state, plan, file, &is_option)?;
                 }
             }
         }
@@ -236,39 +240,38 @@ fn squeezed(text: &str) -> String {
 }
 
 /// Adds a line to a file that may be there already.
-fn add(state: &State, plan: &mut Plan, path: &str, line: &str) -> Result<(), PlanError> {
+fn add(context: &Context<'_>, state: &State, plan: &mut Plan, path: &str, line: &str) -> Result<(), PlanError> {
     let directory = path.rsplit_once('/').map_or("/", |(directory, _)| directory);
     if state.stat(directory, true)?.is_none() {
         let script = format!("umask 022; mkdir -p -- {}\n", quote(directory));
         let writes = vec![Resource::Path(directory.to_owned())];
         plan.changes.push(Change::closed(format!("create directory {directory}"), Step::Script(script), writes));
     }
-    let file = TextFile::read(state, path)?;
-    let mut text = file.text.clone().unwrap_or_default();
+    let edit = Edit::of(path);
+    let file = edit.present(context, state)?;
+    let mut text = file.text()?.unwrap_or_default().to_owned();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     text.push_str(line);
-    push(plan, &file, text);
+    edit.write(context, state, &file, &text)?.add(plan);
     Ok(())
 }
 
 /// Turns the lines that fit into comments, as Ansible does.
-fn comment(state: &State, plan: &mut Plan, path: &str, fits: &dyn Fn(&str) -> bool) -> Result<(), PlanError> {
-    let file = TextFile::read(state, path)?;
-    let lines: Vec<_> = file.lines().map(|l| if fits(l.trim()) { format!("#{l}") } else { l.to_owned() }).collect();
+fn comment(
+    context: &Context<'_>,
+    state: &State,
+    plan: &mut Plan,
+    path: &str,
+    fits: &dyn Fn(&str) -> bool,
+) -> Result<(), PlanError> {
+    let edit = Edit::of(path);
+    let file = edit.present(context, state)?;
+    let lines: Vec<_> = file.lines()?.map(|l| if fits(l.trim()) { format!("#{l}") } else { l.to_owned() }).collect();
     let text = edit::joined(&lines);
-    if file.text.as_deref() != Some(&text) {
-        push(plan, &file, text);
-    }
+    edit.write(context, state, &file, &text)?.add(plan);
     Ok(())
-}
-
-fn push(plan: &mut Plan, file: &TextFile, text: String) {
-    let edited = file.write(text, Ownership::default(), 0o644, None);
-    plan.changes.push(edited.change);
-    plan.diff.push(edited.diff);
-    plan.predictions.extend(edited.predictions);
 }
 
 impl Module for Modprobe {
@@ -276,7 +279,7 @@ impl Module for Modprobe {
         vec![Modprobe::question()]
     }
 
-    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let modules = Modprobe::modules(state)?;
         let mut result = Map::new();
         let params = self.params.as_ref().map(|p| p.0.clone()).unwrap_or_default();
@@ -287,7 +290,7 @@ impl Module for Modprobe {
         }
         let mut plan = Plan::ok(result);
         self.load(&modules, &mut plan)?;
-        self.persist(state, &modules, &mut plan)?;
+        self.persist(context, state, &modules, &mut plan)?;
         Ok(plan)
     }
 }

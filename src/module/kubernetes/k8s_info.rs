@@ -11,6 +11,7 @@ use crate::{
     fact::{Probe, State},
     kube::{Reference, Request},
     module::{Context, Described, List, Module, Plan, PlanError, Text},
+    playbook::About,
 };
 
 /// Parameters of `k8s_info`.
@@ -45,6 +46,7 @@ fn core() -> Text {
 
 impl Described for K8sInfo {
     const NAME: &'static str = "kubernetes.core.k8s_info";
+    const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Reads objects of a cluster";
     const EXAMPLES: &'static str = "- name: read the nodes\n  kubernetes.core.k8s_info:\n    kubeconfig: /etc/kubernetes/admin.conf\n    kind: Node\n  register: nodes\n";
 }

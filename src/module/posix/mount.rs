@@ -9,11 +9,10 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Failure, Flag, Module, Ownership, ParameterError, Plan, PlanError, Step, Text,
-        edit::{self, TextFile},
-        put::backup_path,
-        quote,
+        Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text,
+        edit::{self, Edit},
     },
+    sh::quote,
 };
 
 /// Parameters of `mount`.
@@ -172,10 +171,10 @@ impl Mount {
     }
 
     /// fstab's text as it is to be; `None` when it is right.
-    fn edited(&self, file: &TextFile) -> Option<String> {
+    fn edited(&self, text: &str) -> Option<String> {
         let keep = matches!(self.state, Wanted::Mounted | Wanted::Present);
         let drop = matches!(self.state, Wanted::Absent | Wanted::AbsentFromFstab);
-        let present: Vec<&str> = file.lines().filter(|l| self.is_mine(l)).collect();
+        let present: Vec<&str> = text.lines().filter(|l| self.is_mine(l)).collect();
         let wanted = self.line();
         let fields = |line: &str| {
             let mut fields: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
@@ -192,7 +191,7 @@ impl Mount {
         }
         let mut lines = Vec::new();
         let mut placed = !keep;
-        for line in file.lines() {
+        for line in text.lines() {
             if !self.is_mine(line) {
                 lines.push(line.to_owned());
             } else if !placed {
@@ -262,10 +261,10 @@ impl Mount {
 }
 
 impl Module for Mount {
-    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
         let mut probes = vec![Mount::question()];
         if !matches!(self.state, Wanted::Unmounted | Wanted::Remounted | Wanted::Ephemeral) {
-            probes.extend(edit::probes(self.fstab()));
+            probes.extend(Edit::of(self.fstab()).probe(context, state));
         }
         if self.state == Wanted::Absent && !self.unmountable() {
             probes.push(Probe::Stat { path: self.point().to_owned(), follow: false });
@@ -273,22 +272,21 @@ impl Module for Mount {
         probes
     }
 
-    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let text = state.script(&Mount::question())?.text();
         let mounted = text.lines().any(|l| l.split(' ').nth(1).is_some_and(|p| p == escape(self.point())));
         let mut plan = Plan::ok(self.result());
         let mut rewritten = false;
         if !matches!(self.state, Wanted::Unmounted | Wanted::Remounted | Wanted::Ephemeral) {
-            let file = TextFile::read(state, self.fstab())?;
-            if let Some(after) = self.edited(&file) {
-                let backup = (self.backup.0 && file.text.is_some()).then(|| backup_path(self.fstab()));
-                plan.result.insert("backup_file".into(), json!(backup.clone().unwrap_or_default()));
-                let edited = file.write(after, Ownership::default(), 0o644, backup);
-                plan.changes.push(edited.change);
-                if !self.opts_no_log.0 {
-                    plan.diff.push(edited.diff);
+            let edit = Edit { backup: self.backup.0, ..Edit::of(self.fstab()) };
+            let file = edit.present(context, state)?;
+            if let Some(after) = self.edited(file.text()?.unwrap_or_default()) {
+                let mut edited = edit.write(context, state, &file, &after)?;
+                plan.result.insert("backup_file".into(), json!(edited.backup.clone().unwrap_or_default()));
+                if self.opts_no_log.0 {
+                    edited.diff.clear();
                 }
-                plan.predictions.extend(edited.predictions);
+                edited.add(&mut plan);
                 rewritten = true;
             }
         }

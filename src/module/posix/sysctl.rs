@@ -9,12 +9,11 @@ use serde_json::{Map, json};
 use crate::{
     fact::{Answer, Probe, Resource, State, kernel_path},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, Module, Ownership, ParameterError, Plan, PlanError, Step,
-        Text,
+        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Plan, PlanError, Step, Text,
         builtin::group::Presence,
-        edit::{self, TextFile},
-        quote,
+        edit::{self, Edit},
     },
+    sh::quote,
 };
 
 /// Parameters of `sysctl`.
@@ -114,10 +113,10 @@ impl Sysctl {
     }
 
     /// The file's text as it is to be; `None` when it is right.
-    fn edited(&self, file: &TextFile) -> Option<String> {
+    fn edited(&self, text: &str) -> Option<String> {
         let wanted = self.wanted();
         let mine = |line: &str| setting(line).filter(|(key, _)| self.is_mine(key)).map(|(_, value)| squeezed(value));
-        let present: Vec<String> = file.lines().filter_map(mine).collect();
+        let present: Vec<String> = text.lines().filter_map(mine).collect();
         let last_is_right = present.last().is_some_and(|v| *v == squeezed(&wanted));
         match self.state {
             Presence::Present if last_is_right => return None,
@@ -126,7 +125,7 @@ impl Sysctl {
         }
         let mut lines: Vec<String> = Vec::new();
         let mut placed = self.state == Presence::Absent;
-        for line in file.lines() {
+        for line in text.lines() {
             if mine(line).is_none() {
                 lines.push(line.to_owned());
             } else if !placed {
@@ -168,16 +167,17 @@ impl Sysctl {
 }
 
 impl Module for Sysctl {
-    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
-        let mut probes = edit::probes(&self.sysctl_file.0);
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        let mut probes = Edit::of(&self.sysctl_file.0).probe(context, state);
         if self.sysctl_set.0 && self.state == Presence::Present {
             probes.push(Probe::Kernel { key: self.name.0.clone() });
         }
         probes
     }
 
-    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
-        let file = TextFile::read(state, &self.sysctl_file.0)?;
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let edit = Edit::of(&self.sysctl_file.0);
+        let file = edit.present(context, state)?;
         let wanted = self.wanted();
         let mut plan = Plan { result: Map::from_iter([("name".to_owned(), json!(self.name.0))]), ..Plan::default() };
         let mut later = Vec::new();
@@ -201,11 +201,8 @@ impl Module for Sysctl {
                 later.push((Probe::Kernel { key: self.name.0.clone() }, Answer::Kernel(Some(wanted.clone()))));
             }
         }
-        if let Some(after) = self.edited(&file) {
-            let edited = file.write(after, Ownership::default(), 0o644, None);
-            plan.changes.push(edited.change);
-            plan.diff.push(edited.diff);
-            plan.predictions.extend(edited.predictions);
+        if let Some(after) = self.edited(file.text()?.unwrap_or_default()) {
+            edit.write(context, state, &file, &after)?.add(&mut plan);
         }
         if !plan.changes.is_empty() && self.reload.0 {
             plan.changes.push(self.reload_change());

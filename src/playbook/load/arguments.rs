@@ -9,10 +9,6 @@ use crate::yaml::{Node, Value, parse_kv, parse_kv_free_form};
 /// Under this name [`parse_kv`] gives the text that is no `key=value`.
 const RAW: &str = "_raw_params";
 
-/// Modules whose text is a command line: of `key=value` only few names are arguments there.
-const COMMANDS: &[&str] =
-    &["ansible.builtin.command", "ansible.builtin.shell", "ansible.builtin.raw", "ansible.builtin.script"];
-
 /// The arguments of an action.
 #[derive(Default)]
 pub(super) struct Arguments {
@@ -60,7 +56,8 @@ impl Reader<'_> {
     }
 
     fn text(&mut self, arguments: &mut Arguments, found: &Found, takes_text: bool) -> Option<()> {
-        let is_command = COMMANDS.contains(&found.name.as_str());
+        // Of `name=value` in a command line only few are arguments.
+        let is_command = self.loader.modules.about(&found.name).command_line;
         let parsed = if is_command { parse_kv_free_form(&found.value) } else { parse_kv(&found.value) };
         let mut pairs = match parsed {
             Ok(pairs) => pairs,

@@ -47,7 +47,7 @@ pub struct Options {
 
 /// Reads playbooks, and what they include while they run.
 pub struct Loader {
-    modules: Arc<dyn ModuleNames>,
+    pub(in crate::playbook) modules: Arc<dyn ModuleNames>,
     options: Options,
     pub(super) engine: Engine,
     files: Mutex<HashMap<PathBuf, Arc<Node>>>,

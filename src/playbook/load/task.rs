@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::values::is_template;
 use crate::playbook::keyword::Level;
 use crate::playbook::{
-    Action, Diagnostic, Include, IncludeKind, Item, Keywords, MetaAction, Scope, ScopeKind, Task, expression_parameter,
+    About, Action, Diagnostic, Expressions, Include, IncludeKind, Item, Keywords, MetaAction, Scope, ScopeKind, Task,
 };
 use crate::yaml::{Node, Value};
 
@@ -206,7 +206,8 @@ impl Reader<'_> {
     }
 
     fn module(&mut self, found: Found, scope: &Arc<Scope>) -> Option<Action> {
-        let takes_text = self.loader.modules.takes_free_form(&found.name);
+        let about = self.loader.modules.about(&found.name);
+        let takes_text = about.free_form;
         let arguments = self.arguments(&found, takes_text)?;
         for (_, value) in &arguments.args {
             self.templates(value);
@@ -214,8 +215,8 @@ impl Reader<'_> {
         for text in arguments.free_form.iter().chain(&arguments.template) {
             self.templates(text);
         }
-        self.conditions_in_args(&found.name, &arguments.args);
-        self.named_files(&found.name, &arguments.args, scope);
+        self.conditions_in_args(&about, &arguments.args);
+        self.named_files(&about, &arguments.args, scope);
         let complete = arguments.template.is_none() && scope.module_defaults().is_empty();
         let problems = self.loader.modules.check_args(
             &found.name,
@@ -235,12 +236,11 @@ impl Reader<'_> {
         })
     }
 
-    /// `that` of `assert` and `var` of `debug` are expressions without braces.
-    fn conditions_in_args(&mut self, module: &str, args: &[(Node, Node)]) {
-        let Some(name) = expression_parameter(module) else { return };
+    /// Checks what a module takes as expressions without braces.
+    fn conditions_in_args(&mut self, about: &About, args: &[(Node, Node)]) {
+        let Some(Expressions { parameter: name, rendered }) = about.expressions else { return };
         for (key, value) in args {
-            // `var: hosts['{{ name }}']` is rendered first and then read as an expression.
-            let rendered = name == "var" && is_template(value);
+            let rendered = rendered && is_template(value);
             if key.as_str() == Some(name) && !rendered && !matches!(value.value, Value::Map(_)) {
                 let _checked = self.conditions(name, value);
             }

@@ -1,21 +1,11 @@
 //! The syntax of templates and conditions, and of the template files that tasks name.
 
 use super::reader::Reader;
-use super::search::{SearchKind, search};
+use super::search::search;
 use super::values::{has_template, is_template, is_whole_template, truth};
-use crate::playbook::{Args, Diagnostic, Scope};
+use crate::playbook::{About, Args, Diagnostic, Scope};
 use crate::template::TemplateError;
 use crate::yaml::{Node, Value, read_source};
-
-/// Options that change what a template file looks like: it cannot be checked as usual then.
-const DELIMITERS: &[&str] = &[
-    "block_start_string",
-    "block_end_string",
-    "variable_start_string",
-    "variable_end_string",
-    "comment_start_string",
-    "comment_end_string",
-];
 
 impl Reader<'_> {
     /// Checks the templates in a value and in all it holds.
@@ -50,30 +40,29 @@ impl Reader<'_> {
         self.found.extend(problems.into_iter().map(Diagnostic::from));
     }
 
-    /// Checks the file that a task of `template` names, and that a file to be copied is there.
-    pub(super) fn named_files(&mut self, module: &str, args: &Args, scope: &Scope) {
+    /// Checks the template that a task names, and that a file of this machine is there.
+    pub(super) fn named_files(&mut self, about: &About, args: &Args, scope: &Scope) {
+        let Some(file) = about.file else { return };
         let get = |name: &str| args.iter().find(|(k, _)| k.as_str() == Some(name)).map(|(_, v)| v);
-        let Some(src) = get("src").filter(|s| s.as_str().is_some() && !is_template(s)) else { return };
-        let name = src.key_text();
-        match module {
-            "ansible.builtin.template" => match search(SearchKind::Templates, &name, scope) {
-                Ok(path) => {
-                    let changed = args.iter().any(|(k, _)| DELIMITERS.contains(&k.key_text().as_str()));
-                    let source = read_source(&path).ok().filter(|s| !changed && !s.text.starts_with("$ANSIBLE_VAULT;"));
-                    if let Some(source) = source {
-                        let problems = self.loader.engine.check_file(&source);
-                        self.template_errors(problems);
-                    }
-                }
-                Err(missing) => self.named_file_missing("template", src, &missing.tried, scope),
-            },
-            "ansible.builtin.copy" => {
-                let remote = get("remote_src").is_some_and(|r| truth(r) != Some(false));
-                if !remote && let Err(missing) = search(SearchKind::Files, &name, scope) {
-                    self.named_file_missing("file", src, &missing.tried, scope);
+        let Some(src) = get(file.parameter).filter(|s| s.as_str().is_some() && !is_template(s)) else { return };
+        // What is a template may be either.
+        let remote = |(flag, value): &(&str, bool)| get(flag).is_some_and(|given| truth(given) != Some(!*value));
+        if file.remote.iter().any(remote) {
+            return;
+        }
+        let what = if file.template.is_some() { "template" } else { "file" };
+        match (search(file.folder, &src.key_text(), scope), file.template) {
+            (Err(missing), _) => self.named_file_missing(what, src, &missing.tried, scope),
+            (Ok(_), None) => {}
+            (Ok(path), Some(delimiters)) => {
+                // With delimiters of its own it cannot be checked as usual.
+                let changed = args.iter().any(|(k, _)| delimiters.contains(&k.key_text().as_str()));
+                let source = read_source(&path).ok().filter(|s| !changed && !s.text.starts_with("$ANSIBLE_VAULT;"));
+                if let Some(source) = source {
+                    let problems = self.loader.engine.check_file(&source);
+                    self.template_errors(problems);
                 }
             }
-            _ => {}
         }
     }
 

@@ -6,6 +6,7 @@ use minijinja::{Error, State, Value};
 
 use super::base::{attribute, is_missing};
 use super::{Entry, on};
+use crate::python::regex::Place;
 use crate::template::args::Args;
 use crate::template::value::{check, describe, items, pairs};
 
@@ -206,7 +207,9 @@ fn filtered(value: &Value, args: &mut Args, keep: bool) -> Result<Value, Error> 
                 "equal" => key == target,
                 "starts_with" => key.starts_with(&target),
                 "ends_with" => key.ends_with(&target),
-                _ => super::regex::compile(&target, false, false)?.is_match(key).unwrap_or(false),
+                _ => super::compile(&target, false, false, Place::Anywhere)?
+                    .is_match(key)
+                    .map_err(|fault| super::trouble(&fault))?,
             };
             if found {
                 return Ok(true);

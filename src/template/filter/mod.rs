@@ -25,7 +25,7 @@ use super::value::check;
 
 pub(crate) use base::{attribute, is_missing};
 pub(crate) use net::{address as net_address, is as net_is, within as net_within};
-pub(crate) use regex::compile;
+pub(crate) use regex::{compile, trouble};
 pub(crate) use text::{capitalize, centered, formatted_text, percent, split_text, title};
 pub(crate) use time::{Moment, formatted, minus};
 pub(crate) use yaml::parse as parse_yaml;

@@ -1,17 +1,14 @@
 //! Regular expressions as Python writes them.
 
-use fancy_regex::{Captures, Regex, RegexBuilder};
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
+use crate::python::regex::{Captures, Fault, Flags, Place, Regex, Replacement};
 use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::error::failed;
 use crate::template::value::{items, string};
-
-/// How long a regular expression may be: what is made of it takes far more.
-const MAX_PATTERN: usize = 50_000;
 
 pub(super) const FILTERS: &[Entry] = &[
     on("regex_escape", regex_escape),
@@ -21,100 +18,15 @@ pub(super) const FILTERS: &[Entry] = &[
 ];
 
 /// Compiles a pattern of Python's.
-pub(crate) fn compile(pattern: &str, ignorecase: bool, multiline: bool) -> Result<Regex, Error> {
-    if pattern.len() > MAX_PATTERN {
-        return Err(failed(format!("a regular expression may be no longer than {MAX_PATTERN} characters")));
-    }
-    RegexBuilder::new(&python_pattern(pattern))
-        .case_insensitive(ignorecase)
-        .multi_line(multiline)
-        .backtrack_limit(5_000_000)
-        .build()
-        .map_err(|error| failed(format!("`{pattern}` is not a regular expression: {error}")))
+pub(crate) fn compile(pattern: &str, ignorecase: bool, multiline: bool, place: Place) -> Result<Regex, Error> {
+    let flags = Flags { ignorecase, multiline, ..Flags::default() };
+    Regex::at(pattern, flags, place)
+        .map_err(|fault| failed(format!("`{pattern}` is not a regular expression: {fault}")))
 }
 
-/// What Python writes in another way: `\Z` is the very end, a quantifier's braces may be plain text.
-fn python_pattern(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\\' {
-            match chars.next() {
-                Some('Z') => out.push_str("\\z"),
-                Some(
-                    next @ ('/' | '"' | '\'' | '@' | '%' | '!' | ',' | ';' | ':' | '=' | '`' | '<' | '>' | '_' | ' '),
-                ) => {
-                    out.push(next);
-                }
-                Some(next) => {
-                    out.push('\\');
-                    out.push(next);
-                }
-                None => out.push('\\'),
-            }
-            continue;
-        }
-        if c == '{' {
-            // A brace that starts no repetition stands for itself.
-            let rest: String = chars.clone().take_while(|c| *c != '}').collect();
-            let counted = !rest.is_empty()
-                && rest.chars().all(|c| c.is_ascii_digit() || c == ',')
-                && rest.chars().next().is_some_and(|c| c.is_ascii_digit() || rest.len() > 1)
-                && chars.clone().any(|c| c == '}');
-            out.push_str(if counted { "{" } else { "\\{" });
-            continue;
-        }
-        out.push(c);
-    }
-    out
-}
-
-fn trouble(error: &fancy_regex::Error) -> Error {
-    failed(format!("the regular expression could not be applied: {error}"))
-}
-
-/// Replaces `\1` and `\g<name>` in a replacement of Python's.
-fn expand(replacement: &str, found: &Captures<'_, str>, out: &mut String) -> Result<(), Error> {
-    let group = |name: &str| -> Result<String, Error> {
-        let text = match name.parse::<usize>() {
-            Ok(number) if number < found.len() => found.get(number),
-            Err(_) if found.name(name).is_some() => found.name(name),
-            Err(_) => None,
-            Ok(number) => return Err(failed(format!("the regular expression has no group {number}"))),
-        };
-        Ok(text.map_or_else(String::new, |m| m.as_str().to_owned()))
-    };
-    let mut chars = replacement.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('g') if chars.peek() == Some(&'<') => {
-                let name: String = chars.by_ref().skip(1).take_while(|c| *c != '>').collect();
-                out.push_str(&group(&name)?);
-            }
-            Some(digit @ '1'..='9') => {
-                let mut number = digit.to_string();
-                if let Some(second) = chars.next_if(char::is_ascii_digit) {
-                    number.push(second);
-                }
-                out.push_str(&group(&number)?);
-            }
-            Some('0') => out.push('\0'),
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some('\\') => out.push('\\'),
-            Some(other) => {
-                out.push('\\');
-                out.push(other);
-            }
-            None => out.push('\\'),
-        }
-    }
-    Ok(())
+/// Why an expression could not be applied.
+pub(crate) fn trouble(fault: &Fault) -> Error {
+    failed(format!("the regular expression could not be applied: {fault}"))
 }
 
 fn regex_replace(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -122,41 +34,32 @@ fn regex_replace(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
     let (ignorecase, multiline) = (args.flag("ignorecase", false)?, args.flag("multiline", false)?);
     let count = args.count("count", 0)?;
     let mandatory = args.count("mandatory_count", 0)?;
-    let regex = compile(&pattern, ignorecase, multiline)?;
-    let text = string(value)?;
-    let mut out = String::with_capacity(text.len());
-    let (mut at, mut done) = (0, 0);
-    for found in regex.captures_iter(text.as_str()) {
-        let found = found.map_err(|e| trouble(&e))?;
-        if count > 0 && done == count {
-            break;
-        }
-        let Some(whole) = found.get(0) else { continue };
-        out.push_str(text.get(at..whole.start()).unwrap_or_default());
-        expand(&replacement, &found, &mut out)?;
-        bound::bytes("regex_replace", Some(out.len()))?;
-        at = whole.end();
-        done += 1;
-    }
-    out.push_str(text.get(at..).unwrap_or_default());
+    let regex = compile(&pattern, ignorecase, multiline, Place::Anywhere)?;
+    let replacement = Replacement::new(&replacement, &regex)
+        .map_err(|fault| failed(format!("`{replacement}` is no replacement for `{pattern}`: {fault}")))?;
+    let replaced = regex.replace(&string(value)?, &replacement, count, bound::MAX_BYTES);
+    let (out, done) = replaced.map_err(|fault| match fault {
+        Fault::TooLarge => bound::too_large("regex_replace"),
+        other => trouble(&other),
+    })?;
     if mandatory > 0 && done != mandatory {
         return Err(args.wrong(format!("`{pattern}` matched {done} times instead of {mandatory}")));
     }
     Ok(Value::from(out))
 }
 
+fn part(found: &Captures<'_>, group: usize) -> Value {
+    found.get(group).map_or_else(|| Value::from(()), Value::from)
+}
+
 /// The text of a group, by number or name.
-pub(crate) fn groups(found: &Captures<'_, str>, wanted: &[String]) -> Result<Vec<Value>, Error> {
-    let mut out = Vec::new();
-    for name in wanted {
-        let group = match name.parse::<usize>() {
-            Ok(number) if number < found.len() => found.get(number),
-            Ok(number) => return Err(failed(format!("the regular expression has no group {number}"))),
-            Err(_) => found.name(name),
-        };
-        out.push(group.map_or_else(|| Value::from(()), |m| Value::from(m.as_str())));
-    }
-    Ok(out)
+fn groups(regex: &Regex, found: &Captures<'_>, wanted: &[String]) -> Result<Vec<Value>, Error> {
+    let number = |name: &String| match name.parse::<usize>() {
+        Ok(number) => Some(number).filter(|number| *number < regex.groups()),
+        Err(_) => regex.group(name),
+    };
+    let unknown = |name: &String| failed(format!("the regular expression has no group {name}"));
+    wanted.iter().map(|name| number(name).map(|n| part(found, n)).ok_or_else(|| unknown(name))).collect()
 }
 
 fn regex_search(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -175,27 +78,27 @@ fn regex_search(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, 
         );
     }
     let text = string(value)?;
-    let Some(found) = compile(&pattern, ignorecase, multiline)?.captures(text.as_str()).map_err(|e| trouble(&e))?
-    else {
+    let regex = compile(&pattern, ignorecase, multiline, Place::Anywhere)?;
+    let Some(found) = regex.captures(&text).map_err(|e| trouble(&e))? else {
         return Ok(Value::from(()));
     };
     if wanted.is_empty() {
-        return Ok(found.get(0).map_or_else(|| Value::from(()), |m| Value::from(m.as_str())));
+        return Ok(part(&found, 0));
     }
-    groups(&found, &wanted).map(Value::from)
+    groups(&regex, &found, &wanted).map(Value::from)
 }
 
 fn regex_findall(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let pattern = args.text("regex")?;
     let multiline = args.flag("multiline", false)?;
     let ignorecase = args.flag("ignorecase", false)?;
-    let regex = compile(&pattern, ignorecase, multiline)?;
+    let regex = compile(&pattern, ignorecase, multiline, Place::Anywhere)?;
     let text = string(value)?;
     let mut out = Vec::new();
-    for found in regex.captures_iter(text.as_str()) {
+    for found in regex.each(&text) {
         let found = found.map_err(|e| trouble(&e))?;
-        let part = |i: usize| Value::from(found.get(i).map_or("", |m| m.as_str()));
-        out.push(match found.len() {
+        let part = |i: usize| Value::from(found.get(i).unwrap_or_default());
+        out.push(match regex.groups() {
             1 => part(0),
             2 => part(1),
             n => Value::from((1..n).map(part).collect::<Vec<_>>()),

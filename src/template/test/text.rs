@@ -3,9 +3,9 @@
 use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
+use crate::python::regex::Place;
 use crate::template::args::Args;
-use crate::template::error::failed;
-use crate::template::filter::compile;
+use crate::template::filter::{compile, trouble};
 use crate::template::value::string;
 
 pub(super) const TESTS: &[Entry] = &[
@@ -25,18 +25,13 @@ fn matches(value: &Value, args: &mut Args, default: &str) -> Result<bool, Error>
     let ignorecase = args.flag("ignorecase", false)?;
     let multiline = args.flag("multiline", false)?;
     let kind = args.text_or("match_type", default)?;
-    let regex = compile(&pattern, ignorecase, multiline)?;
-    let text = string(value)?;
-    let trouble = |error: fancy_regex::Error| failed(format!("the regular expression could not be applied: {error}"));
-    match kind.as_str() {
-        "search" => regex.is_match(&text).map_err(trouble),
-        "match" => Ok(regex.find(&text).map_err(trouble)?.is_some_and(|found| found.start() == 0)),
-        "fullmatch" => {
-            let whole = compile(&format!("^(?:{pattern})\\z"), ignorecase, false)?;
-            whole.is_match(&text).map_err(trouble)
-        }
-        other => Err(args.wrong(format!("`{other}` is not a way to match: search, match or fullmatch"))),
-    }
+    let place = match kind.as_str() {
+        "search" => Place::Anywhere,
+        "match" => Place::Start,
+        "fullmatch" => Place::Whole,
+        other => return Err(args.wrong(format!("`{other}` is not a way to match: search, match or fullmatch"))),
+    };
+    compile(&pattern, ignorecase, multiline, place)?.is_match(&string(value)?).map_err(|fault| trouble(&fault))
 }
 
 fn uri(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {

@@ -2,7 +2,8 @@
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Failure, PlanError, Text, quote},
+    module::{Failure, PlanError, Text},
+    sh::quote,
 };
 
 /// How fresh the package lists are.

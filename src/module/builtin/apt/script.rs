@@ -1,27 +1,10 @@
 //! What `apt` runs on a host: apt-get, patient with locks and with what an interrupted dpkg left.
 
 use super::{Apt, Upgrade, Wanted, Wish};
-use crate::module::{Failure, words};
-
-/// Runs apt-get with the task's options. It waits for whoever holds a lock, never kills, and finishes what an
-/// interrupted dpkg left, once.
-const RUN: &str = r#"export DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical APT_LISTCHANGES_FRONTEND=none UCF_FORCE_CONFFOLD=1 LC_ALL=C
-run() {
-    mended=
-    while :; do
-        out=$(apt-get -y "$@" 2>&1 </dev/null); rc=$?
-        [ $rc -ne 0 ] || { printf '%s\n' "$out"; return 0; }
-        case $out in
-        *'Could not get lock'* | *'Unable to acquire the dpkg frontend lock'* | *'Unable to lock '* | *'is another process using it'*)
-            [ "$(date +%s)" -ge "$end" ] || { sleep 1; continue; } ;;
-        *'dpkg was interrupted'*)
-            [ -n "$mended" ] || { mended=1; dpkg --force-confdef --force-confold --configure -a </dev/null >&2 && continue; } ;;
-        esac
-        printf '%s\n' "$out" >&2
-        return $rc
-    done
-}
-"#;
+use crate::{
+    module::Failure,
+    sh::{self, words},
+};
 
 impl Apt {
     fn lock_timeout(&self) -> i64 {
@@ -30,14 +13,9 @@ impl Apt {
 
     /// What every script of this module begins with.
     pub(super) fn prelude(&self) -> String {
-        let mut script = format!("end=$(($(date +%s) + {}))\n{RUN}", self.lock_timeout());
+        let mut script = format!("end=$(($(date +%s) + {}))\n{}", self.lock_timeout(), sh::file!("run.sh"));
         if let Some(answer) = self.policy_rc_d {
-            script.push_str(&format!(
-                "p=/usr/sbin/policy-rc.d; [ ! -e $p ] || [ -e $p.kept ] || mv -f $p $p.kept || exit\n\
-                 trap 'rm -f $p; [ ! -e $p.kept ] || mv -f $p.kept $p' EXIT; trap 'exit 1' HUP INT TERM\n\
-                 printf '#!/bin/sh\\nexit %s\\n' {} >$p && chmod 0755 $p || exit\n",
-                answer.0
-            ));
+            script.push_str(&format!("answer={}\n{}", answer.0, sh::file!("policy.sh")));
         }
         script
     }
@@ -77,11 +55,7 @@ impl Apt {
     pub(super) fn update_command(&self) -> String {
         let retries = self.update_cache_retries.map_or(5, |r| r.0.max(1));
         let longest = self.update_cache_retry_max_delay.map_or(12, |d| d.0.max(0));
-        format!(
-            "n=1 d=1; until out=$(run -o APT::Update::Error-Mode=any update 2>&1); do\n\
-             [ $n -lt {retries} ] || {{ printf 'Failed to update apt cache:\\n%s\\n' \"$out\" >&2; exit 100; }}\n\
-             sleep $d; n=$((n + 1)); d=$((d * 2)); [ $d -le {longest} ] || d={longest}\ndone\n"
-        )
+        format!("tries={retries} longest={longest}\n{}", sh::file!("update.sh"))
     }
 
     fn run(&self, verb: &str, arguments: &[String]) -> String {
@@ -163,7 +137,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
     use super::*;
-    use crate::module::quote;
+    use crate::sh::quote;
 
     /// Runs a script with stand-ins for apt-get, dpkg and sleep; returns status, calls, stdout and stderr.
     fn run_with(apt_get: &str, script: &str, shell: &[&str]) -> (i32, String, String) {

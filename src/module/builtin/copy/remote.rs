@@ -10,8 +10,9 @@ use crate::{
     module::{
         Change, Content, Context, Failure, FileWrite, Mode, Place, Plan, PlanError, Step, held,
         ownership::{self, Attributes},
-        path, put, quote, tree,
+        path, put, tree,
     },
+    sh::quote,
 };
 
 /// Up to this length check mode reads the source's bytes, so that later tasks are planned on them.

@@ -16,8 +16,9 @@ use crate::{
         builtin::file::{link, make},
         local,
         ownership::{self, Attributes},
-        path, put, quote,
+        path, put,
     },
+    sh::quote,
 };
 
 /// What a local directory holds, by the path below it.

@@ -10,8 +10,9 @@ use crate::{
     module::{
         Change, Context, Failure, Place, Plan, PlanError, Step,
         ownership::{self, Attributes},
-        path, put, quote, settle, tree,
+        path, put, settle, tree,
     },
+    sh::quote,
 };
 
 impl File {

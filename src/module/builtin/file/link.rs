@@ -8,8 +8,9 @@ use crate::{
     module::{
         Change, Context, Failure, Place, Plan, PlanError, Step,
         ownership::{self, Attributes},
-        path, put, quote,
+        path, put,
     },
+    sh::quote,
 };
 
 impl File {

@@ -2,7 +2,8 @@
 
 use crate::{
     fact::{FileStat, Probe, State},
-    module::{Failure, PlanError, Text, quote},
+    module::{Failure, PlanError, Text},
+    sh::quote,
 };
 
 /// The default format of times.

@@ -10,8 +10,8 @@ use crate::{
         Mode,
         archive::{Kind, Selection},
         ownership::Attributes,
-        quote,
     },
+    sh::{self, quote},
 };
 
 /// What the script prints where nothing was to be changed.
@@ -34,67 +34,6 @@ pub(super) struct Staging<'a> {
     /// Whether it is not known yet that anything differs.
     pub(super) compare: bool,
 }
-
-/// Finds a directory on the way to `$r` that nobody but root and this user can rename or write into, makes `$s` in it, and goes into a
-/// new directory there.
-const PLACE: &str = r#"u=$(id -u); q=; p=; set -- /
-IFS=/; set -f; for c in $r; do [ -z "$c" ] || { q=$q/$c; set -- "$@" "$q"; }; done; unset IFS; set +f
-l=$(stat -c '%u %a' -- "$@") || exit 1
-for q; do
-    read -r o m || break
-    case $o in 0|"$u") ;; *) break ;; esac
-    case $m in *[2367]|*[2367]?) case $m in [1357]???) ;; *) break ;; esac ;; esac
-    p=$q
-done <<EOF_
-$l
-EOF_
-[ -w "${p:-/}" ] || p=$r
-[ -w "$p" ] || p=${TMPDIR:-/tmp}
-s=$(mktemp -d "${p%/}/.bringup-XXXXXXXXXXXX") || exit 1
-trap 'cd /; rm -rf -- "$s"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir -m 700 -- "$s/new" && cd -P -- "$s/new" || exit 1
-"#;
-
-/// `each DIRECTORY REAL NAME WHAT` goes through a directory of the archive: into the one it is started in, whose real path is REAL and
-/// whose name in the archive is NAME. `look` leaves by status 7 at the first difference, `put` moves.
-const MOVE: &str = r#"each() {
-    for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-        [ -e "$f" ] || [ -L "$f" ] || continue
-        n=./${f##*/} m=
-        "$4" "$2" "$3" || exit
-        [ -z "$m" ] || set -- "$@" "$f"
-        [ $# -lt 200 ] || { move "$@" || exit; set -- "$1" "$2" "$3" "$4"; }
-    done
-    move "$@" || exit
-}
-move() { shift 4; [ $# = 0 ] || mv -f -- "$@" ./; }
-into() { # REAL NAME WHAT
-    cd -P -- "$n" && there "${1%/}/${n#./}" || { echo "${1%/}/${n#./} leads elsewhere" >&2; exit 1; }
-    [ -w "$f" ] || chmod u+w -- "$f" || exit
-    own "$2${n#./}/" && each "$f" "${1%/}/${n#./}" "$2${n#./}/" "$3"
-}
-is_dir() { [ -d "$1" ] && [ ! -L "$1" ]; }
-look() {
-    if [ -L "$f" ]; then [ -L "$n" ] && [ "$(readlink -- "$f"; echo .)" = "$(readlink -- "$n"; echo .)" ] || exit 7
-    elif is_dir "$f"; then is_dir "$n" || linked || exit 7; ( into "$1" "$2" look ) || exit; return
-    elif [ -L "$n" ] || [ ! -e "$n" ]; then exit 7
-    elif stays; then return
-    elif [ ! -f "$n" ] || [ "$f" -nt "$n" ] || [ "$f" -ot "$n" ] || ! cmp -s -- "$f" "$n"; then exit 7; fi
-    [ -z "$a" ] || [ "$(stat -c "$a" -- "$f")" = "$(stat -c "$a" -- "$n")" ] || exit 7
-}
-put() {
-    if is_dir "$f"; then
-        if is_dir "$n" || linked; then ( into "$1" "$2" put ) || exit; return; fi
-        rm -f -- "$n" || exit
-        # Only who may write into a directory may move it.
-        [ -w "$f" ] || { k=$(stat -c %a -- "$f") && chmod u+w -- "$f" && mv -f -- "$f" ./ && chmod "$k" -- "$n" || exit; return; }
-    elif stays; then return
-    elif is_dir "$n"; then rmdir -- "$n" || exit
-    fi
-    m=1
-}
-"#;
 
 impl Staging<'_> {
     /// Whether what is there stays whatever it is.
@@ -127,12 +66,12 @@ impl Staging<'_> {
             (false, false) => "false",
         };
         let mut script = self.selection.kind.needs();
-        script
-            .push_str(&format!("export LC_ALL=C\ncd -P -- {} && r=$(env pwd -P) || exit 1\n{PLACE}", quote(self.dest)));
+        script.push_str(&format!("export LC_ALL=C\ncd -P -- {} && r=$(env pwd -P) || exit 1\n", quote(self.dest)));
+        script.push_str(sh::file!("place.sh"));
         script.push_str(&format!("{fetch}( {} ) || exit 1\n", self.selection.unpack(archive).trim_end()));
         script.push_str(&self.checked());
         script.push_str(&self.owned(archive));
-        script.push_str(MOVE);
+        script.push_str(sh::file!("move.sh"));
         script.push_str(&format!(
             "stays() {{ {stays}; }}\nlinked() {{ {}; }}\n",
             if follow { "[ -d \"$n\" ]" } else { "false" }

@@ -1,9 +1,11 @@
 //! A new user: `useradd`, or busybox's `adduser`.
 
-use super::{Change, Context, Plan, PlanError, State, Step, User, home_stat, quote, tell, with_files};
+use super::{Change, Context, Plan, PlanError, State, Step, User, home_stat, tell, with_files};
+use crate::sh::quote;
 use crate::{
     fact::{Answer, Probe, Resource, UserEntry},
-    module::{Failure, words},
+    module::Failure,
+    sh::words,
 };
 
 impl User {

@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Change, Step, User, UserEntry, quote};
+use super::{Change, Step, User, UserEntry};
+use crate::sh::quote;
 use crate::{
     fact::Resource,
-    module::{Place, path, words},
+    module::{Place, path},
+    sh::words,
 };
 
 impl User {

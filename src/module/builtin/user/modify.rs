@@ -1,11 +1,11 @@
 //! An existing user: what differs, and `usermod` for it.
 
-use super::{
-    Change, Context, Plan, PlanError, State, Step, UpdatePassword, User, account_files, home_stat, quote, tell,
-};
+use super::{Change, Context, Plan, PlanError, State, Step, UpdatePassword, User, account_files, home_stat, tell};
+use crate::sh::quote;
 use crate::{
     fact::{Answer, Probe, Resource, UserEntry},
-    module::{Failure, Place, words},
+    module::{Failure, Place},
+    sh::words,
 };
 
 impl User {

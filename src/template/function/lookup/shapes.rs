@@ -5,6 +5,7 @@ use minijinja::{Error, Value};
 use rand::seq::IndexedRandom as _;
 
 use super::call::{Call, Lookup, list_of, spread, tuple};
+use crate::python::regex::Place;
 use crate::template::bound;
 use crate::template::filter::{self, attribute, is_missing};
 use crate::template::value::{check, describe, items, pairs, string};
@@ -240,8 +241,12 @@ fn varnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     names.sort();
     let mut out = Vec::new();
     for pattern in call.texts()? {
-        let regex = filter::compile(&pattern, false, false)?;
-        out.extend(names.iter().filter(|n| regex.is_match(n).unwrap_or(false)).map(Value::from));
+        let regex = filter::compile(&pattern, false, false, Place::Anywhere)?;
+        for name in &names {
+            if regex.is_match(name).map_err(|fault| filter::trouble(&fault))? {
+                out.push(Value::from(name));
+            }
+        }
     }
     Ok(out)
 }

@@ -24,8 +24,22 @@ pub fn quote(text: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
+/// Quotes bytes as one word of POSIX sh, whatever they are.
+pub fn quote_bytes(word: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(word.len() + 2);
+    quoted.push(b'\'');
+    for &byte in word {
+        match byte {
+            b'\'' => quoted.extend_from_slice(b"'\\''"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
 /// A command that prints exactly these bytes: `printf` for texts, `base64 -d` for everything else.
-pub fn quote_bytes(bytes: &[u8]) -> String {
+pub fn print(bytes: &[u8]) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => format!("printf %s {}", quote(text)),
@@ -46,6 +60,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn quotes_survive() {
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote_bytes(b"it's"), br"'it'\''s'");
+        assert_eq!(quote_bytes(b""), b"''");
+        assert_eq!(words(["a", "b c", ""]), "a 'b c' ''");
+    }
+
     proptest! {
         #[test]
         fn sh_gives_back_what_was_quoted(text in "[^\0]{0,40}") {
@@ -55,7 +77,7 @@ mod tests {
 
         #[test]
         fn sh_gives_back_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let out = Command::new("sh").arg("-c").arg(quote_bytes(&bytes)).output().unwrap();
+            let out = Command::new("sh").arg("-c").arg(print(&bytes)).output().unwrap();
             prop_assert_eq!(out.stdout, bytes);
         }
     }

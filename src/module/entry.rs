@@ -1,0 +1,98 @@
+//! One module as the registry has it.
+
+use schemars::Schema;
+use serde_json::{Map, Value as Json};
+
+use super::{Described, Module, ParameterError};
+use crate::playbook::About;
+
+/// Reads a module's rendered parameters.
+type Parse = fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>;
+
+/// One module: what the loader, the runner and `bringup doc` need of it.
+pub struct Entry {
+    /// The full name.
+    pub name: &'static str,
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// One line on what it does.
+    pub summary: &'static str,
+    /// Examples in YAML.
+    pub examples: &'static str,
+    /// The parameter that takes free-form text.
+    pub free_form: Option<&'static str>,
+    /// Whether it takes any parameter, as `set_fact` does.
+    pub open: bool,
+    /// What else it says of itself.
+    pub about: About,
+    /// The parameters' schema, descriptions included.
+    pub schema: fn() -> Schema,
+    parse: Parse,
+}
+
+/// The entry of a module.
+pub(super) fn entry<M: Described>() -> Entry {
+    Entry {
+        name: M::NAME,
+        aliases: M::ALIASES,
+        summary: M::SUMMARY,
+        examples: M::EXAMPLES,
+        free_form: M::FREE_FORM,
+        open: M::OPEN,
+        about: About { free_form: M::FREE_FORM.is_some(), ..M::ABOUT },
+        schema: || schemars::schema_for!(M),
+        parse: |parameters| {
+            let module: M = serde_path_to_error::deserialize(Json::Object(parameters)).map_err(explain)?;
+            module.check()?;
+            Ok(Box::new(module))
+        },
+    }
+}
+
+fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterError {
+    let path = error.path().to_string();
+    let message = error.into_inner().to_string();
+    ParameterError { parameter: (path != ".").then_some(path), message, help: None }
+}
+
+impl Entry {
+    /// Reads rendered parameters.
+    ///
+    /// # Errors
+    /// The first parameter that is unknown, missing, of a wrong type, or at odds with another.
+    pub fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
+        let known = self.parameters();
+        if let Some(name) = parameters.keys().find(|n| !self.open && !known.contains(n)) {
+            return Err(self.unknown_parameter(name));
+        }
+        (self.parse)(parameters)
+    }
+
+    /// The error for a parameter that there is not.
+    pub fn unknown_parameter(&self, name: &str) -> ParameterError {
+        let known = self.parameters();
+        let near = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, name));
+        let near = near.filter(|k| strsim::damerau_levenshtein(k, name) <= 1 + name.len() / 4);
+        let error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
+        match near {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("it has {}", known.join(", "))),
+        }
+    }
+
+    /// All parameters' names, aliases included.
+    pub fn parameters(&self) -> Vec<String> {
+        let schema = (self.schema)();
+        let mut names = Vec::new();
+        if let Some(Json::Object(properties)) = schema.get("properties") {
+            for (name, property) in properties {
+                names.push(name.clone());
+                // `#[schemars(extend("x-aliases" = ["dest", "name"]))]` beside each serde alias.
+                if let Some(Json::Array(aliases)) = property.get("x-aliases") {
+                    names.extend(aliases.iter().filter_map(|a| a.as_str().map(str::to_owned)));
+                }
+            }
+        }
+        names
+    }
+}

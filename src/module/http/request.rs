@@ -1,0 +1,255 @@
+//! What is asked, as a script for the host.
+
+use std::time::Duration;
+
+use crate::sh::{print, quote};
+
+/// A request.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Where to.
+    pub url: String,
+    /// `GET` and its like, in capitals.
+    pub method: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// What is sent along.
+    pub body: Option<Vec<u8>>,
+    /// Name and password.
+    pub user: Option<(String, String)>,
+    /// How long to wait.
+    pub timeout: Duration,
+    /// Whether the server's certificate is checked.
+    pub validate_certs: bool,
+    /// A file or directory of authorities to trust, on the host.
+    pub ca_path: Option<String>,
+    /// A client certificate and, unless it is in the same file, its key; both on the host.
+    pub client_cert: Option<(String, Option<String>)>,
+    /// Whether redirects are followed.
+    pub follow: bool,
+    /// Whether proxies of the environment are used.
+    pub use_proxy: bool,
+    /// A socket of the host to connect to.
+    pub unix_socket: Option<String>,
+}
+
+/// Headers that hold no secret. All others may: `X-Auth-Token`, `PRIVATE-TOKEN` and what else there is.
+const HARMLESS: [&str; 9] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "if-modified-since",
+    "if-none-match",
+    "range",
+    "user-agent",
+];
+
+impl Request {
+    /// What keeps `wget` from doing it: where it is sent on to, another server would get these too.
+    fn bound(&self) -> bool {
+        let sensitive = |name: &str| matches!(name.to_ascii_lowercase().as_str(), "authorization" | "cookie");
+        self.user.is_some() || self.headers.iter().any(|(n, _)| sensitive(n))
+    }
+
+    /// Whether something of it must not stand in a command line, which everybody on the host can read: a body, most headers,
+    /// a password or a query in the URL.
+    fn hidden(&self) -> bool {
+        let authority =
+            self.url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+        self.body.is_some()
+            || self.url.contains('?')
+            || authority.contains('@')
+            || self.headers.iter().any(|(n, _)| !HARMLESS.contains(&n.to_ascii_lowercase().as_str()))
+    }
+
+    /// Whether a line end in it would become another line of a tool's configuration.
+    fn broken(&self) -> bool {
+        let breaks = |text: &str| text.contains(['\r', '\n', '\0']);
+        breaks(&self.url) || self.headers.iter().any(|(n, v)| breaks(n) || breaks(v))
+    }
+
+    /// A script that prints which tool it used, the headers and the content. With `into`, a shell word, the content
+    /// goes into that file.
+    ///
+    /// It fails with a sentence on standard error where the request did not come about.
+    pub fn script(&self, into: Option<&str>) -> String {
+        if self.broken() {
+            return "echo 'a line end cannot be part of a URL or of a header' >&2; exit 90\n".to_owned();
+        }
+        let mut script = String::from("export LC_ALL=C\n");
+        script.push_str(&format!("if command -v curl >/dev/null; then\necho curl\n{}", self.curl(into)));
+        if !self.bound() && self.unix_socket.is_none() {
+            script.push_str(&format!("elif command -v wget >/dev/null; then\necho wget\n{}", self.wget(into)));
+        }
+        if let (Some(plain), None) = (self.plain(), into) {
+            script.push_str(&format!("elif command -v bash >/dev/null; then\necho bash\n{plain}"));
+        }
+        script.push_str(
+            "else echo 'the host has no curl to make the request with: install the package `curl`' >&2; exit 90\nfi\n",
+        );
+        script
+    }
+
+    fn curl(&self, into: Option<&str>) -> String {
+        // What may be secret goes in a configuration through a descriptor, so that no list of processes shows it.
+        let mut config = String::new();
+        let mut set = |name: &str, value: &str| config.push_str(&format!("{name} = \"{}\"\n", escape(value)));
+        set("url", &self.url);
+        set("user-agent", "ansible-httpget");
+        for (name, value) in &self.headers {
+            let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+            set("header", &header);
+        }
+        set("header", "Expect:");
+        if let Some((user, password)) = &self.user {
+            set("user", &format!("{user}:{password}"));
+        }
+        if let Some((cert, key)) = &self.client_cert {
+            set("cert", cert);
+            if let Some(key) = key {
+                set("key", key);
+            }
+        }
+        if let Some(socket) = &self.unix_socket {
+            set("unix-socket", socket);
+        }
+        if !self.use_proxy {
+            set("noproxy", "*");
+        }
+        match self.method.as_str() {
+            "HEAD" => config.push_str("head\n"),
+            method => config.push_str(&format!("request = \"{}\"\n", escape(method))),
+        }
+        config.push_str(if self.follow { "location\n" } else { "" });
+        config.push_str(if self.validate_certs { "" } else { "insecure\n" });
+        let seconds = self.timeout.as_secs().max(1);
+        let limit = if into.is_some() { "--speed-limit 1 --speed-time" } else { "--max-time" };
+        let mut script = String::from("set --\n");
+        if let Some(ca) = self.ca_path.as_ref().filter(|_| self.validate_certs) {
+            let ca = quote(ca);
+            script.push_str(&format!("if [ -d {ca} ]; then set -- --capath {ca}; else set -- --cacert {ca}; fi\n"));
+        }
+        let out = into.map_or_else(|| "-i".to_owned(), |file| format!("-D - -o {file}"));
+        let (feed, data) = match &self.body {
+            Some(body) => (format!("{} | ", print(body)), " --data-binary @-"),
+            None => (String::new(), ""),
+        };
+        script.push_str(&format!(
+            "{feed}curl -q -sS {out} --connect-timeout {seconds} {limit} {seconds} -w '\\n%{{url_effective}}'{data} \
+             -K /dev/fd/3 \"$@\" 3<<'BRINGUP-CONFIGURATION'\n{config}BRINGUP-CONFIGURATION\n"
+        ));
+        script
+    }
+
+    fn wget(&self, into: Option<&str>) -> String {
+        let seconds = self.timeout.as_secs().max(1);
+        let mut script = format!("set -- -q -S -O {}\n", into.unwrap_or("-"));
+        let mut add = |word: &str| script.push_str(&format!("set -- \"$@\" {}\n", quote(word)));
+        if !self.validate_certs {
+            add("--no-check-certificate");
+        } else if let Some(ca) = &self.ca_path {
+            add(&format!("--ca-certificate={ca}"));
+        }
+        if let Some((cert, key)) = &self.client_cert {
+            add(&format!("--certificate={cert}"));
+            add(&format!("--private-key={}", key.as_ref().unwrap_or(cert)));
+        }
+        if !self.use_proxy {
+            add("--no-proxy");
+        }
+        // GNU's prints the content of an error only when asked to; busybox's knows neither that nor a limit of time.
+        let redirects = if self.follow { "" } else { " --max-redirect=0" };
+        let limit = if into.is_some() { String::new() } else { format!("timeout {seconds} ") };
+        let gnu = format!("set -- --content-on-error --tries=1 -T {seconds}{redirects} \"$@\"");
+        let (gnu, others) = if self.hidden() { self.wget_hidden(&gnu) } else { self.wget_shown(&gnu) };
+        script.push_str(&format!(
+            "if wget --help 2>&1 | grep -q content-on-error; then\n{gnu}else\n{others}fi\n\
+             {limit}wget \"$@\"\nr=$?; [ -z \"$w\" ] || rm -rf -- \"$w\"\n[ $r = 0 ] || [ $r = 8 ]\n"
+        ));
+        script
+    }
+
+    /// How wget is told of a request that everybody may see: for GNU's, and for all others.
+    fn wget_shown(&self, gnu: &str) -> (String, String) {
+        let mut words = String::from("w=\n");
+        let mut add = |word: &str| words.push_str(&format!("set -- \"$@\" {}\n", quote(word)));
+        for (name, value) in &self.headers {
+            add(&format!("--header={name}: {value}"));
+        }
+        if self.method != "GET" {
+            add(&format!("--method={}", self.method));
+        }
+        words.push_str(&format!("set -- \"$@\" -- {}\n", quote(&self.url)));
+        (format!("{gnu}\n{words}"), words)
+    }
+
+    /// How wget is told of a request that nobody else may see: by files that are this user's alone. Only GNU's reads all of it from files.
+    fn wget_hidden(&self, gnu: &str) -> (String, String) {
+        let mut settings = format!("method = {}\n", self.method);
+        for (name, value) in &self.headers {
+            settings.push_str(&format!("header = {name}: {value}\n"));
+        }
+        let mut files = format!(
+            "w=$(umask 077; mktemp -d) || exit 90\ntrap '[ -z \"$w\" ] || rm -rf -- \"$w\"; exit 129' HUP INT TERM\n\
+             {} >\"$w/settings\"\n{} >\"$w/url\"\n{gnu}\nset -- --config=\"$w/settings\" -i \"$w/url\" \"$@\"\n",
+            print(settings.as_bytes()),
+            print(format!("{}\n", self.url).as_bytes()),
+        );
+        if let Some(body) = &self.body {
+            files.push_str(&format!("{} >\"$w/body\"\nset -- --body-file=\"$w/body\" \"$@\"\n", print(body)));
+        }
+        let refusal = "echo 'this `wget` takes headers, a body and queries on its command line alone, where everybody could read them: \
+                       install the package `curl`' >&2; exit 90\n";
+        (files, refusal.to_owned())
+    }
+
+    /// Plain http by bash itself.
+    fn plain(&self) -> Option<String> {
+        let rest = self.url.strip_prefix("http://").filter(|_| self.unix_socket.is_none())?;
+        let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        if authority.contains('@') {
+            return None;
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port),
+            _ => (authority, "80"),
+        };
+        let body = self.body.clone().unwrap_or_default();
+        let mut head = format!("{} {path} HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n", self.method);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some((user, password)) = &self.user {
+            use base64::{Engine as _, engine::general_purpose::STANDARD};
+            head.push_str(&format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{user}:{password}"))));
+        }
+        if self.body.is_some() {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
+        let bytes = [head.as_bytes(), &body].concat();
+        Some(format!(
+            "{} | timeout {} bash -c 'exec 3<>\"/dev/tcp/$0/$1\" && cat >&3 && cat <&3' {} {} || {{ echo 'no connection' >&2; exit 91; }}\n",
+            print(&bytes),
+            self.timeout.as_secs().max(1),
+            quote(host.trim_matches(['[', ']'])),
+            quote(port),
+        ))
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => escaped.extend(['\\', character]),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,5 @@
+//! Python's semantics, where playbooks mean them: a ground-floor room that depends on nothing of this crate.
+//!
+//! `tests/python/` holds what a real Python answers; `tests/python.rs` compares.
+
+pub mod regex;

@@ -1,0 +1,181 @@
+//! The hosts that go through a play together, and what they share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{
+    barrier::{Barrier, Position},
+    handlers::Handlers,
+    outcome::Outcome,
+    program::Program,
+    throttle::Throttles,
+};
+use crate::{
+    inventory::Vars,
+    playbook::{Play, Strategy, Task},
+    report::TaskLine,
+};
+
+/// What a `run_once` task came to, for the hosts that did not do it.
+pub type Shared = Arc<Outcome>;
+
+/// The hosts that go through a play together.
+pub struct Batch {
+    /// The play.
+    pub play: Arc<Play>,
+    /// Its name, rendered.
+    pub name: String,
+    /// Its tasks in order.
+    pub program: Arc<Program>,
+    /// The position of its first task.
+    pub base: Position,
+    /// Its handlers.
+    pub handlers: Arc<Handlers>,
+    /// The task that gathers facts.
+    pub gather: Arc<Task>,
+    /// What the user answered to `vars_prompt`, and `vars_files`.
+    pub prompted: Arc<Vars>,
+    /// All hosts of the play.
+    pub all_hosts: Vec<String>,
+    /// The hosts of this batch, in order.
+    pub hosts: Vec<String>,
+    /// How far each has come.
+    pub barrier: Barrier,
+    /// A failure on one host may end the play: no host may run ahead of the others.
+    pub strict: bool,
+    /// Whether handlers run on failed hosts.
+    pub force_handlers: bool,
+    /// How many hosts may do a task at once.
+    pub throttles: Throttles,
+    /// The share of its hosts that may fail.
+    pub max_fail_percentage: Option<f64>,
+    /// How far its hosts' failures have brought it.
+    pub course: Course,
+}
+
+/// What becomes of a batch while its hosts run.
+#[derive(Default)]
+pub struct Course {
+    failed: Mutex<Vec<String>>,
+    /// Those that `meta: end_host` took out.
+    left: Mutex<Vec<String>>,
+    once: Mutex<HashMap<Position, Shared>>,
+    /// The task behind which no other is to be started, once there is one.
+    over: Mutex<Option<Position>>,
+    play_over: AtomicBool,
+    /// Whether a failure ended it for all.
+    fatal: AtomicBool,
+}
+
+impl Batch {
+    /// The hosts that still take part, in order.
+    pub fn active_hosts(&self) -> Vec<String> {
+        let failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hosts.iter().filter(|h| !failed.contains(h)).cloned().collect()
+    }
+
+    /// Whether this is the host that does `run_once` tasks.
+    pub fn first_active(&self, host: &str) -> bool {
+        let failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.course.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hosts.iter().find(|h| !failed.contains(h) && !left.contains(h)).is_some_and(|first| first == host)
+    }
+
+    /// Notes that a host takes no further part, though nothing is wrong with it.
+    pub fn host_left(&self, host: &str) {
+        self.course.left.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
+        self.barrier.wake();
+    }
+
+    /// Those that have failed so far.
+    pub fn failed(&self) -> Vec<String> {
+        self.course.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the failures so far keep the plays behind it from being run.
+    pub fn has_failed(&self) -> bool {
+        let failed = self.failed().len();
+        self.course.fatal.load(Ordering::SeqCst) || failed == self.hosts.len() || self.too_many(failed)
+    }
+
+    /// Whether the play's further batches are not to be run.
+    pub fn play_is_over(&self) -> bool {
+        self.course.play_over.load(Ordering::SeqCst)
+    }
+
+    /// Whether there is no other host to wait for.
+    pub fn alone(&self) -> bool {
+        self.hosts.len() < 2 || self.play.strategy == Strategy::Free
+    }
+
+    /// Notes that a host failed in the task at `position`, and ends the play behind it where that is asked for: for a failure
+    /// that is `fatal` for all, or for one too many.
+    pub fn host_failed(&self, host: &str, position: &Position, fatal: bool) {
+        let mut failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !failed.iter().any(|h| h == host) {
+            failed.push(host.to_owned());
+        }
+        let count = failed.len();
+        drop(failed);
+        self.course.fatal.fetch_or(fatal, Ordering::SeqCst);
+        if fatal || self.too_many(count) {
+            self.end(true, position);
+        }
+        self.barrier.wake();
+    }
+
+    /// Whether so many failed hosts end the play.
+    fn too_many(&self, failed: usize) -> bool {
+        let share = 100.0 * failed as f64 / self.hosts.len().max(1) as f64;
+        failed > 0 && self.max_fail_percentage.is_some_and(|most| share > most)
+    }
+
+    /// Ends this batch behind the task at `position`, and the play's further batches too. As with Ansible that task itself is done by all
+    /// hosts.
+    pub fn end(&self, play: bool, position: &Position) {
+        let mut over = self.course.over.lock().unwrap_or_else(PoisonError::into_inner);
+        if over.as_ref().is_none_or(|at| position < at) {
+            *over = Some(position.clone());
+        }
+        drop(over);
+        self.course.play_over.fetch_or(play, Ordering::SeqCst);
+        self.barrier.wake();
+    }
+
+    /// Whether the task at `position` is not to be started any more.
+    pub fn ended(&self, position: &[u32]) -> bool {
+        // Handlers that are forced run when all is over.
+        let forced = position.first() == Some(&u32::MAX);
+        let over = self.course.over.lock().unwrap_or_else(PoisonError::into_inner);
+        !forced && over.as_ref().is_some_and(|at| at.as_slice() < position)
+    }
+
+    /// Records the result of a `run_once` task for the other hosts.
+    pub fn publish_once(&self, position: &Position, outcome: &Outcome) {
+        let result = Arc::new(Outcome { events: Vec::new(), ..outcome.clone() });
+        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).insert(position.clone(), result);
+        self.barrier.wake();
+    }
+
+    /// The result of a `run_once` task, once it is there.
+    pub fn once(&self, position: &Position) -> Option<Shared> {
+        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).cloned()
+    }
+
+    /// A line for something that is no task of the play.
+    pub fn line(&self, name: &str, position: &[u32]) -> TaskLine {
+        TaskLine {
+            name: name.to_owned(),
+            play: self.name.clone(),
+            position: if position.is_empty() { self.base.clone() } else { position.to_vec() },
+            handler: false,
+            action: name.to_owned(),
+            span: None,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The person in front of the terminal: what is asked, what was answered, and whether the run is to stop.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{RunError, barrier::Position, lock};
+use crate::{module::StepOutput, report::terminal};
+
+/// Asks the user, and remembers what holds for all hosts.
+#[derive(Debug, Default)]
+pub struct Prompter {
+    /// `--step`: what was answered.
+    consents: Mutex<Consents>,
+    interrupts: AtomicU8,
+}
+
+#[derive(Debug, Default)]
+struct Consents {
+    tasks: HashMap<Position, bool>,
+    all: bool,
+}
+
+impl Prompter {
+    /// Takes note that the user wants to stop. Returns how often that was said.
+    pub fn interrupt(&self) -> u8 {
+        self.interrupts.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Whether no further step is to be started.
+    pub fn interrupted(&self) -> bool {
+        self.interrupts.load(Ordering::SeqCst) > 0
+    }
+
+    /// `vars_prompt`: asks for a value, twice where it is to be confirmed.
+    ///
+    /// # Errors
+    /// When nobody is there to be asked.
+    pub fn ask(&self, prompt: &str, private: bool, confirm: bool, default: Option<&str>) -> Result<String, RunError> {
+        if !console::user_attended() {
+            return default.map(str::to_owned).ok_or_else(|| {
+                RunError::plain(
+                    format!("cannot ask for `{prompt}`: there is no terminal"),
+                    "give the variable with `-e`",
+                )
+            });
+        }
+        let read = |question: &str| -> std::io::Result<String> {
+            let question = format!("{question}:");
+            match private {
+                true => terminal::ask_secret(&question),
+                false => terminal::ask(&question).map(|line| line.trim_end().to_owned()),
+            }
+        };
+        let unread = |e: std::io::Error| {
+            RunError::plain(
+                format!("cannot read the answer: {e}"),
+                "run it on a terminal, or give the variable with `-e`",
+            )
+        };
+        loop {
+            let answer = read(prompt).map_err(unread)?;
+            let again = || read(&format!("{prompt} (again)"));
+            if !confirm || again().map_err(unread)? == answer {
+                return Ok(if answer.is_empty() { default.unwrap_or_default().to_owned() } else { answer });
+            }
+            terminal::err("the two answers differ");
+        }
+    }
+
+    /// `pause`: waits, or lets the user say when to go on.
+    pub async fn pause(&self, time: Option<Duration>, prompt: &str) -> StepOutput {
+        let began = Instant::now();
+        match time {
+            Some(time) => {
+                let end = began + time;
+                while Instant::now() < end && !self.interrupted() {
+                    tokio::time::sleep(Duration::from_millis(100).min(end - Instant::now())).await;
+                }
+            }
+            None if console::user_attended() => {
+                let question = prompt.to_owned();
+                let answer = tokio::task::spawn_blocking(move || terminal::ask(&question));
+                let line = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+                return StepOutput {
+                    stdout: line.trim_end().as_bytes().to_vec(),
+                    duration: began.elapsed(),
+                    ..StepOutput::default()
+                };
+            }
+            // Nobody is there to press a key: Ansible goes on at once, and so do we.
+            None => {}
+        }
+        StepOutput { duration: began.elapsed(), ..StepOutput::default() }
+    }
+
+    /// `--step`: whether the user wants a task done, asked once for all hosts. Other hosts wait for the answer.
+    pub fn consent(&self, name: &str, position: Position) -> bool {
+        let question = format!("Perform task: {name} (N)o/(y)es/(c)ontinue:");
+        lock(&self.consents).given(position, || terminal::ask(&question).unwrap_or_default())
+    }
+}
+
+impl Consents {
+    fn given(&mut self, position: Position, ask: impl FnOnce() -> String) -> bool {
+        if self.all {
+            return true;
+        }
+        if let Some(known) = self.tasks.get(&position) {
+            return *known;
+        }
+        let answer = ask().trim().to_lowercase();
+        self.all = matches!(answer.as_str(), "c" | "continue");
+        let yes = self.all || matches!(answer.as_str(), "y" | "yes");
+        self.tasks.insert(position, yes);
+        yes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_task_is_asked_about_once_until_the_user_wants_all() {
+        let mut consents = Consents::default();
+        let unasked = || -> String { unreachable!("it was asked twice") };
+        assert!(consents.given(vec![0], || "Yes\n".into()));
+        assert!(consents.given(vec![0], unasked));
+        assert!(!consents.given(vec![1], || "\n".into()));
+        assert!(!consents.given(vec![1], unasked));
+        assert!(consents.given(vec![2], || "c\n".into()));
+        assert!(consents.given(vec![3], unasked) && consents.given(vec![1], unasked));
+    }
+
+    #[tokio::test]
+    async fn a_pause_ends_with_its_time_or_with_the_run() {
+        let prompter = Prompter::default();
+        let waited = prompter.pause(Some(Duration::from_millis(20)), "wait").await.duration;
+        assert!(waited >= Duration::from_millis(20), "{waited:?}");
+        assert_eq!(prompter.interrupt(), 1);
+        let waited = prompter.pause(Some(Duration::from_secs(60)), "wait").await.duration;
+        assert!(waited < Duration::from_secs(10), "{waited:?}");
+    }
+}

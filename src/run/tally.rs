@@ -1,0 +1,92 @@
+//! What a run has come to so far: results counted by host, and faults of our own.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use indexmap::IndexMap;
+
+use super::lock;
+use crate::report::{Counts, Event};
+
+/// Results as they are told.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counts: Mutex<IndexMap<String, Counts>>,
+    /// Check mode: results that a run may turn into changes.
+    undecided: AtomicUsize,
+    faults: Mutex<Vec<String>>,
+}
+
+impl Tally {
+    /// Counts an event, if it is a task's result.
+    pub fn count(&self, event: &Event) {
+        let Event::TaskResult { host, status, marks, .. } = event else { return };
+        lock(&self.counts).entry(host.clone()).or_default().add(*status, marks.changed);
+        if marks.certainty.undecided() {
+            self.undecided.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Notes a fault of our own.
+    pub fn fault(&self, message: String) {
+        lock(&self.faults).push(message);
+    }
+
+    /// Counts per host, in the order of `hosts`, those behind that are none of them.
+    pub fn by_host(&self, hosts: &[String]) -> Vec<(String, Counts)> {
+        let mut all: Vec<(String, Counts)> = lock(&self.counts).iter().map(|(h, c)| (h.clone(), *c)).collect();
+        all.sort_by_key(|(host, _)| hosts.iter().position(|h| h == host).unwrap_or(usize::MAX));
+        all
+    }
+
+    /// How many results a run may turn into changes.
+    pub fn undecided(&self) -> usize {
+        self.undecided.load(Ordering::SeqCst)
+    }
+
+    /// Faults of our own.
+    pub fn faults(&self) -> Vec<String> {
+        lock(&self.faults).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Marks, Status, TaskLine};
+
+    fn result(host: &str, status: Status) -> Event {
+        let task = TaskLine {
+            name: "t".into(),
+            play: "p".into(),
+            position: Vec::new(),
+            handler: false,
+            action: "ping".into(),
+            span: None,
+        };
+        Event::TaskResult {
+            task,
+            host: host.into(),
+            delegate: None,
+            status,
+            duration: std::time::Duration::ZERO,
+            diff: Vec::new(),
+            result: serde_json::Value::Null,
+            marks: Marks::default(),
+        }
+    }
+
+    #[test]
+    fn hosts_are_listed_in_the_order_of_the_inventory() {
+        let tally = Tally::default();
+        for (host, status) in [("b", Status::Ok), ("stranger", Status::Failed), ("a", Status::Ok), ("b", Status::Ok)] {
+            tally.count(&result(host, status));
+        }
+        tally.count(&Event::HostDone { host: "c".into() });
+        let listed = tally.by_host(&["a".into(), "b".into(), "c".into()]);
+        let found: Vec<_> = listed.iter().map(|(host, counts)| (host.as_str(), counts.ok, counts.failed)).collect();
+        assert_eq!(found, [("a", 1, 0), ("b", 2, 0), ("stranger", 0, 1)]);
+    }
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Writes what a real Python answers, for tests/python.rs to compare with.
+
+    python3 tests/python/make.py            regex, fnmatch, shlex, formats, texts, truth
+    PYTHON tests/python/make.py boolean     Ansible's `boolean`; PYTHON is one that has ansible-core
+
+Each file holds one case a line, in a fixed order. Made with Python 3.11; later ones word a few errors in another way.
+A case with `refused` is one that Python takes and bringup must refuse; one with `differs` must have another answer here. Both
+give the reason, from tests/python/known.py.
+"""
+
+import importlib
+import json
+import pathlib
+import sys
+import warnings
+
+HERE = pathlib.Path(__file__).parent
+PLAIN = ["regex", "fnmatch", "shlex", "formats", "texts", "truth"]
+
+
+def write(name, cases):
+    lines = ",\n".join(json.dumps(case, ensure_ascii=True, sort_keys=False) for case in cases)
+    (HERE / f"{name}.json").write_text(f"[\n{lines}\n]\n")
+    print(f"{name}: {len(cases)}")
+
+
+def main():
+    warnings.simplefilter("ignore")
+    sys.path.insert(0, str(HERE))
+    sys.dont_write_bytecode = True
+    for name in sys.argv[1:] or PLAIN:
+        write(name, importlib.import_module(f"make_{name}").cases())
+
+
+if __name__ == "__main__":
+    main()
