@@ -89,7 +89,7 @@ impl Tree {
             let what = "only root can enter another tree".to_owned();
             let help = "run this as root (`sudo -E bringup …`), or set `ansible_chroot_exe` to a program that needs no \
                         root and `ansible_chroot_disable_root_check: true`";
-            return Err(Error::Denied { host: self.host.clone(), what, help: help.into() });
+            return Err(self.absent(what, String::new(), help));
         }
         let folder = Path::new(&self.folder);
         if !folder.is_dir() {

@@ -172,7 +172,7 @@ impl Connection for Inside {
         let Container { host, engine, .. } = &self.container;
         let what = format!("{engine} opens no connection to {to}:{port} as seen from within a container");
         let help = "let a host that reaches the address do this task (`delegate_to`)".to_owned();
-        Box::pin(async move { Err(Error::Denied { host: host.clone(), what, help }) })
+        Box::pin(async move { Err(Error::Unsupported { host: host.clone(), what, help }) })
     }
 
     fn user(&self) -> &str {

@@ -14,7 +14,7 @@ pub enum Error {
     #[diagnostic(transparent)]
     Ssh(#[from] SshError),
 
-    /// What is to be acted on is not there, or does not run.
+    /// What is to be acted on is not there, does not run, or is not to be entered by who runs this.
     #[error("{host}: {what}{}", colon(said))]
     #[diagnostic(code(connection::absent))]
     Absent {
@@ -29,10 +29,10 @@ pub enum Error {
         help: String,
     },
 
-    /// Who runs this may not, or the connection cannot do it.
+    /// This kind of connection cannot do it.
     #[error("{host}: {what}")]
-    #[diagnostic(code(connection::denied))]
-    Denied {
+    #[diagnostic(code(connection::unsupported))]
+    Unsupported {
         /// The host's name in the inventory.
         host: String,
         /// What is not possible.
@@ -233,9 +233,12 @@ pub enum Error {
         reason: String,
     },
 
-    /// A program could not be started on this machine.
+    /// The program that leads to the host could not be started on this machine.
     #[error("{host}: could not start {program} on this machine: {source}")]
-    #[diagnostic(code(connection::local))]
+    #[diagnostic(
+        code(connection::local),
+        help("install {program} where this runs, or correct `PATH` or the variable that names it")
+    )]
     Local {
         /// The host's name in the inventory.
         host: String,
@@ -279,6 +282,7 @@ impl Error {
         match self {
             Error::Ssh(error) => error.is_unreachable(),
             Error::Absent { .. }
+            | Error::Local { .. }
             | Error::Lost { .. }
             | Error::ChannelRefused { .. }
             | Error::NoShell { .. }

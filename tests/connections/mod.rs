@@ -4,7 +4,7 @@ mod plays;
 mod refusals;
 mod tree;
 
-use std::sync::Arc;
+use std::{fs, sync::Arc, time::Duration};
 
 use bringup::connection::{
     Become, Context, Defaults, Error, FrameEnd, NoPrompter, Segment, Session, Settings, Target, Upload, UploadSource,
@@ -12,7 +12,8 @@ use bringup::connection::{
 };
 
 use crate::ssh::{one, run, sshd::Sshd, text};
-use tree::{Engine, Tree};
+use crate::support::skip::skip;
+use tree::{Engine, NO_TREE, Tree};
 
 /// Makes the way to a host of its settings.
 fn target(kind: &str, values: &[(&'static str, &str)]) -> Target {
@@ -26,7 +27,9 @@ fn context() -> Context {
 }
 
 /// All that stands on a connection, as root in a system where `folder` can be written.
-async fn suite(session: Session, folder: &str) {
+async fn suite(target: &Target, folder: &str) {
+    let session = Session::connect(target, &context()).await.unwrap();
+    assert_eq!(session.warnings(), Vec::<String>::new());
     assert_eq!(session.user(), "root");
     let mut shell = session.shell(None).await.unwrap();
     // Bytes of any kind come back from both streams, with the status.
@@ -45,11 +48,20 @@ async fn suite(session: Session, folder: &str) {
     assert_ne!(text(&mut shell, "echo $$").await, before);
     // A program that is killed by a signal is told by its status.
     assert_eq!(one(&mut shell, "sh -c 'kill -9 $$'").await.status, 137);
-    // Nothing stays behind.
-    let left = format!("ls -a /run /dev/shm /tmp {folder} 2>/dev/null | grep '^[.]bringup-' | wc -l");
-    let within = text(&mut shell, &left).await;
     session.close().await;
-    assert!(within.trim().parse::<u32>().unwrap() >= 1, "the folder for output is somewhere");
+    // Nothing stays behind: a new shell sees its own folder alone, once those of the shells that ended have gone.
+    let session = Session::connect(target, &context()).await.unwrap();
+    let mut shell = session.shell(None).await.unwrap();
+    let list = format!("ls -a /run /dev/shm /tmp /var/tmp {folder} /home/bob 2>/dev/null | grep '^[.]bringup-'");
+    let mut left = text(&mut shell, &list).await;
+    for _ in 0..50 {
+        if left.lines().count() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        left = text(&mut shell, &list).await;
+    }
+    assert_eq!(left.lines().count(), 1, "{left}");
 }
 
 async fn files(session: &Session, folder: &str) {
@@ -85,22 +97,19 @@ async fn becoming(session: &Session) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tree_is_a_host() {
-    let Some(tree) = Tree::new() else { return };
+    let Some(tree) = Tree::new() else { skip!("{NO_TREE}") };
     let target = target("community.general.chroot", &[("ansible_host", &tree.text())]);
     assert!(!target.is_local() && target == target.clone());
-    let session = Session::connect(&target, &context()).await.unwrap();
-    assert_eq!(session.warnings(), Vec::<String>::new());
-    suite(session, "/root").await;
+    suite(&target, "/root").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_is_a_host() {
-    let Some(tree) = Tree::new() else { return };
+    let Some(tree) = Tree::new() else { skip!("{NO_TREE}") };
     let engine = Engine::new(&tree);
     let exe = engine.path().join("another").display().to_string();
     let values = [("ansible_podman_executable", exe.as_str()), ("ansible_host", "web")];
-    let session = Session::connect(&target("podman", &values), &context()).await.unwrap();
-    suite(session, "/root").await;
+    suite(&target("podman", &values), "/root").await;
     // Another user, and arguments before the command.
     let more = [values[0], values[1], ("ansible_user", "bob"), ("ansible_podman_extra_args", "--context 'a b'")];
     let session = Session::connect(&target("podman", &more), &context()).await.unwrap();
@@ -119,8 +128,11 @@ async fn a_container_is_a_host() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ssh_and_this_machine_do_the_same() {
     let sshd = Sshd::start("");
-    let folder = sshd.path("").display().to_string();
-    for session in [sshd.session().await, Session::connect(&Target::local("h1"), &context()).await.unwrap()] {
+    let here = Session::connect(&Target::local("h1"), &context()).await.unwrap();
+    for (session, name) in [(sshd.session().await, "there"), (here, "here")] {
+        // An upload is to a file that is new.
+        let folder = sshd.path(name).display().to_string();
+        fs::create_dir(&folder).unwrap();
         let mut shell = session.shell(None).await.unwrap();
         let output = one(&mut shell, "printf '\\377\\000a\\n'; printf 'b\\200' >&2; exit 7").await;
         assert_eq!((output.status, &output.stdout[..], &output.stderr[..]), (7, &b"\xff\0a\n"[..], &b"b\x80"[..]));
@@ -128,18 +140,22 @@ async fn ssh_and_this_machine_do_the_same() {
     }
 }
 
-/// A tree without `id`, `head`, `wc` and the like: what has no tool is told, and nothing hangs.
+/// A tree without `id`, `stat` and the like, and with a shell that has none of its own: nothing hangs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tree_without_tools_still_answers() {
-    let Some(tree) = Tree::new() else { return };
-    for name in ["id", "stat", "timeout", "date", "find"] {
-        std::fs::remove_file(tree.path().join("bin").join(name)).unwrap();
-    }
-    let session = Session::connect(&target("chroot", &[("ansible_host", &tree.text())]), &context()).await.unwrap();
+    let Some(tree) = Tree::new() else { skip!("{NO_TREE}") };
+    let Some(()) = tree.take_dash() else { skip!("dash is not installed") };
+    let without = |name: &str| fs::remove_file(tree.path().join("bin").join(name)).unwrap();
+    ["id", "stat", "timeout", "date", "find"].into_iter().for_each(without);
+    let target = target("chroot", &[("ansible_host", &tree.text())]);
+    let session = Session::connect(&target, &context()).await.unwrap();
     assert_eq!(session.user(), "");
     let mut shell = session.shell(None).await.unwrap();
-    // Busybox runs its own tools where no file has their name.
-    let output = one(&mut shell, "no-such-tool").await;
+    let output = one(&mut shell, "id").await;
     assert_eq!(output.status, 127, "{output:?}");
     assert_eq!(text(&mut shell, "echo here").await, "here\n");
+    // Nothing can be answered without `wc`: that is told, and no answer is made up.
+    without("wc");
+    let (outputs, end) = run(&mut shell, &[Segment::new("echo here")]).await;
+    assert!(outputs.is_empty() && end.is_err(), "{outputs:?} {end:?}");
 }

@@ -6,7 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::tree::{Engine, Tree};
+use super::tree::{Engine, NO_TREE, Tree};
+use crate::support::skip::skip;
 
 struct World {
     tree: Tree,
@@ -38,7 +39,7 @@ const TRUE: &str = "    - command: 'true'\n";
 
 #[test]
 fn what_is_not_there_is_unreachable_and_says_what_to_do() {
-    let Some(world) = World::new() else { return };
+    let Some(world) = World::new() else { skip!("{NO_TREE}") };
     let top = world.place.path();
     for folder in ["empty", "shell/bin"] {
         fs::create_dir_all(top.join(folder)).unwrap();
@@ -54,19 +55,24 @@ fn what_is_not_there_is_unreachable_and_says_what_to_do() {
             format!("{} ansible_chroot_exe=/no/such/chroot", chroot(&world.tree.text())),
             "could not start /no/such/chroot",
         ),
+        (
+            "h1 ansible_connection=podman ansible_host=web ansible_podman_executable=/no/such/podman".into(),
+            "could not start /no/such/podman",
+        ),
         ("h1 ansible_connection=docker ansible_host=gone".into(), "there is no container gone"),
         ("gone ansible_connection=docker".into(), "there is no container gone"),
         ("h1 ansible_connection=podman ansible_podman_host=gone ansible_host=web".into(), "there is no container gone"),
         ("h1 ansible_connection=docker ansible_host=web ansible_user=nobody1".into(), "has no user nobody1"),
     ] {
         let (code, text) = world.run(&inventory, TRUE);
-        assert!(code != 0 && text.contains(told) && text.contains("help: "), "{inventory}: {code} {text}");
+        assert!(code == 4 && text.contains("unreachable=1"), "{inventory}: {code} {text}");
+        assert!(text.contains(told) && text.contains("help: "), "{inventory}: {text}");
     }
 }
 
 #[test]
 fn names_that_are_none_are_refused_before_anything_runs() {
-    let Some(world) = World::new() else { return };
+    let Some(world) = World::new() else { skip!("{NO_TREE}") };
     for (inventory, told) in [
         ("h1 ansible_connection=docker ansible_host=-it", "`-it` is no name of a container"),
         ("h1 ansible_connection=docker ansible_host=a/b", "is no name of a container"),
@@ -87,7 +93,7 @@ fn names_that_are_none_are_refused_before_anything_runs() {
 /// A host's words do not choose what is started on this machine.
 #[test]
 fn data_decides_nothing_that_runs_here() {
-    let Some(world) = World::new() else { return };
+    let Some(world) = World::new() else { skip!("{NO_TREE}") };
     let own = "h1 ansible_connection=docker ansible_host=web";
     let told = "    - command: echo --context evil\n      register: told\n";
     let path = "    - command: echo /\n      register: told\n";
@@ -141,7 +147,7 @@ fn data_decides_nothing_that_runs_here() {
 
 #[test]
 fn only_root_enters_a_tree() {
-    let Some(world) = World::new() else { return };
+    let Some(world) = World::new() else { skip!("{NO_TREE}") };
     let top = world.place.path();
     let copy = top.join("bringup");
     fs::copy(env!("CARGO_BIN_EXE_bringup"), &copy).unwrap();
