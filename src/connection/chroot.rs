@@ -3,11 +3,12 @@
 use super::{
     context::Context,
     error::Error,
-    kind::{Kind, Refusal, Role, Variable},
+    kind::{Kind, Role, Variable},
     local::{SHELL, shelled},
     process::{End, Process, Reading},
     program,
     reach::{Connection, Reach, Room, Stream},
+    refusal::Refusal,
     settings::Settings,
     target::Target,
 };

@@ -3,11 +3,11 @@
 use super::{
     context::Context,
     error::Error,
-    kind::Refusal,
     local::shelled,
     process::{End, Process, Reading},
     program,
     reach::{Connection, Reach, Room, Stream},
+    refusal::Refusal,
     settings::Settings,
     target::Target,
 };

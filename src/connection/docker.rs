@@ -2,8 +2,9 @@
 
 use super::{
     container::{self, Words},
-    kind::{Kind, Refusal, Role, Variable},
+    kind::{Kind, Role, Variable},
     local::SHELL,
+    refusal::Refusal,
     settings::Settings,
     target::Target,
 };

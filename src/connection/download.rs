@@ -3,7 +3,8 @@
 use super::{
     error::Error,
     process::{End, Event, Reading, Tail},
-    session::{Counters, Session},
+    reached::Counters,
+    session::Session,
     sudo::Become,
 };
 use crate::{

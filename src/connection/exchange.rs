@@ -5,8 +5,8 @@ use super::{
     error::Error,
     frame::{FrameEnd, Output, Segment},
     process::{End, Event, Tail},
-    session::{Counters, Inner},
-    shell::Running,
+    reached::{Counters, Reached},
+    running::Running,
 };
 use crate::ssh::limit::{MOST_NOISE, MOST_OUTPUT, MOST_UNREAD, size};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ const GREETING: Duration = Duration::from_secs(120);
 
 /// One frame under way.
 pub(crate) struct Exchange<'a> {
-    session: &'a Inner,
+    session: &'a Reached,
     frame: &'a [Segment],
     first: u64,
     acknowledged: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn new(session: &'a Inner, frame: &'a [Segment], first: u64) -> Self {
+    pub(crate) fn new(session: &'a Reached, frame: &'a [Segment], first: u64) -> Self {
         Self { session, frame, first, acknowledged: 0, since: Instant::now(), unasked: 0, no_room: false }
     }
 

@@ -1,7 +1,6 @@
 //! What the registry knows of a kind of connection.
 
-use super::{settings::Settings, target::Target};
-use std::fmt;
+use super::{refusal::Refusal, settings::Settings, target::Target};
 
 /// A kind of connection.
 pub struct Kind {
@@ -81,32 +80,5 @@ impl Kind {
     /// The name people write: the last part of Ansible's.
     pub fn short(&self) -> &'static str {
         self.name.rsplit('.').next().unwrap_or(self.name)
-    }
-}
-
-/// Settings that no connection can be made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
-}
-
-impl Refusal {
-    /// Says what is wrong.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
-    }
-
-    /// Says what to do.
-    pub fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
     }
 }

@@ -3,10 +3,11 @@
 use super::{
     context::Context,
     error::Error,
-    kind::{Kind, Refusal, Role, Variable},
+    kind::{Kind, Role, Variable},
     process::{Process, Reading},
     program,
     reach::{Connection, Reach, Room, Stream},
+    refusal::Refusal,
     settings::Settings,
     target::Target,
 };
@@ -32,9 +33,17 @@ pub(super) fn shelled(mut target: Target, settings: &Settings<'_>) -> Target {
     target
 }
 
+impl Target {
+    /// Makes the target that is this machine.
+    pub fn local(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self::new(name.clone(), Local(name))
+    }
+}
+
 /// This machine, by the name it has in the inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Local(pub(super) String);
+struct Local(String);
 
 impl Reach for Local {
     fn connect<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<Box<dyn Connection>, Error>> {

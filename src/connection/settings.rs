@@ -1,6 +1,6 @@
 //! What variables, keywords and the command line say of a connection.
 
-use super::kind::Refusal;
+use super::refusal::Refusal;
 use crate::ssh::{HostKeyPolicy, Secret};
 use std::{path::PathBuf, time::Duration};
 

@@ -5,71 +5,25 @@ use super::{
     error::Error,
     exchange::Exchange,
     frame::{FrameEnd, Output, Segment, write_frame},
-    process::{End, Process, Reading, Tail},
-    session::{Counters, Inner},
+    process::{Reading, Tail},
+    reached::{Counters, Reached, Stats},
+    running::{Running, State},
     sudo::Become,
 };
 use crate::ssh::script;
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// A shell on a host, as one user. It ends when it is dropped.
 pub struct Shell {
-    session: Arc<Inner>,
+    session: Arc<Reached>,
     wish: Option<Become>,
     state: Arc<Mutex<State>>,
 }
 
-/// The running shell, if there is one: an idle one may have to make room for a transfer.
-#[derive(Default)]
-pub(crate) struct State {
-    running: Option<Running>,
-    /// A frame was begun and not ended: what comes back next belongs to it.
-    in_frame: bool,
-    /// Whose shell it is, if not the login user's.
-    wish: Option<Become>,
-}
-
-pub(crate) struct Running {
-    pub(super) process: Process,
-    pub(super) parser: Parser,
-    pub(super) scratch: Option<String>,
-    /// The name its scratch folder was given.
-    pub(super) name: String,
-    next_id: u64,
-    pub(super) said: Tail,
-}
-
-impl State {
-    pub(crate) fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// Ends the shell and waits until the server has freed its channel.
-    pub(crate) async fn end(&mut self, session: &Inner) {
-        let Some(running) = self.running.take() else { return };
-        let scratch = running.scratch;
-        let ended = running.process.finish(Duration::from_secs(5)).await;
-        if !matches!(ended, Some(End::Exit(_)))
-            && let Some(scratch) = scratch
-        {
-            session.orphan(self.wish.as_ref(), scratch);
-        }
-        self.in_frame = false;
-    }
-
-    /// Lets go of a shell that cannot be used any more, without waiting for it.
-    fn drop_running(&mut self, session: &Inner) {
-        self.in_frame = false;
-        if let Some(scratch) = self.running.take().and_then(|running| running.scratch) {
-            session.orphan(self.wish.as_ref(), scratch);
-        }
-    }
-}
-
 impl Shell {
-    pub(crate) async fn open(session: Arc<Inner>, wish: Option<Become>) -> Result<Shell, Error> {
+    pub(crate) async fn open(session: Arc<Reached>, wish: Option<Become>) -> Result<Shell, Error> {
         let state = Arc::new(Mutex::new(State { wish: wish.clone(), ..State::default() }));
         session.register(&state);
         let shell = Shell { session, wish, state };
@@ -94,7 +48,7 @@ impl Shell {
         }
         let mut state = self.state.lock().await;
         if state.in_frame {
-            state.drop_running(&self.session);
+            self.session.adopt(state.abandon());
         }
         self.ensure(&mut state).await?;
         state.in_frame = true;
@@ -109,9 +63,9 @@ impl Shell {
         let no_room = exchange.no_room;
         match &result {
             // The next one looks for a folder with room.
-            Ok(_) if no_room => state.end(&self.session).await,
+            Ok(_) if no_room => self.session.end(&mut state).await,
             Ok(_) => state.in_frame = false,
-            Err(_) => state.drop_running(&self.session),
+            Err(_) => self.session.adopt(state.abandon()),
         }
         result
     }
@@ -124,13 +78,13 @@ impl Shell {
     }
 
     /// What its connection has cost so far.
-    pub fn stats(&self) -> super::session::Stats {
+    pub fn stats(&self) -> Stats {
         self.session.counters.stats()
     }
 
     /// Ends the shell, which removes what it left on the host.
     pub async fn close(self) {
-        self.state.lock().await.end(&self.session).await;
+        self.session.end(&mut *self.state.lock().await).await;
     }
 
     /// Starts the shell if it is not running; the answer to the greeting is read with the first frame's.

@@ -5,10 +5,11 @@ mod channel;
 use super::{
     context::Context,
     error::{Error, explain},
-    kind::{Kind, Refusal, Role, Variable},
+    kind::{Kind, Role, Variable},
     local::{SHELL, shelled},
     process::{Process, Reading},
     reach::{Connection, Reach, Room, Stream},
+    refusal::Refusal,
     settings::{Settings, truth},
     target::Target,
     tunnel::unhurried,

@@ -1,6 +1,6 @@
 //! One host as it is to be reached.
 
-use super::{local::Local, reach::Reach};
+use super::reach::Reach;
 use std::sync::Arc;
 
 /// Says how to reach one host.
@@ -19,12 +19,6 @@ impl Target {
     /// Makes the target at the end of a way.
     pub fn new(name: impl Into<String>, reach: impl Reach + 'static) -> Self {
         Self { name: name.into(), shell: "/bin/sh".into(), by_name: false, reach: Arc::new(reach) }
-    }
-
-    /// Makes the target that is this machine.
-    pub fn local(name: impl Into<String>) -> Self {
-        let name = name.into();
-        Self::new(name.clone(), Local(name))
     }
 
     /// Tells whether it is this machine itself.

@@ -3,7 +3,8 @@
 use super::{
     error::Error,
     process::{End, Event, Process, Reading, Tail},
-    session::{Counters, Session},
+    reached::Counters,
+    session::Session,
     shared_file::{PIECE, SharedFile},
     sudo::Become,
 };
