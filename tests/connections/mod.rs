@@ -1,5 +1,6 @@
 //! What every kind of connection must do, kind by kind: sessions first, then whole plays.
 
+mod daemon;
 mod plays;
 mod refusals;
 mod tree;

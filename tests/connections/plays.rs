@@ -12,22 +12,22 @@ use crate::support::skip::skip;
 use crate::support::world::{Servers, apart};
 
 /// A tree, a container in another one, a server and this machine.
-struct Hosts {
+pub struct Hosts {
     tree: Tree,
-    inside: Tree,
+    pub inside: Tree,
     engine: Engine,
     servers: Servers,
     place: tempfile::TempDir,
 }
 
 impl Hosts {
-    fn new() -> Option<Hosts> {
+    pub fn new() -> Option<Hosts> {
         let (tree, inside) = (Tree::new()?, Tree::new()?);
         let engine = Engine::new(&inside);
         Some(Hosts { tree, inside, engine, servers: Servers::start(), place: tempfile::tempdir().unwrap() })
     }
 
-    fn top(&self) -> &Path {
+    pub fn top(&self) -> &Path {
         self.place.path()
     }
 
@@ -41,14 +41,24 @@ impl Hosts {
     }
 
     fn command(&self, site: &str, more: &[&str]) -> Command {
-        fs::write(self.top().join("site.yml"), site).unwrap();
-        fs::write(self.top().join("hosts"), self.inventory()).unwrap();
-        let mut command = apart(Path::new(env!("CARGO_BIN_EXE_bringup")));
-        command.args(["apply", "-i", "hosts", "-e", &format!("top={}", self.top().display()), "site.yml"]).args(more);
         let path = format!("{}:{}", self.engine.path().display(), std::env::var("PATH").unwrap());
-        command.current_dir(self.top()).env("HOME", self.servers.home()).env("PATH", path);
-        command.stdin(Stdio::null());
+        let mut command = self.apply(&self.inventory(), site);
+        command.args(more).env("PATH", path);
         command
+    }
+
+    fn apply(&self, inventory: &str, site: &str) -> Command {
+        fs::write(self.top().join("site.yml"), site).unwrap();
+        fs::write(self.top().join("hosts"), inventory).unwrap();
+        let mut command = apart(Path::new(env!("CARGO_BIN_EXE_bringup")));
+        command.args(["apply", "-i", "hosts", "-e", &format!("top={}", self.top().display()), "site.yml"]);
+        command.current_dir(self.top()).env("HOME", self.servers.home()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a play on hosts of another inventory, without the stand-in.
+    pub fn run_on(&self, inventory: &str, site: &str) -> (i32, String) {
+        told(&self.apply(inventory, site).output().unwrap())
     }
 
     fn run(&self, site: &str, more: &[&str]) -> (i32, String) {
@@ -61,7 +71,7 @@ fn told(output: &Output) -> (i32, String) {
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
 }
 
-const SITE: &str = r"- hosts: all
+pub const SITE: &str = r"- hosts: all
   gather_facts: true
   vars: {to: '/tmp/{{ top | basename }}-{{ inventory_hostname | basename }}'}
   tasks:
