@@ -22,7 +22,7 @@ impl Daemon {
         let name = format!("bringup-test-{}", std::process::id());
         let mut daemon = Daemon { address: Vec::new(), name, own: None };
         if let Some(missing) = skip::program("docker") {
-            return Err(missing);
+            return Err(format!("no docker answers: {missing}"));
         }
         if !daemon.docker(&["version"]).status.success() {
             daemon.start_own()?;

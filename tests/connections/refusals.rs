@@ -126,10 +126,20 @@ fn data_decides_nothing_that_runs_here() {
         world.tree.text(),
         world.tree.text()
     );
-    for tasks in [added, named] {
+    // Nor is there a way here for a host that data has made.
+    let (by_name, by_words) = (
+        format!("{kind}    - add_host: {{name: web, ansible_connection: '{{{{ told.stdout }}}}'}}\n"),
+        format!(
+            "{told}    - add_host: {{name: web, ansible_connection: docker, ansible_docker_extra_args: '{{{{ told.stdout }}}}'}}\n"
+        ),
+    );
+    let [by_name, by_words] =
+        [by_name, by_words].map(|tasks| format!("{tasks}    - {{command: id, delegate_to: web}}\n"));
+    for tasks in [added, named, by_name, by_words] {
         let (code, text) = world.run(own, &tasks);
         assert!(code != 0 && !text.contains("uid=0"), "{text}");
     }
+    assert!(!world.engine.calls().contains("evil"));
     // The same words of one's own are taken; a container that a task has started is a host by its id.
     let container = "    - command: echo web\n      register: told\n    - add_host: {name: t, ansible_connection: docker, \
                      ansible_host: '{{ told.stdout }}', ansible_docker_extra_args: --context mine}\n    \
