@@ -3,9 +3,13 @@
 // Errors carry what a person needs to act; they are rare, so their size costs nothing.
 #![allow(clippy::result_large_err)]
 
+mod account;
 mod auth;
+mod client;
 mod config;
 mod connect;
+mod connection;
+mod context;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -15,19 +19,22 @@ mod known_hosts;
 pub(crate) mod limit;
 mod name;
 mod prompt;
+mod prompter;
 pub(crate) mod script;
 mod secret;
 mod ssh_config;
+mod target;
 
-pub use config::Target;
-pub(crate) use config::login_name;
-pub(crate) use connect::Connection;
-pub use connect::{Context, NoPrompter, Prompter};
+pub(crate) use account::login_name;
+pub(crate) use connection::Connection;
+pub use context::Context;
 pub use error::SshError;
 pub use known_hosts::HostKeyPolicy;
 pub use limit::MOST_OUTPUT;
+pub use prompter::{NoPrompter, Prompter};
 pub use secret::Secret;
-pub(crate) use ssh_config::key_and_value as ssh_option;
+pub use target::Target;
+pub(crate) use target::key_and_value as ssh_option;
 
 /// Makes random text that nobody can guess, two digits a byte.
 pub(crate) fn random_hex(bytes: usize) -> String {
