@@ -56,8 +56,14 @@ pub struct Hosts {
     /// Log in with this key first
     #[arg(long, alias = "key-file", value_name = "FILE", env = "BRINGUP_PRIVATE_KEY", hide_env_values = true)]
     pub private_key: Option<PathBuf>,
-    /// Reach hosts by `ssh`, `local`, `chroot`, `docker` or `podman`
-    #[arg(short, long, value_name = "KIND", env = "BRINGUP_CONNECTION", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "KIND",
+        env = "BRINGUP_CONNECTION",
+        hide_env_values = true,
+        help = format!("Reach hosts by {}", connection::registry::names())
+    )]
     pub connection: Option<String>,
     /// Further arguments of ssh, such as `-o ProxyJump=bastion`
     #[arg(

@@ -53,14 +53,19 @@ pub fn usual(this_machine: bool) -> &'static Kind {
     if this_machine { &local::KIND } else { &ssh::KIND }
 }
 
-/// What to write instead of a kind that is not there.
-pub fn hint() -> String {
+/// The names of all kinds, as a list in a sentence.
+pub fn names() -> String {
     let names: Vec<String> = KINDS.iter().map(|kind| format!("`{}`", kind.short())).collect();
     match names.split_last() {
-        Some((last, [])) => format!("hosts are reached by {last}"),
-        Some((last, others)) => format!("hosts are reached by {} or {last}", others.join(", ")),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => String::new(),
     }
+}
+
+/// What to write instead of a kind that is not there.
+pub fn hint() -> String {
+    format!("hosts are reached by {}", names())
 }
 
 #[cfg(test)]
