@@ -90,68 +90,92 @@ fn names_that_are_none_are_refused_before_anything_runs() {
     assert_eq!(world.engine.calls(), "");
 }
 
+const OWN: &str = "h1 ansible_connection=docker ansible_host=web";
+
+/// What a host says: arguments, a path, a kind.
+const TOLD: &str = "    - command: echo --context evil\n      register: told\n";
+const PATH: &str = "    - command: echo /\n      register: told\n";
+const KIND: &str = "    - command: echo docker\n      register: told\n";
+
 /// A host's words do not choose what is started on this machine.
 #[test]
 fn data_decides_nothing_that_runs_here() {
     let Some(world) = World::new() else { skip!("{NO_TREE}") };
-    let own = "h1 ansible_connection=docker ansible_host=web";
-    let told = "    - command: echo --context evil\n      register: told\n";
-    let path = "    - command: echo /\n      register: told\n";
-    let kind = "    - command: echo docker\n      register: told\n";
     let fact = |name: &str| format!("    - set_fact: {{{name}: '{{{{ told.stdout }}}}'}}\n");
     let vars = |name: &str| format!("    - command: id\n      vars: {{{name}: '{{{{ told.stdout }}}}'}}\n");
     for (first, name) in [
-        (told, "ansible_docker_extra_args"),
-        (told, "ansible_podman_extra_args"),
-        (path, "ansible_podman_executable"),
-        (path, "ansible_chroot_exe"),
-        (kind, "ansible_connection"),
+        (TOLD, "ansible_docker_extra_args"),
+        (TOLD, "ansible_podman_extra_args"),
+        (PATH, "ansible_podman_executable"),
+        (PATH, "ansible_chroot_exe"),
+        (KIND, "ansible_connection"),
     ] {
         let tasks = format!("{first}{}", fact(name));
-        let (code, text) = world.run(own, &tasks);
+        let (code, text) = world.run(OWN, &tasks);
         assert!(code != 0 && text.contains("no host decides what runs on this machine"), "{name}: {text}");
     }
-    for (first, name) in [(told, "ansible_docker_extra_args"), (kind, "ansible_connection")] {
-        let (code, text) = world.run(own, &format!("{first}{}", vars(name)));
+    for (first, name) in [(TOLD, "ansible_docker_extra_args"), (KIND, "ansible_connection")] {
+        let (code, text) = world.run(OWN, &format!("{first}{}", vars(name)));
         assert!(code != 0 && text.contains("no host decides what runs on this machine"), "{name}: {text}");
     }
     assert!(!world.engine.calls().contains("evil"));
+}
+
+/// Nor does a host that data has made lead anywhere here.
+#[test]
+fn a_host_made_of_data_leads_nowhere_here() {
+    let Some(world) = World::new() else { skip!("{NO_TREE}") };
     // A tree that data names, by its address or by a name that a task has made, is not entered.
     let added = format!(
-        "{path}    - add_host: {{name: t, ansible_connection: chroot, ansible_host: '{{{{ told.stdout }}}}'}}\n    \
+        "{PATH}    - add_host: {{name: t, ansible_connection: chroot, ansible_host: '{{{{ told.stdout }}}}'}}\n    \
          - {{command: id, delegate_to: t}}\n"
     );
     let named = format!(
-        "{path}    - add_host: {{name: '{}', ansible_connection: chroot}}\n    - {{command: id, delegate_to: '{}'}}\n",
+        "{PATH}    - add_host: {{name: '{}', ansible_connection: chroot}}\n    - {{command: id, delegate_to: '{}'}}\n",
         world.tree.text(),
         world.tree.text()
     );
-    // Nor is there a way here for a host that data has made.
+    // A kind that data chooses, and arguments of the program.
     let (by_name, by_words) = (
-        format!("{kind}    - add_host: {{name: web, ansible_connection: '{{{{ told.stdout }}}}'}}\n"),
+        format!("{KIND}    - add_host: {{name: web, ansible_connection: '{{{{ told.stdout }}}}'}}\n"),
         format!(
-            "{told}    - add_host: {{name: web, ansible_connection: docker, ansible_docker_extra_args: '{{{{ told.stdout }}}}'}}\n"
+            "{TOLD}    - add_host: {{name: web, ansible_connection: docker, ansible_docker_extra_args: '{{{{ told.stdout }}}}'}}\n"
         ),
     );
     let [by_name, by_words] =
         [by_name, by_words].map(|tasks| format!("{tasks}    - {{command: id, delegate_to: web}}\n"));
-    for tasks in [added, named, by_name, by_words] {
-        let (code, text) = world.run(own, &tasks);
-        assert!(code != 0 && !text.contains("uid=0"), "{text}");
+    let delegated = format!("{PATH}    - {{command: id, connection: chroot, delegate_to: '{{{{ told.stdout }}}}'}}\n");
+    let decides = "no host decides what runs on this machine";
+    for (tasks, reason) in [
+        (added, decides),
+        (named, "it is a path"),
+        (by_name, decides),
+        (by_words, decides),
+        (delegated, "it is a path"),
+    ] {
+        let (code, text) = world.run(OWN, &tasks);
+        // Messages are broken into lines for people.
+        let text = text.replace("\n  │", "").replace("  ", " ");
+        assert!(code == 2 && text.contains(reason) && !text.contains("uid=0"), "{tasks}\n{text}");
     }
     assert!(!world.engine.calls().contains("evil"));
-    // The same words of one's own are taken; a container that a task has started is a host by its id.
+}
+
+#[test]
+fn words_of_ones_own_lead_to_a_host_that_a_task_has_added() {
+    let Some(world) = World::new() else { skip!("{NO_TREE}") };
+    // A container that a task has started is a host by its id.
     let container = "    - command: echo web\n      register: told\n    - add_host: {name: t, ansible_connection: docker, \
                      ansible_host: '{{ told.stdout }}', ansible_docker_extra_args: --context mine}\n    \
                      - {command: id, delegate_to: t}\n";
-    let (code, text) = world.run(own, container);
+    let (code, text) = world.run(OWN, container);
     assert_eq!(code, 0, "{text}");
     assert!(world.engine.calls().contains("docker|--context|mine|exec|-i|web|"), "{}", world.engine.calls());
     let tree = format!(
         "    - add_host: {{name: t, ansible_connection: chroot, ansible_host: {}}}\n    - {{command: id, delegate_to: t}}\n",
         world.tree.text()
     );
-    let (code, text) = world.run(own, &tree);
+    let (code, text) = world.run(OWN, &tree);
     assert_eq!(code, 0, "{text}");
 }
 
