@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs, path::Path, sync::Arc};
 
 use bringup::{
     cli::Modules,
+    connection::{Context as Connections, NoPrompter},
     fact::{FileKind, FileStat, Probe, State},
     inventory::Inventory,
     module::{Context as ModuleContext, Controller, Failure, Folder, Registry, TemplateOptions},
@@ -12,7 +13,6 @@ use bringup::{
     report::Silent,
     run::{Options, Run},
     sh::{print, quote},
-    ssh::{Context as SshContext, NoPrompter},
     template::{Context, Engine, System, Var},
 };
 use divan::{Bencher, black_box};
@@ -98,7 +98,7 @@ fn running_1000_tasks_without_a_host(bencher: Bencher<'_, '_>) {
     let inventory = Inventory::load(&[inventory.display().to_string()], &[]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     bencher.bench_local(|| {
-        let ssh = Arc::new(SshContext::new(Arc::new(NoPrompter)));
+        let ssh = Arc::new(Connections::new(Arc::new(NoPrompter)));
         let options = Options { check: true, ..Options::default() };
         let run = Run::new(options, inventory.clone(), loader(), Arc::new(Silent), ssh);
         let summary = runtime.block_on(run.playbooks(std::slice::from_ref(&playbook))).unwrap();

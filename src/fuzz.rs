@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::{
     cli::Modules,
+    connection,
     fact::{Algorithm, Probe, Reply, batch, setup},
     inventory::Inventory,
     kube,
@@ -49,7 +50,7 @@ fn shown(error: impl miette::Diagnostic + Send + Sync + 'static) {
 
 /// What a shell on a host sends back.
 pub fn frames(data: &[u8]) {
-    ssh::fuzz::frames(data);
+    connection::fuzz::frames(data);
 }
 
 /// YAML of any kind: files, the one-line form of a task, kubeconfigs of hosts.

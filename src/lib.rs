@@ -3,7 +3,7 @@
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
 //! `sh` (how values get into scripts) and `python` (what Python's words mean) stand below them all, `suggest` beside them says
-//! what a wrong name was meant to be; `ssh` knows nothing of playbooks and `module` knows nothing of SSH.
+//! what a wrong name was meant to be; `connection` stands on `ssh` and knows nothing of playbooks; `module` knows nothing of either.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
 pub mod python;
@@ -23,6 +23,8 @@ pub mod module;
 pub mod pki;
 
 pub mod ssh;
+
+pub mod connection;
 
 pub mod run;
 

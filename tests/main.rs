@@ -11,6 +11,7 @@
 
 mod cli;
 mod connection;
+mod connections;
 mod engine;
 mod inventory;
 mod keyword;

@@ -7,11 +7,12 @@ use miette::{IntoDiagnostic, Report};
 
 use super::{Exit, module_names::Modules, password};
 use crate::{
+    connection,
     inventory::{Inventory, parse_extra_vars},
     playbook::{Loader, Playbook, TagFilter},
     report::{self, Reporter, terminal},
     run::{Options, Run, Summary, extra_var_map},
-    ssh::{Context as SshContext, HostKeyPolicy},
+    ssh::HostKeyPolicy,
 };
 
 /// Which hosts, how to reach them, with which variables.
@@ -55,8 +56,14 @@ pub struct Hosts {
     /// Log in with this key first
     #[arg(long, alias = "key-file", value_name = "FILE", env = "BRINGUP_PRIVATE_KEY", hide_env_values = true)]
     pub private_key: Option<PathBuf>,
-    /// Reach hosts by `ssh` or `local`
-    #[arg(short, long, value_name = "KIND", env = "BRINGUP_CONNECTION", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "KIND",
+        env = "BRINGUP_CONNECTION",
+        hide_env_values = true,
+        help = format!("Reach hosts by {}", connection::registry::names())
+    )]
     pub connection: Option<String>,
     /// Further arguments of ssh, such as `-o ProxyJump=bastion`
     #[arg(
@@ -149,7 +156,7 @@ pub fn execute(run: &Arc<Run>, playbooks: &[Playbook]) -> Result<Summary, Report
 
 /// A run over an inventory.
 pub fn new_run(options: Options, inventory: Inventory, loader: Loader, reporter: Arc<dyn Reporter>) -> Arc<Run> {
-    Run::new(options, inventory, loader, reporter, ssh_context())
+    Run::new(options, inventory, loader, reporter, connections())
 }
 
 /// The first interrupt lets running steps finish; the second ends the process.
@@ -185,9 +192,9 @@ pub fn exit(summary: &Summary, changes: bool) -> Exit {
     }
 }
 
-/// What SSH sessions share: keys read, passphrases asked for.
-fn ssh_context() -> Arc<SshContext> {
-    Arc::new(SshContext::new(Arc::new(password::Terminal)))
+/// What connections share: keys read, passphrases asked for.
+fn connections() -> Arc<connection::Context> {
+    Arc::new(connection::Context::new(Arc::new(password::Terminal)))
 }
 
 /// Tag flags as a filter.

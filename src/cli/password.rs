@@ -3,8 +3,8 @@
 use miette::Report;
 
 use crate::{
+    connection::{Prompter, Secret},
     report::terminal,
-    ssh::{Prompter, Secret},
 };
 
 /// Asks the person at the terminal.

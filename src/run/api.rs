@@ -51,7 +51,7 @@ impl Transport for As<'_> {
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Stream>, String>> {
         Box::pin(async move {
             let session = self.machine.connection().await.map_err(text)?;
-            let stream = session.tunnel(host, port).await.map_err(|e| super::machine::explain(&e))?;
+            let stream = session.tunnel(host, port).await.map_err(|e| e.explain())?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }

@@ -13,11 +13,11 @@ use super::{
     unconfirmed::Unconfirmed,
 };
 use crate::{
+    connection::{Output, UploadSource},
     fact::Probe,
     module::{Change, Content, FileWrite, Step, StepOutput, place},
     report::Event,
     sh::quote,
-    ssh::{Output, UploadSource},
 };
 
 /// Contents up to this size travel inside the script.

@@ -5,9 +5,11 @@
 //!
 //! Source: `clean_facts` of ansible-core, to which the names are added that bringup itself asks for.
 
+use super::connection;
 use crate::playbook::MAGIC;
 
-/// Settings of connections and of `become`, by name; for those of a family [`FAMILIES`] stands.
+/// Settings of connections and of `become` that Ansible has besides those of our own kinds of connections; for those of a family
+/// [`FAMILIES`] stands.
 const SETTINGS: &[&str] = &[
     "ansible_become",
     "ansible_connection",
@@ -94,7 +96,8 @@ pub fn is_setting(name: &str) -> bool {
     // Containers and virtual machines make such interfaces.
     let bridge = name.ends_with("_bridge") || name.ends_with("_gwbridge");
     let interpreter = name.starts_with("ansible_") && name.ends_with("_interpreter");
-    SETTINGS.contains(&name) || interpreter || (family && (!bridge || name.starts_with("ansible_become_")))
+    let known = SETTINGS.contains(&name) || connection::NAMES.contains(&name);
+    known || interpreter || (family && (!bridge || name.starts_with("ansible_become_")))
 }
 
 /// Whether a fact may be a variable of its own.

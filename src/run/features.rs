@@ -122,7 +122,7 @@ impl Run {
         self.template_names(task, &mut all);
         let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
         let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.params, &role.defaults]);
-        let leads = |vars: &VarMap| connection::HOST.iter().any(|name| vars.contains_key(*name));
+        let leads = |vars: &VarMap| connection::ADDRESSES.iter().any(|name| vars.contains_key(*name));
         features.leads_elsewhere = maps.chain(roles).any(leads);
         features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
         features.references = Arc::new(all);
@@ -165,7 +165,7 @@ impl Run {
 
     /// What the variables that say how a host is reached, and who acts, are made of.
     pub fn connection_references(&self, vars: &Context) -> References {
-        let given = [connection::NAMES, keyword::NAMES].map(|names| vars.among(names)).concat();
+        let given = [&connection::NAMES[..], keyword::NAMES].map(|names| vars.among(names)).concat();
         let names = given.into_iter().map(str::to_owned).collect();
         self.engine.all_references(&References { names, ..References::default() }, vars)
     }

@@ -6,13 +6,13 @@ use serde_json::Value as Json;
 
 use super::{Run, machine::Actor, task_error::TaskError};
 use crate::{
+    connection::{Become, BecomeMethod, Secret},
     inventory::name::login as login_name,
     playbook::{Keywords, Scope},
     python::{
         number,
         truth::{boolean, boolean_text, truthy},
     },
-    ssh::{Become, BecomeMethod, Secret},
     template::Context,
     yaml::Node,
 };

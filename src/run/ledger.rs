@@ -8,7 +8,7 @@ use super::{
     outcome::Outcome,
     stop::{Snapshot, TakenBack},
 };
-use crate::{report::Event, ssh::Output};
+use crate::{connection::Output, report::Event};
 
 /// What an item of a loop came to, kept in case a later one makes the host do the task again.
 #[derive(Clone, Debug)]

@@ -57,7 +57,8 @@ while :; do
     # What this very run is sending is under way: its shell has made room for the transfer.
     [ "$7" != "$who" ] || sweep=
     if [ "$5" = "$boot" ] && look "$1" && [ "$started" = "$2" ]; then
-        if look "$3" && [ "$started" = "$4" ]; then
+        # A container shows no process above its shells: there the shell stands for its connection.
+        if [ "$3" = 0 ] || { look "$3" && [ "$started" = "$4" ]; }; then
             # The same run holds it already: it knows this machine by another name too, or has lost a shell on this connection.
             if [ "$7" = "$who" ]; then
                 [ "$3:$4" != "$link:$linked" ] || retake || exit 70

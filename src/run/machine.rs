@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 
 use super::lock::{self, Opened};
 use crate::{
+    connection::{Become, Context, Error, Output, Segment, Session, Shell, Target, Upload, UploadSource},
     fact::{Answer, Batch, Probe, Reply, Resource, State, batch},
     inventory::name::address,
-    ssh::{Become, Context as SshContext, Output, Segment, Session, Shell, SshError, Target, Upload, UploadSource},
 };
 
 /// Who acts on a machine: the login user, or the one that `become` makes of it.
@@ -100,7 +100,7 @@ pub struct Machine {
     round_trips: AtomicU64,
     /// Bytes of frames sent and received so far.
     traffic: (AtomicU64, AtomicU64),
-    ssh: Arc<SshContext>,
+    context: Arc<Context>,
     owing: SyncMutex<Vec<Actor>>,
     /// Other connections that may end at the same host: what is written through one makes stale what another has read.
     kin: SyncMutex<Vec<Weak<Machine>>>,
@@ -116,7 +116,7 @@ fn key(actor: &Actor) -> String {
 
 impl Machine {
     /// Returns a machine not yet connected to.
-    pub fn new(name: &str, target: Target, hold: Hold, ssh: Arc<SshContext>) -> Machine {
+    pub fn new(name: &str, target: Target, hold: Hold, context: Arc<Context>) -> Machine {
         Machine {
             name: name.to_owned(),
             target,
@@ -127,7 +127,7 @@ impl Machine {
             notes: SyncMutex::default(),
             round_trips: AtomicU64::new(0),
             traffic: (AtomicU64::new(0), AtomicU64::new(0)),
-            ssh,
+            context,
             owing: SyncMutex::default(),
             kin: SyncMutex::default(),
             connected: AtomicBool::new(false),
@@ -140,16 +140,9 @@ impl Machine {
         &self.target
     }
 
-    /// Whether both may end at the same host: they have its name, or its address and port.
+    /// Whether both may end at the same host: they have one name, or one place.
     pub fn may_be(&self, other: &Machine) -> bool {
-        let place = |machine: &Machine| match machine.target.local {
-            true => None,
-            false => Some((
-                machine.target.address.clone().unwrap_or_else(|| machine.target.name.clone()),
-                machine.target.port.unwrap_or(22),
-            )),
-        };
-        self.name == other.name || place(self) == place(other)
+        self.name == other.name || self.target.place() == other.target.place()
     }
 
     /// Lets both know of what is written through the other.
@@ -172,12 +165,12 @@ impl Machine {
 
     /// Whether it can be asked without logging in anywhere.
     pub fn is_ready(&self) -> bool {
-        self.target.local || self.connected.load(Ordering::Relaxed)
+        self.target.is_local() || self.connected.load(Ordering::Relaxed)
     }
 
     /// Whether it is this machine itself.
     pub fn is_local(&self) -> bool {
-        self.target.local
+        self.target.is_local()
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<String, State>> {
@@ -299,10 +292,10 @@ impl Machine {
             outputs.truncate(work.len());
             if error.is_unreachable() {
                 self.drop_link(&mut link);
-                return Err((MachineError::Unreachable(explain(&error)), outputs));
+                return Err((MachineError::Unreachable(error.explain()), outputs));
             }
             link.drop_shell(actor);
-            return Err((MachineError::Refused(explain(&error)), outputs));
+            return Err((MachineError::Refused(error.explain()), outputs));
         }
         let answers = outputs.split_off(outputs.len().min(work.len()));
         // Questions are the last in a frame, so their answers are as old as the way back is long. Counted from the
@@ -368,10 +361,10 @@ impl Machine {
             return Ok(session.clone());
         }
         self.drop_link(link);
-        if let (false, None, Err(fault)) = (self.target.local, &self.target.address, address(&self.name)) {
+        if let (true, Err(fault)) = (self.target.by_name, address(&self.name)) {
             return Err(MachineError::Refused(format!("the host's name {fault}\n  help: set `ansible_host`")));
         }
-        let session = Session::connect(&self.target, &self.ssh).await;
+        let session = Session::connect(&self.target, &self.context).await;
         let session = Arc::new(session.map_err(|e| refusal(&e))?);
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(session.warnings());
         link.session = Some(session.clone());
@@ -464,27 +457,9 @@ impl Machine {
     }
 }
 
-fn refusal(error: &SshError) -> MachineError {
+fn refusal(error: &Error) -> MachineError {
     match error.is_unreachable() {
-        true => MachineError::Unreachable(explain(error)),
-        false => MachineError::Refused(explain(error)),
+        true => MachineError::Unreachable(error.explain()),
+        false => MachineError::Refused(error.explain()),
     }
-}
-
-/// The error with all its causes, and what to do.
-pub fn explain(error: &SshError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    if let Some(help) = miette::Diagnostic::help(error) {
-        text.push_str(&format!("\n  help: {help}"));
-    }
-    text
 }

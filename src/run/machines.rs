@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value as Json;
 
 use super::{connection::Settings, lock, machine::Machine};
-use crate::{fact::Resource, ssh::Context as SshContext};
+use crate::{connection::Context, fact::Resource};
 
 /// A host reached with some values.
 struct Reached {
@@ -21,7 +21,7 @@ struct Reached {
 /// All connections, and what variables that say how to connect were found to be.
 pub struct Machines {
     /// What every connection is made with.
-    pub ssh: Arc<SshContext>,
+    pub context: Arc<Context>,
     /// By the name of the host.
     reached: Mutex<HashMap<String, Vec<Reached>>>,
     found: Mutex<HashMap<String, Option<Json>>>,
@@ -29,8 +29,8 @@ pub struct Machines {
 
 impl Machines {
     /// Returns none yet.
-    pub fn new(ssh: Arc<SshContext>) -> Machines {
-        Machines { ssh, reached: Mutex::default(), found: Mutex::default() }
+    pub fn new(context: Arc<Context>) -> Machines {
+        Machines { context, reached: Mutex::default(), found: Mutex::default() }
     }
 
     /// The machine that a host is reached as with these settings, and its login user as far as that is said.

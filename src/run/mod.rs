@@ -73,10 +73,10 @@ use tally::Tally;
 pub use task_error::TaskError;
 
 use crate::{
+    connection::Context as Connections,
     inventory::{Inventory, Variable, Vars},
     playbook::{Loader, Playbook, Scope, Task, VarMap},
     report::{Counts, Event, Reporter},
-    ssh::Context as SshContext,
     template::{Context, Engine, Local, System, Var},
 };
 
@@ -131,13 +131,13 @@ impl Run {
         inventory: Inventory,
         loader: Loader,
         reporter: Arc<dyn Reporter>,
-        ssh: Arc<SshContext>,
+        connections: Arc<Connections>,
     ) -> Arc<Run> {
         Arc::new(Run {
             engine: Engine::new(),
             loader,
             hosts: Hosts::new(inventory, options.extra_vars.clone()),
-            machines: Machines::new(ssh),
+            machines: Machines::new(connections),
             prompter: Prompter::default(),
             features: Known::default(),
             files: SharedFiles::default(),

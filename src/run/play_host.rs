@@ -108,10 +108,10 @@ impl PlayHost {
         let set = |name: &&str| {
             [Level::IncludeVars, Level::SetFacts].iter().any(|level| layers.get_at(*level, name).is_some())
         };
-        if !seen.leads_elsewhere && !connection::HOST.iter().any(set) {
+        if !seen.leads_elsewhere && !connection::ADDRESSES.iter().any(set) {
             return false;
         }
-        let address = connection::HOST.iter().find_map(|name| vars.variable(name).ok().flatten());
+        let address = connection::ADDRESSES.iter().find_map(|name| vars.variable(name).ok().flatten());
         let address = address.as_ref().and_then(keyword::as_text).unwrap_or_default();
         let there = self.run.hosts.get(&address).or_else(|| self.run.hosts.at(&address));
         there.is_some_and(|host| host.name != self.host.name)

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     inventory::is_localhost,
     playbook::Scope,
-    ssh::login_name,
     template::{Context, References},
 };
 
@@ -27,19 +26,19 @@ impl Run {
         own: &Context,
         reached: &Context,
     ) -> Result<(Arc<Machine>, Option<String>), TaskError> {
-        let settings = Settings::read(self, host, scope, own, reached)?;
+        let local = is_localhost(host) && !self.inventory().contains(host);
+        let settings = Settings::read(self, host, scope, own, reached, local)?;
         if let Some(known) = self.machines.known(host, &settings) {
             return Ok(known);
         }
-        let local = is_localhost(host) && !self.inventory().contains(host);
-        let target = settings.target(host, &self.options, local)?;
-        let login = if target.local { Some(login_name()) } else { target.user.clone() };
+        let target = settings.target(self, host)?;
+        let login = target.login();
         let hold = match (local, !self.options.check && self.options.locks) {
             (true, _) => Hold::Share,
             (false, true) => Hold::Lock(self.options.who.clone()),
             (false, false) => Hold::Look,
         };
-        let machine = Machine::new(host, target, hold, self.machines.ssh.clone());
+        let machine = Machine::new(host, target, hold, self.machines.context.clone());
         let machine = self.machines.add(settings, machine, login.clone());
         Ok((machine, login))
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::lock;
-use crate::ssh::SharedFile;
+use crate::connection::SharedFile;
 
 /// Files that are being sent.
 #[derive(Default)]

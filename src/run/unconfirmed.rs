@@ -16,7 +16,7 @@ use super::{
     stop::{Snapshot, Stop},
     together::together,
 };
-use crate::{fact::Probe, report::Event, ssh::Output};
+use crate::{connection::Output, fact::Probe, report::Event};
 
 /// What a host has decided and not confirmed.
 pub struct Unconfirmed {

@@ -1,11 +1,13 @@
 //! Logging in, in OpenSSH's order: the keys somebody named, the agent's, the default ones, then passwords.
 
 use super::{
+    client::{Client, Notes},
     config::Settings,
-    connect::{Client, Context, Notes, Patience},
+    context::Context,
     error::SshError,
     keys::{FileSigner, KeyFile, SignError, normal, read_certificate},
     limit::short,
+    prompter::Patience,
 };
 use russh::{
     MethodKind, MethodSet,
@@ -190,7 +192,7 @@ impl<'a> Login<'a> {
         let kind = if certificate.is_some() { "certificate for key" } else { "key" };
         let what = format!("{kind} {}", file.path.display());
         let hash = self.hash_for(&file.public).await?;
-        let mut signer = FileSigner { file, context: self.context };
+        let mut signer = FileSigner { file, asker: &self.context.asker };
         let user = self.settings.user.clone();
         let attempt = async {
             match certificate {

@@ -2,291 +2,22 @@
 
 use super::{
     auth::Login,
-    config::{self, Settings, Target},
+    client::{Client, ClientError, Notes},
+    config::Settings,
+    connection::Connection,
+    context::Context,
     error::SshError,
-    jump::Jumps,
-    keys::{KeyFile, Useless},
-    known_hosts::{Doubt, HostCheck, HostKeyPolicy},
-    limit::{Gate, short},
+    jump::{Duplex, jump_target, proxy_command, wake},
+    known_hosts::HostCheck,
+    limit::Gate,
     prompt::Prompt,
-    secret::Secret,
+    prompter::Patience,
+    target::Target,
 };
 use futures::future::BoxFuture;
-use russh::{
-    Channel, Preferred, cipher,
-    client::{self, ChannelOpenHandle, DisconnectReason, Handle, Session as Wire},
-    keys::PublicKeyOrCertificate,
-};
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    future::Future,
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::Instant,
-};
-
-/// Asks the person at the terminal. Called from a thread that may block.
-pub trait Prompter: Send + Sync {
-    /// Asks for a secret; nothing when there is nobody to ask.
-    fn ask(&self, question: &str) -> Option<Secret>;
-}
-
-/// Asks nobody: for runs without a terminal.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoPrompter;
-
-impl Prompter for NoPrompter {
-    fn ask(&self, _question: &str) -> Option<Secret> {
-        None
-    }
-}
-
-/// What all connections of a run share: key files, answers to questions, jump hosts.
-pub struct Context {
-    pub(crate) home: PathBuf,
-    prompter: Arc<dyn Prompter>,
-    keys: Mutex<HashMap<PathBuf, Result<Arc<KeyFile>, Useless>>>,
-    pub(crate) asking: Arc<AtomicUsize>,
-    pub(crate) jumps: Jumps,
-}
-
-impl Context {
-    /// Makes the context of a run; one is enough, and more would ask for a passphrase more than once.
-    pub fn new(prompter: Arc<dyn Prompter>) -> Self {
-        Self::with_home(prompter, config::home())
-    }
-
-    /// Makes a context that takes another folder for the home folder (for `~/.ssh`).
-    pub fn with_home(prompter: Arc<dyn Prompter>, home: PathBuf) -> Self {
-        let (keys, asking, jumps) = (Mutex::default(), Arc::default(), Jumps::default());
-        Self { home, prompter, keys, asking, jumps }
-    }
-
-    /// Reads a key file the first time it is asked for.
-    pub(crate) fn key_file(&self, path: &Path) -> Result<Arc<KeyFile>, Useless> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.entry(path.to_owned()).or_insert_with(|| KeyFile::read(path).map(Arc::new)).clone()
-    }
-
-    /// Asks the person; the clocks of connections stand still meanwhile.
-    pub(crate) async fn ask(&self, question: String) -> Option<Secret> {
-        let prompter = Arc::clone(&self.prompter);
-        self.asking.fetch_add(1, Ordering::SeqCst);
-        let answer = tokio::task::spawn_blocking(move || prompter.ask(&question)).await;
-        self.asking.fetch_sub(1, Ordering::SeqCst);
-        answer.ok().flatten()
-    }
-}
-
-/// A time limit that does not run while a person is being asked.
-#[derive(Clone)]
-pub(crate) struct Patience {
-    pub(crate) whole: Duration,
-    until: Instant,
-    asking: Arc<AtomicUsize>,
-}
-
-impl Patience {
-    pub(crate) fn new(whole: Duration, context: &Context) -> Self {
-        Self { whole, until: Instant::now() + whole, asking: Arc::clone(&context.asking) }
-    }
-
-    /// Runs something within what is left of the time.
-    pub(crate) async fn limit<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return Some(done),
-                () = tokio::time::sleep_until(self.until) => {
-                    if self.asking.load(Ordering::SeqCst) == 0 {
-                        return None;
-                    }
-                    self.until = Instant::now() + Duration::from_secs(5);
-                }
-            }
-        }
-    }
-
-    fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
-    }
-}
-
-/// What the server has said besides the protocol.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    said: Mutex<String>,
-    doubt: Mutex<Option<Doubt>>,
-}
-
-impl Notes {
-    pub(crate) fn said(&self) -> String {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, text: String) {
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = text;
-    }
-
-    /// Why it may be another host than the one meant, where its key was not to be checked.
-    pub(crate) fn doubt(&self) -> Option<String> {
-        self.doubt.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|doubt| doubt.0.clone())
-    }
-}
-
-/// Our side of the protocol's callbacks.
-pub(crate) struct Client {
-    check: HostCheck,
-    notes: Arc<Notes>,
-}
-
-/// What a callback can fail with.
-#[derive(Debug)]
-pub(crate) enum ClientError {
-    Ours(Box<SshError>),
-    Wire(russh::Error),
-}
-
-impl From<russh::Error> for ClientError {
-    fn from(error: russh::Error) -> Self {
-        ClientError::Wire(error)
-    }
-}
-
-impl client::Handler for Client {
-    type Error = ClientError;
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, ClientError> {
-        let doubt = self.check.verify(shown).map_err(|error| ClientError::Ours(Box::new(error)))?;
-        *self.notes.doubt.lock().unwrap_or_else(PoisonError::into_inner) = doubt;
-        Ok(true)
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<ClientError>) -> Result<(), ClientError> {
-        match reason {
-            DisconnectReason::ReceivedDisconnect(info) => {
-                self.notes.set(short(&info.message));
-                Ok(())
-            }
-            DisconnectReason::Error(error) => {
-                if let ClientError::Wire(wire) = &error {
-                    self.notes.set(match wire {
-                        russh::Error::KeepaliveTimeout => "the host has stopped answering".into(),
-                        russh::Error::Disconnect | russh::Error::HUP => String::new(),
-                        other => other.to_string(),
-                    });
-                }
-                Err(error)
-            }
-        }
-    }
-
-    async fn auth_banner(&mut self, _banner: &str, _session: &mut Wire) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    // A server opens nothing here: nothing is forwarded to it, no agent, no display, no port. Left to themselves these would be
-    // accepted. Dropping the reply refuses.
-
-    async fn server_channel_open_forwarded_tcpip(
-        &mut self,
-        _channel: Channel<client::Msg>,
-        _connected_address: &str,
-        _connected_port: u32,
-        _originator_address: &str,
-        _originator_port: u32,
-        _reply: ChannelOpenHandle,
-        _session: &mut Wire,
-    ) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    async fn server_channel_open_forwarded_streamlocal(
-        &mut self,
-        _channel: Channel<client::Msg>,
-        _socket_path: &str,
-        _reply: ChannelOpenHandle,
-        _session: &mut Wire,
-    ) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    async fn server_channel_open_agent_forward(
-        &mut self,
-        _channel: Channel<client::Msg>,
-        _reply: ChannelOpenHandle,
-        _session: &mut Wire,
-    ) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    async fn server_channel_open_session(
-        &mut self,
-        _channel: Channel<client::Msg>,
-        _reply: ChannelOpenHandle,
-        _session: &mut Wire,
-    ) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_tcpip(
-        &mut self,
-        _channel: Channel<client::Msg>,
-        _host_to_connect: &str,
-        _port_to_connect: u32,
-        _originator_address: &str,
-        _originator_port: u32,
-        _reply: ChannelOpenHandle,
-        _session: &mut Wire,
-    ) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_streamlocal(
-        &mut self,
-        _channel: Channel<client::Msg>,
-        _socket_path: &str,
-        _reply: ChannelOpenHandle,
-        _session: &mut Wire,
-    ) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    async fn server_channel_open_x11(
-        &mut self,
-        _channel: Channel<client::Msg>,
-        _originator_address: &str,
-        _originator_port: u32,
-        _reply: ChannelOpenHandle,
-        _session: &mut Wire,
-    ) -> Result<(), ClientError> {
-        Ok(())
-    }
-}
-
-/// A stream a connection can run over.
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
-
-/// A connection that has let us in.
-pub(crate) struct Connection {
-    pub(crate) handle: Handle<Client>,
-    pub(crate) notes: Arc<Notes>,
-    pub(crate) settings: Settings,
-    /// Keeps the jump host's connection as long as ours.
-    _via: Option<Arc<Connection>>,
-}
+use russh::{Preferred, cipher, client};
+use std::{borrow::Cow, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpStream;
 
 impl Connection {
     /// Connects and logs in, through jump hosts if there are any.
@@ -298,7 +29,7 @@ impl Connection {
 
     async fn open_now(target: &Target, context: &Context) -> Result<Connection, SshError> {
         let settings = Settings::resolve(target, &context.home)?;
-        let via = context.jumps.reach(target, &settings, context).await?;
+        let via = Self::to_jump(target, &settings, context).await?;
         let mut attempt = 1;
         loop {
             match Self::once(&settings, via.clone(), context).await {
@@ -313,12 +44,39 @@ impl Connection {
         }
     }
 
+    /// Gives the connection to the last jump host of a target, if it has any: one for all hosts behind it.
+    async fn to_jump(
+        target: &Target,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Option<Arc<Connection>>, SshError> {
+        let Some((last, before)) = settings.jump.split_last() else { return Ok(None) };
+        let failed =
+            |source| SshError::Jump { host: settings.name.clone(), jump: last.clone(), source: Box::new(source) };
+        let way = format!(
+            "{} {:?} {:?} {:?}",
+            settings.jump.join(","),
+            target.options,
+            target.private_key_files,
+            target.jump_host_key_checking
+        );
+        let place = context.jumps.place(way);
+        let mut place = place.lock().await;
+        if let Some(connection) = place.upgrade().filter(|connection| !connection.handle.is_closed()) {
+            return Ok(Some(connection));
+        }
+        let jump = jump_target(last, before, target).map_err(failed)?;
+        let connection = Arc::new(Connection::open(&jump, context).await.map_err(failed)?);
+        wake(&connection).await;
+        *place = Arc::downgrade(&connection);
+        Ok(Some(connection))
+    }
     async fn once(
         settings: &Settings,
         via: Option<Arc<Connection>>,
         context: &Context,
     ) -> Result<Connection, SshError> {
-        let mut patience = Patience::new(settings.timeout, context);
+        let mut patience = Patience::new(settings.timeout, &context.asker);
         let (name, port) = &settings.host_key_place;
         let check = HostCheck::read(&settings.name, name, *port, &settings.rules)?;
         let config = Arc::new(wire_config(settings, &check));
@@ -334,27 +92,6 @@ impl Connection {
         Login::new(&mut handle, settings, context, &notes, patience).run().await?;
         pass.open();
         Ok(Connection { handle, notes, settings: settings.clone(), _via: via })
-    }
-
-    /// Why it may be another host than the one meant.
-    pub(crate) fn doubt(&self) -> Option<String> {
-        self.notes.doubt()
-    }
-
-    /// Things the user should know though they are no errors.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.settings.warnings.clone();
-        if self.settings.rules.policy == HostKeyPolicy::Off {
-            warnings.push(format!(
-                "{}: host keys are not checked, so anybody between here and there can take part: \
-                 use StrictHostKeyChecking=accept-new instead",
-                self.settings.name
-            ));
-        }
-        if let Some(doubt) = self.doubt() {
-            warnings.push(format!("{doubt}; no password is sent to it"));
-        }
-        warnings
     }
 }
 
@@ -403,7 +140,7 @@ async fn stream(
         };
     }
     if let Some(command) = &settings.proxy_command {
-        return super::jump::proxy_command(&settings.name, command);
+        return proxy_command(&settings.name, command);
     }
     Ok(Box::new(tcp(settings, patience).await?))
 }

@@ -1,33 +1,7 @@
 //! Entry points for fuzzing what a host or a file says: each takes any bytes, and panics where a promise is broken.
 
-use super::{
-    answer::{Answer, Parser},
-    known_hosts::HostCheck,
-    limit::{MOST_NOISE, MOST_OUTPUT},
-    ssh_config,
-};
-use bytes::Bytes;
+use super::{known_hosts::HostCheck, ssh_config};
 use russh::keys::ssh_key::PublicKey;
-
-/// Reads bytes as what a shell sends, in pieces as long as the first byte says. The token is `tok`.
-pub fn frames(bytes: &[u8]) {
-    let Some((&cut, stream)) = bytes.split_first() else { return };
-    let mut parser = Parser::new("tok");
-    for piece in stream.chunks(usize::from(cut).max(1)) {
-        parser.push(&Bytes::copy_from_slice(piece));
-        assert!(parser.noise().len() <= MOST_NOISE + MOST_OUTPUT, "more is kept than may be");
-        loop {
-            match parser.next() {
-                Ok(Some(Answer::Segment { stdout, stderr, .. })) => {
-                    assert!(stdout.len() + stderr.len() <= stream.len(), "more came out than went in");
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(_) => return,
-            }
-        }
-    }
-}
 
 /// A key that no file holds by chance.
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";

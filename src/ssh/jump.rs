@@ -1,70 +1,22 @@
-//! Ways that are not direct: chains of jump hosts, each connected to once for all hosts behind it, and `ProxyCommand`.
+//! Ways that are not direct: jump hosts, and `ProxyCommand`.
 
-use super::{
-    config::{Settings, Target},
-    connect::{Connection, Context, Duplex},
-    error::SshError,
-};
+use super::{connection::Connection, error::SshError, target::Target};
 use std::{
-    collections::HashMap,
     pin::Pin,
     process::Stdio,
-    sync::{Arc, PoisonError, Weak},
     task::{Context as Poll, Poll as Polled},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     process::{Child, ChildStdin, ChildStdout, Command},
-    sync::Mutex,
 };
-
-/// The connections to jump hosts that are open, by the way that leads to them.
-///
-/// Fifty hosts behind one jump host would else log in there fifty times at once, which `MaxStartups` does not allow.
-#[derive(Default)]
-pub(crate) struct Jumps(std::sync::Mutex<HashMap<String, Arc<Mutex<Weak<Connection>>>>>);
-
-impl Jumps {
-    /// Gives the connection to the last jump host of a target, if it has any.
-    pub(crate) async fn reach(
-        &self,
-        target: &Target,
-        settings: &Settings,
-        context: &Context,
-    ) -> Result<Option<Arc<Connection>>, SshError> {
-        let Some((last, before)) = settings.jump.split_last() else { return Ok(None) };
-        let failed =
-            |source| SshError::Jump { host: settings.name.clone(), jump: last.clone(), source: Box::new(source) };
-        let way = format!(
-            "{} {:?} {:?} {:?}",
-            settings.jump.join(","),
-            target.options,
-            target.private_key_files,
-            target.jump_host_key_checking
-        );
-        let place = {
-            let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(open.entry(way).or_default())
-        };
-        // Whoever comes second waits here for the first one's connection.
-        let mut place = place.lock().await;
-        if let Some(connection) = place.upgrade().filter(|connection| !connection.handle.is_closed()) {
-            return Ok(Some(connection));
-        }
-        let jump = jump_target(last, before, target).map_err(failed)?;
-        let connection = Arc::new(Connection::open(&jump, context).await.map_err(failed)?);
-        wake(&connection).await;
-        *place = Arc::downgrade(&connection);
-        Ok(Some(connection))
-    }
-}
 
 /// Makes the target of a jump host, `[user@]host[:port]` or `ssh://…`.
 ///
 /// It has its own place in OpenSSH's configuration, and its own rules for its host key: what is said of the host behind it does
 /// not make anybody a jump host. The keys to log in with are those of the host behind it.
-fn jump_target(jump: &str, before: &[String], behind: &Target) -> Result<Target, SshError> {
+pub(super) fn jump_target(jump: &str, before: &[String], behind: &Target) -> Result<Target, SshError> {
     let text = jump.strip_prefix("ssh://").unwrap_or(jump);
     let (user, place) = match text.rsplit_once('@') {
         Some((user, place)) => (Some(user.to_owned()), place),
@@ -115,7 +67,7 @@ fn jump_target(jump: &str, before: &[String], behind: &Target) -> Result<Target,
 
 /// Opens one session on a jump host and closes it again: until then its sshd keeps Nagle's algorithm on for the
 /// connection, which costs everything that is tunnelled 44 ms a round trip.
-async fn wake(connection: &Connection) {
+pub(super) async fn wake(connection: &Connection) {
     let session = async {
         // A jump host may well forbid sessions; then it stays slow.
         let Ok(mut channel) = connection.handle.channel_open_session().await else { return };
@@ -126,6 +78,10 @@ async fn wake(connection: &Connection) {
     };
     let _ = tokio::time::timeout(Duration::from_secs(5), session).await;
 }
+
+/// A stream a connection can run over.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 /// A program whose input and output are the connection.
 struct ProxyStream {

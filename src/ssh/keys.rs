@@ -1,6 +1,6 @@
 //! Private keys: read once for all hosts, decrypted only when a server wants the key, the passphrase asked for once.
 
-use super::{config::expand_home, connect::Context};
+use super::{account::expand_home, prompter::Asker};
 use russh::{
     SendError, Signer,
     keys::{
@@ -70,7 +70,7 @@ impl KeyFile {
     }
 
     /// Gives the private key, asking for the passphrase if there is one: once, for everybody.
-    async fn private(&self, context: &Context) -> Result<Arc<PrivateKey>, Useless> {
+    async fn private(&self, asker: &Asker) -> Result<Arc<PrivateKey>, Useless> {
         let decrypt = || async {
             let Some(text) = &self.text else {
                 return Err("the file holds a public key, and no agent has the private one".to_owned());
@@ -78,7 +78,7 @@ impl KeyFile {
             match decode_secret_key(text, None) {
                 Ok(key) => Ok(Arc::new(key)),
                 Err(russh::keys::Error::KeyIsEncrypted | russh::keys::Error::SshKey(ssh_key::Error::Encrypted)) => {
-                    self.decrypt(text, context).await
+                    self.decrypt(text, asker).await
                 }
                 Err(error) => Err(error.to_string()),
             }
@@ -86,10 +86,10 @@ impl KeyFile {
         self.private.get_or_init(decrypt).await.clone()
     }
 
-    async fn decrypt(&self, text: &str, context: &Context) -> Result<Arc<PrivateKey>, Useless> {
+    async fn decrypt(&self, text: &str, asker: &Asker) -> Result<Arc<PrivateKey>, Useless> {
         for _ in 0..3 {
             let question = format!("Passphrase for the key {}:", self.path.display());
-            let Some(passphrase) = context.ask(question).await else {
+            let Some(passphrase) = asker.ask(question).await else {
                 return Err(
                     "it is encrypted and nobody can be asked for its passphrase: add it to an agent (`ssh-add`)".into(),
                 );
@@ -108,7 +108,7 @@ impl KeyFile {
 /// Signs with a key file when a server has accepted its public half.
 pub(crate) struct FileSigner<'a> {
     pub(crate) file: &'a KeyFile,
-    pub(crate) context: &'a Context,
+    pub(crate) asker: &'a Asker,
 }
 
 /// The signature could not be made.
@@ -129,7 +129,7 @@ impl Signer for FileSigner<'_> {
         hash: Option<HashAlg>,
         mut to_sign: Vec<u8>,
     ) -> Result<Vec<u8>, SignError> {
-        let key = self.file.private(self.context).await.map_err(SignError::Useless)?;
+        let key = self.file.private(self.asker).await.map_err(SignError::Useless)?;
         let useless = |error: &dyn std::fmt::Display| SignError::Useless(format!("it cannot sign: {error}"));
         let signature: ssh_key::Signature = match key.key_data() {
             KeypairData::Rsa(pair) => (pair, hash).try_sign(&to_sign),

@@ -3,7 +3,12 @@
 //! Plain files are read here, which spares a process per host. What needs OpenSSH itself (`Match`, canonical names) is
 //! asked of `ssh -G`.
 
-use super::{config::Target, error::SshError, known_hosts::wildcard};
+use super::{
+    account::expand_home,
+    error::SshError,
+    known_hosts::wildcard,
+    target::{Target, key_and_value},
+};
 use crate::python::{fnmatch::has_magic, glob::glob};
 use std::{
     fs, io,
@@ -65,7 +70,7 @@ pub(crate) fn look_up(host: &str, target: &Target, home: &Path) -> Result<Found,
     }
     let files = match target.options.get("f").or_else(|| target.options.get("F")).map(String::as_str) {
         Some("none") => Vec::new(),
-        Some(file) => vec![super::config::expand_home(file, home)],
+        Some(file) => vec![expand_home(file, home)],
         None => vec![home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")],
     };
     let mut reader = Reader { host, home, entries: Vec::new(), needs_client: false };
@@ -140,7 +145,7 @@ impl Reader<'_> {
             return Err(SshError::Setting { origin: origin.to_owned(), what, help: None });
         }
         for word in words(value) {
-            let path = super::config::expand_home(&word, self.home);
+            let path = expand_home(&word, self.home);
             let path = match (path.is_absolute(), from.starts_with("/etc/ssh")) {
                 (true, _) => path,
                 (false, true) => Path::new("/etc/ssh").join(path),
@@ -211,19 +216,6 @@ fn ask_client(host: &str, target: &Target) -> Result<Vec<Entry>, SshError> {
         (!default).then_some(entry)
     });
     Ok(entries.collect())
-}
-
-/// Splits `Key value`, `Key=value` and `Key = value`; the key comes back in lower case.
-pub(crate) fn key_and_value(line: &str) -> Option<(String, String)> {
-    let at = line.find(|c: char| c == '=' || c.is_whitespace())?;
-    let (key, rest) = line.split_at(at);
-    let rest = rest.trim_start();
-    let value = rest.strip_prefix('=').unwrap_or(rest).trim();
-    let unquoted = match value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
-        Some(inner) if !inner.contains('"') => inner,
-        _ => value,
-    };
-    (!key.is_empty() && !unquoted.is_empty()).then(|| (key.to_lowercase(), unquoted.to_owned()))
 }
 
 /// Splits a value into words, quotes kept together: OpenSSH's rules, which are a shell's and not Python's.

@@ -4,7 +4,8 @@ use super::{
     sshd::{Sshd, TestUser, write_key},
     text,
 };
-use bringup::ssh::{Prompter, Secret, Session, SshError, Target};
+use bringup::connection::{Prompter, Secret};
+use bringup::ssh::{SshError, Target};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 use std::{
     fs,
@@ -66,7 +67,7 @@ fn with_agent(sshd: &Sshd, agent: &Agent) -> Target {
 }
 
 async fn refused(target: &Target, sshd: &Sshd) -> (String, String) {
-    match Session::connect(target, &sshd.context()).await {
+    match super::connect(target.clone(), &sshd.context()).await {
         Err(SshError::Auth { tried, help, .. }) => (tried.join("; "), help),
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("let in"),
@@ -97,7 +98,7 @@ async fn every_kind_of_key_opens_the_door() {
         }
         let mut target = sshd.target();
         target.private_key_files = vec![sshd.path(&name)];
-        Session::connect(&target, &sshd.context()).await.expect(&name);
+        super::connect(target.clone(), &sshd.context()).await.expect(&name);
     }
 }
 
@@ -113,7 +114,7 @@ async fn old_pem_keys_and_default_keys_work() {
     fs::copy(sshd.path("home/.ssh/id_rsa.pub"), sshd.path("authorized_keys")).expect("authorized_keys");
     let mut target = sshd.target();
     target.private_key_files.clear();
-    Session::connect(&target, &sshd.context()).await.expect("~/.ssh/id_rsa");
+    super::connect(target.clone(), &sshd.context()).await.expect("~/.ssh/id_rsa");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,7 +127,7 @@ async fn a_named_key_is_not_crowded_out_by_the_agents() {
         agent.add(&key);
     }
     let mut target = with_agent(&sshd, &agent);
-    Session::connect(&target, &sshd.context()).await.expect("the named key comes first");
+    super::connect(target.clone(), &sshd.context()).await.expect("the named key comes first");
 
     // Without a name the agent's are tried in turn until the server has had enough, and the help says so.
     target.private_key_files.clear();
@@ -139,7 +140,7 @@ async fn a_named_key_is_not_crowded_out_by_the_agents() {
     fs::remove_file(sshd.path("user_key")).expect("gone");
     target.private_key_files = vec![sshd.path("user_key.pub")];
     target.options.insert("identitiesonly".into(), "yes".into());
-    Session::connect(&target, &sshd.context()).await.expect("the agent signs");
+    super::connect(target.clone(), &sshd.context()).await.expect("the agent signs");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,7 +160,7 @@ async fn a_passphrase_is_asked_for_once_for_all_hosts() {
     let tasks: Vec<_> = (0..10)
         .map(|_| {
             let (target, context) = (sshd.target(), Arc::clone(&context));
-            tokio::spawn(async move { Session::connect(&target, &context).await.map(|_| ()) })
+            tokio::spawn(async move { super::connect(target.clone(), &context).await.map(|_| ()) })
         })
         .collect();
     for task in tasks {
@@ -168,9 +169,7 @@ async fn a_passphrase_is_asked_for_once_for_all_hosts() {
     assert_eq!(answers.1.load(Ordering::SeqCst), 1);
 
     let wrong = Arc::new(Answers("wrong", AtomicUsize::new(0)));
-    let Err(error) = Session::connect(&sshd.target(), &sshd.context_with(wrong.clone())).await else {
-        panic!("let in")
-    };
+    let Err(error) = super::connect(sshd.target(), &sshd.context_with(wrong.clone())).await else { panic!("let in") };
     assert!(error.to_string().contains("the passphrase is wrong"), "{error}");
     assert_eq!(wrong.1.load(Ordering::SeqCst), 3);
 }
@@ -212,7 +211,7 @@ async fn a_password_opens_the_door() {
         target.private_key_files.clear();
         target.user = Some(user.name.clone());
         target.password = Some(user.password.as_str().into());
-        let session = Session::connect(&target, &sshd.context()).await.expect(config);
+        let session = super::connect(target.clone(), &sshd.context()).await.expect(config);
         let mut shell = session.shell(None).await.expect("a shell");
         assert_eq!(text(&mut shell, "id -un").await.trim(), user.name);
         target.password = Some("wrong".into());
@@ -235,5 +234,5 @@ async fn a_certificate_beside_the_key_is_shown() {
         .args(["-I", "me", "-n", who.trim()])
         .arg(sshd.path("user_key.pub"));
     assert!(sign.status().expect("ssh-keygen").success());
-    Session::connect(&sshd.target(), &sshd.context()).await.expect("certified");
+    super::connect(sshd.target(), &sshd.context()).await.expect("certified");
 }

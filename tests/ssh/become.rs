@@ -6,8 +6,8 @@ use super::{
     text,
 };
 use crate::support::skip::skip;
-use bringup::ssh::{
-    Become, BecomeFailure, Context, NoPrompter, Secret, Session, SshError, Target, Upload, UploadSource,
+use bringup::connection::{
+    Become, BecomeFailure, Context, Error, NoPrompter, Secret, Session, Target, Upload, UploadSource,
 };
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
@@ -48,9 +48,9 @@ async fn local() -> Session {
 
 async fn failure(session: &Session, wish: &Become) -> (BecomeFailure, String) {
     match session.shell(Some(wish)).await {
-        Err(error @ SshError::Become { .. }) => {
+        Err(error @ Error::Become { .. }) => {
             let message = error.to_string();
-            let SshError::Become { reason, .. } = error else { unreachable!() };
+            let Error::Become { reason, .. } = error else { unreachable!() };
             (reason, message)
         }
         Err(error) => panic!("{error}"),
@@ -135,7 +135,7 @@ async fn sudo_itself_lets_us_become_root() {
     let sshd = Sshd::start("");
     let mut target = sshd.target();
     target.user = Some(user.name.clone());
-    let session = Session::connect(&target, &sshd.context()).await.expect("logged in");
+    let session = super::connect(target.clone(), &sshd.context()).await.expect("logged in");
     let root = |password: Option<&str>| Become { password: password.map(Secret::new), ..Become::default() };
 
     assert_eq!(failure(&session, &root(None)).await.0, BecomeFailure::PasswordMissing);

@@ -1,7 +1,7 @@
 //! Channels: how many a server allows, how many sessions a small machine bears, and connections that go away.
 
 use super::{one, run, sshd::Sshd, text};
-use bringup::ssh::{Become, End, Segment, Session, SshError, Upload, UploadSource};
+use bringup::connection::{Become, End, Error, Segment, Upload, UploadSource};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -53,7 +53,7 @@ async fn a_server_without_sessions_is_named() {
     let sshd = Sshd::start("MaxSessions 0");
     let session = sshd.session().await;
     let Err(error) = session.shell(None).await else { panic!("a shell") };
-    assert!(matches!(error, SshError::ChannelRefused { .. }), "{error}");
+    assert!(matches!(error, Error::ChannelRefused { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +65,7 @@ async fn sixty_four_sessions_on_two_threads() {
         .map(|number| {
             let (target, context) = (sshd.target(), Arc::clone(&context));
             tokio::spawn(async move {
-                let session = Session::connect(&target, &context).await.expect("a session");
+                let session = super::connect(target.clone(), &context).await.expect("a session");
                 let mut shell = session.shell(None).await.expect("a shell");
                 let answer = text(&mut shell, &format!("echo {number}")).await;
                 session.close().await;
@@ -91,7 +91,7 @@ async fn a_connection_that_goes_away_is_lost_and_what_was_done_is_known() {
     let (outputs, end) = run(&mut shell, &frame).await;
     assert_eq!(outputs.len(), 2);
     match end {
-        Err(SshError::ShellLost { acknowledged: 2, segments: 4, end, .. }) => assert_ne!(end, End::Exit(0)),
+        Err(Error::ShellLost { acknowledged: 2, segments: 4, end, .. }) => assert_ne!(end, End::Exit(0)),
         other => panic!("{other:?}"),
     }
     assert!(start.elapsed() < Duration::from_secs(20), "noticed at once, not by keepalives");
@@ -103,7 +103,7 @@ async fn a_connection_that_goes_away_is_lost_and_what_was_done_is_known() {
     }
     assert!(session.is_closed());
     let (_, end) = run(&mut shell, &[Segment::new("true")]).await;
-    assert!(matches!(end, Err(SshError::Lost { .. })), "{end:?}");
+    assert!(matches!(end, Err(Error::Lost { .. })), "{end:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +129,7 @@ async fn an_unread_tunnel_holds_nobody_up() {
     assert!(first.iter().all(|&byte| byte == 7));
 
     let Err(error) = session.tunnel("127.0.0.1", 1).await else { panic!("port 1 answers") };
-    assert!(matches!(error, SshError::Tunnel { .. }), "{error}");
+    assert!(matches!(error, Error::Tunnel { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,5 +169,5 @@ async fn a_nul_byte_is_refused_before_anything_runs() {
     let mut shell =
         session.shell(Some(&Become { user: session.user().into(), ..Become::default() })).await.expect("shell");
     let (outputs, end) = run(&mut shell, &[Segment::new("true"), Segment::new(*b"a\0b")]).await;
-    assert!(outputs.is_empty() && matches!(end, Err(SshError::NulInScript { index: 1, .. })), "{end:?}");
+    assert!(outputs.is_empty() && matches!(end, Err(Error::NulInScript { index: 1, .. })), "{end:?}");
 }

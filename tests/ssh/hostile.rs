@@ -1,7 +1,8 @@
 //! A server that is not what it should be: it asks for what nobody gives, opens what nobody forwards, and keeps what it is told.
 
 use super::sshd::write_key;
-use bringup::ssh::{Context, HostKeyPolicy, NoPrompter, Session, SshError, Target};
+use bringup::connection::{Context, NoPrompter, Session};
+use bringup::ssh::{HostKeyPolicy, SshError, Target};
 use russh::{
     keys::{Algorithm, PrivateKey},
     server::{self, Auth, PublicKeyOffer, Response, VerifiedPublicKey},
@@ -130,7 +131,7 @@ impl Trap {
 
     async fn connect(&self, policy: HostKeyPolicy) -> Result<Session, SshError> {
         let context = Context::with_home(Arc::new(NoPrompter), self.dir.path().join("home"));
-        Session::connect(&self.target(policy), &context).await
+        super::connect(self.target(policy), &context).await
     }
 }
 
@@ -217,7 +218,7 @@ async fn a_flood_before_the_login_ends_the_connection_soon() {
         target.options.insert("f".into(), "none".into());
         let began = Instant::now();
         let context = Context::with_home(Arc::new(NoPrompter), dir.path().into());
-        let Err(error) = Session::connect(&target, &context).await else { panic!("let in") };
+        let Err(error) = super::connect(target.clone(), &context).await else { panic!("let in") };
         assert!(began.elapsed() < Duration::from_secs(20), "{error}");
         if !greeting.is_empty() {
             assert!(error.to_string().contains("more than 4 MiB"), "{error}");

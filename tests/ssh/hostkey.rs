@@ -1,14 +1,15 @@
 //! Is it the host we know?
 
 use super::sshd::{Sshd, write_key};
-use bringup::ssh::{Become, BecomeFailure, Context, HostKeyPolicy, Session, SshError};
+use bringup::connection::{Become, BecomeFailure, Context, Error, Session};
+use bringup::ssh::{HostKeyPolicy, SshError};
 use russh::keys::Algorithm;
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command, sync::Arc};
 
 async fn connect(sshd: &Sshd, policy: Option<HostKeyPolicy>) -> Result<Session, SshError> {
     let mut target = sshd.target();
     target.host_key_checking = policy;
-    Session::connect(&target, &sshd.context()).await
+    super::connect(target.clone(), &sshd.context()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,7 +59,7 @@ async fn accept_new_records_once_for_fifty_connections_at_once() {
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let (target, context) = (target.clone(), Arc::clone(&context));
-            tokio::spawn(async move { Session::connect(&target, &context).await.map(|_| ()) })
+            tokio::spawn(async move { super::connect(target.clone(), &context).await.map(|_| ()) })
         })
         .collect();
     for task in tasks {
@@ -82,7 +83,7 @@ async fn openssh_and_we_read_each_others_files() {
     let mut target = sshd.target();
     target.host_key_checking = Some(HostKeyPolicy::AcceptNew);
     target.options.insert("hashknownhosts".into(), "yes".into());
-    Session::connect(&target, &sshd.context()).await.expect("accepted");
+    super::connect(target.clone(), &sshd.context()).await.expect("accepted");
     let place = format!("[127.0.0.1]:{}", sshd.port);
     let found =
         Command::new("ssh-keygen").args(["-F", &place, "-f"]).arg(sshd.known_hosts()).output().expect("ssh-keygen");
@@ -146,7 +147,7 @@ async fn an_unreadable_known_hosts_is_named() {
     let mut target = sshd.target();
     target.options.insert("userknownhostsfile".into(), sshd.dir.path().display().to_string());
     let context: Context = sshd.context();
-    let Err(error) = Session::connect(&target, &context).await else { panic!("let in") };
+    let Err(error) = super::connect(target.clone(), &context).await else { panic!("let in") };
     assert!(error.to_string().starts_with(&sshd.dir.path().display().to_string()), "{error}");
 }
 
@@ -180,7 +181,7 @@ async fn no_become_password_goes_to_a_host_that_may_be_another() {
         sshd.know(&known);
         let session = connect(&sshd, Some(HostKeyPolicy::Off)).await.expect("asked for by name");
         match session.shell(Some(&wish)).await {
-            Err(SshError::Become { reason: BecomeFailure::Withheld, what, .. }) => {
+            Err(Error::Become { reason: BecomeFailure::Withheld, what, .. }) => {
                 assert!(what.contains("not sent"), "{what}")
             }
             Err(error) => panic!("{error}"),

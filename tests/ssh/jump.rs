@@ -1,7 +1,8 @@
 //! Ways that are not direct.
 
 use super::{sshd::Sshd, text};
-use bringup::ssh::{HostKeyPolicy, Session, SshError};
+use bringup::connection::Session;
+use bringup::ssh::{HostKeyPolicy, SshError};
 use std::{
     fs,
     sync::Arc,
@@ -28,7 +29,7 @@ async fn a_chain_of_jump_hosts_leads_there_quickly() {
     befriend(&[&end, &first, &second]);
     let mut target = end.target();
     target.apply_ssh_args(&format!("-o ProxyJump={},{}", place(&first), place(&second))).expect("arguments");
-    let session = Session::connect(&target, &end.context()).await.expect("through both");
+    let session = super::connect(target.clone(), &end.context()).await.expect("through both");
     let mut shell = session.shell(None).await.expect("a shell");
     let peer = text(&mut shell, "echo $SSH_CONNECTION").await;
     assert!(peer.trim().ends_with(&end.port.to_string()), "{peer}");
@@ -53,7 +54,7 @@ async fn one_connection_to_the_jump_host_serves_all_behind_it() {
         .map(|_| {
             let (target, context) = (target.clone(), Arc::clone(&context));
             tokio::spawn(async move {
-                let session = Session::connect(&target, &context).await.expect("a session");
+                let session = super::connect(target.clone(), &context).await.expect("a session");
                 text(&mut session.shell(None).await.expect("a shell"), "echo hello").await
             })
         })
@@ -71,7 +72,7 @@ async fn a_fault_on_the_way_names_the_jump_host() {
     end.know(&end.line());
     let mut target = end.target();
     target.jump = vec![place(&jump)];
-    match Session::connect(&target, &end.context()).await {
+    match super::connect(target.clone(), &end.context()).await {
         Err(SshError::Jump { jump: named, source, .. }) => {
             assert_eq!(named, place(&jump));
             assert!(matches!(*source, SshError::HostKeyUnknown { .. }), "{source}");
@@ -82,7 +83,7 @@ async fn a_fault_on_the_way_names_the_jump_host() {
     // The jump host is all right, the host behind it is not there.
     end.know(&format!("{}{}", end.line(), jump.line()));
     target.port = Some(1);
-    let Err(error) = Session::connect(&target, &end.context()).await else { panic!("connected") };
+    let Err(error) = super::connect(target.clone(), &end.context()).await else { panic!("connected") };
     assert!(error.to_string().contains("the jump host 127.0.0.1 cannot reach it"), "{error}");
 }
 
@@ -93,10 +94,10 @@ async fn a_proxy_command_is_a_way_too() {
     // bash's /dev/tcp stands in for `nc %h %p`. What is ended with the connection is the reader; the writer ends with its input.
     let command = "bash -c 'exec 3<>/dev/tcp/%h/%p 4<&0; cat <&4 >&3 & exec cat <&3 4<&-'";
     target.options.insert("proxycommand".into(), command.into());
-    let session = Session::connect(&target, &sshd.context()).await.expect("through the command");
+    let session = super::connect(target.clone(), &sshd.context()).await.expect("through the command");
     assert_eq!(text(&mut session.shell(None).await.expect("a shell"), "echo hello").await, "hello\n");
     target.options.insert("proxycommand".into(), "false".into());
-    let Err(error) = Session::connect(&target, &sshd.context()).await else { panic!("connected") };
+    let Err(error) = super::connect(target.clone(), &sshd.context()).await else { panic!("connected") };
     assert!(matches!(error, SshError::Closed { .. }), "{error}");
 }
 
@@ -113,13 +114,13 @@ async fn what_is_said_of_a_host_makes_nobody_a_jump_host() {
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("an unknown jump host was taken"),
     };
-    unknown(Session::connect(&target, &end.context()).await);
+    unknown(super::connect(target.clone(), &end.context()).await);
     target.host_key_checking = None;
     for option in ["StrictHostKeyChecking=no", "StrictHostKeyChecking=accept-new"] {
         let mut target = target.clone();
         target.apply_ssh_args(&format!("-o {option}")).expect("arguments");
-        unknown(Session::connect(&target, &end.context()).await);
+        unknown(super::connect(target.clone(), &end.context()).await);
     }
     target.jump_host_key_checking = Some(HostKeyPolicy::AcceptNew);
-    Session::connect(&target, &end.context()).await.expect("asked for by name");
+    super::connect(target.clone(), &end.context()).await.expect("asked for by name");
 }

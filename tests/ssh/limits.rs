@@ -2,8 +2,8 @@
 
 use super::{one, run, sshd::Sshd, text};
 use crate::support::skip;
-use bringup::ssh::{
-    Become, BecomeFailure, Context, MOST_OUTPUT, NoPrompter, Segment, Session, SshError, Target, Upload, UploadSource,
+use bringup::connection::{
+    Become, BecomeFailure, Context, Error, MOST_OUTPUT, NoPrompter, Segment, Session, Target, Upload, UploadSource,
 };
 use std::{
     fs,
@@ -37,16 +37,16 @@ fn with_shell(script: &str) -> Sshd {
     Sshd::start(&format!("ForceCommand {shell}"))
 }
 
-async fn fault(sshd: &Sshd) -> SshError {
+async fn fault(sshd: &Sshd) -> Error {
     let session = sshd.session().await;
     let mut shell = session.shell(None).await.expect("not noticed yet");
     let (outputs, end) = run(&mut shell, &[Segment::new("echo a"), Segment::new("echo b")]).await;
     end.err().unwrap_or_else(|| panic!("{outputs:?}"))
 }
 
-fn limit_of(error: &SshError) -> String {
+fn limit_of(error: &Error) -> String {
     match error {
-        SshError::TooMuch { limit, .. } => limit.clone(),
+        Error::TooMuch { limit, .. } => limit.clone(),
         other => panic!("{other}"),
     }
 }
@@ -100,7 +100,7 @@ async fn floods() {
     tokio::join!(faults, others);
     for what in ["printf '%s 1 0 ' \"$tok\"; tr '\\0' 1 </dev/zero", "yes \"$tok 1 0 0 0\"", "cat /dev/zero"] {
         let error = fault(&liar(what)).await;
-        assert!(matches!(error, SshError::OutOfStep { .. }), "{what}: {error}");
+        assert!(matches!(error, Error::OutOfStep { .. }), "{what}: {error}");
     }
     let memory = highest_memory();
     assert!(memory < 250, "{memory} MiB at most");
@@ -115,7 +115,7 @@ async fn a_shell_that_floods_while_nobody_reads_is_let_go() {
     run(&mut shell, &[Segment::new(":")]).await.1.expect("the first goes through");
     tokio::time::sleep(Duration::from_secs(12)).await;
     let error = run(&mut shell, &[Segment::new(":")]).await.1.expect_err("it says what makes no sense");
-    assert!(matches!(error, SshError::OutOfStep { .. } | SshError::TooMuch { .. }), "{error}");
+    assert!(matches!(error, Error::OutOfStep { .. } | Error::TooMuch { .. }), "{error}");
     let mut sink = Vec::new();
     let path = sshd.path("host_key.pub").display().to_string();
     session.download(None, &path, &mut sink, |_, _| {}).await.expect("the connection is free again");
@@ -158,7 +158,7 @@ async fn a_sudo_that_floods_is_let_go() {
         let wish = Become { exe: Some(exe), user: "somebody".into(), password: Some("x".into()), ..Become::default() };
         let began = Instant::now();
         let Err(error) = session.shell(Some(&wish)).await else { panic!("became somebody") };
-        assert!(matches!(&error, SshError::Become { reason: BecomeFailure::Flooded, .. }), "{error}");
+        assert!(matches!(&error, Error::Become { reason: BecomeFailure::Flooded, .. }), "{error}");
         assert!(error.to_string().contains("limit of 1 MiB"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(20), "{name}: {:?}", began.elapsed());
     }
@@ -243,7 +243,7 @@ async fn an_output_without_room_is_never_cut_in_silence() {
     let Some(world) = small_world(dir.path(), prepare) else { return };
     for shell in ["dash", "bash", "busybox sh"] {
         let target = as_shell(dir.path(), &world, shell);
-        let session = Session::connect(&target, &Context::new(Arc::new(NoPrompter))).await.expect("here");
+        let session = super::connect(target.clone(), &Context::new(Arc::new(NoPrompter))).await.expect("here");
         let mut first = session.shell(None).await.expect("a shell");
         // It does not look whether what it writes gets anywhere.
         let careless = "head -c 3000000 /dev/zero 2>/dev/null; true";
@@ -273,7 +273,7 @@ async fn a_small_memory_is_not_filled_with_output() {
     let Some(world) = small_world(dir.path(), &prepare) else { return };
     for shell in ["dash", "bash", "busybox sh"] {
         let target = as_shell(dir.path(), &world, shell);
-        let session = Session::connect(&target, &Context::new(Arc::new(NoPrompter))).await.expect("here");
+        let session = super::connect(target.clone(), &Context::new(Arc::new(NoPrompter))).await.expect("here");
         let mut first = session.shell(None).await.expect("a shell");
         // Forty megabytes in five seconds; what is there at the end goes to a file, for it cannot be printed.
         let chatty = "i=0; while [ $i -lt 40 ]; do head -c 1000000 /dev/zero; sleep 0.12; i=$((i+1)); done; \

@@ -5,7 +5,7 @@ use super::{
     text,
 };
 use crate::support::skip::skip_part;
-use bringup::ssh::{Session, SshError, Upload, UploadSource};
+use bringup::connection::{Error, Target, Upload, UploadSource};
 use std::{fs, path::Path};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,7 +27,7 @@ async fn any_login_shell_will_do() {
         }
         let mut target = sshd.target();
         target.user = Some(user.name.clone());
-        let session = Session::connect(&target, &sshd.context()).await.expect(login_shell);
+        let session = super::connect(target.clone(), &sshd.context()).await.expect(login_shell);
         let mut shell = session.shell(None).await.expect(login_shell);
         let odd = "it's \\ \"odd\" ! $HOME `x` %s\n";
         // A folder of its own: nothing is sent to where others can write.
@@ -55,10 +55,10 @@ async fn an_account_without_a_shell_says_so() {
     let sshd = Sshd::start("");
     let mut target = sshd.target();
     target.user = Some(user.name.clone());
-    let session = Session::connect(&target, &sshd.context()).await.expect("logged in");
+    let session = super::connect(target.clone(), &sshd.context()).await.expect("logged in");
     let mut shell = session.shell(None).await.expect("not noticed yet");
-    match super::run(&mut shell, &[bringup::ssh::Segment::new("true")]).await.1 {
-        Err(SshError::NoShell { said, .. }) => assert!(said.contains("not available"), "{said}"),
+    match super::run(&mut shell, &[bringup::connection::Segment::new("true")]).await.1 {
+        Err(Error::NoShell { said, .. }) => assert!(said.contains("not available"), "{said}"),
         other => panic!("{other:?}"),
     }
 }
@@ -66,12 +66,12 @@ async fn an_account_without_a_shell_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shell_that_does_not_exist_says_so() {
     let sshd = Sshd::start("");
-    let mut target = sshd.target();
+    let mut target = Target::from(sshd.target());
     target.shell = "/no/such/sh".into();
-    let session = Session::connect(&target, &sshd.context()).await.expect("logged in");
+    let session = super::connect(target.clone(), &sshd.context()).await.expect("logged in");
     let mut shell = session.shell(None).await.expect("not noticed yet");
-    let end = super::run(&mut shell, &[bringup::ssh::Segment::new("true")]).await.1;
-    assert!(matches!(&end, Err(SshError::NoShell { said, .. }) if said.contains("/no/such/sh")), "{end:?}");
+    let end = super::run(&mut shell, &[bringup::connection::Segment::new("true")]).await.1;
+    assert!(matches!(&end, Err(Error::NoShell { said, .. }) if said.contains("/no/such/sh")), "{end:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,13 +79,13 @@ async fn a_forced_command_is_no_success() {
     let sshd = Sshd::start("ForceCommand echo go away; exit 0");
     let session = sshd.session().await;
     let mut shell = session.shell(None).await.expect("not noticed yet");
-    let end = super::run(&mut shell, &[bringup::ssh::Segment::new("true")]).await.1;
-    assert!(matches!(&end, Err(SshError::NoShell { said, .. }) if said.contains("go away")), "{end:?}");
+    let end = super::run(&mut shell, &[bringup::connection::Segment::new("true")]).await.1;
+    assert!(matches!(&end, Err(Error::NoShell { said, .. }) if said.contains("go away")), "{end:?}");
     let path = sshd.path("up").display().to_string();
     let upload =
         Upload { r#become: None, source: UploadSource::Bytes("x".into()), path: &path, mode: 0o600, folder: None };
     let Err(error) = session.upload(upload, |_| {}).await else { panic!("sent") };
-    assert!(matches!(error, SshError::Transfer { .. }), "{error}");
+    assert!(matches!(error, Error::Transfer { .. }), "{error}");
     let mut sink = Vec::new();
     assert!(session.download(None, &path, &mut sink, |_, _| {}).await.is_err());
 }

@@ -14,10 +14,21 @@ pub mod sshd;
 mod transfer;
 mod unreachable;
 
-use bringup::ssh::{FrameEnd, Output, Segment, Shell, SshError};
+use bringup::{
+    connection::{Context, Error, FrameEnd, Output, Segment, Session, Shell, Target},
+    ssh::SshError,
+};
+
+/// Connects by SSH. What goes wrong is of SSH alone.
+pub async fn connect(target: impl Into<Target>, context: &Context) -> Result<Session, SshError> {
+    Session::connect(&target.into(), context).await.map_err(|error| match error {
+        Error::Ssh(error) => error,
+        other => panic!("{other}"),
+    })
+}
 
 /// Runs a frame and collects what comes back.
-pub async fn run(shell: &mut Shell, frame: &[Segment]) -> (Vec<Output>, Result<FrameEnd, SshError>) {
+pub async fn run(shell: &mut Shell, frame: &[Segment]) -> (Vec<Output>, Result<FrameEnd, Error>) {
     let mut outputs = Vec::new();
     let end = shell
         .run(frame, |index, output| {

@@ -1,7 +1,7 @@
 //! Any bytes in a quoted argument come back identical, in every shell.
 
 use super::shell::{local, shells};
-use bringup::ssh::Segment;
+use bringup::connection::Segment;
 use proptest::{prelude::*, test_runner::TestRunner};
 use std::cell::RefCell;
 

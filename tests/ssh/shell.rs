@@ -2,12 +2,13 @@
 
 use super::{one, run, sshd::Sshd};
 use crate::support::skip::skip_part;
-use bringup::ssh::{Context, FrameEnd, NoPrompter, Segment, Session, SshError, Target};
+use bringup::connection::{Context, Error, FrameEnd, NoPrompter, Segment, Session, Target};
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
 
 pub async fn local(shell: &str) -> Session {
-    let target = Target { shell: shell.into(), ..Target::local("localhost") };
-    Session::connect(&target, &Context::new(Arc::new(NoPrompter))).await.expect("this machine")
+    let mut target = Target::local("localhost");
+    target.shell = shell.into();
+    super::connect(target.clone(), &Context::new(Arc::new(NoPrompter))).await.expect("this machine")
 }
 
 /// The shells at hand that the protocol must work in.
@@ -133,7 +134,7 @@ async fn a_killed_shell_is_lost_and_not_a_success() {
     let left = String::from_utf8_lossy(&outputs[0].stdout).trim().to_owned();
     assert!(Path::new(&left).is_dir());
     match end {
-        Err(SshError::ShellLost { acknowledged: 1, segments: 3, .. }) => {}
+        Err(Error::ShellLost { acknowledged: 1, segments: 3, .. }) => {}
         other => panic!("{other:?}"),
     }
     // The next frame starts a new one, which sweeps what the old one left.

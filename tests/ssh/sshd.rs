@@ -1,7 +1,8 @@
 //! An OpenSSH server of our own: a free port, its own keys, everything in a folder that goes away.
 
 use crate::support::skip;
-use bringup::ssh::{Context, NoPrompter, Prompter, Session, Target};
+use bringup::connection::{Context, NoPrompter, Prompter, Session};
+use bringup::ssh::Target;
 use russh::keys::{Algorithm, PrivateKey, ssh_key::LineEnding};
 use std::{
     fs,
@@ -105,7 +106,7 @@ impl Sshd {
     }
 
     pub async fn session(&self) -> Session {
-        Session::connect(&self.target(), &self.context()).await.expect("a session")
+        super::connect(self.target(), &self.context()).await.expect("a session")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::sshd::Sshd;
 use crate::support::skip::skip;
-use bringup::ssh::{Session, SshError, Upload, UploadSource};
+use bringup::connection::{Error, Session, Upload, UploadSource};
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -45,15 +45,15 @@ async fn what_cannot_be_written_or_read_is_explained() {
         "{error}"
     );
     let Err(error) = session.upload(upload(bytes(), "/proc/version-of-mine"), |_| {}).await else { panic!("sent") };
-    assert!(matches!(error, SshError::Transfer { .. }), "{error}");
+    assert!(matches!(error, Error::Transfer { .. }), "{error}");
     let Err(error) = session.upload(upload(UploadSource::File("/no/such/file".into()), "/tmp/x"), |_| {}).await else {
         panic!("sent")
     };
-    assert!(matches!(&error, SshError::File { path, .. } if path == Path::new("/no/such/file")), "{error}");
+    assert!(matches!(&error, Error::File { path, .. } if path == Path::new("/no/such/file")), "{error}");
     for path in ["/no/such/file", "/tmp"] {
         let mut sink = Vec::new();
         let Err(error) = session.download(None, path, &mut sink, |_, _| {}).await else { panic!("read") };
-        assert!(matches!(error, SshError::Transfer { .. }) && sink.is_empty(), "{error}");
+        assert!(matches!(error, Error::Transfer { .. }) && sink.is_empty(), "{error}");
     }
 }
 
@@ -72,7 +72,7 @@ async fn a_full_disk_is_named_and_leaves_nothing() {
     let result = session.upload(upload(UploadSource::Bytes(contents.into()), &path), |_| {}).await;
     let left = fs::read_dir(&full).expect("folder").count();
     assert!(mount(&["umount"]).expect("umount").success());
-    let Err(SshError::Transfer { said, help, .. }) = result else { panic!("{result:?}") };
+    let Err(Error::Transfer { said, help, .. }) = result else { panic!("{result:?}") };
     assert!(said.contains("No space left") && help.is_some_and(|help| help.contains("df -h")), "{said}");
     assert_eq!(left, 0);
 }
@@ -98,8 +98,9 @@ async fn worker_session() -> (Session, PathBuf, PathBuf) {
     target.port = Some(variable("UPLOAD_PORT").parse().expect("a port"));
     target.private_key_files = vec![dir.join("user_key")];
     target.options.insert("f".into(), "none".into());
-    let context = bringup::ssh::Context::with_home(std::sync::Arc::new(bringup::ssh::NoPrompter), dir.join("home"));
-    let session = Session::connect(&target, &context).await.expect("a session");
+    let context =
+        bringup::connection::Context::with_home(std::sync::Arc::new(bringup::ssh::NoPrompter), dir.join("home"));
+    let session = super::connect(target.clone(), &context).await.expect("a session");
     (session, PathBuf::from(variable("UPLOAD_FILE")), dir)
 }
 
@@ -144,7 +145,9 @@ async fn step_worker() {
     let (session, file, _) = worker_session().await;
     let mut shell = session.shell(None).await.expect("a shell");
     let told = format!("echo \"$__bd\" >{}; sleep 1; echo done", file.display());
-    let _ = shell.run(&[bringup::ssh::Segment::new(told), bringup::ssh::Segment::new("echo next")], |_, _| {}).await;
+    let _ = shell
+        .run(&[bringup::connection::Segment::new(told), bringup::connection::Segment::new("echo next")], |_, _| {})
+        .await;
 }
 
 #[test]

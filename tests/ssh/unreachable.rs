@@ -1,7 +1,8 @@
 //! Hosts that cannot be reached: each fault has its own name.
 
 use super::sshd::Sshd;
-use bringup::ssh::{Context, NoPrompter, Session, SshError, Target};
+use bringup::connection::{Context, NoPrompter};
+use bringup::ssh::{SshError, Target};
 use std::{
     io::Write as _,
     net::TcpListener,
@@ -17,7 +18,7 @@ async fn fault(change: impl FnOnce(&mut Target)) -> SshError {
     target.options.insert("f".into(), "none".into());
     change(&mut target);
     let context = Context::with_home(Arc::new(NoPrompter), dir.path().into());
-    match Session::connect(&target, &context).await {
+    match super::connect(target.clone(), &context).await {
         Err(error) => error,
         Ok(_) => panic!("connected"),
     }
@@ -59,7 +60,7 @@ async fn each_fault_has_its_own_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_common_algorithm_is_spelled_out() {
     let sshd = Sshd::start("Ciphers aes256-cbc");
-    let Err(error) = Session::connect(&sshd.target(), &sshd.context()).await else { panic!("connected") };
+    let Err(error) = super::connect(sshd.target(), &sshd.context()).await else { panic!("connected") };
     let text = error.to_string();
     assert!(matches!(error, SshError::Handshake { .. }) && text.contains("aes256-cbc"), "{text}");
 }

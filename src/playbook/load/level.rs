@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use super::Reader;
 use super::values::{check, is_template, truth};
+use crate::connection::{BecomeMethod, registry};
 use crate::playbook::keyword::{Level, join};
 use crate::playbook::keywords::{find, hint};
 use crate::playbook::{Diagnostic, Keywords, VarMap};
-use crate::ssh::BecomeMethod;
 use crate::suggest::near;
 use crate::yaml::{Node, Span, Value};
-
-/// Connections there are; the ways of Ansible that log in by SSH all mean the one there is.
-const CONNECTIONS: &[&str] = &["ssh", "smart", "paramiko", "paramiko_ssh", "local"];
 
 impl Reader<'_> {
     /// Reads the keywords of a level and checks them. Keys that are no keywords are left to the caller.
@@ -63,11 +60,10 @@ impl Reader<'_> {
     /// Refuses by name what this program does not do.
     fn known_value(&mut self, name: &str, value: &Node) {
         let Some(text) = value.as_str().filter(|_| !is_template(value)) else { return };
-        let short = text.strip_prefix("ansible.builtin.").unwrap_or(text);
         let problem = match name {
-            "connection" if !CONNECTIONS.contains(&short) => {
+            "connection" if registry::find(text).is_none() => {
                 Diagnostic::error(&value.span, format!("the connection `{text}` is not supported"))
-                    .help("hosts are reached by `ssh`, or `local` for this machine")
+                    .help(registry::hint())
             }
             "become_method" if BecomeMethod::named(text).is_none() => {
                 let names: Vec<_> = BecomeMethod::ALL.iter().map(|(method, _)| method.program()).collect();

@@ -1,6 +1,6 @@
 //! Reads what a shell sends back: answers are taken by length, never by searching their contents.
 
-use super::limit::{MOST_FRAME, MOST_NOISE, MOST_OUTPUT, find, size};
+use crate::ssh::limit::{MOST_FRAME, MOST_NOISE, MOST_OUTPUT, find, size};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::collections::VecDeque;
 
@@ -432,7 +432,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_borne(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            crate::ssh::fuzz::frames(&bytes);
+            crate::connection::fuzz::frames(&bytes);
         }
 
         /// Pieces of the protocol in any order: more of them get past the first line.
@@ -442,7 +442,7 @@ mod tests {
             Just("tok done\n"), Just("x9 x9\n"), Just("full full"), Just("99999999999999999999 "), Just("18446744073709551615 "),
             Just("134217728 134217728 "),
         ], 0..40)) {
-            crate::ssh::fuzz::frames(words.concat().as_bytes());
+            crate::connection::fuzz::frames(words.concat().as_bytes());
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Becoming another user: `sudo`, `su` or `doas`, with a password that is written only to the prompt it belongs to.
 
 use super::{
-    error::{BecomeFailure, SshError},
-    limit::{MOST_NOISE, Search, size},
+    error::{BecomeFailure, Error},
     process::{Event, Process, Tail},
-    secret::Secret,
 };
 use crate::sh::quote;
+use crate::ssh::{
+    Secret,
+    limit::{MOST_NOISE, Search, size},
+};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -86,7 +88,7 @@ const WHOLE_PATIENCE: Duration = Duration::from_secs(120);
 
 impl<'a> Change<'a> {
     pub(crate) fn new(host: &'a str, wish: &'a Become, doubt: Option<String>) -> Self {
-        let random = super::random_hex(8);
+        let random = crate::ssh::random_hex(8);
         Self {
             host,
             wish,
@@ -98,7 +100,7 @@ impl<'a> Change<'a> {
     }
 
     /// The script that becomes the user and then runs `script` in `shell`.
-    pub(crate) fn script(&self, shell: &str, script: &str) -> Result<String, SshError> {
+    pub(crate) fn script(&self, shell: &str, script: &str) -> Result<String, Error> {
         let program = self.wish.exe.as_deref().unwrap_or(self.wish.method.program());
         let flags = self.flags()?;
         let user = quote(&self.wish.user);
@@ -120,7 +122,7 @@ impl<'a> Change<'a> {
         ))
     }
 
-    fn flags(&self) -> Result<String, SshError> {
+    fn flags(&self) -> Result<String, Error> {
         let Some(flags) = &self.wish.flags else {
             return Ok(if self.wish.method == BecomeMethod::Sudo { "-H".into() } else { String::new() });
         };
@@ -134,7 +136,7 @@ impl<'a> Change<'a> {
     }
 
     /// Answers the prompt and waits until the other user's shell is there; gives back what came after that.
-    pub(crate) async fn converse(&self, process: &mut Process) -> Result<Bytes, SshError> {
+    pub(crate) async fn converse(&self, process: &mut Process) -> Result<Bytes, Error> {
         let mut ready = Search::new(format!("{}\n", self.ready).as_bytes());
         let mut prompt = Search::new(self.prompt.as_bytes());
         let mut su_prompt = Search::new(b"assword");
@@ -177,7 +179,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    async fn answer(&self, process: &Process, asked_before: bool, said: &Tail) -> Result<(), SshError> {
+    async fn answer(&self, process: &Process, asked_before: bool, said: &Tail) -> Result<(), Error> {
         let user = &self.wish.user;
         if asked_before {
             let what = format!("sudo did not accept the password for becoming {user}");
@@ -199,20 +201,20 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    fn password_missing(&self) -> SshError {
+    fn password_missing(&self) -> Error {
         let what = format!("{} asks for a password to become {}", self.wish.method.program(), self.wish.user);
         let help =
             "give it with -K (or `ansible_become_password`), or allow it without one in sudoers (NOPASSWD)".into();
         self.fail(BecomeFailure::PasswordMissing, what, String::new(), help)
     }
 
-    fn su_asks(&self) -> SshError {
+    fn su_asks(&self) -> Error {
         let what = format!("su asks for a password to become {}", self.wish.user);
         let help = "su takes a password from a terminal only: use `become_method: sudo`".into();
         self.fail(BecomeFailure::Unsupported, what, String::new(), help)
     }
 
-    fn floods(&self) -> SshError {
+    fn floods(&self) -> Error {
         let program = self.wish.method.program();
         let limit = size(MOST_NOISE as u64);
         let what = format!("{program} printed more than the limit of {limit} and did not become {}", self.wish.user);
@@ -220,7 +222,7 @@ impl<'a> Change<'a> {
         self.fail(BecomeFailure::Flooded, what, String::new(), help)
     }
 
-    fn silent(&self, said: &Tail) -> SshError {
+    fn silent(&self, said: &Tail) -> Error {
         let what = format!(
             "{} neither asked for the password nor went on within {}s",
             self.wish.method.program(),
@@ -232,7 +234,7 @@ impl<'a> Change<'a> {
     }
 
     /// Finds out from its last words why it ended.
-    fn ended(&self, said: &str, end: &str) -> SshError {
+    fn ended(&self, said: &str, end: &str) -> Error {
         use BecomeFailure as F;
         let program = self.wish.exe.as_deref().unwrap_or(self.wish.method.program());
         let user = &self.wish.user;
@@ -283,14 +285,15 @@ impl<'a> Change<'a> {
         said.replace(&self.prompt, "").trim().to_owned()
     }
 
-    fn fail(&self, reason: BecomeFailure, what: String, said: String, help: String) -> SshError {
-        SshError::Become { host: self.host.to_owned(), reason, what, said, help }
+    fn fail(&self, reason: BecomeFailure, what: String, said: String, help: String) -> Error {
+        Error::Become { host: self.host.to_owned(), reason, what, said, help }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::process::Reading;
 
     #[test]
     fn last_words_become_reasons() {
@@ -310,9 +313,7 @@ mod tests {
             ("sudo: unable to open /etc/sudoers: Input/output error", BecomeFailure::Other),
         ];
         for (said, expected) in cases {
-            let SshError::Become { reason, .. } = change.ended(said, "it exited with status 1") else {
-                panic!("{said}")
-            };
+            let Error::Become { reason, .. } = change.ended(said, "it exited with status 1") else { panic!("{said}") };
             assert_eq!(reason, expected, "{said}");
         }
         let missing = format!("{}-missing", change.ready);
@@ -325,10 +326,11 @@ mod tests {
         let wish = Become::default();
         let change = Change { whole_patience: Duration::from_secs(1), ..Change::new("h1", &wish, None) };
         let talks = "while echo wait >&2; do sleep 0.1; done";
-        let mut process = Process::spawn(talks, crate::ssh::process::Reading::Kept).unwrap();
+        let words = ["/bin/sh", "-c", talks];
+        let mut process = crate::connection::program::start("h1", &words, Reading::Kept).unwrap();
         let began = Instant::now();
         let error = change.converse(&mut process).await.unwrap_err();
-        assert!(matches!(error, SshError::Become { reason: BecomeFailure::NoAnswer, .. }), "{error}");
+        assert!(matches!(error, Error::Become { reason: BecomeFailure::NoAnswer, .. }), "{error}");
         assert!(began.elapsed() < Duration::from_secs(20));
     }
 
