@@ -10,7 +10,7 @@ pub fn near<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&meant, &plain(name)), name.chars().count(), name))
         .filter(|(distance, size, name)| {
-            *distance <= (length.max(*size) / 3).clamp(1, 3) && *distance < *size && wrong != *name
+            *distance <= (length.max(*size) / 3).clamp(1, 3) && *distance < length.max(*size) && wrong != *name
         })
         .min_by_key(|(distance, size, _)| (*distance, *size))
         .map(|(_, _, name)| name)

@@ -38,6 +38,7 @@ fn locked(servers: &Servers, top: &Path, site: &str) {
 
 /// Wherever the login user is set: that user runs the task, and the next one is run by who is said there.
 #[test]
+#[allow(clippy::too_many_lines, reason = "one play, and what each of its tasks must come to")]
 fn a_task_runs_as_the_user_that_is_said_now() {
     let Some(user) = TestUser::create("now", "/bin/sh") else { return };
     let (servers, place) = (Servers::start(), tempfile::tempdir().unwrap());

@@ -16,6 +16,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 impl Session {
     /// Reads a file into a sink and gives its length.
+    #[allow(clippy::too_many_lines, reason = "one loop over what comes, whose counts belong together")]
     pub async fn download(
         &self,
         wish: Option<&Become>,

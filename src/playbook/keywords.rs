@@ -85,13 +85,13 @@ shared! {
     /// Environment variables of remote steps: a mapping, a list of mappings or a template.
     environment: "environment", Environment, ALL, "playbook/scope.rs";
     /// Whether a failed task lets the host go on.
-    ignore_errors: "ignore_errors", Bool, ALL, "run/step.rs";
+    ignore_errors: "ignore_errors", Bool, ALL, "run/conclude.rs";
     /// Whether an unreachable host is tried again at the next task.
-    ignore_unreachable: "ignore_unreachable", Bool, ALL, "run/step.rs";
+    ignore_unreachable: "ignore_unreachable", Bool, ALL, "run/evaluation.rs";
     /// Defaults of module parameters: module or `group/…` → parameters.
     module_defaults: "module_defaults", Maps, ALL, "playbook/scope.rs";
     /// Whether results are kept out of every output.
-    no_log: "no_log", Bool, ALL, "run/step.rs";
+    no_log: "no_log", Bool, ALL, "run/evaluation.rs";
     /// The port to connect to.
     port: "port", Int, ALL, "run/connection.rs";
     /// The user to log in as.
@@ -101,7 +101,7 @@ shared! {
     /// At most so many hosts at once do a task.
     throttle: "throttle", Int, ALL, "run/throttle.rs";
     /// Seconds after which a task is given up.
-    timeout: "timeout", Int, ALL, "run/change.rs";
+    timeout: "timeout", Int, ALL, "run/item.rs";
 }
 
 /// A keyword that is read into a field of its own: of a play, a block or a task.
@@ -115,21 +115,27 @@ pub(super) const OWN: &[Keyword] = &[
     own("tags", Kind::Tags, ALL | IMPORT, "playbook/tags.rs", "Tags that select it on the command line."),
     own("vars", Kind::Vars, ALL | IMPORT, "playbook/scope.rs", "Variables."),
     own("when", Kind::Conditions, BELOW | IMPORT, "playbook/scope.rs", "Conditions, all of which must hold."),
-    own("notify", Kind::List, BLOCK | TASKS, "run/step.rs", "Handlers that run at the end where something changed."),
+    own(
+        "notify",
+        Kind::List,
+        BLOCK | TASKS,
+        "run/play_host.rs",
+        "Handlers that run at the end where something changed.",
+    ),
     own("block", Kind::Items, BLOCK, "run/program.rs", "Tasks that share keywords."),
     own("rescue", Kind::Items, BLOCK, "run/program.rs", "What runs where one of the tasks failed."),
     own("always", Kind::Items, BLOCK, "run/program.rs", "What runs in any case."),
     own("action", Kind::Any, TASKS, "playbook/load/action.rs", "The module and its parameters."),
     own("local_action", Kind::Any, TASKS, "playbook/load/action.rs", "The same, done on this machine."),
     own("args", Kind::Map, TASKS, "playbook/load/arguments.rs", "Parameters of the module."),
-    own("async", Kind::Int, TASKS, "run/change.rs", "Seconds a step may take."),
-    own("changed_when", Kind::Conditions, TASKS, "run/step.rs", "When the result counts as a change."),
+    own("async", Kind::Int, TASKS, "run/item.rs", "Seconds a step may take."),
+    own("changed_when", Kind::Conditions, TASKS, "run/retry.rs", "When the result counts as a change."),
     own("delay", Kind::Number, TASKS, "run/retry.rs", "Seconds between tries."),
-    own("failed_when", Kind::Conditions, TASKS, "run/step.rs", "When the result counts as a failure."),
+    own("failed_when", Kind::Conditions, TASKS, "run/retry.rs", "When the result counts as a failure."),
     own("loop", Kind::Any, TASKS, "playbook/load/loops.rs", "What the task is repeated over."),
     own("loop_control", Kind::Map, TASKS, "playbook/load/loops.rs", "How the loop goes and is shown."),
     own("poll", Kind::Int, TASKS, "playbook/load/task.rs", "Seconds between looks at a step in the background."),
-    own("register", Kind::Text, TASKS, "run/step.rs", "The variable that receives the result."),
+    own("register", Kind::Text, TASKS, "run/evaluation.rs", "The variable that receives the result."),
     own("retries", Kind::Int, TASKS, "run/retry.rs", "How often at most to try again."),
     own("until", Kind::Conditions, TASKS, "run/retry.rs", "Conditions that end the tries."),
     own("listen", Kind::List, HANDLER, "playbook/notified.rs", "Topics under which it is notified too."),

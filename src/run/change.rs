@@ -85,35 +85,7 @@ impl Execution<'_> {
     async fn special(&mut self, change: &Change, before: &str) -> Result<StepOutput, Stop> {
         match &change.step {
             Step::Write(write) => self.write(write, before).await,
-            Step::Upload { content, then } => {
-                let name = format!("upload-{}", place::key());
-                let folder = self
-                    .unconfirmed
-                    .send(
-                        &self.prepared.machine,
-                        &self.prepared.actor,
-                        vec![Work::new(format!("{}umask 077; mkdir -p \"$d\"; printf %s \"$d\"", super::lock::FOLDER))],
-                        &[],
-                    )
-                    .await?;
-                let folder =
-                    folder.first().map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
-                if folder.is_empty() {
-                    let error = Some("there is no folder for it on the host".to_owned());
-                    return Ok(StepOutput { status: 1, error, ..StepOutput::default() });
-                }
-                let path = format!("{folder}/{name}");
-                if let Some(failed) = self.upload(content, (&path, None), &change.what).await? {
-                    return Ok(failed);
-                }
-                let script = format!(
-                    "upload={}\n( {before}{}{}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
-                    quote(&path),
-                    self.prepared.environment,
-                    place::keyed(then.clone())
-                );
-                self.one(script).await
-            }
+            Step::Upload { content, then } => self.send_file(change, content, then, before).await,
             Step::Download { path, to } => {
                 self.unconfirmed.flush().await?;
                 match self.prepared.machine.download(&self.prepared.actor, path, to).await {
@@ -148,6 +120,35 @@ impl Execution<'_> {
             }
             Step::Script(script) => self.one(format!("{before}{}", place::keyed(script.clone()))).await,
         }
+    }
+
+    /// Sends a file into the run's folder on the host, and runs what takes it from there.
+    async fn send_file(
+        &mut self,
+        change: &Change,
+        content: &Content,
+        then: &str,
+        before: &str,
+    ) -> Result<StepOutput, Stop> {
+        let folder = format!("{}umask 077; mkdir -p \"$d\"; printf %s \"$d\"", super::lock::FOLDER);
+        let Prepared { machine, actor, .. } = self.prepared;
+        let folder = self.unconfirmed.send(machine, actor, vec![Work::new(folder)], &[]).await?;
+        let folder = folder.first().map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+        if folder.is_empty() {
+            let error = Some("there is no folder for it on the host".to_owned());
+            return Ok(StepOutput { status: 1, error, ..StepOutput::default() });
+        }
+        let path = format!("{folder}/upload-{}", place::key());
+        if let Some(failed) = self.upload(content, (&path, None), &change.what).await? {
+            return Ok(failed);
+        }
+        let script = format!(
+            "upload={}\n( {before}{}{}\n)\nr=$?; rm -f -- \"$upload\"; exit $r",
+            quote(&path),
+            self.prepared.environment,
+            place::keyed(then.to_owned())
+        );
+        self.one(script).await
     }
 
     async fn one(&mut self, script: String) -> Result<StepOutput, Stop> {

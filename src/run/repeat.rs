@@ -34,6 +34,7 @@ pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Items, TaskError>
     Ok(Items { list, trust })
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm for each kind of loop")]
 fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<Vec<Json>, TaskError> {
     let value = run.engine.render_tree_noting(&over.over, vars, trust).map_err(TaskError::from)?;
     let mut lookup = |plugin: &str| -> Result<Vec<Json>, TaskError> {

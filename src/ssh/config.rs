@@ -47,6 +47,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Decides how to reach a target.
+    #[allow(clippy::too_many_lines, reason = "one line for each setting")]
     pub(crate) fn resolve(target: &Target, home: &Path) -> Result<Self, SshError> {
         let name = target.address.as_deref().unwrap_or(&target.name);
         let name = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);

@@ -82,6 +82,7 @@ fn splitlines<'t>(text: &'t str, args: &[Value]) -> Result<Vec<&'t str>, Error> 
     Ok(text::splitlines(text, keep))
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm for each method of a text")]
 fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
     let strip = |args: &[Value]| -> Result<Box<dyn Fn(char) -> bool>, Error> {
         Ok(match text_arg(args, 0)? {

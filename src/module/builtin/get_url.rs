@@ -309,6 +309,33 @@ impl GetUrl {
         ));
         format!("{}echo changed {told}\n", write.made_by(&commands, None))
     }
+
+    /// Whether the file that is there stays.
+    fn keeps(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        path: &str,
+        stat: Option<&FileStat>,
+        sum: Option<&(Algorithm, String)>,
+    ) -> Result<bool, PlanError> {
+        Ok(match (stat, sum) {
+            (Some(stat), _) if stat.kind != FileKind::File => {
+                return Err(Failure::new(format!("`{path}` is no regular file, it is not replaced")).into());
+            }
+            (None, _) => false,
+            // A run finds out by the download itself; check mode foretells it by one that is thrown away.
+            (Some(_), Some((algorithm, sum))) if self.force.0 && context.check => {
+                state.checksum(path, *algorithm)? == Some(sum.as_str())
+            }
+            (Some(stat), None) if context.check && (self.force.0 || !self.current(context, state, stat)?) => {
+                self.sends_the_same(context, state, path)?
+            }
+            (Some(_), _) if self.force.0 => false,
+            (Some(_), Some((algorithm, sum))) => state.checksum(path, *algorithm)? == Some(sum.as_str()),
+            (Some(stat), None) => self.current(context, state, stat)?,
+        })
+    }
 }
 
 impl Module for GetUrl {
@@ -339,22 +366,7 @@ impl Module for GetUrl {
         let stat = state.stat(&path, false)?;
         let parent = parent_of(state, &path)?;
         let sum = self.sum(context, state)?;
-        let keep = match (stat, &sum) {
-            (Some(stat), _) if stat.kind != FileKind::File => {
-                return Err(Failure::new(format!("`{path}` is no regular file, it is not replaced")).into());
-            }
-            (None, _) => false,
-            // A run finds out by the download itself; check mode foretells it by one that is thrown away.
-            (Some(_), Some((algorithm, sum))) if self.force.0 && context.check => {
-                state.checksum(&path, *algorithm)? == Some(sum.as_str())
-            }
-            (Some(stat), None) if context.check && (self.force.0 || !self.current(context, state, stat)?) => {
-                self.sends_the_same(context, state, &path)?
-            }
-            (Some(_), _) if self.force.0 => false,
-            (Some(_), Some((algorithm, sum))) => state.checksum(&path, *algorithm)? == Some(sum.as_str()),
-            (Some(stat), None) => self.current(context, state, stat)?,
-        };
+        let keep = self.keeps(context, state, &path, stat, sum.as_ref())?;
         let mut plan = Plan::default();
         plan.result.insert("url".into(), json!(self.url.0));
         plan.result.insert("dest".into(), json!(path));

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 use self::{
     listing::{listed, member_stat, names, not_through},
-    staging::{SAME, Staging},
+    staging::{Lists, SAME, Staging},
 };
 use super::copy::unread;
 use crate::{
@@ -129,13 +129,6 @@ impl Described for Unarchive {
         }
         Ok(())
     }
-}
-
-/// The parameters that select, as plain texts.
-struct Lists {
-    extra: Vec<String>,
-    exclude: Vec<String>,
-    include: Vec<String>,
 }
 
 /// Where the archive is.
@@ -351,6 +344,21 @@ impl Unarchive {
         }
         result
     }
+
+    /// What unpacks the archive, wherever it is.
+    fn unpack(&self, source: Source, staging: &Staging<'_>) -> Step {
+        match source {
+            Source::Host(archive) => Step::Script(staging.script(&held::open(&archive), held::HELD)),
+            Source::Workstation(_, content) => Step::Upload { content, then: staging.script("", "\"$upload\"") },
+            Source::Url(url) => {
+                let mut fetch = self.fetch(&url);
+                if self.list_files.0 {
+                    fetch.push_str(&format!("( {} ) || exit 1\n", staging.selection.list("\"$s/archive\"")));
+                }
+                Step::Script(staging.script(&fetch, "\"$s/archive\""))
+            }
+        }
+    }
 }
 
 impl Module for Unarchive {
@@ -429,11 +437,7 @@ impl Module for Unarchive {
             };
             let newer = self.keep_newer.0 && stat.zip(member.mtime).is_some_and(|(s, m)| s.mtime >= m);
             complete &= newer || staging.kept(stat) || member.matches(stat, !touched);
-            if member.device && !staging.devices {
-                let why = format!("the archive holds the device `{}`", member.name);
-                let help = "devices are made only where `include` names them, and can be left out with `exclude`";
-                return Err(Failure::new(why).help(help).into());
-            }
+            staging.refuse_device(member)?;
             if member.set_id && !staging.set_id() && self.mode.is_none() && !member.matches(stat, !touched) {
                 plan.warnings.push(format!(
                     "`{}` would run as its owner or group; it is unpacked without that: `mode`, or `-p` in `extra_opts`, asks for it",
@@ -456,19 +460,7 @@ impl Module for Unarchive {
             return Ok(plan);
         }
         let what = format!("unpack {} into {dest}", path::name(&self.src.0));
-        match source {
-            Source::Host(archive) => add(what, Step::Script(staging.script(&held::open(&archive), held::HELD))),
-            Source::Workstation(_, content) => {
-                add(what, Step::Upload { content, then: staging.script("", "\"$upload\"") });
-            }
-            Source::Url(url) => {
-                let mut fetch = self.fetch(&url);
-                if self.list_files.0 {
-                    fetch.push_str(&format!("( {} ) || exit 1\n", staging.selection.list("\"$s/archive\"")));
-                }
-                add(what, Step::Script(staging.script(&fetch, "\"$s/archive\"")));
-            }
-        }
+        add(what, self.unpack(source, &staging));
         Ok(plan)
     }
 

@@ -182,16 +182,12 @@ pub(in crate::module) struct Made {
     pub(in crate::module) predictions: Vec<(Probe, Answer)>,
 }
 
-/// Makes a directory and those above it that are missing; all new ones get the attributes.
-///
-/// `made` are the directories that earlier changes of the same plan make.
-pub(in crate::module) fn make(
-    context: &Context<'_>,
+/// The directories that are missing, from a path up, and the one above them that is there.
+fn missing<'p>(
     state: &State,
-    path: &str,
-    attributes: &Attributes<'_>,
+    path: &'p str,
     made: &BTreeMap<String, FileStat>,
-) -> Result<Made, PlanError> {
+) -> Result<(Vec<&'p str>, Option<FileStat>), PlanError> {
     let mut missing = vec![path];
     let mut existing = None;
     for parent in path::parents(path) {
@@ -218,6 +214,20 @@ pub(in crate::module) fn make(
             return Err(Failure::new(why).into());
         }
     }
+    Ok((missing, existing))
+}
+
+/// Makes a directory and those above it that are missing; all new ones get the attributes.
+///
+/// `made` are the directories that earlier changes of the same plan make.
+pub(in crate::module) fn make(
+    context: &Context<'_>,
+    state: &State,
+    path: &str,
+    attributes: &Attributes<'_>,
+    made: &BTreeMap<String, FileStat>,
+) -> Result<Made, PlanError> {
+    let (missing, existing) = missing(state, path, made)?;
     let first = missing.last().copied().unwrap_or(path);
     let place = Place::of(context, state, first);
     let word = |directory: &str| match place.guarded {

@@ -7,8 +7,8 @@
 use crate::{
     fact::FileStat,
     module::{
-        Mode,
-        archive::{Kind, Selection},
+        Failure, Mode,
+        archive::{Kind, Member, Selection},
         ownership::Attributes,
     },
     sh::{self, quote},
@@ -16,6 +16,13 @@ use crate::{
 
 /// What the script prints where nothing was to be changed.
 pub(super) const SAME: &str = "bringup: same\n";
+
+/// The parameters that select, as plain texts.
+pub(super) struct Lists {
+    pub(super) extra: Vec<String>,
+    pub(super) exclude: Vec<String>,
+    pub(super) include: Vec<String>,
+}
 
 /// One unpacking.
 pub(super) struct Staging<'a> {
@@ -36,6 +43,16 @@ pub(super) struct Staging<'a> {
 }
 
 impl Staging<'_> {
+    /// Refuses a device of the archive that nobody has asked for by name.
+    pub(super) fn refuse_device(&self, member: &Member) -> Result<(), Failure> {
+        if !member.device || self.devices {
+            return Ok(());
+        }
+        let why = format!("the archive holds the device `{}`", member.name);
+        let help = "devices are made only where `include` names them, and can be left out with `exclude`";
+        Err(Failure::new(why).help(help))
+    }
+
     /// Whether what is there stays whatever it is.
     pub(super) fn kept(&self, stat: Option<&FileStat>) -> bool {
         stat.is_some() && self.keeps()
