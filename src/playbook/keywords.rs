@@ -144,7 +144,7 @@ pub(super) const OWN: &[Keyword] = &[
     own("gather_subset", Kind::List, PLAY, "run/play.rs", "Which facts."),
     own("gather_timeout", Kind::Int, PLAY, "run/play.rs", "Seconds for what may hang while facts are gathered."),
     own("fact_path", Kind::Text, PLAY, "run/play.rs", "The folder of the hosts' own facts."),
-    own("strategy", Kind::Text, PLAY, "run/play.rs", "Whether hosts wait for each other."),
+    own("strategy", Kind::Text, PLAY, "run/batch.rs", "Whether hosts wait for each other."),
     own("serial", Kind::Any, PLAY, "run/play.rs", "How many hosts make a batch."),
     own("max_fail_percentage", Kind::Percent, PLAY, "run/play.rs", "The share of hosts that may fail."),
     own("order", Kind::Text, PLAY, "run/play.rs", "The order of the hosts."),
