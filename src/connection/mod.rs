@@ -1,6 +1,6 @@
 //! Connections: how hosts are reached, and what stands on all of them alike.
 //!
-//! A kind of connection is a file and its line in [`registry`]: it says which variables it reads and makes a way to a host of
+//! A kind of connection is a file and its line in [`KINDS`]: it says which variables it reads and makes a way to a host of
 //! them ([`Reach`]), at whose end programs can be started ([`Connection`]). All else is the same for every kind: one long-lived
 //! shell per user ([`Shell`]), one round trip per frame of steps, files on programs of their own, the change of user.
 
@@ -54,3 +54,6 @@ pub use shell::Shell;
 pub use sudo::{Become, BecomeMethod};
 pub use target::Target;
 pub use upload::{Upload, UploadSource};
+
+/// All kinds; the first is the usual one.
+pub static KINDS: &[&Kind] = &[&ssh::KIND, &local::KIND, &chroot::KIND, &docker::KIND, &podman::KIND];

@@ -1,14 +1,11 @@
-//! All kinds of connections, a line each.
+//! Which kind of connection a name means, and what all of them read.
 
 use super::{
-    chroot, docker,
+    KINDS,
     kind::{Kind, Role},
-    local, podman, ssh,
+    local, ssh,
 };
 use std::sync::LazyLock;
-
-/// All of them; the first is the usual one.
-pub static KINDS: &[&Kind] = &[&ssh::KIND, &local::KIND, &chroot::KIND, &docker::KIND, &podman::KIND];
 
 /// The variable that names the kind.
 pub const CONNECTION: &str = "ansible_connection";
