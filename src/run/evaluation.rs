@@ -17,10 +17,10 @@ use super::{
     ledger::Item,
     machine::MachineError,
     outcome::{Due, Outcome},
-    play_host::PlayHost,
+    play_host::{PlayHost, only_tells},
     repeat::Items,
     stop::Stop,
-    task::{self, only_tells},
+    task,
     task_error::TaskError,
     unconfirmed::Unconfirmed,
 };

@@ -13,14 +13,14 @@ use super::{
     keyword,
     machine::Machine,
     outcome::Outcome,
-    task::only_tells,
     task_error::TaskError,
     variables::{Host, TaskVars},
 };
 use crate::{
     fact::Resource,
     inventory::Level,
-    playbook::Task,
+    module::about,
+    playbook::{Action, Task},
     report::{Certainty, TaskLine},
     template::Context,
 };
@@ -116,4 +116,9 @@ impl PlayHost {
         let there = self.run.hosts.get(&address).or_else(|| self.run.hosts.at(&address));
         there.is_some_and(|host| host.name != self.host.name)
     }
+}
+
+/// Whether a task leaves the host as it is, whatever its parameters are.
+pub fn only_tells(task: &Task) -> bool {
+    matches!(&task.action, Action::Module { name, .. } if about(name).only_tells)
 }

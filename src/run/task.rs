@@ -394,11 +394,6 @@ fn item_names(task: &Task) -> Vec<String> {
     fixed.into_iter().map(str::to_owned).chain(index).collect()
 }
 
-/// Whether a task leaves the host as it is, whatever its parameters are.
-pub fn only_tells(task: &Task) -> bool {
-    matches!(&task.action, Action::Module { name, .. } if about(name).only_tells)
-}
-
 /// What a module sees while it plans.
 pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
     ModuleContext {
