@@ -1,8 +1,9 @@
-# shellcheck shell=sh disable=SC3013,SC2231
+# shellcheck shell=sh disable=SC2088,SC3013,SC2231
 # Prints what `setup` turns into facts: sections that start with a line of \001 and a name, raw text for the parser behind it.
 # POSIX sh without a single write. One grep reads all small files, for a process costs more than a file.
 # Set in front: $own, the folder of the host's own facts, and $patience, the seconds that a file system of a server may take
 # to tell its size. Without the latter servers are not asked, for one that is gone keeps everybody waiting.
+# A tilde is what users write there: no shell has seen it.
 case $own in '~') own=$HOME ;; '~/'*) own=$HOME/${own#'~/'} ;; esac
 s() { printf '\001%s\n' "$1"; }
 s env; env
