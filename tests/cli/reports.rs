@@ -205,6 +205,16 @@ fn step_asks_before_each_task() {
 }
 
 #[test]
+fn a_task_done_once_that_nobody_wants_keeps_nobody_waiting() {
+    let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {msg: unwanted}\n      run_once: true\n    - debug: {msg: wanted-by-both}\n";
+    let place = Place::new(&[("site.yml", site)]);
+    let args = ["apply", "-c", "local", "--no-lock", "-i", "h1,h2,", "--step", "site.yml"];
+    let ran = place.answer(&args, "n\ny\n");
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+    assert!(!ran.stdout.contains("unwanted") && ran.stdout.contains("wanted-by-both"), "{}", ran.stdout);
+}
+
+#[test]
 fn profile_and_timeline_tell_where_time_went() {
     let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: slow\n      shell: sleep 0.3\n    - ping:\n";
     let place = Place::new(&[("site.yml", site)]);
