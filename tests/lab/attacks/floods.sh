@@ -10,8 +10,8 @@ my $much = 'x' x 65536;
 if ($mode eq 'noise') { print $much while 1 }
 if ($mode eq 'errors') { print STDERR $much while 1 }
 my ($token, $text) = ('', '');
-until ($text =~ /printf '([0-9a-f]+) hello/) { sysread(STDIN, $text, 65536, length $text) or exit 1 }
-($token) = $text =~ /printf '([0-9a-f]+) hello/;
+until ($text =~ /^__bt=([0-9a-f]+)/m) { sysread(STDIN, $text, 65536, length $text) or exit 1 }
+($token) = $text =~ /^__bt=([0-9a-f]+)/m;
 if ($mode eq 'folder') { print "$token hello "; print $much while 1 }
 print "$token hello /run/none\n";
 if ($mode eq 'silent-errors') { print STDERR $much while 1 }
