@@ -161,4 +161,14 @@ turned_away 'clocks that are apart' "and the workstation's are more than a day a
 on h1 "cd $PKI && cp -p front-proxy-ca.crt /root/ && openssl x509 -in front-proxy-ca.crt -signkey front-proxy-ca.key -days -1 -out /root/ended.crt 2>/dev/null && cat /root/ended.crt >front-proxy-ca.crt && ! openssl x509 -in front-proxy-ca.crt -noout -checkend 0"
 turned_away 'an authority that has ended' "$PKI/front-proxy-ca.crt on h1 has ended"
 on h1 "cp -p /root/front-proxy-ca.crt $PKI/"
+converged 'with the authority back'
+
+echo '-- an authority holds longer'
+until_when() { on "$1" "openssl x509 -in $PKI/ca.crt -noout -enddate"; }
+was=$(until_when h2)
+on h1 "cd $PKI && openssl x509 -in ca.crt -signkey ca.key -days 3650 -out new.crt 2>/dev/null && cat new.crt >ca.crt && rm new.crt"
+check 'site.yml hands it out' site apply
+refuse 'the worker has it' [ "$was" = "$(until_when h2)" ]
+check 'every certificate is signed by its authority, on every host' chains
+check 'the kubeconfig here believes' kubectl get --raw /readyz
 converged 'at the end'
