@@ -21,7 +21,7 @@ authority() { openssl req -x509 -key "$1.key" -out "$1.crt" -subj "$2" -days "$3
 openssl genrsa -traditional -out ca.key 3072 2>/dev/null
 openssl ecparam -name secp521r1 -genkey -out etcd.key                      # with its parameters before it, as openssl writes it
 openssl genpkey -algorithm ed25519 -out front.key
-openssl genrsa -out sa.key 4096 2>/dev/null
+openssl ecparam -name secp521r1 -genkey -noout -out sa.key
 openssl ecparam -name prime256v1 -genkey -noout -out other.key
 authority ca '/C=DE/O=Example/CN=Example Root' 3000
 authority etcd '/CN=Example etcd' 3000
@@ -49,7 +49,9 @@ own() { echo "-e pki_own_ca_certificate=$OWN/$1.crt -e pki_own_ca_key=${2:+$OWN/
 }
 bring etcd.crt $PKI/etcd/ca.crt; bring other.key $PKI/etcd/ca.key
 turned_away 'a pair put in place by hand that does not fit' "$PKI/etcd/ca.crt on h1 and $PKI/etcd/ca.key on h1 do not belong together"
-bring etcd.key $PKI/etcd/ca.key; bring front.crt $PKI/front-proxy-ca.crt; bring front.key $PKI/front-proxy-ca.key; bring sa.key $PKI/sa.key
+bring etcd.key $PKI/etcd/ca.key; bring front.key $PKI/sa.key
+turned_away 'a key that can sign no tokens' "$PKI/sa.key on h1 cannot sign service accounts' tokens"
+bring front.crt $PKI/front-proxy-ca.crt; bring front.key $PKI/front-proxy-ca.key; bring sa.key $PKI/sa.key
 
 # ---------------------------------------------------------------- without the authority's key
 # issue REQUEST INTO: what somebody does who has the key of the authority
@@ -110,7 +112,7 @@ check 'byte for byte' same ca.key ca.key
 check 'authorities and the key for tokens are as they were' as_they_were
 check 'the controller-manager signs again' within 60 on h1 'tr "\0" "\n" </proc/$(pidof kube-controller-manager)/cmdline | grep -q cluster-signing-key-file=/etc/kubernetes/pki/ca.key'
 converged 'with the key of the authority'
-hashes() { fleet exec all "find $PKI -type f | sort | xargs sha256sum"; }
+hashes() { fleet exec all "find $PKI -type f | xargs sha256sum" | sort; }
 was=$(hashes)
 check 'site.yml with another kind of key' site apply -e pki_key_type=RSA -e cluster_domain=cluster.local
 equal 'no key and no certificate is another one' "$was" "$(hashes)"
