@@ -45,6 +45,7 @@ own() { echo "-e pki_own_ca_certificate=$OWN/$1.crt -e pki_own_ca_key=${2:+$OWN/
     turned_away 'a key of another authority' 'do not belong together' $(own ca other)
     turned_away 'a key with a password' 'is encrypted' $(own ca locked)
     turned_away 'a certificate of nobody who signs' "is no authority's certificate" $(own leaf other)
+    turned_away 'a file that is not there' 'the workstation has no such file' $(own nowhere ca)
     turned_away 'a key without a certificate' 'is set without `pki_own_ca_certificate`' -e "pki_own_ca_key=$OWN/ca.key"
 }
 bring etcd.crt $PKI/etcd/ca.crt; bring other.key $PKI/etcd/ca.key
