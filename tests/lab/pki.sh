@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$HERE/lib_cluster.sh"
 . "$HERE/lib_pivot.sh"
-lab tpki 10.94.0
+lab tpki 10.87.0
 export LAB_HOSTS=2 LAB_CONTROL_PLANES=1
 PKI=/etc/kubernetes/pki
 
