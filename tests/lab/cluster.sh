@@ -59,14 +59,14 @@ drift 'a package removed' h2 'dpkg --purge --force-depends socat' 'base : Instal
 drift 'an object of the API edited' h1 "$API patch service check -n bringup-check --type json -p '[{\"op\": \"replace\", \"path\": \"/spec/ports/0/targetPort\", \"value\": 81}]'" 'validate : Have a check pod on every node'
 drift 'an object of the API deleted' h1 "$API delete clusterrolebinding bringup-apiserver-to-kubelet" 'cluster_objects : Let the API server ask the kubelets'
 drift 'a label of a node taken away' h1 "$API label node h1 node-role.kubernetes.io/control-plane-" 'cluster_objects : Give the nodes their labels and taints (h1)'
-drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' "control_plane : Write the manifests of the control plane's static pods (kube-scheduler)" 'kube-scheduler|pause|containerd-shim'
+drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' 'control_plane : Write the manifest of the static pod: kube-scheduler' 'kube-scheduler|pause|containerd-shim'
 check 'all pods are settled after it' within 90 pods_settled
 broken 'a kubelet stopped until its node is lost' h3 \
     'systemctl stop kubelet; until kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node h3 --no-headers | grep -q NotReady; do sleep 1; done' \
     'kubelet : Start the kubelet, now and at every boot'
 broken 'the runtime stopped' h2 'systemctl stop containerd' 'containerd : Start containerd, now and at every boot'
 broken 'the API away' h1 'mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; while pidof -q kube-apiserver; do sleep 0.2; done' \
-    "control_plane : Write the manifests of the control plane's static pods (kube-apiserver)"
+    'control_plane : Write the manifest of the static pod: kube-apiserver'
 check 'all pods are settled after all of it' within 90 pods_settled
 check 'pods reach each other after all of it' within 30 pods_reach_all
 
