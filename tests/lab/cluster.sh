@@ -50,7 +50,11 @@ drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'kube_proxy : Start kube-p
 drift 'a unit disabled' h2 'systemctl disable -q kubelet' 'kubelet : Start the kubelet, now and at every boot'
 drift 'the bridge deleted' h2 'ip link delete cbr0' 'network : Make the bridge that the pods are plugged into'
 check 'pods reach each other after it' within 30 pods_reach_all
-drift 'a route lost' h3 'ip route | grep via | grep -v default | head -1 | { read -r to rest; ip route delete "$to"; }' "network : Make the routes to the other nodes' pods"
+routes() { on h3 'ip route | grep via | grep -v default | sort'; }
+has_routes() { [ "$(routes)" = "$1" ]; }
+had=$(routes)
+on h3 'ip route | grep via | grep -v default | head -1 | { read -r to rest; ip route delete "$to"; }'
+check 'a route lost comes back by itself' within 10 has_routes "$had"
 drift 'the NAT rule doubled' h2 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat $rule' "$RULES (POSTROUTING MASQUERADE)"
 drift 'the NAT rule deleted' h3 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat -D ${rule#-A }' "$RULES (POSTROUTING MASQUERADE)"
 drift 'a kernel setting changed' h2 'sysctl -qw net.ipv4.ip_forward=0' 'base : Set the kernel to pass packets on, now and at every boot (net.ipv4.ip_forward)'

@@ -27,6 +27,7 @@ nft list chains 2>/dev/null | awk '
 
 # All at the same time: it takes no longer than the slowest.
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    # shellcheck disable=SC2016  # the inner shell's own words
     { timeout "$timeout" bash -c 'until { : <"/dev/tcp/$0/$1"; } 2>/dev/null; do sleep 0.2; done' "${1%,*}" "${1#*,}" || echo "silent ${1%,*}"; } &
     shift
 done
