@@ -424,8 +424,10 @@ impl Module for Unarchive {
         let lists = self.lists();
         let staging = self.staging(state, &dest, &lists, members.as_deref())?;
         let mut plan = Plan { result: self.result(&dest, members.as_deref()), ..Plan::default() };
-        // Whatever comes into it, it is still a directory: check mode plans on, though it may be one that is yet to be made.
-        plan.predictions.push((Probe::Stat { path: dest.clone(), follow: true }, Answer::Stat(directory.cloned())));
+        // Whatever comes into it, it stays the directory that it was: check mode plans on, though it may be one that is yet to be made.
+        if self.owner.is_none() && self.group.is_none() && self.mode.is_none() {
+            plan.predictions.push((Probe::Stat { path: dest.clone(), follow: true }, Answer::Stat(directory.cloned())));
+        }
         let touched = self.extra_opts.0.iter().any(|o| matches!(o.0.as_str(), "-m" | "--touch" | "-DD"));
         let mut complete = members.is_some();
         let listed: HashSet<&str> = members.iter().flatten().map(|m| m.name.as_str()).collect();
