@@ -9,6 +9,7 @@
     clippy::disallowed_methods
 )]
 
+mod check_mode;
 mod cli;
 mod connection;
 mod connections;

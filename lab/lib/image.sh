@@ -6,7 +6,7 @@ LAB_SUITE=${LAB_SUITE:-bookworm}
 LAB_PACKAGES=${LAB_PACKAGES:-systemd-sysv dbus openssh-server sudo iproute2 iputils-ping procps kmod ca-certificates}
 # Downloaded only, so that `apt-get install` in a host works without a mirror.
 LAB_DEBS=${LAB_DEBS:-docker.io conntrack ethtool socat ebtables iptables nftables ipset xz-utils curl wget busybox-static unzip
-    cron logrotate unattended-upgrades fish acl attr libcap2-bin python3-minimal python3}
+    cron logrotate unattended-upgrades fish acl attr libcap2-bin python3-minimal python3 haproxy keepalived}
 
 # Debian's mirror as this machine uses it; nothing where it uses none: mmdebstrap knows the public one.
 mirror() {

@@ -50,7 +50,11 @@ drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'kube_proxy : Start kube-p
 drift 'a unit disabled' h2 'systemctl disable -q kubelet' 'kubelet : Start the kubelet, now and at every boot'
 drift 'the bridge deleted' h2 'ip link delete cbr0' 'network : Make the bridge that the pods are plugged into'
 check 'pods reach each other after it' within 30 pods_reach_all
-drift 'a route lost' h3 'ip route | grep via | grep -v default | head -1 | { read -r to rest; ip route delete "$to"; }' "network : Make the routes to the other nodes' pods"
+routes() { on h3 'ip route | grep via | grep -v default | sort'; }
+has_routes() { [ "$(routes)" = "$1" ]; }
+had=$(routes)
+on h3 'ip route | grep via | grep -v default | head -1 | { read -r to rest; ip route delete "$to"; }'
+check 'a route lost comes back by itself' within 10 has_routes "$had"
 drift 'the NAT rule doubled' h2 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat $rule' "$RULES (POSTROUTING MASQUERADE)"
 drift 'the NAT rule deleted' h3 'rule=$(iptables -t nat -S POSTROUTING | grep MASQUERADE | grep -vm1 KUBE); iptables -t nat -D ${rule#-A }' "$RULES (POSTROUTING MASQUERADE)"
 drift 'a kernel setting changed' h2 'sysctl -qw net.ipv4.ip_forward=0' 'base : Set the kernel to pass packets on, now and at every boot (net.ipv4.ip_forward)'
@@ -59,14 +63,14 @@ drift 'a package removed' h2 'dpkg --purge --force-depends socat' 'base : Instal
 drift 'an object of the API edited' h1 "$API patch service check -n bringup-check --type json -p '[{\"op\": \"replace\", \"path\": \"/spec/ports/0/targetPort\", \"value\": 81}]'" 'validate : Have a check pod on every node'
 drift 'an object of the API deleted' h1 "$API delete clusterrolebinding bringup-apiserver-to-kubelet" 'cluster_objects : Let the API server ask the kubelets'
 drift 'a label of a node taken away' h1 "$API label node h1 node-role.kubernetes.io/control-plane-" 'cluster_objects : Give the nodes their labels and taints (h1)'
-drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' "control_plane : Write the manifests of the control plane's static pods (kube-scheduler)" 'kube-scheduler|pause|containerd-shim'
+drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' 'control_plane : Write the manifest of the static pod: kube-scheduler' 'kube-scheduler|pause|containerd-shim'
 check 'all pods are settled after it' within 90 pods_settled
 broken 'a kubelet stopped until its node is lost' h3 \
     'systemctl stop kubelet; until kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node h3 --no-headers | grep -q NotReady; do sleep 1; done' \
     'kubelet : Start the kubelet, now and at every boot'
 broken 'the runtime stopped' h2 'systemctl stop containerd' 'containerd : Start containerd, now and at every boot'
 broken 'the API away' h1 'mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; while pidof -q kube-apiserver; do sleep 0.2; done' \
-    "control_plane : Write the manifests of the control plane's static pods (kube-apiserver)"
+    'control_plane : Write the manifest of the static pod: kube-apiserver'
 check 'all pods are settled after all of it' within 90 pods_settled
 check 'pods reach each other after all of it' within 30 pods_reach_all
 

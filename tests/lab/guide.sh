@@ -20,7 +20,7 @@ refuse 'there is no docker0' on h2 ip link show docker0
 
 converged 'the second time'
 drift 'a unit stopped' h3 'systemctl stop kube-proxy' 'kube_proxy : Start kube-proxy, now and at every boot'
-drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' "control_plane : Write the manifests of the control plane's static pods (kube-scheduler)" 'kube-scheduler|pause|containerd-shim'
+drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' 'control_plane : Write the manifest of the static pod: kube-scheduler' 'kube-scheduler|pause|containerd-shim'
 check 'all pods are settled after it' within 120 pods_settled
 
 check 'a worker reboots' fleet reboot h2

@@ -137,3 +137,40 @@ keys_are_private() { # nobody but root reads a private key, a token or a kubecon
     found=$(fleet exec all "grep -rlE 'PRIVATE KEY|client-key-data|^token' /etc/kubernetes /var/lib/kubelet/pki /root 2>/dev/null | xargs -r stat -L -c '%a %U %n' | grep -vE '^(600|400) root'")
     [ -z "$found" ] || { echo "$found"; return 1; }
 }
+
+# ---------------------------------------------------------------- clusters that change
+addr() { echo "$LAB_NET.$((10 + ${1#h}))"; }
+# groups CONTROL-PLANE WORKERS: who is what in the inventory from now on ('h1 h2' 'h3'); who is in neither is not in it.
+groups() {
+    local group h
+    {
+        sed '/^  children:/,$d' "$LAB_DIR/inventory.yml"
+        echo '  children:'
+        for group in control_plane workers; do
+            printf '    %s:\n      hosts:\n' $group
+            for h in $(if [ $group = control_plane ]; then echo "$1"; else echo "$2"; fi); do
+                printf '        %s:\n          ansible_host: %s\n' "$h" "$(addr "$h")"
+            done
+        done
+    } >"$LAB_DIR/inventory.new"
+    mv "$LAB_DIR/inventory.new" "$LAB_DIR/inventory.yml"
+}
+# clear_host HOST: everything of the cluster is taken off a host that is no longer in the inventory.
+clear_host() {
+    local kept
+    kept=$(cat "$LAB_DIR/inventory.yml"); groups "$1" ''
+    "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/reset.yml" -e reset=kubernetes -e workstation_kubeconfig= >"$LAB_DIR/reset.log" 2>&1 || { tail -20 "$LAB_DIR/reset.log"; echo "$kept" >"$LAB_DIR/inventory.yml"; return 1; }
+    echo "$kept" >"$LAB_DIR/inventory.yml"
+}
+etcdctl_on() { local h=$1; shift; on "$h" "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key $*"; }
+# members HOST: the members that have a vote, as HOST's etcd knows them
+members() { etcdctl_on "$1" member list | awk -F', ' '$2 == "started" && $6 == "false" {print $3}' | sort | paste -sd' '; }
+nodes_are() { [ "$(kubectl get nodes --no-headers -o custom-columns=:metadata.name | sort | paste -sd' ')" = "$1" ] || { kubectl get nodes; return 1; }; }
+# refused TITLE WORDS OPTIONS..: site.yml with OPTIONS ends with 2, says WORDS, and changes nothing
+refused() {
+    local title=$1 words=$2 out rc=0; shift 2
+    out=$(site apply --output json "$@" 2>"$LAB_DIR/stderr") || rc=$?
+    equal "$title: it is refused" 2 $rc
+    check "$title: it says why" grep -qF -- "$words" <<<"$(tr -s ' \n│' ' ' <<<"$out")"
+    equal "$title: nothing is changed" '' "$(python3 "$CHANGES" <<<"$out" | grep -v 'Refuse\|What is wanted' | grep -v ' layout : ' || true)"
+}

@@ -1,6 +1,6 @@
 """Asks the API every 100 ms on a connection of its own, whether the last answer has come or not, until it is ended; then says how that went.
 
-    poll.py URL CA-FILE LOG
+    poll.py URL CA-FILE LOG      (of http:// no certificate is looked at)
 
 The log has a line for each answer: seconds since the epoch, and the status or why there was none: refused (nobody listens), reset
 (closed without an answer), slow (a good answer after more than a second), timeout (nothing in 5 s, or no connection in 2), unreachable,
@@ -17,8 +17,9 @@ def ask(url, context):
         connection.sock = socket.create_connection((url.hostname, url.port), timeout=2)
         # A server that is starting lets its clients wait.
         connection.sock.settimeout(5)
-        connection.sock = context.wrap_socket(connection.sock, server_hostname=url.hostname)
-        connection.request("GET", url.path)
+        if url.scheme == "https":
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=url.hostname)
+        connection.request("GET", url.path or "/")
         status = connection.getresponse().status
         return "slow" if status == 200 and time.time() - began > 1 else f"{status}"
     except ConnectionRefusedError:
@@ -39,7 +40,7 @@ def ask(url, context):
 
 
 def poll(url, authority, log):
-    context = ssl.create_default_context(cafile=authority)
+    context = ssl.create_default_context(cafile=authority) if url.scheme == "https" else None
     writing = threading.Lock()
     with open(log, "w", buffering=1) as out:
 

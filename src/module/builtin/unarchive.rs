@@ -17,7 +17,7 @@ use self::{
 };
 use super::copy::unread;
 use crate::{
-    fact::{FileKind, Missing, Probe, Resource, State},
+    fact::{Answer, FileKind, Missing, Probe, Resource, State},
     module::{
         Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Place, Plan,
         PlanError, Return, Returns, Step, StepOutput, Text,
@@ -413,7 +413,8 @@ impl Module for Unarchive {
         }
         self.attributes().check(state)?;
         let dest = path::absolute(context, state, &self.dest.0)?;
-        if state.stat(&dest, true)?.is_none_or(|s| s.kind != FileKind::Directory) {
+        let directory = state.stat(&dest, true)?.filter(|s| s.kind == FileKind::Directory);
+        if directory.is_none() {
             return Err(Failure::new(format!("Destination '{dest}' is not a directory"))
                 .help("create it before with `ansible.builtin.file: state=directory`")
                 .into());
@@ -423,6 +424,10 @@ impl Module for Unarchive {
         let lists = self.lists();
         let staging = self.staging(state, &dest, &lists, members.as_deref())?;
         let mut plan = Plan { result: self.result(&dest, members.as_deref()), ..Plan::default() };
+        // Whatever comes into it, it stays the directory that it was: check mode plans on, though it may be one that is yet to be made.
+        if self.owner.is_none() && self.group.is_none() && self.mode.is_none() {
+            plan.predictions.push((Probe::Stat { path: dest.clone(), follow: true }, Answer::Stat(directory.cloned())));
+        }
         let touched = self.extra_opts.0.iter().any(|o| matches!(o.0.as_str(), "-m" | "--touch" | "-DD"));
         let mut complete = members.is_some();
         let listed: HashSet<&str> = members.iter().flatten().map(|m| m.name.as_str()).collect();

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Asks a host, once, what its facts do not tell, and changes nothing. Each line of the answer is a word and what it found; what
+# that means is decided on the workstation (vars/main.yml).
+#
+#     ask.sh TIMEOUT PEER.. -- ADDRESS..    a PEER is ADDRESS,PORT to connect to; an ADDRESS is to be on a network of this host
+PATH=$PATH:/usr/sbin:/sbin
+timeout=$1; shift
+
+[ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup2
+[ -e /proc/sys/net/bridge ] && echo bridge
+[ -d "/lib/modules/$(uname -r)" ] && echo modules
+[ -e /run/systemd/resolve/resolv.conf ] && sed -n 's/^nameserver[[:space:]]*/resolver /p' /run/systemd/resolve/resolv.conf
+# Who listens: `listen PORT PROGRAM`.
+ss -Hltnp 2>/dev/null | awk '{ n = split($4, a, ":"); p = ""; if (match($0, /\(\("[^"]*"/)) p = substr($0, RSTART + 3, RLENGTH - 4); print "listen", a[n], p }' | sort -u
+# Networks that packets leave for by other ways than our own bridge.
+ip -4 route show table main 2>/dev/null | awk '$1 ~ /^[0-9]/ { print "route", $0 }'
+
+# Firewalls. iptables' own tables can be given rules of ours, other tables of nftables cannot.
+[ -e /run/firewalld.pid ] && echo firewalld
+grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw
+iptables -w -S INPUT 2>/dev/null | grep -qx -e '-P INPUT DROP' && echo iptables
+nft list chains 2>/dev/null | awk '
+    $1 == "table" { family = $2; table = $3 }
+    $1 == "chain" { chain = $2 }
+    /hook (input|forward) / && /policy drop/ && !(family == "ip" && table == "filter" && (chain == "INPUT" || chain == "FORWARD")) &&
+        !(family == "ip6") && table != "firewalld" { match($0, /hook [a-z]+/); print "nft", family, table, chain, substr($0, RSTART + 5, RLENGTH - 5) }'
+
+# All at the same time: it takes no longer than the slowest.
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    # shellcheck disable=SC2016  # the inner shell's own words
+    { timeout "$timeout" bash -c 'until { : <"/dev/tcp/$0/$1"; } 2>/dev/null; do sleep 0.2; done' "${1%,*}" "${1#*,}" || echo "silent ${1%,*}"; } &
+    shift
+done
+shift
+for address; do
+    ip -4 -o route get "$address" 2>&1 | sed "s/^/way $address /"
+done
+wait
+true

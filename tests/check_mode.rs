@@ -1,0 +1,134 @@
+//! What check mode promises: it tells what `apply` would do, and never less.
+
+use std::fs;
+
+use crate::engine::{apply, tasks};
+use crate::support::world::Servers;
+
+#[test]
+fn a_plan_does_not_decide_on_what_a_command_would_have_returned() {
+    let place = tempfile::tempdir().unwrap();
+    let undecided = "    - name: ask
+      command: echo yes
+      register: answer
+    - name: told
+      debug: {msg: told}
+      when: answer.stdout == 'yes'
+    - set_fact: {said: '{{ answer.stdout }}'}
+    - name: second hand
+      debug: {msg: told}
+      when: said == 'yes'
+    - name: asserted
+      assert: {that: [answer is not changed]}
+    - name: shown
+      debug: {var: answer.stdout}
+    - command: echo yes
+      register: again
+    - name: judged by itself
+      debug: {msg: told}
+      register: again
+      failed_when: again is failed
+    - name: judged
+      debug: {msg: told}
+      failed_when: answer.stdout != 'yes'
+";
+    let text = tasks(place.path(), undecided, &["--check"]);
+    assert_eq!(text.matches("depends on `").count(), 6, "{text}");
+}
+
+#[test]
+fn a_plan_does_not_decide_on_what_an_include_or_facts_would_have_set() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(
+        place.path().join("inner.yml"),
+        "- block:\n  - command: echo\n    register: ran\n- include_vars: more.yml\n",
+    )
+    .unwrap();
+    fs::write(place.path().join("more.yml"), "colour: red\n").unwrap();
+    let undecided = "    - command: echo yes
+      register: answer
+    - include_tasks: inner.yml
+      when: answer.stdout == 'yes'
+    - debug: {msg: told}
+      when: ran is changed
+    - debug: {msg: told}
+      when: colour == 'red'
+    - service_facts:
+    - debug: {msg: told}
+      when: ansible_facts.services is defined
+";
+    let text = tasks(place.path(), undecided, &["--check"]);
+    assert_eq!(text.matches("depends on `").count(), 5, "{text}");
+}
+
+/// As with Ansible, the task in which a host fails is still done by the others.
+#[test]
+fn a_plan_goes_on_behind_an_end_that_it_cannot_decide_on() {
+    let place = tempfile::tempdir().unwrap();
+    let ending = "    - command: echo stop
+      register: said
+    - meta: end_play
+      when: said.stdout == ''
+    - copy: {content: x, dest: '{{ top }}/x'}
+";
+    let text = tasks(place.path(), ending, &["--check"]);
+    assert!(text.contains("TASK [copy]"), "{text}");
+}
+
+#[test]
+fn what_stands_behind_a_link_that_is_made_on_the_way_is_changed_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("app-1.2")).unwrap();
+    fs::write(place.path().join("app-1.2/conf"), "one\n").unwrap();
+    let linking = "    - file: {src: app-1.2, dest: '{{ top }}/app', state: link}
+    - copy: {content: \"one\\n\", dest: '{{ top }}/app-1.2/conf', mode: '0644'}
+    - lineinfile: {path: '{{ top }}/app/conf', line: two}
+    - file: {path: '{{ top }}/app', state: absent}
+    - file: {src: app-1.2, dest: '{{ top }}/app', state: link}
+    - stat: {path: '{{ top }}/app/conf'}
+      register: conf
+    - assert: {that: conf.stat.exists}
+";
+    let planned = tasks(place.path(), linking, &["--check"]);
+    assert!(planned.contains("changed=4"), "{planned}");
+    let done = tasks(place.path(), linking, &[]);
+    assert!(done.contains("changed=4"), "{done}");
+    assert_eq!(fs::read_to_string(place.path().join("app-1.2/conf")).unwrap(), "one\ntwo\n");
+}
+
+#[test]
+fn a_plan_tells_of_loops_that_depend_and_gathers_facts_all_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - command: 'true'
+      changed_when: false
+    - copy: {dest: '{{ top }}/m{{ item }}', content: x}
+      loop: [a, b]
+- hosts: all
+  tasks:
+    - debug: {msg: 'this is {{ ansible_hostname }}'}
+    - pause: {seconds: 1}
+";
+    let text = apply(&Servers::start(), 1, place.path(), site, &["--check"]);
+    assert_eq!(text.0, 0, "{}", text.1);
+    assert!(text.1.contains("depends on `command`") && text.1.contains("this is "), "{}", text.1);
+}
+
+#[test]
+fn a_plan_goes_on_behind_an_archive_that_is_unpacked_into_a_directory_yet_to_be_made() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("member"), "x\n").unwrap();
+    let packed = std::process::Command::new("tar").args(["-czf", "x.tgz", "member"]).current_dir(place.path()).status();
+    assert!(packed.unwrap().success());
+    let unpacking = "    - file: {path: '{{ top }}/d', state: directory}
+    - unarchive: {src: '{{ top }}/x.tgz', dest: '{{ top }}/d', creates: '{{ top }}/d/.complete'}
+    - copy: {content: done, dest: '{{ top }}/d/.complete'}
+";
+    let planned = tasks(place.path(), unpacking, &["--check"]);
+    assert!(planned.contains("changed=3"), "{planned}");
+    let done = tasks(place.path(), unpacking, &[]);
+    assert!(done.contains("changed=3"), "{done}");
+    assert!(tasks(place.path(), unpacking, &["--check"]).contains("changed=0"));
+}

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# A cluster's hosts come and go: one control-plane host becomes three, one loses its data, one is lost, the first is replaced, a worker
+# leaves. A counter written before is there after, and what a cluster cannot become is refused.
+# shellcheck disable=SC2016  # what is quoted so is for the hosts' shells
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$HERE/lib_cluster.sh"
+. "$HERE/lib_pivot.sh"
+lab tgrow 10.79.0
+
+check 'a cluster of one control-plane host and three workers' env LAB_HOSTS=4 "$REPO/lab/quickstart"
+[ "$FAILED" = 0 ] || { tail -50 "$LAB_DIR/quickstart.log" "$LAB_DIR/apply.log" 2>/dev/null; exit 1; }
+count
+
+echo '-- what the cluster cannot become'
+refused 'another domain' '`cluster_domain` was "cluster.local"' -e cluster_domain=other.local
+refused 'services elsewhere' '`service_range` was 10.96.0.0/16' -e service_range=10.97.0.0/16
+refused 'another runtime' '`container_runtime` was "containerd"' -e container_runtime=docker -e kubernetes_version=1.20.2
+refused 'another release' 'by playbooks/upgrade.yml' -e kubernetes_version=1.36.4
+refused 'pods elsewhere' "A cluster's network cannot move" -e pod_range=10.200.0.0/16
+refused 'a node of another name' '`node_name` of h4 was h4' -e '{"node_name": "other"}'
+check 'the smaller ranges of later nodes keep out of the earlier ones' site plan -e pod_range_per_node=26
+
+echo '-- one control-plane host becomes three'
+groups 'h1 h2 h3' 'h4'
+polls_begin; began=$SECONDS
+check 'site.yml lets two workers join the control plane' site apply
+polls_end; echo "  $((SECONDS - began)) s; $BAD of $POLLS polls failed ($KINDS)"
+equal 'no poll of the first API server failed' 0 "$BAD"
+for h in h1 h2 h3; do equal "the members as $h knows them" 'h1 h2 h3' "$(members $h)"; done
+equal 'there is one cluster' 1 "$(for h in h1 h2 h3; do etcdctl_on $h member list -w json | grep -o '"cluster_id":[0-9]*'; done | sort -u | wc -l)"
+check 'the counter is the same' counted
+for h in h2 h3; do check "$h answers the same" eval '[ "$(kubectl --server "https://$(addr $h):6443" get configmap counter -o jsonpath="{.data.count}")" = "$COUNTED" ]'; done
+quiet 'site.yml again' site
+check 'validate.yml agrees' play apply validate
+
+echo '-- a member loses its data'
+on h2 'mv /etc/kubernetes/manifests/etcd.yaml /root/ && while pidof -q etcd; do sleep 0.2; done; rm -rf /var/lib/etcd/member; mv /root/etcd.yaml /etc/kubernetes/manifests/'
+check 'site.yml lets it join anew' site apply
+equal 'it is a member' 'h1 h2 h3' "$(members h2)"
+count; check 'the counter counts on' counted
+quiet 'site.yml again after it' site
+
+echo '-- a control-plane host is lost for good, and another one takes its place'
+fleet cut h3
+groups 'h1 h2' 'h4'
+refused 'two are no number for etcd' 'There are 2 control-plane hosts'
+groups 'h1 h2 h4' ''
+check 'site.yml takes it out, and lets another one in' site apply
+equal 'the members' 'h1 h2 h4' "$(members h1)"
+check 'its node is gone' nodes_are 'h1 h2 h4'
+check 'the counter is the same' counted
+quiet 'site.yml again after the loss' site
+
+echo '-- the first control-plane host is replaced'
+fleet heal h3
+check 'what is left on the lost one is cleared away' clear_host h3
+groups 'h3 h2 h4' ''
+check 'site.yml takes the first one out while it runs, and lets the other in' site apply
+equal 'the members' 'h2 h3 h4' "$(members h3)"
+check 'its node is gone' nodes_are 'h2 h3 h4'
+check 'the counter is the same' counted
+check 'keys are for root alone' keys_are_private
+quiet 'site.yml again without the first' site
+
+echo '-- a worker comes and goes'
+check 'the old first one is cleared' clear_host h1
+groups 'h3 h2 h4' 'h1'
+check 'it comes back as a worker' site apply
+check 'a pod runs on each host' box_up
+check 'they reach each other' within 60 pods_reach_all
+groups 'h3 h2 h4' ''
+check 'site.yml lets it go' site apply
+check 'its node is gone' nodes_are 'h2 h3 h4'
+refuse 'its pods are routed no more' on h2 "ip route | grep -F 'via $(addr h1)'"
+check 'pods that were on it run elsewhere' within 60 pods_settled
+quiet 'site.yml again without the worker' site
+
+echo '-- without a majority'
+fleet cut h2; fleet cut h4
+groups 'h3' 'h1'
+rc=0; out=$(site apply 2>&1) || rc=$?
+equal 'nobody leaves then' 2 $rc
+check 'it says so' grep -q 'Without a majority' <<<"$(tr -s ' \n' ' ' <<<"$out")"
+fleet heal h2; fleet heal h4
+groups 'h3 h2 h4' ''
+check 'all is well when they are back' within 120 play apply validate
+check 'the counter is the same' counted
