@@ -62,7 +62,7 @@ drift 'a link to a program lost' h3 'rm /usr/local/bin/kubectl' 'releases : Link
 drift 'a package removed' h2 'dpkg --purge --force-depends socat' 'base : Install the packages that every node needs'
 drift 'an object of the API edited' h1 "$API patch service check -n bringup-check --type json -p '[{\"op\": \"replace\", \"path\": \"/spec/ports/0/targetPort\", \"value\": 81}]'" 'validate : Have a check pod on every node'
 drift 'an object of the API deleted' h1 "$API delete clusterrolebinding bringup-apiserver-to-kubelet" 'cluster_objects : Let the API server ask the kubelets'
-drift 'a label of a node taken away' h1 "$API label node h1 node-role.kubernetes.io/control-plane-" 'cluster_objects : Give the nodes their labels and taints (h1)'
+drift 'a label of a node taken away' h1 "$API label node h1 node-role.kubernetes.io/control-plane-" 'cluster_objects : Give the nodes their labels (h1)'
 drift 'a manifest removed' h1 'rm /etc/kubernetes/manifests/kube-scheduler.yaml' 'control_plane : Write the manifest of the static pod: kube-scheduler' 'kube-scheduler|pause|containerd-shim'
 check 'all pods are settled after it' within 90 pods_settled
 broken 'a kubelet stopped until its node is lost' h3 \
