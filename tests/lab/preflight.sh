@@ -78,3 +78,64 @@ check 'swap that is wanted is none' not grep -qE 'h2 +swap' "$OUT"
 sed 's/ansible_host: 10.89.0.12/&\n          node_address: 10.1.2.3/' "$LAB_DIR/inventory.yml" >"$LAB_DIR/wrong.yml"
 INVENTORY=$LAB_DIR/wrong.yml refuse 'an address that the host has not' looks
 row h2 address error 'has no 10.1.2.3'; row h1 peers error 'h2'
+sed 's/^    workers:/&/; s/^\( *\)h2:/\1h9:\n\1  ansible_host: 10.89.0.99\n&/' "$LAB_DIR/inventory.yml" >"$LAB_DIR/twice.yml"
+on h2 'ip addr add 10.89.0.99/24 dev eth0'; sed -i 's/^10.89.0.12 .*/&\n&/; s/10.89.0.12 \(.*\n\)/10.89.0.99 \1/' "$LAB_DIR/known_hosts"
+INVENTORY=$LAB_DIR/twice.yml refuse 'a machine that is in the inventory twice' looks
+check 'says so' grep -qE '"h9 +machine +error .*h2|another run is at work on this host' "$OUT"
+
+# ---------------------------------------------------------------- a small cluster, and what its network must outlive
+fleet down >/dev/null; fleet up 2 >/dev/null
+# A resolver that both hosts find; h2 by the way of a stub, as systemd-resolved has it.
+ip netns exec "$LAB_NAME-sw" python3 - "$LAB_NET.254" <<'PY' >/dev/null 2>&1 9>&- & RESOLVER=$!
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((sys.argv[1], 53))
+while True:
+    q, who = s.recvfrom(512); end = q.index(b'\0', 12) + 5; a = q[end - 4:end] == b'\0\1\0\1' and b'outside' in q
+    s.sendto(q[:2] + (b'\x85\x80' if b'outside' in q else b'\x85\x83') + q[4:6] + (b'\0\1' if a else b'\0\0') + b'\0\0\0\0' + q[12:end] + (b'\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\x07' if a else b''), who)
+PY
+trap 'kill $RESOLVER 2>/dev/null; end_of_test' EXIT
+on h2 'mkdir -p /etc/tmpfiles.d; printf "d /run/systemd/resolve\nf /run/systemd/resolve/resolv.conf - - - - nameserver 10.89.0.254\n" >/etc/tmpfiles.d/lab.conf; systemd-tmpfiles --create lab.conf
+    echo "nameserver 127.0.0.53" >/etc/resolv.conf
+    mkdir -p /etc/systemd/system/systemd-networkd.service.d; printf "[Service]\nReadOnlyPaths=/sys\n" >/etc/systemd/system/systemd-networkd.service.d/lab.conf
+    printf "[Match]\nName=!lo\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n[Address]\nAddress=10.89.0.12/24\nBroadcast=no\n[Route]\nGateway=10.89.0.254\nMetric=50\n" >/etc/systemd/network/50-all.network
+    systemctl daemon-reload; systemctl enable -q systemd-networkd; systemctl disable -q systemd-networkd-wait-online'
+fleet reboot h2 >/dev/null
+printf 'pod_range_per_node: 26\nvalidate_outside_name: outside.example\n' >"$LAB_DIR/group_vars/all/this.yml"
+check 'a cluster is made' env LAB_HOSTS=2 "$REPO/lab/quickstart"
+[ "$FAILED" = 0 ] || { tail -60 "$LAB_DIR/apply.log"; exit 1; }
+converged 'the first time'
+equal 'a /26 gives 61 pods' 'maxPods: 61' "$(on h2 'grep maxPods /etc/kubernetes/kubelet.yaml')"
+equal 'behind the stub is the real file' 'resolvConf: /run/systemd/resolve/resolv.conf' "$(on h2 'grep resolvConf /etc/kubernetes/kubelet.yaml')"
+equal 'where there is no stub, the usual one' 'resolvConf: /etc/resolv.conf' "$(on h1 'grep resolvConf /etc/kubernetes/kubelet.yaml')"
+outside() { local p; p=$(kubectl get pod -n bringup-check -o name --field-selector "spec.nodeName=$1") && kubectl exec -n bringup-check "$p" -- nslookup outside.example. | grep 192.0.2.7; }
+check 'a pod finds a name outside' outside h2
+
+network() { on h2 'ip -4 route show 10.244.0.0/26 | grep via && ip -4 -br addr show cbr0 | grep 10.244.0.65/26'; }
+check 'the network is there' network
+on h2 'systemctl restart systemd-networkd'; sleep 1
+check 'networkd started anew: the network is there' within 5 network
+on h2 'networkctl reconfigure eth0'
+check 'networkd configures its interface anew: the network is there' within 5 network
+on h2 'setsid sh -c "ip link set eth0 down; ip link set eth0 up; ip route replace default via 10.89.0.254"'
+check 'the interface went down and up: the network is there' within 5 network
+fleet reboot h2 >/dev/null
+check 'rebooted: the network is there' within 15 network
+check 'the bridge is not networkd'\''s' on h2 'networkctl --no-pager --no-legend | grep "cbr0 .*unmanaged"'
+check 'all nodes are Ready' within 60 all_ready
+check 'everything is well' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
+
+# ---------------------------------------------------------------- taints have several authors
+taints() { kubectl get node h2 -o jsonpath='{range .spec.taints[*]}{.key}={.value}:{.effect}{"\n"}{end}' | sort; }
+sed 's/ansible_host: 10.89.0.12/&\n          node_taints: [{key: ours, value: "1", effect: NoSchedule}]/' "$LAB_DIR/inventory.yml" >"$LAB_DIR/tainted.yml"
+kubectl cordon h2 >/dev/null; kubectl taint node h2 theirs=2:PreferNoSchedule >/dev/null
+CORDON='node.kubernetes.io/unschedulable=:NoSchedule'
+within 10 taints >/dev/null; converged 'a cordoned node'
+equal 'it stays cordoned' "$(printf '%s\n' "$CORDON" theirs=2:PreferNoSchedule)" "$(taints)"
+check 'a taint of the inventory comes to those' "$BRINGUP" apply -i "$LAB_DIR/tainted.yml" "$REPO/playbooks/site.yml"
+equal 'all three are there' "$(printf '%s\n' "$CORDON" ours=1:NoSchedule theirs=2:PreferNoSchedule)" "$(taints)"
+check 'again, nothing is to be done' "$BRINGUP" plan --exit-code -i "$LAB_DIR/tainted.yml" "$REPO/playbooks/site.yml"
+check 'taken out of the inventory' site apply
+equal 'it alone is gone' "$(printf '%s\n' "$CORDON" theirs=2:PreferNoSchedule)" "$(taints)"
+
+check 'reset' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" -e reset=kubernetes "$REPO/playbooks/reset.yml"
+equal 'nothing of the network is left' '' "$(on h2 'ls /usr/local/sbin/bringup-keep-routes /etc/systemd/networkd.conf.d/bringup.conf /etc/systemd/network/01-bringup.network /etc/systemd/system/bringup-* 2>/dev/null; ip -4 route | grep ^10.244; pgrep -f keep-routes' || true)"
