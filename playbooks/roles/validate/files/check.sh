@@ -18,6 +18,9 @@ ask() { # WHAT VALUE
         tcp)
             if timeout 4 nc "${value%,*}" "${value#*,}" -e true </dev/null >/dev/null 2>&1; then echo "ok tcp $value"
             else echo "FAIL tcp $value: no connection"; fi ;;
+        outside)
+            if [ "$value" = - ] || timeout 4 nslookup "$value" >/dev/null 2>&1; then echo "ok outside $value"
+            else echo "FAIL outside $value: the host finds it, the pod does not"; fi ;;
         reverse)
             if timeout 4 nslookup "$value" >/dev/null 2>&1; then echo "ok reverse $value"
             else echo "FAIL reverse $value: no name for it"; fi ;;
