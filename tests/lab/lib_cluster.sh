@@ -162,7 +162,7 @@ clear_host() {
     "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/reset.yml" -e reset=kubernetes -e workstation_kubeconfig= >"$LAB_DIR/reset.log" 2>&1 || { tail -20 "$LAB_DIR/reset.log"; echo "$kept" >"$LAB_DIR/inventory.yml"; return 1; }
     echo "$kept" >"$LAB_DIR/inventory.yml"
 }
-etcdctl_on() { local h=$1; shift; on "$h" "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key $*"; }
+etcdctl_on() { local h=$1; shift; on "$h" "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key $*"; }
 # members HOST: the members that have a vote, as HOST's etcd knows them
 members() { etcdctl_on "$1" member list | awk -F', ' '$2 == "started" && $6 == "false" {print $3}' | sort | paste -sd' '; }
 nodes_are() { [ "$(kubectl get nodes --no-headers -o custom-columns=:metadata.name | sort | paste -sd' ')" = "$1" ] || { kubectl get nodes; return 1; }; }

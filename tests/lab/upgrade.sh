@@ -60,7 +60,9 @@ upgrade() { "$BRINGUP" "$1" -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/upgrade
 says() { tr -s ' \n│' ' ' | grep -qF -- "$1"; }
 check 'site.yml leads to upgrade.yml' eval "to $TO | says 'by playbooks/upgrade.yml'"
 check 'there is no way down' eval "upgrade plan -e kubernetes_version=1.34.9 2>&1 | says 'there is no way down'"
-check 'releases are not skipped' eval "upgrade plan -e kubernetes_version=1.37.0 2>&1 | says 'releases are not skipped'"
+# Nothing newer than the release to come is known: the cluster is said to be older.
+skips() { upgrade plan -e kubernetes_version=$TO -e '{"cluster_remembered": {"founded": true, "kubernetes_version": "1.34.1"}}' 2>&1 | says 'releases are not skipped'; }
+check 'releases are not skipped' skips
 equal 'nothing has been touched' "v$FROM containerd://2.3.7" "$(versions)"
 
 echo "-- from $FROM to $TO"
