@@ -3,6 +3,7 @@
 usage: changes.py            a line for each task or item that changed something: HOST TASK (ITEM)
        changes.py depends    a line for each task of which a plan only says what it depends on: HOST TASK
        changes.py recap      a line for each host: HOST changed=N failed=N unreachable=N
+       changes.py words      what failed results say, on one line each
        changes.py duration   the seconds the run took
 """
 import json
@@ -25,6 +26,8 @@ def main():
         # Of a loop only the items say it.
         if what == "depends" and event["event"] in ("task_result", "item_result", "handler_result") and event["result"].get("depends_on"):
             print(event["host"], event["task"])
+        if what == "words" and event.get("status") in ("failed", "unreachable"):
+            print(" ".join(str(event["result"].get("msg")).split()))
         if what != "changes" or event.get("status") not in ("changed", "failed", "unreachable"):
             continue
         # The items of a loop come before the task's own result, which then says nothing new.

@@ -16,8 +16,8 @@ refused 'another domain' '`cluster_domain` was "cluster.local"' -e cluster_domai
 refused 'services elsewhere' '`service_range` was 10.96.0.0/16' -e service_range=10.97.0.0/16
 refused 'another runtime' '`container_runtime` was "containerd"' -e container_runtime=docker -e kubernetes_version=1.20.2
 refused 'another release' 'by playbooks/upgrade.yml' -e kubernetes_version=1.36.4
-refused 'pods elsewhere' "A cluster's network cannot move" -e pod_range=10.200.0.0/16
-refused 'a node of another name' '`node_name` of h4 was h4' -e '{"node_name": "other"}'
+refused 'pods elsewhere' "The network of a cluster cannot move" -e pod_range=10.200.0.0/16
+refused 'a node of another name' '`node_name` of h4 was h4' -e '{"node_name": "{{ \"other\" if inventory_hostname == \"h4\" else inventory_hostname }}"}'
 check 'the smaller ranges of later nodes keep out of the earlier ones' site plan -e pod_range_per_node=26
 
 echo '-- one control-plane host becomes three'

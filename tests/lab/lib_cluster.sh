@@ -171,6 +171,6 @@ refused() {
     local title=$1 words=$2 out rc=0; shift 2
     out=$(site apply --output json "$@" 2>"$LAB_DIR/stderr") || rc=$?
     equal "$title: it is refused" 2 $rc
-    check "$title: it says why" grep -qF -- "$words" <<<"$(tr -s ' \n│' ' ' <<<"$out")"
-    equal "$title: nothing is changed" '' "$(python3 "$CHANGES" <<<"$out" | grep -v 'Refuse\|What is wanted' | grep -v ' layout : ' || true)"
+    check "$title: it says why" grep -qF -- "$words" <<<"$(python3 "$CHANGES" words <<<"$out")"
+    equal "$title: nothing is changed" '' "$(python3 "$CHANGES" <<<"$out" | grep -vE '^[^ ]+ (layout|cluster) : ' || true)"
 }
