@@ -20,9 +20,12 @@ begin() {
     local playbook=$1; shift
     (exec "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/$playbook.yml" "$@") >"$LAB_DIR/run.log" 2>&1 </dev/null & RUN=$!
 }
-# killed TITLE SECONDS COMMAND..: COMMAND (NUMBER comes behind it) begins a run, which is killed within SECONDS, KILLS times
+# killed TITLE SECONDS COMMAND..: COMMAND (a number comes behind it) begins a run, which is killed within SECONDS, KILLS times. A machine that
+# has more to do gets more of them.
 killed() {
-    local title=$1 seconds=$2 i n=0 where=() moment; shift 2
+    local title=$1 seconds=$2 i n=0 where=() moment load; shift 2
+    read -r load _ </proc/loadavg
+    seconds=$(awk -v s="$seconds" -v load="$load" -v cores="$(nproc)" 'BEGIN {f = load / cores / 2; print int(s * (f < 1 ? 1 : f > 3 ? 3 : f))}')
     for ((i = 1; i <= KILLS; i++)); do
         "$@" $i
         moment=$((RANDOM % (seconds * 10)))
