@@ -27,7 +27,7 @@ killed() {
     for ((i = 1; i <= KILLS; i++)); do
         line=$((RANDOM % lines)) moment=$((RANDOM % 15))
         "$@" $i
-        while [ "$(wc -l <"$LAB_DIR/run.log")" -lt $line ] && kill -0 "$RUN" 2>/dev/null; do sleep 0.05; done
+        while [ "$(wc -l <"$LAB_DIR/run.log")" -lt $line ] && kill -0 "$RUN" 2>/dev/null; do sleep 0.1; done
         sleep "$((moment / 10)).$((moment % 10))"
         if kill -9 "$RUN" 2>/dev/null; then n=$((n + 1)); fi
         wait "$RUN" 2>/dev/null || true
@@ -108,6 +108,148 @@ leave() {
     for h in h2 h3; do check "$h is cleared" clear_host $h; done
 }
 
+# ---------------------------------------------------------------- a full disk, a port that is taken
+# fails TITLE STATUS WORDS COMMAND..: it ends with STATUS and says WORDS (an expression)
+fails() {
+    local title=$1 status=$2 words=$3 rc=0; shift 3
+    "$@" >"$LAB_DIR/run.log" 2>&1 </dev/null || rc=$?
+    equal "$title: it ends with $status" "$status" $rc
+    check "$title: it says on which host, and why" said "$words"
+}
+disk() {
+    local at h
+    groups 'h1' 'h2 h4'
+    for at in /opt/bringup /var/lib/bringup; do
+        on h2 "mkdir -p $at && mount -t tmpfs -o size=40m tmpfs $at"
+        fails "no room in $at" 2 'h2.*No space left on device' site apply
+        check "no room in $at: the others are well" eval '[ "$(kubectl get nodes --no-headers | awk "\$2 == \"Ready\"" | wc -l)" = 2 ] && counted'
+        on h2 "umount $at"
+    done
+    check 'with room it goes through' site apply
+    as_it_shall_be 'with room' 'h1'
+}
+
+port() {
+    local h
+    groups 'h1 h2 h3' 'h4'
+    # One runs as a worker, the other one is bare.
+    for h in h2 h3; do on $h 'systemd-run -q --unit=taken systemd-socket-activate -l 6443 /bin/cat'; done
+    refused "somebody else's port" 'errors on h2, h3'
+    site apply >"$LAB_DIR/run.log" 2>&1 || true
+    for h in h2 h3; do check "$h: it says which port, and who has it" said "$h +ports +error +taken: 6443 \\(systemd-socket"; done
+    equal 'nobody has joined' h1 "$(members h1)"
+    for h in h2 h3; do on $h 'systemctl stop taken'; done
+}
+
+# ---------------------------------------------------------------- cut off
+# cut_off HOST TITLE WHEN COMMAND..: COMMAND begins a run, and HOST is cut off when WHEN is so. It ends by itself and names the host.
+cut_off() {
+    local host=$1 title=$2 when=$3 rc=0 began; shift 3
+    "$@"
+    check "$title: it comes to that" within 400 eval "$when"
+    fleet cut "$host"; began=$SECONDS
+    within 400 not kill -0 "$RUN" || kill -9 "$RUN"
+    wait "$RUN" || rc=$?
+    echo "  it ended $((SECONDS - began)) s after the cut, with $rc: $(grep -E '^TASK' "$LAB_DIR/run.log" | tail -1)"
+    check "$title: it ends with a host that failed or cannot be reached" test $rc = 2 -o $rc = 4
+    check "$title: it names the host" said "\\b$host\\b"
+    sed -n '/^fatal\|^failed\|^unreachable/,+6p; /^[a-z]* error\|×/,+6p' "$LAB_DIR/run.log" | grep -v '^ok:\|^$' | cut -c1-400 | head -20 | sed 's/^/    /'
+}
+healed() { fleet heal "$1"; within 60 on "$1" true && within 120 serves "$1"; }
+serves() { on "$1" "test ! -e /etc/kubernetes/manifests/kube-apiserver.yaml || curl -sf -m 5 --cacert $PKI/ca.crt https://$(addr "$1"):6443/readyz"; }
+answered_always() { polls_end; echo "  $BAD of $POLLS polls failed ($KINDS), $AWAY s at most"; equal "$1: another API server answered all the time" '' "$(tr , '\n' <<<"$KINDS" | grep -vE '^(slow|timeout|-)' || true)"; }
+
+join() {
+    polls_begin
+    cut_off h3 'a host is cut off as it joins' 'etcdctl_on h1 member list | grep "$(addr h3)"' begin site
+    answered_always 'a host is cut off as it joins'
+    equal 'a host is cut off as it joins: it has no vote' 'h1 h2' "$(members h1)"
+    fails 'while it is away' 4 'h3.*unreachable' site apply
+    check 'it is back' healed h3
+    check 'then it joins' site apply
+    as_it_shall_be 'it has joined' 'h1 h2 h3'
+}
+
+cut_change() {
+    cut_off h2 'a host is cut off as it changes' 'on h2 "grep -q event-ttl=9h /etc/kubernetes/manifests/kube-apiserver.yaml"' begin_change 9
+    polls_begin
+    equal 'a host is cut off as it changes: those behind it are as they were' 0 "$(on h3 'grep -c event-ttl=9h /etc/kubernetes/manifests/kube-apiserver.yaml')"
+    # What etcd cannot bear while a member is away.
+    fails 'another change while it is away' 2 'etcd of h1 is left as it is' site apply -e '{"etcd_extra_args": {"quota-backend-bytes": "4294967296"}}'
+    check 'while it is away the others serve' counted
+    answered_always 'a host is cut off as it changes'
+    check 'it is back' healed h2
+    check 'then it goes through' site apply
+    as_it_shall_be 'it has been cut off' 'h1 h2 h3'
+}
+
+# ---------------------------------------------------------------- certificates that have ended
+# ended HOST NAME AUTHORITY: the host's certificate of that name is over
+ended() { on "$1" "cd $PKI && openssl x509 -in $2.crt -CA $3.crt -CAkey ${4:-$3}.key -CAcreateserial -days -1 -out /root/ended.crt 2>/dev/null && cat /root/ended.crt >$2.crt && rm /root/ended.crt $3.srl && ! openssl x509 -in $2.crt -noout -checkend 0 >/dev/null"; }
+good() { on "$1" "openssl x509 -in $PKI/$2.crt -noout -checkend 86400 >/dev/null"; }
+ended_certificates() {
+    local one title play
+    for play in renew site; do
+        title="ended, put right by $play.yml"
+        # The first host's are what the others' are copies of.
+        for one in 'h1 apiserver ca' 'h2 apiserver ca' 'h2 etcd/server etcd/ca' 'h1 nodes/h3/kubelet ca' 'h1 nodes/h3/kubelet-client ca' 'h1 nodes/h4/kubelet ca' 'h1 kube-controller-manager ca'; do
+            # shellcheck disable=SC2086
+            check "$title: $one" ended $one
+        done
+        # A worker has no authority's key.
+        for one in kubelet kubelet-client; do on h1 "cat $PKI/nodes/h4/$one.crt" >"$LAB_DIR/$one.crt"; done
+        sleep 3
+        check "$title: it goes through" play apply $play
+        for one in 'h1 apiserver' 'h2 apiserver' 'h2 etcd/server' 'h3 kubelet' 'h3 kubelet-client' 'h4 kubelet' 'h1 kube-controller-manager'; do
+            # shellcheck disable=SC2086
+            check "$title: $one is a good one" good $one
+        done
+        as_it_shall_be "$title" 'h1 h2 h3'
+    done
+    for one in ca etcd/ca; do
+        on h1 "cp -p $PKI/$one.crt /root/kept.crt; cd $PKI && openssl x509 -in $one.crt -signkey $one.key -days -1 -out /root/ended.crt 2>/dev/null && cat /root/ended.crt >$one.crt"
+        refused "the authority $one has ended" "$PKI/$one.crt on h1 has ended"
+        for play in renew backup upgrade; do
+            fails "the authority $one has ended: $play.yml" 2 "$one.crt on h1 has ended" play apply $play
+        done
+        on h1 "cp -p /root/kept.crt $PKI/$one.crt; rm /root/kept.crt /root/ended.crt"
+    done
+    as_it_shall_be 'with good certificates' 'h1 h2 h3'
+}
+
+# ---------------------------------------------------------------- brought back
+begin_restore() { begin restore -e "restore=$FILE" -e restore_into=kubernetes; }
+restore() {
+    check 'a backup to go back to' play apply backup -e "backup_folder=$BACKUPS"
+    FILE=$(find "$BACKUPS" -name '*.tar.gz' | sort | tail -1)
+    kubectl create configmap later --from-literal=a=b >/dev/null
+    cut_off h2 'a host is cut off as it is brought back' 'on h2 test -d /etc/kubernetes/restore -o -d /var/lib/etcd/restored' begin_restore
+    fleet heal h2; within 60 on h2 true
+    killed 'a restore' 1300 begin_restore
+    check 'a restore: then it goes through' play apply restore -e "restore=$FILE" -e restore_into=kubernetes
+    check 'a restore: the counter is as at the backup' within 60 counted
+    refuse 'a restore: what came after is gone' kubectl get configmap later
+    as_it_shall_be 'a restore' 'h1 h2 h3'
+}
+
+# ---------------------------------------------------------------- another release
+begin_upgrade() { begin upgrade; }
+upgrade() {
+    echo "kubernetes_version: $TO" >"$LAB_DIR/group_vars/all/version.yml"
+    cut_off h2 'a host is cut off as it is upgraded' 'on h2 "grep -q v'$TO' /etc/kubernetes/manifests/kube-apiserver.yaml"' begin_upgrade
+    polls_begin
+    fails 'an upgrade while it is away' 4 'h2' play apply upgrade
+    answered_always 'a host is cut off as it is upgraded'
+    check 'it is back' healed h2
+    killed 'an upgrade' 1500 begin_upgrade
+    check 'an upgrade: then it goes through' play apply upgrade
+    equal 'an upgrade: every node runs the new release' "v$TO containerd://2.3.7" "$(versions)"
+    quiet 'an upgrade: upgrade.yml again' upgrade
+    as_it_shall_be 'an upgrade' 'h1 h2 h3'
+    check 'a pod runs on each host' box_up
+    check 'they reach each other' within 60 pods_reach_all
+}
+
 # ---------------------------------------------------------------- the cluster, and one part after another
 "$REPO/lab/releases" --all >/dev/null
 # Read after lab.yml: its name is behind.
@@ -116,7 +258,8 @@ check 'a cluster of one control-plane host and three workers' env LAB_HOSTS=4 "$
 [ "$FAILED" = 0 ] || { tail -50 "$LAB_DIR/quickstart.log" "$LAB_DIR/apply.log" 2>/dev/null; exit 1; }
 count
 
-for part in ${PARTS:-grow change renew backup leave}; do
-    echo "-- $part"
+for part in ${PARTS:-grow change renew backup leave disk port join cut_change ended_certificates restore upgrade}; do
+    echo "-- $part"; began=$SECONDS
     $part
+    echo "  $part took $((SECONDS - began)) s"
 done
