@@ -83,13 +83,6 @@ echo '-- the virtual address'
 VIP=$LAB_NET.100
 holders() { fleet exec all "ip -4 -o addr show to $VIP" | cut -d: -f1; }
 held_by_another() { local now; now=$(holders); [ -n "$now" ] && [ "$now" != "$1" ]; }
-refused() { # TITLE TEXT OPTIONS..: site.yml ends with 2, says TEXT, and no host was changed
-    local title=$1 text=$2 rc=0; shift 2
-    site apply "$@" >"$LAB_DIR/refused.out" 2>&1 || rc=$?
-    equal "$title: refused" 2 $rc
-    check "$title: it says why" grep -qF "$text" <(tr -s ' │\n' ' ' <"$LAB_DIR/refused.out")
-    refuse "$title: nothing was changed" grep -qE '^h[0-9]+ .*changed=[1-9]' "$LAB_DIR/refused.out"
-}
 refused 'an address that a node has' 'It must be a free IPv4 address' -e "api_virtual_address=$LAB_NET.14"
 refused 'an address of another network' 'It must be a free IPv4 address' -e api_virtual_address=10.99.0.14
 refused 'an address that somebody has' 'Somebody answers for' -e "api_virtual_address=$LAB_NET.1"
