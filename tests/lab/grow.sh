@@ -32,6 +32,7 @@ check 'the counter is the same' counted
 for h in h2 h3; do check "$h answers the same" eval '[ "$(kubectl --server "https://$(addr $h):6443" get configmap counter -o jsonpath="{.data.count}")" = "$COUNTED" ]'; done
 quiet 'site.yml again' site
 check 'validate.yml agrees' play apply validate
+drift 'the host that is asked remembers an older state' h1 'sed -i "s/\"revision\": [0-9]*/\"revision\": 0/; s/10.244.3.0/10.244.77.0/" /etc/kubernetes/bringup/cluster.json' 'layout : Remember the cluster'
 
 echo '-- a member loses its data'
 on h2 'mv /etc/kubernetes/manifests/etcd.yaml /root/ && while pidof -q etcd; do sleep 0.2; done; rm -rf /var/lib/etcd/member; mv /root/etcd.yaml /etc/kubernetes/manifests/'
