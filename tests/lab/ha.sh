@@ -25,14 +25,6 @@ for h in h1 h4; do check "$h asks the API by its balancer" asked_through "$h"; d
 etcd_programs() { on "$1" 'etcdctl version && etcdutl version'; }
 for h in h1 h2 h3; do check "$h has etcd's programs" etcd_programs "$h"; done
 
-# polls WHERE URL: a client that asks URL all the time, on a host or (WHERE: -) on this machine
-polls() {
-    local -a there=()
-    [ "$1" = - ] || there=(ip netns exec "$LAB_NAME-$1")
-    on h1 cat /etc/kubernetes/pki/ca.crt >"$LAB_DIR/ca.crt"; rm -f "$LAB_DIR/polls"
-    "${there[@]}" python3 "$HERE/poll.py" "$2" "$LAB_DIR/ca.crt" "$LAB_DIR/polls" & POLL=$!
-    within 30 grep -q ' 200$' "$LAB_DIR/polls"
-}
 # fared TITLE SECONDS [none]: how it did, and that it was not away for longer; `none`: no answer was bad, slow ones apart
 fared() {
     local load bad
