@@ -20,6 +20,12 @@ refused 'pods elsewhere' "The network of a cluster cannot move" -e pod_range=10.
 refused 'a node of another name' '`node_name` of h4 was h4' -e '{"node_name": "{{ \"other\" if inventory_hostname == \"h4\" else inventory_hostname }}"}'
 check 'the smaller ranges of later nodes keep out of the earlier ones' site plan -e pod_range_per_node=26
 
+echo '-- a larger range for services'
+check 'site.yml gives services more addresses' site apply -e service_range=10.96.0.0/15
+quiet 'the second time' site -e service_range=10.96.0.0/15
+check 'one of them can be had' within 30 kubectl create service clusterip far --clusterip=10.97.0.9 --tcp=80:80
+echo 'service_range: 10.96.0.0/15' >"$LAB_DIR/group_vars/all/services.yml"
+
 echo '-- one control-plane host becomes three'
 groups 'h1 h2 h3' 'h4'
 polls_begin; began=$SECONDS

@@ -6,7 +6,7 @@
 . "$HERE/lib_cluster.sh"
 . "$HERE/lib_pivot.sh"
 PIVOTED=${1:-}
-if [ -n "$PIVOTED" ]; then lab tupgradep 10.74.0; else lab tupgrade 10.78.0; fi
+if [ -n "$PIVOTED" ]; then lab tupgradp 10.74.0; else lab tupgrade 10.78.0; fi
 FROM=1.35.4 TO=1.36.3
 
 "$REPO/lab/releases" --all >/dev/null
