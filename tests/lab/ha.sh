@@ -25,14 +25,6 @@ for h in h1 h4; do check "$h asks the API by its balancer" asked_through "$h"; d
 etcd_programs() { on "$1" 'etcdctl version && etcdutl version'; }
 for h in h1 h2 h3; do check "$h has etcd's programs" etcd_programs "$h"; done
 
-# polls WHERE URL: a client that asks URL all the time, on a host or (WHERE: -) on this machine
-polls() {
-    local -a there=()
-    [ "$1" = - ] || there=(ip netns exec "$LAB_NAME-$1")
-    on h1 cat /etc/kubernetes/pki/ca.crt >"$LAB_DIR/ca.crt"; rm -f "$LAB_DIR/polls"
-    "${there[@]}" python3 "$HERE/poll.py" "$2" "$LAB_DIR/ca.crt" "$LAB_DIR/polls" & POLL=$!
-    within 30 grep -q ' 200$' "$LAB_DIR/polls"
-}
 # fared TITLE SECONDS [none]: how it did, and that it was not away for longer; `none`: no answer was bad, slow ones apart
 fared() {
     local load bad
@@ -83,13 +75,6 @@ echo '-- the virtual address'
 VIP=$LAB_NET.100
 holders() { fleet exec all "ip -4 -o addr show to $VIP" | cut -d: -f1; }
 held_by_another() { local now; now=$(holders); [ -n "$now" ] && [ "$now" != "$1" ]; }
-refused() { # TITLE TEXT OPTIONS..: site.yml ends with 2, says TEXT, and no host was changed
-    local title=$1 text=$2 rc=0; shift 2
-    site apply "$@" >"$LAB_DIR/refused.out" 2>&1 || rc=$?
-    equal "$title: refused" 2 $rc
-    check "$title: it says why" grep -qF "$text" <(tr -s ' │\n' ' ' <"$LAB_DIR/refused.out")
-    refuse "$title: nothing was changed" grep -qE '^h[0-9]+ .*changed=[1-9]' "$LAB_DIR/refused.out"
-}
 refused 'an address that a node has' 'It must be a free IPv4 address' -e "api_virtual_address=$LAB_NET.14"
 refused 'an address of another network' 'It must be a free IPv4 address' -e api_virtual_address=10.99.0.14
 refused 'an address that somebody has' 'Somebody answers for' -e "api_virtual_address=$LAB_NET.1"

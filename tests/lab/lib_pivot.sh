@@ -31,11 +31,13 @@ quiet() {
 
 # ---------------------------------------------------------------- a client that asks all the time
 POLL=''
-polls_begin() {
-    on h1 cat /etc/kubernetes/pki/ca.crt >"$LAB_DIR/ca.crt"
-    rm -f "$LAB_DIR/polls"
-    python3 "$HERE/poll.py" "https://$LAB_NET.11:6443/readyz" "$LAB_DIR/ca.crt" "$LAB_DIR/polls" & POLL=$!
-    # What comes next shall not be over before it asks.
+polls_begin() { polls - "https://$LAB_NET.11:6443/readyz"; }
+# polls WHERE URL: a client that asks URL all the time, on a host or (WHERE: -) on this machine
+polls() {
+    local -a there=()
+    [ "$1" = - ] || there=(ip netns exec "$LAB_NAME-$1")
+    on h1 cat /etc/kubernetes/pki/ca.crt >"$LAB_DIR/ca.crt"; rm -f "$LAB_DIR/polls"
+    "${there[@]}" python3 "$HERE/poll.py" "$2" "$LAB_DIR/ca.crt" "$LAB_DIR/polls" & POLL=$!
     within 30 grep -q ' 200$' "$LAB_DIR/polls"
 }
 # Into POLLS, BAD, AWAY and KINDS: how often it asked, how often in vain, for how many seconds at most there was no good answer, and what the
