@@ -115,7 +115,7 @@ archives_whole() { local f; for f in "$BACKUPS"/*.tar.gz; do grep -qx snapshot.d
 
 leave() {
     groups 'h1' 'h4'
-    killed 'two leave' 1100 begin_site
+    killed 'two leave' 300 begin_site
     check 'two leave: then it goes through' site apply
     as_it_shall_be 'two leave' 'h1'
     for h in h2 h3; do check "$h is cleared" clear_host $h; done
