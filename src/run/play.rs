@@ -30,9 +30,10 @@ impl Run {
     /// Runs a play on its hosts, batch by batch. The second number of positions counts batches. Returns whether the
     /// plays after it are to run: as with Ansible they are not once all hosts of a batch, or too many, have failed.
     pub(super) async fn play(self: &Arc<Self>, play: &Arc<Play>, number: u32) -> Result<bool, RunError> {
-        let hosts = self.play_hosts(play)?;
+        let all = self.play_hosts(play)?;
+        let hosts: Vec<String> = all.iter().filter(|h| !self.hosts.is_out(h)).cloned().collect();
         let controller = self.hosts.get(super::LOCALHOST).or_else(|| hosts.first().and_then(|h| self.hosts.get(h)));
-        let template = self.batch(play, number, 0, &hosts, Vec::new(), Vars::new())?;
+        let template = self.batch(play, number, 0, &all, Vec::new(), Vars::new())?;
         let template = Arc::new(template);
         let name = match (&play.name, &controller) {
             (Some(node), Some(host)) if node.key_text().contains("{{") => {
@@ -57,7 +58,7 @@ impl Run {
             if now.is_empty() {
                 continue;
             }
-            let mut batch = self.batch(play, number, index as u32, &hosts, now.clone(), prompted.clone())?;
+            let mut batch = self.batch(play, number, index as u32, &all, now.clone(), prompted.clone())?;
             batch.name.clone_from(&name);
             let batch = Arc::new(batch);
             self.tell(Event::BatchStart { hosts: now.clone() });
@@ -124,7 +125,7 @@ impl Run {
         if diagnostics.is_empty() { Ok(()) } else { Err(PlaybookError { diagnostics }) }
     }
 
-    /// The hosts of a play, in its order.
+    /// The hosts of a play, in its order, those that failed before among them.
     ///
     /// # Errors
     /// When the pattern is wrong.
@@ -147,7 +148,7 @@ impl Run {
         let parts: Vec<&str> = rendered.iter().map(String::as_str).collect();
         let selection = self.inventory().resolve(&parts, self.options.limit.as_deref()).map_err(RunError::Inventory)?;
         selection.warnings.iter().for_each(|w| self.tell(Event::Warning { message: w.clone() }));
-        let mut hosts: Vec<String> = selection.hosts.into_iter().filter(|h| !self.hosts.is_out(h)).collect();
+        let mut hosts = selection.hosts;
         match play.order {
             None | Some(Order::Inventory) => {}
             Some(Order::ReverseInventory) => hosts.reverse(),

@@ -206,7 +206,12 @@ impl TaskVars {
             "group_names" => json!(self.run.inventory().group_names(&self.host.name)),
             "groups" => json!(*self.run.inventory().groups_map()),
             "play_hosts" | "ansible_play_batch" => json!(self.batch.active_hosts()),
-            "ansible_play_hosts" => json!(self.batch.active_hosts()),
+            // Of all batches, where `ansible_play_batch` is of this one.
+            "ansible_play_hosts" => {
+                let failed = self.batch.failed();
+                let taking_part = |host: &&String| !self.run.hosts.is_out(host) && !failed.contains(host);
+                json!(self.batch.all_hosts.iter().filter(taking_part).collect::<Vec<_>>())
+            }
             "ansible_play_hosts_all" => json!(self.batch.all_hosts),
             "ansible_play_name" => json!(self.batch.name),
             "playbook_dir" => json!(absolute(&self.batch.play.directory)),

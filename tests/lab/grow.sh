@@ -40,6 +40,20 @@ quiet 'site.yml again' site
 check 'validate.yml agrees' play apply validate
 drift 'the host that is asked remembers an older state' h1 'sed -i "s/\"revision\": [0-9]*/\"revision\": 0/; s/10.244.3.0/10.244.77.0/" /etc/kubernetes/bringup/cluster.json' 'layout : Remember the cluster'
 
+for away in h4 h3; do
+    echo "-- $away is away"
+    fleet cut $away; on h2 'rm /etc/kubernetes/kube-proxy.conf'; began=$SECONDS
+    rc=0; out=$(site apply --output json 2>"$LAB_DIR/stderr") || rc=$?
+    echo "  $((SECONDS - began)) s"
+    refuse 'it is told' test $rc = 0
+    equal 'it alone' "$(for h in h1 h2 h3 h4; do if [ $h = $away ]; then echo "$h changed=0 failed=0 unreachable=1"; else echo "$h changed=$([ $h = h2 ] && echo 1 || echo 0) failed=0 unreachable=0"; fi; done; echo localhost changed=0 failed=0 unreachable=0)" \
+        "$(python3 "$CHANGES" recap <<<"$out")"
+    check 'the others are in step' on h2 test -s /etc/kubernetes/kube-proxy.conf
+    fleet heal $away
+    check 'all is well when it is back' within 120 play apply validate
+    quiet 'site.yml again after it' site
+done
+
 echo '-- a member loses its data'
 on h2 'mv /etc/kubernetes/manifests/etcd.yaml /root/ && while pidof -q etcd; do sleep 0.2; done; rm -rf /var/lib/etcd/member; mv /root/etcd.yaml /etc/kubernetes/manifests/'
 check 'site.yml lets it join anew' site apply

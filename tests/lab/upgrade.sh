@@ -101,3 +101,11 @@ quiet 'site.yml after it' site
 [ -z "$PIVOTED" ] || check 'the self-hosted pods are in charge again' within 120 self_hosted
 check 'a pod runs on each host' box_up
 check 'they reach each other' within 60 pods_reach_all
+
+echo '-- every certificate anew'
+polls h4 https://127.0.0.1:7443/readyz
+check 'renew.yml goes through' play apply renew -e renew=all
+polls_end; echo "  $BAD of $POLLS polls failed ($KINDS)"
+equal 'no poll failed' '' "$(tr , '\n' <<<"$KINDS" | grep -vE '^(slow|-)' || true)"
+check 'the counter is the same' counted
+quiet 'site.yml after it all' site
