@@ -242,6 +242,7 @@ restore() {
     kubectl create configmap later --from-literal=a=b >/dev/null
     cut_off h2 'a host is cut off as it is brought back' 'on h2 test -d /etc/kubernetes/restore -o -d /var/lib/etcd/restored' begin_restore
     check 'it is back' healed h2 unserved
+    killed_when 'the plane is stopped' h1 'test -d /etc/kubernetes/restore' begin_restore
     killed 'a restore' 1300 begin_restore
     check 'a restore: then it goes through' play apply restore -e "restore=$FILE" -e restore_into=kubernetes
     check 'a restore: the counter is as at the backup' within 60 counted
@@ -258,6 +259,7 @@ upgrade() {
     fails 'an upgrade while it is away' 4 'h2' play apply upgrade
     answered_always 'a host is cut off as it is upgraded'
     check 'it is back' healed h2
+    killed_when 'a node is closed' h1 'kubectl --kubeconfig=/etc/kubernetes/admin.conf get nodes | grep -q SchedulingDisabled' begin_upgrade
     killed 'an upgrade' 1500 begin_upgrade
     check 'an upgrade: then it goes through' play apply upgrade
     equal 'an upgrade: every node runs the new release' "v$TO containerd://2.3.7" "$(versions)"
