@@ -229,7 +229,7 @@ ended_certificates() {
     for one in ca etcd/ca; do
         on h1 "cp -p $PKI/$one.crt /root/kept.crt; cd $PKI && openssl x509 -in $one.crt -signkey $one.key -days -1 -out /root/ended.crt 2>/dev/null && cat /root/ended.crt >$one.crt"
         refused "the authority $one has ended" "$PKI/$one.crt on h1 has ended"
-        for play in renew backup upgrade; do
+        for play in renew upgrade; do
             fails "the authority $one has ended: $play.yml" 2 "$one.crt on h1 has ended" play apply $play
         done
         on h1 "cp -p /root/kept.crt $PKI/$one.crt; rm /root/kept.crt /root/ended.crt"
