@@ -70,7 +70,7 @@ nodes_ready() {
     want=$(grep -E '^        h[0-9]+:' "$LAB_DIR/inventory.yml" | tr -d ' :' | sort | paste -sd' ')
     [ "$(kubectl get nodes --no-headers | awk '$2 ~ /^Ready(,|$)/ {print $1}' | sort | paste -sd' ')" = "$want" ] || { kubectl get nodes; return 1; }
 }
-said() { sed -E 's/^ *[│×] ?//' "${2:-$LAB_DIR/run.log}" | tr -s ' \n' ' ' | grep -qE -- "$1" || { tail -30 "${2:-$LAB_DIR/run.log}"; return 1; }; }
+said() { sed -E 's/^ *(│|×)? ?//' "${2:-$LAB_DIR/run.log}" | tr -s ' \n' ' ' | grep -qE -- "$1" || { tail -30 "${2:-$LAB_DIR/run.log}"; return 1; }; }
 
 # ---------------------------------------------------------------- killed
 grow() {
