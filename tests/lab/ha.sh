@@ -108,7 +108,7 @@ check 'backup.yml goes through' backup
 FILE=$(newest)
 equal 'the archive is for its owner alone' '600 700' "$(stat -c %a "$FILE") $(stat -c %a "$BACKUPS")"
 equal 'nothing of it is left on the hosts' '' "$(fleet exec all 'ls /var/lib/bringup/backup 2>/dev/null')"
-for f in snapshot.db pki/ca.key pki/etcd/ca.key pki/front-proxy-ca.key pki/sa.key bringup/pod-ranges.json; do check "it has $f" grep -qx $f <(tar -tzf "$FILE"); done
+for f in snapshot.db pki/ca.key pki/etcd/ca.key pki/front-proxy-ca.key pki/sa.key bringup/cluster.json; do check "it has $f" grep -qx $f <(tar -tzf "$FILE"); done
 refuse 'it has no key that is a host'"'"'s own' grep -qE '^pki/(kubelet|etcd/server)' <(tar -tzf "$FILE")
 refuse 'no secret is in what it prints' eval 'backup -vv 2>&1 | grep -q "PRIVATE KEY"'
 sleep 1; check 'as many as shall be are kept' backup -e backup_keep=2
