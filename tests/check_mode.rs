@@ -117,7 +117,7 @@ fn a_plan_tells_of_loops_that_depend_and_gathers_facts_all_the_same() {
 }
 
 #[test]
-fn a_plan_goes_on_behind_an_archive_that_is_unpacked_into_a_directory_yet_to_be_made() {
+fn what_is_below_an_archive_that_is_yet_to_be_unpacked_depends_on_it() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("member"), "x\n").unwrap();
     let packed = std::process::Command::new("tar").args(["-czf", "x.tgz", "member"]).current_dir(place.path()).status();
@@ -127,7 +127,8 @@ fn a_plan_goes_on_behind_an_archive_that_is_unpacked_into_a_directory_yet_to_be_
     - copy: {content: done, dest: '{{ top }}/d/.complete'}
 ";
     let planned = tasks(place.path(), unpacking, &["--check"]);
-    assert!(planned.contains("changed=3"), "{planned}");
+    // The archive may hold that file: it is known when it has been unpacked.
+    assert!(planned.contains("changed=2") && planned.contains("depends on `unarchive`"), "{planned}");
     let done = tasks(place.path(), unpacking, &[]);
     assert!(done.contains("changed=3"), "{done}");
     assert!(tasks(place.path(), unpacking, &["--check"]).contains("changed=0"));

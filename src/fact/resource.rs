@@ -53,7 +53,8 @@ fn non_empty(parent: &str) -> &str {
     if parent.is_empty() { "/" } else { parent }
 }
 
-fn within(path: &str, top: &str) -> bool {
+/// Whether a path is `top`, or below it.
+pub(super) fn within(path: &str, top: &str) -> bool {
     path == top
         || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/') || top.ends_with('/') || rest.is_empty())
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Answer, FileStat, Probe, Resource};
+use super::{Answer, FileStat, Probe, Resource, resource::within};
 
 /// Answers older than this are read again before a change is planned on them.
 const FRESH: Duration = Duration::from_secs(5);
@@ -44,6 +44,8 @@ pub struct State {
     known: HashMap<Probe, Known>,
     /// Check mode: everything not read before depends on this task.
     tainted: Option<String>,
+    /// Check mode: paths at and below which a task would leave nobody knows what, if nothing is predicted of them.
+    open: Vec<(String, String)>,
     /// Paths predicted to be gone, with all below them: probes below are answered without asking.
     removed: HashSet<String>,
     /// Something was predicted: it may be asked for under another name.
@@ -69,14 +71,23 @@ impl State {
     /// Records an answer read at `at`.
     pub fn learn(&mut self, probe: Probe, answer: Answer, at: Instant) {
         // Facts are as they are: what a command that did not run would make of them, Ansible does not know either.
-        let known = match &self.tainted {
-            Some(task) if !gathers(&probe) => Known::Depends(task.clone()),
+        let known = match self.depends(&probe) {
+            Some(task) if !gathers(&probe) => Known::Depends(task.to_owned()),
             _ => {
                 self.note_link(&probe, &answer);
                 Known::Read { answer, at }
             }
         };
         self.known.insert(probe, known);
+    }
+
+    /// Check mode: the task that the answer to a probe not read before depends on.
+    fn depends(&self, probe: &Probe) -> Option<&str> {
+        let below = |resource: &Resource, top: &str| matches!(resource, Resource::Path(path) if within(path, top));
+        let reads = if self.open.is_empty() { Vec::new() } else { probe.reads() };
+        let open =
+            || self.open.iter().find(|(top, _)| reads.iter().any(|r| below(r, top))).map(|(_, task)| task.as_str());
+        self.tainted.as_deref().or_else(open)
     }
 
     /// Records what a planned change will leave, so that later tasks are planned on it, whatever name they know it by.
@@ -321,6 +332,10 @@ impl State {
         if written.contains(&Resource::Anything) && self.tainted.is_none() {
             self.tainted = Some(task.to_owned());
         }
+        self.open.extend(written.iter().filter_map(|resource| match resource {
+            Resource::Path(path) => Some((path.clone(), task.to_owned())),
+            _ => None,
+        }));
     }
 
     /// The answer to a probe about a path below one that is predicted to be gone.
@@ -388,7 +403,10 @@ fn only_entries(written: &[Resource], probe: &Probe) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::FileKind, *};
+    use super::{
+        super::{FileKind, ScriptAnswer},
+        *,
+    };
 
     #[test]
     fn below_a_removed_directory_there_is_nothing_until_something_is_put_there() {
@@ -403,6 +421,28 @@ mod tests {
         assert!(state.stat("/a/b", false).unwrap().is_some());
         state.forget(&[Resource::Anything]);
         assert!(state.wants(&stat("/a/b/c"), Instant::now()));
+    }
+
+    #[test]
+    fn what_a_task_would_leave_below_a_path_is_not_read_from_the_host() {
+        let stat = |path: &str| Probe::Stat { path: path.to_owned(), follow: false };
+        let script = |path: &str| Probe::Script { script: "x".into(), reads: vec![Resource::Path(path.into())] };
+        let mut state = State::default();
+        state.taint(&[Resource::Path("/opt/a".into())], "unpack");
+        for probe in [stat("/opt/a/b"), stat("/opt/a"), stat("/opt"), stat("/opt/ab")] {
+            state.learn(probe, Answer::Stat(None), Instant::now());
+        }
+        let said = ScriptAnswer { status: 1, ..ScriptAnswer::default() };
+        state.learn(script("/opt/a/b/c"), Answer::Script(said), Instant::now());
+        assert!(state.stat("/opt/a/b", false).is_err());
+        assert!(state.stat("/opt/a", false).is_err());
+        assert!(state.script(&script("/opt/a/b/c")).is_err());
+        assert_eq!(state.stat("/opt", false), Ok(None));
+        assert_eq!(state.stat("/opt/ab", false), Ok(None));
+        // What a later task would put there is known.
+        let file = FileStat::new(FileKind::File, 0o644, "root", "root");
+        state.predict(stat("/opt/a/b"), Answer::Stat(Some(file)));
+        assert!(state.stat("/opt/a/b", false).unwrap().is_some());
     }
 
     #[test]
