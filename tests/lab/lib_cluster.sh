@@ -26,7 +26,8 @@ LASTING='systemd|systemd-journal|dbus-daemon|containerd|containerd-shim|dockerd|
 processes() {
     local h
     for h in $(fleet list | awk '{print $1}'); do
-        on "$h" 'cat /proc/[0-9]*/stat 2>/dev/null' | sed -E 's/^([0-9]+) \((.*)\) . (\S+ ){18}(\S+).*/\1 \4 \2/' |
+        # A process may end between its name and its turn.
+        on "$h" 'cat /proc/[0-9]*/stat 2>/dev/null; true' | sed -E 's/^([0-9]+) \((.*)\) . (\S+ ){18}(\S+).*/\1 \4 \2/' |
             grep -E "^[0-9]+ [0-9]+ ($LASTING)\$" | sed "s/^/$h /"
     done | sort
 }
