@@ -209,7 +209,8 @@ proptest::proptest! {
     fn no_pattern_makes_it_panic(pattern in "[a-c0-2:!&~*?,\\[\\]() .é-]{0,16}") {
         let inventory = from("[a]\nb1\nb2\n[c:children]\na\n[é]\nc.b\n");
         if let Ok(hosts) = inventory.select(&pattern, None) {
-            assert!(hosts.iter().all(|host| inventory.contains(host)));
+            // `::1` is this machine, which needs no inventory.
+            assert!(hosts.iter().all(|host| inventory.contains(host) || host == "::1"));
         }
     }
 }
