@@ -61,7 +61,6 @@ fn a_plan_does_not_decide_on_what_an_include_or_facts_would_have_set() {
     assert_eq!(text.matches("depends on `").count(), 5, "{text}");
 }
 
-/// As with Ansible, the task in which a host fails is still done by the others.
 #[test]
 fn a_plan_goes_on_behind_an_end_that_it_cannot_decide_on() {
     let place = tempfile::tempdir().unwrap();

@@ -79,6 +79,7 @@ fn a_lookup_that_does_something_does_it_once() {
     assert_eq!(fs::read_to_string(place.path().join("count")).unwrap(), "x\n");
 }
 
+/// As with Ansible, the task in which a host fails is still done by the others.
 #[test]
 fn any_errors_fatal_ends_the_play_behind_the_task_for_all() {
     let place = tempfile::tempdir().unwrap();

@@ -151,7 +151,6 @@ kubectl create configmap later --from-literal=a=b >/dev/null
 wrecked h1 h2 h3
 check 'restore.yml goes through' restore "$FILE"
 check 'the counter is as at the backup' within 60 as_at_backup
-self_hosted() { [ "$(fleet exec all 'cat /run/bringup-standby/status 2>/dev/null' | grep -c ' self-hosted$')" = 9 ]; }
 check 'the self-hosted pods are in charge' within 240 self_hosted
 quiet 'site.yml after it' site
 check 'unpivot.yml goes through' play apply unpivot

@@ -54,7 +54,6 @@ application() {
 }
 check 'an application runs in it' application
 count
-self_hosted() { [ "$(fleet exec all 'cat /run/bringup-standby/status 2>/dev/null' | grep -c ' self-hosted$')" = 9 ]; }
 if [ -n "$PIVOTED" ]; then
     check 'pivot.yml goes through' play apply pivot
     check 'the self-hosted pods are in charge' within 60 self_hosted
