@@ -174,7 +174,9 @@ impl HostRun {
             MachineError::Unreachable(message) => (Status::Unreachable, message),
             MachineError::Locked(holder) => (
                 Status::Unreachable,
-                format!("another run is at work on this host: {holder}\n  help: wait for it to end, or stop it"),
+                format!(
+                    "another run is at work on this host: {holder}\n  help: wait for it to end, or stop it. If it was cut off and has ended since, end that process"
+                ),
             ),
             MachineError::Refused(message) => (Status::Failed, message),
         };

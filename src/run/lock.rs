@@ -4,6 +4,13 @@
 //! Its holder is the remote shell and the connection it hangs on. A shell whose connection is gone still finishes
 //! the step it is in (dpkg is never killed); the next run waits for that and then takes over.
 
+use std::{fs, os::unix::fs::MetadataExt as _, sync::LazyLock};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
+
 use crate::{
     module::Place,
     sh::{self, quote},
@@ -22,12 +29,71 @@ fn choose() -> &'static str {
 pub const FOLDER: &str = "d=; [ -z \"${__bd-}\" ] || IFS= read -r d 2>/dev/null <\"$__bd/.folder\"\n\
                           [ -n \"$d\" ] || { echo 'no folder was chosen for what stays on the host' >&2; exit 70; }\n";
 
+/// This process as its own workstation tells it from all others, now and later: the boot, the process namespace, the number and the
+/// start, in ticks since that boot. Empty where there is no `/proc` that tells.
+static PROCESS: LazyLock<String> = LazyLock::new(|| process().unwrap_or_default());
+
+fn process() -> Option<String> {
+    let pid = std::process::id();
+    Some(format!("{}/{pid}/{}", system()?, start(pid)?))
+}
+
+/// The boot of this system and this process's namespace: numbers of processes mean something within them alone.
+fn system() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{}/{}", boot.trim(), fs::metadata("/proc/self/ns/pid").ok()?.ino()))
+}
+
+fn start(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name, in brackets, may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Whether the run that holds a lock was one of this workstation, and has ended.
+fn has_ended(held: &str) -> bool {
+    let tell = || {
+        let (system_then, process) = held.splitn(8, ':').nth(7)?.rsplit_once('/').and_then(|(rest, start)| {
+            let (system, pid) = rest.rsplit_once('/')?;
+            Some((system, (pid.parse::<u32>().ok()?, start.parse::<u64>().ok()?)))
+        })?;
+        if system_then != system()? {
+            return None;
+        }
+        let (pid, started) = process;
+        // `/proc` may hide the processes of others; the kernel does not deny that they are there.
+        let absent = test_kill_process(Pid::from_raw(pid.try_into().ok()?)?) == Err(Errno::SRCH);
+        Some(absent || start(pid).is_some_and(|now| now != started))
+    };
+    tell().unwrap_or_default()
+}
+
+/// Who holds a lock that another run wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// For the user: who, since when, and by which process of the host.
+    pub told: String,
+    /// What the lock says, if its run was one of this workstation and has ended. [`open`] ends its connection then.
+    pub ended: Option<String>,
+}
+
+impl Holder {
+    /// Parses what [`open`] printed as it ended with 75.
+    pub fn parse(stdout: &[u8]) -> Holder {
+        let text = String::from_utf8_lossy(stdout);
+        let (told, held) = text.trim().rsplit_once('\n').unwrap_or((text.trim(), ""));
+        Holder { told: told.to_owned(), ended: has_ended(held).then(|| held.to_owned()) }
+    }
+}
+
 /// Takes the lock in the name of `who`, removes what a cut-off run left, and prints the handlers it still owed.
 ///
-/// Exit status 75 means that somebody else holds the lock; standard output then says who.
-pub fn open(who: &str) -> String {
+/// Exit status 75 means that somebody else holds the lock; standard output is for [`Holder::parse`] then. The connection of
+/// the holder that `ended` names is ended.
+pub fn open(who: &str, ended: Option<&str>) -> String {
     let who = quote(&who.replace([':', '\n'], " ")).into_owned();
-    format!("who={who} make=1\numask 077\n{}{}", choose(), sh::file!("lock.sh"))
+    let gone = quote(ended.unwrap_or_default()).into_owned();
+    format!("who={who} run={} gone={gone} make=1\numask 077\n{}{}", *PROCESS, choose(), sh::file!("lock.sh"))
 }
 
 /// Prints the handlers that a cut-off run still owes, and takes nothing.

@@ -8,6 +8,7 @@ look() {
     l=${l##*) }
     # shellcheck disable=SC2086
     set -- $l
+    [ "$1" != Z ] || return 1
     parent=$2 started=${20}
 }
 
@@ -22,7 +23,7 @@ look $$ || { started=0; }
 read -r boot </proc/sys/kernel/random/boot_id || boot=none
 # Seconds since the boot, which cost no process; a date is made of them for who asks.
 read -r since _ 2>/dev/null </proc/uptime || since=0
-mine="$$:$started:$link:$linked:$boot:${since%.*}:$who"
+mine="$$:$started:$link:$linked:$boot:${since%.*}:$who:$run"
 
 # When a lock was taken, from the seconds in it.
 taken() {
@@ -64,9 +65,14 @@ while :; do
                 [ "$3:$4" != "$link:$linked" ] || retake || exit 70
                 break
             fi
+            # Who asks knows that the run has ended; its connection does not know it, as one that was cut off before may for hours.
+            if [ "$held" = "$gone" ]; then
+                gone=
+                case $command in sshd*|dropbear*) kill "$3" 2>/dev/null && { tries=0; said="ended the connection of a run by $7 that was cut off"; } ;; esac
+            fi
             # A connection that has just been closed needs a moment to be gone.
             tries=$((tries + 1))
-            [ $tries -lt 8 ] || { printf '%s since %s\n' "$7" "$(taken "$6")"; exit 75; }
+            [ $tries -lt 8 ] || { printf '%s since %s, by process %s of this host\n%s\n' "$7" "$(taken "$6")" "$3" "$held"; exit 75; }
             sleep 0.1 2>/dev/null || sleep 1
             continue
         fi

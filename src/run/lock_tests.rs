@@ -3,7 +3,7 @@ use std::{
     fs,
     io::Write as _,
     os::unix::{
-        fs::{MetadataExt as _, PermissionsExt as _, symlink},
+        fs::{PermissionsExt as _, symlink},
         process::CommandExt as _,
     },
     path::{Path, PathBuf},
@@ -94,7 +94,7 @@ fn told(output: &Output) -> String {
 
 /// Takes the lock, then says where, and holds it until its input ends.
 fn taking() -> String {
-    format!("( {} ) || exit\n( {}ls -n \"$d/lock\"; echo \"$d\" )\n", open("one"), choose_again())
+    format!("( {} ) || exit\n( {}ls -n \"$d/lock\"; echo \"$d\" )\n", open("one", None), choose_again())
 }
 
 /// What a test has in the place of the note that a shell keeps.
@@ -124,7 +124,7 @@ fn whoever_sits_on_the_name_is_passed_by_and_runs_still_meet() {
             let second = loop {
                 // Until the first has taken it, the second would.
                 if nobody.places().iter().any(|p| fs::symlink_metadata(p.join("lock")).is_ok_and(|m| m.is_symlink())) {
-                    break nobody.run(&open("two"), Path::new("/nonexistent"));
+                    break nobody.run(&open("two", None), Path::new("/nonexistent"));
                 }
                 std::thread::sleep(std::time::Duration::from_millis(20));
             };
@@ -148,9 +148,9 @@ fn more_squatters_than_names_are_passed_by_too() {
             let suffix = if number == 0 { String::new() } else { format!("-{number}") };
             fs::create_dir(format!("{}{suffix}", nobody.place().display())).unwrap();
         }
-        let first = nobody.run(&format!("{}ls -n \"$d/lock\"", open("one")), Path::new("/nonexistent"));
+        let first = nobody.run(&format!("{}ls -n \"$d/lock\"", open("one", None)), Path::new("/nonexistent"));
         assert!(first.status.success(), "{}", told(&first));
-        let second = nobody.run(&format!("{}ls -n \"$d/lock\"", open("one")), Path::new("/nonexistent"));
+        let second = nobody.run(&format!("{}ls -n \"$d/lock\"", open("one", None)), Path::new("/nonexistent"));
         assert!(second.status.success(), "{}", told(&second));
         assert_eq!(nobody.places().len(), 13, "the second has found the first one's");
     });
@@ -161,16 +161,16 @@ fn a_home_of_somebody_else_is_not_written_to() {
     Nobody::each(|nobody| {
         for mode in [0o755, 0o777, 0o1777] {
             fs::set_permissions(nobody.home.path(), fs::Permissions::from_mode(mode)).unwrap();
-            let output = nobody.run(&open("one"), nobody.home.path());
+            let output = nobody.run(&open("one", None), nobody.home.path());
             assert!(output.status.success(), "{}", told(&output));
             assert!(!nobody.home.path().join(".bringup").exists(), "{mode:o}");
         }
         let home = nobody.own_home();
         fs::set_permissions(&home, fs::Permissions::from_mode(0o775)).unwrap();
-        assert!(nobody.run(&open("one"), &home).status.success());
+        assert!(nobody.run(&open("one", None), &home).status.success());
         assert!(!home.join(".bringup").exists(), "its group could put another one there");
         fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(nobody.run(&open("one"), &home).status.success());
+        assert!(nobody.run(&open("one", None), &home).status.success());
         assert!(home.join(".bringup").exists(), "its own");
     });
 }
@@ -189,7 +189,7 @@ fn what_is_no_lock_is_told_and_never_taken_for_one() {
             fs::create_dir(&folder).unwrap();
             obstacle(&folder.join("lock"));
             std::os::unix::fs::chown(&folder, Some(nobody.uid), Some(nobody.uid)).unwrap();
-            let script = format!("{}readlink \"$d/lock\"", open("one"));
+            let script = format!("{}readlink \"$d/lock\"", open("one", None));
             let output = nobody.run(&script, &home);
             assert_eq!(output.status.success(), taken, "{}", told(&output));
             if taken {
@@ -206,12 +206,12 @@ fn the_lock_follows_a_run_to_its_next_shell() {
     Nobody::each(|nobody| {
         let home = nobody.own_home();
         let lock = home.join(".bringup/lock");
-        let mut first = nobody.start(&format!("{}sleep 5\n", open("one")), &home);
+        let mut first = nobody.start(&format!("{}sleep 5\n", open("one", None)), &home);
         while fs::symlink_metadata(&lock).is_err() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         // The first shell lives on in a step that nobody waits for, and the lock must not go with it.
-        let second = nobody.run(&format!("{}echo \"$(readlink \"$d/lock\") $$\"\n", open("one")), &home);
+        let second = nobody.run(&format!("{}echo \"$(readlink \"$d/lock\") $$\"\n", open("one", None)), &home);
         let text = String::from_utf8_lossy(&second.stdout).into_owned();
         let (held, pid) = text.trim().rsplit_once('\n').unwrap().1.rsplit_once(' ').unwrap();
         assert!(held.starts_with(&format!("{pid}:")), "{}", told(&second));
@@ -228,7 +228,7 @@ fn what_a_run_is_sending_itself_is_not_swept() {
         let begun = format!(
             "{}mkdir -p \"$d/sending\" \"$HOME/.bringup-ab\"; echo half >\"$HOME/.bringup-ab/f\"\n\
              printf '%s\\n%s' \"$HOME\" f >\"$d/sending/ab\"; echo half >\"$d/upload-ab\"\n",
-            open("one")
+            open("one", None)
         );
         let there = || {
             let parts = [home.join(".bringup-ab/f"), home.join(".bringup/sending/ab"), home.join(".bringup/upload-ab")];
@@ -236,9 +236,88 @@ fn what_a_run_is_sending_itself_is_not_swept() {
         };
         let first = nobody.run(&begun, &home);
         assert_eq!(there(), [true; 3], "{}", told(&first));
-        let again = nobody.run(&open("one"), &home);
+        let again = nobody.run(&open("one", None), &home);
         assert_eq!(there(), [true; 3], "the same run: {}", told(&again));
-        let other = nobody.run(&open("two"), &home);
+        let other = nobody.run(&open("two", None), &home);
         assert_eq!(there(), [false; 3], "the next run: {}", told(&other));
     });
+}
+
+/// What the lock of a folder says.
+fn held(home: &Path) -> String {
+    let link = fs::read_link(home.join(".bringup/lock"));
+    link.map(|l| l.display().to_string()).unwrap_or_default()
+}
+
+/// A run whose connection has an sshd of its own, which keeps the lock until its last step ends.
+fn connected(nobody: &Nobody, home: &Path) -> Child {
+    let sshd = home.join("sshd");
+    fs::copy("/bin/dash", &sshd).unwrap();
+    fs::set_permissions(&sshd, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = home.join("run");
+    fs::write(&script, format!("{}sleep 2\n", open("one", None))).unwrap();
+    let child = Command::new(&sshd)
+        .args(["-c", &format!("{} {}; :", nobody.shell.join(" "), script.display())])
+        .env("HOME", home)
+        .uid(nobody.uid)
+        .gid(nobody.uid)
+        .current_dir("/")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while held(home).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child
+}
+
+#[test]
+fn the_connection_of_a_run_that_has_ended_is_ended_and_no_other() {
+    Nobody::each(|nobody| {
+        let home = nobody.own_home();
+        let mut first = connected(nobody, &home);
+        let holder = held(&home);
+        let another = holder.replacen(':', "1:", 1);
+        for gone in [None, Some(another.as_str())] {
+            let refused = nobody.run(&open("two", gone), &home);
+            assert_eq!(refused.status.code(), Some(75), "{}", told(&refused));
+            let told = format!("by process {} of this host", first.id());
+            let parsed = Holder::parse(&refused.stdout);
+            assert!(parsed.told.contains("one since") && parsed.told.ends_with(&told), "{parsed:?}");
+            assert_eq!(parsed.ended, None, "it lives");
+            assert!(first.try_wait().unwrap().is_none());
+        }
+        let taken = nobody.run(&open("two", Some(&holder)), &home);
+        assert_eq!(taken.status.code(), Some(0), "{}", told(&taken));
+        let said = "ended the connection of a run by one that was cut off";
+        assert_eq!(Opened::parse(&taken.stdout).notes, [said]);
+        assert!(!first.wait().unwrap().success(), "it was ended");
+        assert!(held(&home).contains(":two:"), "{}", held(&home));
+    });
+}
+
+#[test]
+fn only_a_run_of_this_workstation_is_known_to_have_ended() {
+    let lock = |process: &str| format!("7:8:9:10:boot:11:who:{process}");
+    let system = system().unwrap();
+    let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+    let (pid, started) = (child.id(), start(child.id()).unwrap());
+    let (boot, namespace) = system.split_once('/').unwrap();
+    assert!(!has_ended(&lock(&PROCESS)));
+    assert!(!has_ended(&lock(&format!("{system}/{pid}/{started}"))));
+    assert!(has_ended(&lock(&format!("{system}/{pid}/{}", started - 1))), "its number was used again");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(has_ended(&lock(&format!("{system}/{pid}/{started}"))));
+    for other in [
+        format!("{boot}x/{namespace}/{pid}/{started}"),
+        format!("{boot}/1{namespace}/{pid}/{started}"),
+        format!("{system}/{pid}"),
+        format!("{system}/-{pid}/{started}"),
+        format!("{system}/0/{started}"),
+        String::new(),
+    ] {
+        assert!(!has_ended(&lock(&other)), "{other}");
+    }
+    assert!(!has_ended(""));
 }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::lock::{self, Opened};
+use super::lock::{self, Holder, Opened};
 use crate::{
     connection::{Become, Context, Error, Output, Segment, Session, Shell, Target, Upload, UploadSource},
     fact::{Answer, Batch, Probe, Reply, Resource, State, batch},
@@ -96,6 +96,8 @@ pub struct Machine {
     states: SyncMutex<HashMap<String, State>>,
     owed: SyncMutex<Vec<String>>,
     notes: SyncMutex<Vec<String>>,
+    /// What the machine's lock says of a run that has ended, and whose connection is still there.
+    ended: SyncMutex<Option<String>>,
     /// Frames sent so far.
     round_trips: AtomicU64,
     /// Bytes of frames sent and received so far.
@@ -125,6 +127,7 @@ impl Machine {
             states: SyncMutex::default(),
             owed: SyncMutex::default(),
             notes: SyncMutex::default(),
+            ended: SyncMutex::default(),
             round_trips: AtomicU64::new(0),
             traffic: (AtomicU64::new(0), AtomicU64::new(0)),
             context,
@@ -175,6 +178,10 @@ impl Machine {
 
     fn states(&self) -> MutexGuard<'_, HashMap<String, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Option<String>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at what is known as `actor`.
@@ -256,6 +263,18 @@ impl Machine {
         work: &[Work],
         probes: &[Probe],
     ) -> Result<Vec<Output>, (MachineError, Vec<Output>)> {
+        match self.exchange(actor, work, probes).await {
+            Err((MachineError::Locked(_), _)) if self.ended().is_some() => self.exchange(actor, work, probes).await,
+            done => done,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        actor: &Actor,
+        work: &[Work],
+        probes: &[Probe],
+    ) -> Result<Vec<Output>, (MachineError, Vec<Output>)> {
         let mut link = self.link.lock().await;
         let opening = self.open(&mut link, actor).await.map_err(|e| (e, Vec::new()))?;
         let before = opening.shell.stats();
@@ -264,7 +283,7 @@ impl Machine {
         let mut segments = Vec::with_capacity(first + work.len() + batches.len());
         if first == 1 {
             let script = match &self.hold {
-                Hold::Lock(who) => lock::open(who),
+                Hold::Lock(who) => lock::open(who, self.ended().take().as_deref()),
                 Hold::Look => lock::peek(),
                 Hold::Share => lock::share(),
             };
@@ -317,7 +336,11 @@ impl Machine {
                 self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
                 Ok(())
             }
-            75 => Err(MachineError::Locked(String::from_utf8_lossy(&output.stdout).trim().to_owned())),
+            75 => {
+                let Holder { told, ended } = Holder::parse(&output.stdout);
+                *self.ended() = ended;
+                Err(MachineError::Locked(told))
+            }
             _ => {
                 let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 Err(MachineError::Refused(format!("cannot take the lock of this host: {told}")))
