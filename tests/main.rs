@@ -10,6 +10,7 @@
 )]
 
 mod check_mode;
+mod check_pods;
 mod cli;
 mod connection;
 mod connections;
