@@ -118,7 +118,7 @@ class LargeFile(Workload):
         self.name, self.count, self.title = name, hosts, title
 
     def prepare(self, lab):
-        subprocess.run(["bash", "-c", f". {ROOT}/lab/lib/common.sh; need rsync scp:openssh-client"], check=True, env=lab.env)
+        subprocess.run(["bash", "-c", f". {ROOT}/lab/lib/settings.sh; need rsync scp:openssh-client"], check=True, env=lab.env)
         self.hosts = lab.hosts(self.count)
         self.inventory = lab.inventory(self.hosts)
         lab.read_bytes().read_bytes()  # all tools find it in the page cache

@@ -55,13 +55,13 @@ image_box() {
 
 image_etcd() { # VERSION
     made "etcd:$1" && return
-    unpacked "etcd-v$1-linux-amd64.tar.xz" "$ROOTS/etcd/usr/local/bin" 1
+    unpacked "etcd-v$1-linux-amd64.tar.gz" "$ROOTS/etcd/usr/local/bin" 1
     archive "etcd:$1" "$ROOTS/etcd" etcd
 }
 
 image_coredns() { # VERSION
     made "coredns:$1" && return
-    unpacked "coredns_$1_linux_amd64.tar.xz" "$ROOTS/coredns" 0
+    unpacked "coredns_$1_linux_amd64.tgz" "$ROOTS/coredns" 0
     archive "coredns:$1" "$ROOTS/coredns" /coredns
 }
 

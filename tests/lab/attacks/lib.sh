@@ -4,7 +4,7 @@
 HELPERS=()          # processes of this machine that end with the test
 BACKGROUND=()
 
-needs() { "$BASH" -c '. "$0/lab/lib/common.sh"; need "$@"' "$REPO" "$@"; }
+needs() { "$BASH" -c '. "$0/lab/lib/settings.sh"; need "$@"' "$REPO" "$@"; }
 end_of_attacks() {
     [ ${#HELPERS[@]} = 0 ] || kill "${HELPERS[@]}" 2>/dev/null || true
     [ -n "${KEEP:-}" ] || rm -rf "$work"
