@@ -56,12 +56,13 @@ while :; do
     IFS=' 	
 '
     # What this very run is sending is under way: its shell has made room for the transfer.
-    [ "$7" != "$who" ] || sweep=
+    ours=
+    [ "$7:$8" != "$who:$run" ] || { ours=1 sweep=; }
     if [ "$5" = "$boot" ] && look "$1" && [ "$started" = "$2" ]; then
         # A container shows no process above its shells: there the shell stands for its connection.
         if [ "$3" = 0 ] || { look "$3" && [ "$started" = "$4" ]; }; then
             # The same run holds it already: it knows this machine by another name too, or has lost a shell on this connection.
-            if [ "$7" = "$who" ]; then
+            if [ "$ours" ]; then
                 [ "$3:$4" != "$link:$linked" ] || retake || exit 70
                 break
             fi

@@ -221,6 +221,22 @@ fn the_lock_follows_a_run_to_its_next_shell() {
 }
 
 #[test]
+fn a_run_whose_process_has_the_number_of_another_one_is_not_that_one() {
+    Nobody::each(|nobody| {
+        let home = nobody.own_home();
+        let other = open("one", None).replace(PROCESS.as_str(), "another/1/2/3");
+        let mut first = nobody.start(&format!("{other}sleep 5\n"), &home);
+        while held(&home).is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let second = nobody.run(&open("one", None), &home);
+        assert_eq!(second.status.code(), Some(75), "{}", told(&second));
+        first.kill().unwrap();
+        first.wait().unwrap();
+    });
+}
+
+#[test]
 fn what_a_run_is_sending_itself_is_not_swept() {
     Nobody::each(|nobody| {
         let home = nobody.own_home();
