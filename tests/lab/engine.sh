@@ -56,8 +56,11 @@ ends 'a shell that is killed under it' 4 "$BRINGUP" exec -i "$INVENTORY" h1 -- s
 # ---- short of something
 head -c 1500000 /dev/urandom > "$work/some"
 on h1 'echo MaxSessions 1 > /etc/ssh/sshd_config.d/one.conf && systemctl reload ssh'
+# It closes its port for a moment.
+sleep 0.5; within 10 on h1 true
 ends 'a server that admits one channel' 0 "${apply[@]}" -e "some_file=$work/some" -e some_size=1500000 "$P/transfers.yml"
 on h1 'rm /etc/ssh/sshd_config.d/one.conf && systemctl reload ssh'
+sleep 0.5; within 10 on h1 true
 on h2 'mount -t tmpfs -o ro none /tmp'
 ends 'a read-only /tmp' 0 "${apply[@]}" -l h2 "$P/facts.yml"
 on h2 'umount /tmp'
@@ -101,6 +104,16 @@ said 'a second run' 'lock|another run|held|holds'
 rc=0; wait $first || rc=$?
 equal 'the first is not disturbed' 0 $rc
 ends 'then it is free again' 0 "${apply[@]}" -l h2 -e seconds=0 "$P/slow.yml"
+
+# Killed while its host is cut off, and this machine forgets the connection: nothing tells the host's sshd that the run has ended.
+(exec "${apply[@]}" -l h2 -e seconds=60 "$P/idle.yml") >"$work/first" 2>&1 </dev/null & first=$!
+check 'a run has a host that has nothing to do' timeout 30 bash -c "until ssh -F '$LAB_DIR/ssh_config' -n h2 test -e /tmp/idle; do sleep 0.2; done"
+sleep 1; fleet cut h2; kill -9 $first; wait $first 2>/dev/null || true
+ss -K dst "$LAB_NET.12" >/dev/null 2>&1 || true
+fleet heal h2; sleep 2
+held=$(on h2 readlink /var/lib/bringup/lock || true)
+ends 'the next run takes the host over' 0 "${apply[@]}" -l h2 -e seconds=0 "$P/idle.yml"
+[ -z "$held" ] || said 'the connection is ended' 'ended the connection of a run by .* that was cut off'
 
 # ---- what stays behind
 sleep 1
