@@ -94,6 +94,17 @@ fn what_a_kubelet_does_not_give_is_told_with_its_node() {
 }
 
 #[test]
+fn no_name_of_a_node_hides_what_was_found() {
+    for shell in Shell::all() {
+        for node in ["forward.h1", "-h1", "h1.example.net"] {
+            let answer = full(shell, &format!("pod-{node} 10.0.0.1 {node}\\n"), &format!("logs {node}"));
+            let told = format!("{node}: the API server does not reach the logs of its pod: no logs here");
+            assert!(answer.status == 1 && answer.said.contains(&told), "{shell:?}: {}", answer.said);
+        }
+    }
+}
+
+#[test]
 fn no_pod_at_all_is_not_well() {
     for shell in Shell::all() {
         let answer = full(shell, "", "");

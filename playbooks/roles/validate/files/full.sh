@@ -13,9 +13,9 @@ ask() { # POD NODE
     forward "$1" "$2"
 }
 
-# kubectl says which local port it took; then the pod is asked through it.
+# kubectl says which local port it took; then the pod is asked through it. What it says is no finding: a name with a dot in front.
 forward() { # POD NODE
-    told=$out/forward.$2
+    told=$out/.forward.$2
     : >"$told"
     kubectl --kubeconfig "$config" -n "$namespace" port-forward "pod/$1" :8080 >"$told" 2>&1 </dev/null &
     kubectl=$! tries=0
@@ -37,6 +37,5 @@ while read -r pod _ node; do
     n=$((n + 1)); [ $((n % 8)) != 0 ] || wait
 done
 wait
-rm -f "$out"/forward.*
 if [ $n = 0 ]; then found='there is no check pod'; else found=$(cat "$out"/*); fi
 [ -z "$found" ] || { printf '%s\n' "$found"; exit 1; }
