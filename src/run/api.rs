@@ -36,7 +36,7 @@ impl Transport for As<'_> {
                 LARGEST + 1
             ));
             let sent = self.machine.send(self.actor, &[work], &[]).await;
-            let outputs = sent.map_err(|(error, _)| text(error))?;
+            let outputs = sent.map_err(|(error, _)| error.text())?;
             match outputs.into_iter().next() {
                 Some(output) if output.success() && output.stdout.len() > LARGEST => {
                     Err(format!("it is larger than {LARGEST} bytes"))
@@ -50,7 +50,7 @@ impl Transport for As<'_> {
 
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Stream>, String>> {
         Box::pin(async move {
-            let session = self.machine.connection().await.map_err(text)?;
+            let session = self.machine.connection().await.map_err(MachineError::text)?;
             let stream = session.tunnel(host, port).await.map_err(|e| e.explain())?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
@@ -62,12 +62,6 @@ impl Transport for As<'_> {
 
     fn actor(&self) -> String {
         self.actor.as_ref().map_or_else(String::new, |b| b.user.clone())
-    }
-}
-
-fn text(error: MachineError) -> String {
-    match error {
-        MachineError::Unreachable(text) | MachineError::Locked(text) | MachineError::Refused(text) => text,
     }
 }
 

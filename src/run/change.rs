@@ -302,9 +302,7 @@ impl Execution<'_> {
                     Some(output) => format!("`{test}` exited with status {}", output.status),
                     None => "no answer".to_owned(),
                 },
-                Err((MachineError::Unreachable(why) | MachineError::Refused(why) | MachineError::Locked(why), _)) => {
-                    why
-                }
+                Err((error, _)) => error.text(),
             };
             if Instant::now() + sleep > end || self.of.run.interrupted() {
                 let error = format!("timed out after {} seconds: {why}", timeout.as_secs());

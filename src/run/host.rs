@@ -175,7 +175,8 @@ impl HostRun {
             MachineError::Locked(holder) => (
                 Status::Unreachable,
                 format!(
-                    "another run is at work on this host: {holder}\n  help: wait for it to end, or stop it. If it was cut off and has ended since, end that process"
+                    "another run is at work on this host: {}\n  help: wait for it to end, or stop it. If it was cut off and has ended since, end that process",
+                    holder.told
                 ),
             ),
             MachineError::Refused(message) => (Status::Failed, message),

@@ -29,41 +29,49 @@ fn choose() -> &'static str {
 pub const FOLDER: &str = "d=; [ -z \"${__bd-}\" ] || IFS= read -r d 2>/dev/null <\"$__bd/.folder\"\n\
                           [ -n \"$d\" ] || { echo 'no folder was chosen for what stays on the host' >&2; exit 70; }\n";
 
-/// This process as its own workstation tells it from all others, now and later: the boot, the process namespace, the number and the
-/// start, in ticks since that boot. Empty where there is no `/proc` that tells.
+/// This process as its own workstation tells it from all others, now and later: its [`system`], its number and its start, in ticks since the
+/// boot. Empty where there is no `/proc` that tells.
 static PROCESS: LazyLock<String> = LazyLock::new(|| process().unwrap_or_default());
 
 fn process() -> Option<String> {
     let pid = std::process::id();
-    Some(format!("{}/{pid}/{}", system()?, start(pid)?))
+    Some(format!("{}/{pid}/{}", system()?, look(pid)?.1))
 }
 
-/// The boot of this system and this process's namespace: numbers of processes mean something within them alone.
+/// What numbers and starts of processes mean something within: the boot, and the namespaces of process numbers and of time. Nothing where
+/// `/proc` shows other processes than this one's.
 fn system() -> Option<String> {
+    let own = fs::read_link("/proc/self").ok()?;
+    if own.to_str() != Some(&std::process::id().to_string()) {
+        return None;
+    }
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(format!("{}/{}", boot.trim(), fs::metadata("/proc/self/ns/pid").ok()?.ino()))
+    // Older kernels have no time but one.
+    let time = fs::metadata("/proc/self/ns/time").map_or(0, |m| m.ino());
+    Some(format!("{}/{}/{time}", boot.trim(), fs::metadata("/proc/self/ns/pid").ok()?.ino()))
 }
 
-fn start(pid: u32) -> Option<u64> {
+/// A process's state and start.
+fn look(pid: u32) -> Option<(char, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name, in brackets, may hold anything.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut words = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((words.next()?.chars().next()?, words.nth(18)?.parse().ok()?))
 }
 
 /// Whether the run that holds a lock was one of this workstation, and has ended.
 fn has_ended(held: &str) -> bool {
     let tell = || {
-        let (system_then, process) = held.splitn(8, ':').nth(7)?.rsplit_once('/').and_then(|(rest, start)| {
-            let (system, pid) = rest.rsplit_once('/')?;
-            Some((system, (pid.parse::<u32>().ok()?, start.parse::<u64>().ok()?)))
-        })?;
+        let process = held.splitn(8, ':').nth(7)?;
+        let (rest, start) = process.rsplit_once('/')?;
+        let (system_then, pid) = rest.rsplit_once('/')?;
+        let (pid, start) = (pid.parse::<u32>().ok()?, start.parse::<u64>().ok()?);
         if system_then != system()? {
             return None;
         }
-        let (pid, started) = process;
         // `/proc` may hide the processes of others; the kernel does not deny that they are there.
         let absent = test_kill_process(Pid::from_raw(pid.try_into().ok()?)?) == Err(Errno::SRCH);
-        Some(absent || start(pid).is_some_and(|now| now != started))
+        Some(absent || look(pid).is_some_and(|(state, now)| now != start || matches!(state, 'Z' | 'X')))
     };
     tell().unwrap_or_default()
 }

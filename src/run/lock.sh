@@ -59,8 +59,8 @@ while :; do
     ours=
     [ "$7:$8" != "$who:$run" ] || { ours=1 sweep=; }
     if [ "$5" = "$boot" ] && look "$1" && [ "$started" = "$2" ]; then
-        # A container shows no process above its shells: there the shell stands for its connection.
-        if [ "$3" = 0 ] || { look "$3" && [ "$started" = "$4" ]; }; then
+        # A container shows no process above its shells, and a hidden `/proc` no start of it: there the shell stands for its connection.
+        if [ "$3" = 0 ] || [ -z "$4" ] || { look "$3" && [ "$started" = "$4" ]; }; then
             # The same run holds it already: it knows this machine by another name too, or has lost a shell on this connection.
             if [ "$ours" ]; then
                 [ "$3:$4" != "$link:$linked" ] || retake || exit 70
@@ -69,9 +69,9 @@ while :; do
             # Who asks knows that the run has ended; its connection does not know it, as one that was cut off before may for hours.
             if [ "$held" = "$gone" ]; then
                 gone=
-                case $command in sshd*|dropbear*) kill "$3" 2>/dev/null && { tries=0; said="ended the connection of a run by $7 that was cut off"; } ;; esac
+                case $command in sshd*|dropbear*) kill "$3" 2>/dev/null && { tries=-40; said="ended the connection of a run by $7 that was cut off"; } ;; esac
             fi
-            # A connection that has just been closed needs a moment to be gone.
+            # A connection that has just been closed needs a moment to be gone, one that was ended here longer: sshd closes its session first.
             tries=$((tries + 1))
             [ $tries -lt 8 ] || { printf '%s since %s, by process %s of this host\n%s\n' "$7" "$(taken "$6")" "$3" "$held"; exit 75; }
             sleep 0.1 2>/dev/null || sleep 1

@@ -317,17 +317,23 @@ fn only_a_run_of_this_workstation_is_known_to_have_ended() {
     let lock = |process: &str| format!("7:8:9:10:boot:11:who:{process}");
     let system = system().unwrap();
     let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-    let (pid, started) = (child.id(), start(child.id()).unwrap());
-    let (boot, namespace) = system.split_once('/').unwrap();
+    let (pid, started) = (child.id(), look(child.id()).unwrap().1);
+    let (boot, namespaces) = system.split_once('/').unwrap();
     assert!(!has_ended(&lock(&PROCESS)));
     assert!(!has_ended(&lock(&format!("{system}/{pid}/{started}"))));
     assert!(has_ended(&lock(&format!("{system}/{pid}/{}", started - 1))), "its number was used again");
     child.kill().unwrap();
+    // Nobody has asked for its end yet, as where a container's first process does not.
+    while look(pid).is_some_and(|(state, _)| state != 'Z') {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(has_ended(&lock(&format!("{system}/{pid}/{started}"))));
     child.wait().unwrap();
     assert!(has_ended(&lock(&format!("{system}/{pid}/{started}"))));
     for other in [
-        format!("{boot}x/{namespace}/{pid}/{started}"),
-        format!("{boot}/1{namespace}/{pid}/{started}"),
+        format!("{system}1/{pid}/{started}"),
+        format!("{boot}x/{namespaces}/{pid}/{started}"),
+        format!("{boot}/1{namespaces}/{pid}/{started}"),
         format!("{system}/{pid}"),
         format!("{system}/-{pid}/{started}"),
         format!("{system}/0/{started}"),
@@ -336,4 +342,24 @@ fn only_a_run_of_this_workstation_is_known_to_have_ended() {
         assert!(!has_ended(&lock(&other)), "{other}");
     }
     assert!(!has_ended(""));
+}
+
+/// Where `/proc` hides the process above a shell, the lock knows its number and no more.
+#[test]
+fn a_run_whose_connection_cannot_be_seen_is_told_and_not_waited_for() {
+    Nobody::each(|nobody| {
+        let home = nobody.own_home();
+        let hidden = open("one", None).replace("look() {", "look() { [ \"$1\" = $$ ] || return 1\n");
+        let mut first = nobody.start(&format!("{hidden}sleep 5\n"), &home);
+        // It ends then, and so does whoever waits for it.
+        drop(first.stdin.take());
+        while held(&home).is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(held(&home).split(':').nth(3).is_some_and(str::is_empty), "{}", held(&home));
+        let second = nobody.run(&open("two", None), &home);
+        assert_eq!(second.status.code(), Some(75), "{}", told(&second));
+        first.kill().unwrap();
+        first.wait().unwrap();
+    });
 }

@@ -26,10 +26,20 @@ pub type Actor = Option<Arc<Become>>;
 pub enum MachineError {
     /// The connection failed or was lost. The text is for the user.
     Unreachable(String),
-    /// Another run holds the host. Who, and since when.
-    Locked(String),
+    /// Another run holds the host.
+    Locked(Holder),
     /// `become` or the shell did not work: the task fails, the host is there.
     Refused(String),
+}
+
+impl MachineError {
+    /// What is said of it.
+    pub fn text(self) -> String {
+        match self {
+            MachineError::Unreachable(text) | MachineError::Refused(text) => text,
+            MachineError::Locked(holder) => holder.told,
+        }
+    }
 }
 
 /// What a run owes the other runs on a machine.
@@ -96,8 +106,6 @@ pub struct Machine {
     states: SyncMutex<HashMap<String, State>>,
     owed: SyncMutex<Vec<String>>,
     notes: SyncMutex<Vec<String>>,
-    /// What the machine's lock says of a run that has ended, and whose connection is still there.
-    ended: SyncMutex<Option<String>>,
     /// Frames sent so far.
     round_trips: AtomicU64,
     /// Bytes of frames sent and received so far.
@@ -127,7 +135,6 @@ impl Machine {
             states: SyncMutex::default(),
             owed: SyncMutex::default(),
             notes: SyncMutex::default(),
-            ended: SyncMutex::default(),
             round_trips: AtomicU64::new(0),
             traffic: (AtomicU64::new(0), AtomicU64::new(0)),
             context,
@@ -178,10 +185,6 @@ impl Machine {
 
     fn states(&self) -> MutexGuard<'_, HashMap<String, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ended(&self) -> MutexGuard<'_, Option<String>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at what is known as `actor`.
@@ -263,17 +266,22 @@ impl Machine {
         work: &[Work],
         probes: &[Probe],
     ) -> Result<Vec<Output>, (MachineError, Vec<Output>)> {
-        match self.exchange(actor, work, probes).await {
-            Err((MachineError::Locked(_), _)) if self.ended().is_some() => self.exchange(actor, work, probes).await,
-            done => done,
+        let done = self.exchange(actor, work, probes, None).await;
+        match &done {
+            Err((MachineError::Locked(Holder { ended: Some(ended), .. }), _)) => {
+                self.exchange(actor, work, probes, Some(ended)).await
+            }
+            _ => done,
         }
     }
 
+    /// `ended` is what the lock says of a run that has ended: its connection is ended first.
     async fn exchange(
         &self,
         actor: &Actor,
         work: &[Work],
         probes: &[Probe],
+        ended: Option<&str>,
     ) -> Result<Vec<Output>, (MachineError, Vec<Output>)> {
         let mut link = self.link.lock().await;
         let opening = self.open(&mut link, actor).await.map_err(|e| (e, Vec::new()))?;
@@ -283,7 +291,7 @@ impl Machine {
         let mut segments = Vec::with_capacity(first + work.len() + batches.len());
         if first == 1 {
             let script = match &self.hold {
-                Hold::Lock(who) => lock::open(who, self.ended().take().as_deref()),
+                Hold::Lock(who) => lock::open(who, ended),
                 Hold::Look => lock::peek(),
                 Hold::Share => lock::share(),
             };
@@ -336,11 +344,7 @@ impl Machine {
                 self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
                 Ok(())
             }
-            75 => {
-                let Holder { told, ended } = Holder::parse(&output.stdout);
-                *self.ended() = ended;
-                Err(MachineError::Locked(told))
-            }
+            75 => Err(MachineError::Locked(Holder::parse(&output.stdout))),
             _ => {
                 let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 Err(MachineError::Refused(format!("cannot take the lock of this host: {told}")))
