@@ -28,6 +28,7 @@ mod reached;
 mod refusal;
 pub mod registry;
 mod running;
+pub mod said;
 mod session;
 mod settings;
 mod shared_file;

@@ -5,6 +5,7 @@ use super::{
     error::Error,
     reach::Stream,
     reached::{Reached, Stats},
+    said::advice,
     shell::Shell,
     sudo::Become,
     target::Target,
@@ -60,15 +61,8 @@ impl Session {
 
     /// The error for a transfer, with what can be made of the host's words.
     pub(super) fn failed(&self, direction: &'static str, remote: &str, what: String, said: String) -> Error {
-        let help = if said.contains("No space left") {
-            Some("the file system is full: `df -h` and `df -i` on the host")
-        } else if said.contains("Read-only") {
-            Some("the file system is read-only: `findmnt -T` on the host")
-        } else if said.contains("Permission denied") {
-            Some("this user may not: `become: true` acts as root")
-        } else {
-            None
-        };
+        let help = advice(&said)
+            .or_else(|| said.contains("Permission denied").then_some("this user may not: `become: true` acts as root"));
         Error::Transfer {
             host: self.inner.name.clone(),
             direction,

@@ -21,6 +21,7 @@ use super::{
     task_error::TaskError,
 };
 use crate::{
+    connection::said::advice,
     fact::{Missing, Probe, Resource, State},
     module::{CheckMode, Parts, Plan, PlanError, Step, StepOutput},
     playbook::Task,
@@ -165,7 +166,10 @@ impl Evaluation<'_> {
         let context = context(prepared, &self.of.host.name);
         match prepared.module.finish(&context, plan, outputs) {
             Ok(result) => Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff),
-            Err(failure) => Outcome::failed(&TaskError::from(failure).at(&self.task.span)),
+            Err(mut failure) => {
+                failure.help = failure.help.or_else(|| advice(&failure.message).map(str::to_owned));
+                Outcome::failed(&TaskError::from(failure).at(&self.task.span))
+            }
         }
     }
 

@@ -175,3 +175,15 @@ refused() {
     check "$title: it says why" grep -qF -- "$words" <<<"$(python3 "$CHANGES" words <<<"$out")"
     equal "$title: nothing is changed" '' "$(python3 "$CHANGES" recap <<<"$out" | grep -v ' changed=0 ' || true)"
 }
+
+# ---------------------------------------------------------------- after a reset
+# What must not be left on a host: files, processes, devices, routes, rules.
+LEFT='ls -d /etc/kubernetes /var/lib/etcd /opt/bringup /var/lib/bringup/images /etc/systemd/system/kube* /etc/systemd/system/bringup-* /etc/cni/net.d/* 2>/dev/null
+pgrep -a "^(kube|etcd|coredns|pause|containerd|dockerd)"
+ip -o link | grep -E "cbr0|veth"; ip route | grep -F 10.244.
+iptables-save 2>/dev/null | grep -F 10.244.; nft list tables 2>/dev/null | grep -i kube'
+nothing_left() {
+    local left
+    left=$(for h in $(fleet list | awk '{print $1}'); do on "$h" "$LEFT" | sed "s/^/$h: /"; done || true)
+    [ -z "$left" ] || { echo "$left"; return 1; }
+}

@@ -134,7 +134,7 @@ disk() {
     groups 'h1' 'h2 h4'
     for at in /opt/bringup /var/lib/bringup; do
         on h2 "mkdir -p $at && mount -t tmpfs -o size=40m tmpfs $at"
-        fails "no room in $at" 2 'h2.*(No space left on device|Wrote only [0-9]+ of [0-9]+ bytes)' site apply
+        fails "no room in $at" 2 'h2.*(No space left on device|Wrote only [0-9]+ of [0-9]+ bytes).*df -h' site apply
         check "no room in $at: the others are well" eval '[ "$(kubectl get nodes --no-headers | awk "\$2 == \"Ready\"" | wc -l)" = 2 ] && counted'
         on h2 "umount $at"
     done
@@ -271,6 +271,17 @@ upgrade() {
     check 'they reach each other' within 60 pods_reach_all
 }
 
+# ---------------------------------------------------------------- taken off
+begin_reset() { begin reset -e reset=kubernetes; }
+reset() {
+    killed 'a reset' 80 begin_reset
+    check 'a reset: then it goes through' play apply reset -e reset=kubernetes
+    check 'a reset: nothing is left' nothing_left
+    equal 'a reset: nothing is left over' '' "$(leftovers)"
+    quiet 'a reset: reset.yml again' reset -e reset=kubernetes
+    check 'a cluster can be made again' site apply
+}
+
 # ---------------------------------------------------------------- the cluster, and one part after another
 "$REPO/lab/releases" --all >/dev/null
 # Read after lab.yml: its name is behind.
@@ -279,7 +290,7 @@ check 'a cluster of one control-plane host and three workers' env LAB_HOSTS=4 "$
 [ "$FAILED" = 0 ] || { tail -50 "$LAB_DIR/quickstart.log" "$LAB_DIR/apply.log" 2>/dev/null; exit 1; }
 count
 
-for part in ${PARTS:-grow change renew backup leave disk port join cut_change ended_certificates restore upgrade}; do
+for part in ${PARTS:-grow change renew backup leave disk port join cut_change ended_certificates restore upgrade reset}; do
     echo "-- $part"; began=$SECONDS
     $part
     echo "  $part took $((SECONDS - began)) s"
