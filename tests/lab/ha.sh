@@ -160,13 +160,15 @@ quiet 'site.yml after it' site
 check 'unpivot.yml goes through' play apply unpivot
 
 echo '-- new hosts'
-count; sleep 1; check 'backup.yml goes through' backup; FILE=$(newest)
+for h in h1 h2 h3; do on $h 'install -d -m 0750 /etc/own && echo mine >/etc/own/policy.yaml'; done
+count; sleep 1; check 'backup.yml goes through' backup -e '{"backup_extra_files": ["/etc/own/policy.yaml"]}'; FILE=$(newest)
 kubectl create configmap later --from-literal=a=b >/dev/null
 fleet down h1 h2 h3; check 'three bare hosts in the place of the control plane' fleet up 4
 check 'restore.yml goes through' restore "$FILE"
 check 'the counter is as at the backup' within 60 as_at_backup
 check 'every node is Ready' within 120 all_ready
 quiet 'site.yml after it' site
+for h in h1 h2 h3; do equal "$h has the files of its own, and its root folder is as it was" 'mine 755' "$(on $h 'echo $(cat /etc/own/policy.yaml) $(stat -c %a /)')"; done
 
 echo '-- backups by a timer'
 check 'site.yml starts the timer' site apply -e backup_timer=daily -e backup_keep=1
