@@ -60,6 +60,31 @@ equal 'it is a member' 'h1 h2 h3' "$(members h2)"
 count; check 'the counter counts on' counted
 quiet 'site.yml again after it' site
 
+echo '-- a member is taken out of etcd, and what the hosts remember knows nothing of it'
+check 'it is taken out by hand' eval 'etcdctl_on h1 member remove "$(etcdctl_on h1 member list | awk -F", " "\$3 == \"h2\" {print \$1}")"'
+check 'site.yml lets it join anew' site apply
+equal 'it is a member' 'h1 h2 h3' "$(members h2)"
+check 'what it had is kept' on h2 'ls -d /var/lib/etcd/member.before-*/wal'
+count; check 'the counter counts on' counted
+quiet 'site.yml again after that' site
+
+echo '-- a kubelet that does not bear its arguments'
+rc=0; site apply -e '{"kubelet_extra_args": ["--no-such-flag"], "kubelet_timeout": 8}' >"$LAB_DIR/run.log" 2>&1 || rc=$?
+equal 'the run ends with 2' 2 $rc
+check 'it says where' grep -qF 'The kubelet of h1 does not answer' "$LAB_DIR/run.log"
+for h in h2 h3 h4; do refuse "$h has not got it" on $h 'grep -r no-such-flag /etc/systemd/system/kubelet.service*'; done
+check 'with its own arguments it goes through' site apply
+
+echo '-- a part that does not bear its arguments'
+for n in 1 2; do
+    rc=0; site apply -e '{"scheduler_extra_args": {"no-such-flag": "1"}, "control_plane_timeout": 15}' >"$LAB_DIR/run.log" 2>&1 || rc=$?
+    equal "run $n ends with 2" 2 $rc
+    for h in h2 h3; do refuse "$h has not got it after run $n" on $h 'grep no-such-flag /etc/kubernetes/manifests/kube-scheduler.yaml'; done
+done
+check 'it says which' grep -qE 'kube-scheduler on h1 is not well' "$LAB_DIR/run.log"
+check 'with its own arguments it goes through again' site apply
+quiet 'site.yml again after the faults' site
+
 echo '-- a control-plane host is lost for good, and another one takes its place'
 fleet cut h3
 groups 'h1 h2' 'h4'

@@ -74,6 +74,7 @@ no_step 'there is no way down' 'there is no way down' -e kubernetes_version=1.34
 no_step 'releases are not skipped' 'releases are not skipped' -e kubernetes_version=$TO -e '{"cluster_remembered": {"founded": true, "kubernetes_version": "1.34.1"}}'
 equal 'nothing has been touched' "v$FROM containerd://2.3.7" "$(versions)"
 
+[ -n "$PIVOTED" ] || check 'a backup of before' play apply backup -e "backup_folder=$LAB_DIR/backups"
 echo "-- from $FROM to $TO"
 echo "kubernetes_version: $TO" >"$LAB_DIR/group_vars/all/version.yml"
 rc=0; upgrade plan --exit-code >"$LAB_DIR/plan.out" 2>&1 || rc=$?
@@ -108,3 +109,15 @@ polls_end; echo "  $BAD of $POLLS polls failed ($KINDS)"
 equal 'no poll failed' '' "$(tr , '\n' <<<"$KINDS" | grep -vE '^(slow|-)' || true)"
 check 'the counter is the same' counted
 quiet 'site.yml after it all' site
+
+[ -z "$PIVOTED" ] || exit 0
+echo '-- back to before the upgrade'
+BEFORE=$COUNTED
+count; count
+echo "kubernetes_version: $FROM" >"$LAB_DIR/group_vars/all/version.yml"
+refused 'site.yml does not go down' 'by playbooks/upgrade.yml'
+check 'restore.yml brings the cluster back' play apply restore -e "restore=$(echo "$LAB_DIR"/backups/*.tar.gz)" -e restore_into=kubernetes
+COUNTED=$BEFORE
+check 'the counter is as it was before' within 60 counted
+equal 'every node runs the release of before' "v$FROM containerd://2.3.7" "$(versions)"
+quiet 'site.yml after the restore' site
