@@ -271,7 +271,7 @@ fn connected(nobody: &Nobody, home: &Path) -> Child {
     fs::copy("/bin/dash", &sshd).unwrap();
     fs::set_permissions(&sshd, fs::Permissions::from_mode(0o755)).unwrap();
     let script = home.join("run");
-    fs::write(&script, format!("{}sleep 2\n", open("one", None))).unwrap();
+    fs::write(&script, format!("{}sleep 6\n", open("one", None))).unwrap();
     let child = Command::new(&sshd)
         .args(["-c", &format!("{} {}; :", nobody.shell.join(" "), script.display())])
         .env("HOME", home)
