@@ -37,6 +37,7 @@ equal 'there is one cluster' 1 "$(for h in h1 h2 h3; do etcdctl_on $h member lis
 check 'the counter is the same' counted
 for h in h2 h3; do check "$h answers the same" eval '[ "$(kubectl --server "https://$(addr $h):6443" get configmap counter -o jsonpath="{.data.count}")" = "$COUNTED" ]'; done
 quiet 'site.yml again' site
+for h in h1 h4; do quiet "site.yml for $h alone" site --limit $h; done
 check 'validate.yml agrees' play apply validate
 drift 'the host that is asked remembers an older state' h1 'sed -i "s/\"revision\": [0-9]*/\"revision\": 0/; s/10.244.3.0/10.244.77.0/" /etc/kubernetes/bringup/cluster.json' 'layout : Remember the cluster'
 

@@ -47,6 +47,11 @@ VERB=plan refused '{"service_range": "10.244.128.0/17"}' 'overlap'
 looks() { COLUMNS=200 "$BRINGUP" apply -i "${INVENTORY:-$LAB_DIR/inventory.yml}" -e "${1:-{\}}" "$REPO/playbooks/checks.yml" >"$OUT" 2>&1; }
 check 'bare hosts pass' looks
 check 'and nothing is shown' not grep -q 'HOST *CHECK' "$OUT"
+# It may carry the cluster.
+cp "$LAB_DIR/inventory.yml" "$LAB_DIR/inventory.kept"; groups 'h1 h2 h3' ''; fleet cut h3
+refuse 'no cluster is founded while a control-plane host is away' looks '{"ansible_timeout": 4}'
+says 'one is away' 'h3 did not answer, so that it may be the one that carries it'
+fleet heal h3; mv "$LAB_DIR/inventory.kept" "$LAB_DIR/inventory.yml"
 on h1 'apt-get install -y -q nftables >/dev/null 2>&1; printf "#!/bin/sh\nexec /bin/date -d \"+1 day\" \"\$@\"\n" >/usr/local/bin/date; chmod +x /usr/local/bin/date
     nft "add table inet own; add chain inet own in { type filter hook input priority 0; policy drop; }; add rule inet own in ct state established,related accept; add rule inet own in tcp dport 22 accept"'
 on h2 'systemd-run -q --unit=taken systemd-socket-activate -l 10250 /bin/cat; echo nameserver 127.0.0.1 >/etc/resolv.conf
