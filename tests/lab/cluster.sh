@@ -69,6 +69,21 @@ broken 'a kubelet stopped until its node is lost' h3 \
     'systemctl stop kubelet; until kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node h3 --no-headers | grep -q NotReady; do sleep 1; done' \
     'kubelet : Start the kubelet, now and at every boot'
 broken 'the runtime stopped' h2 'systemctl stop containerd' 'containerd : Start containerd, now and at every boot'
+# A runtime that is to be started anew is so on one host after another, and no further than where it is well.
+containerds() { for h in h1 h2 h3; do echo "$h $(on $h systemctl show -P ActiveEnterTimestampMonotonic containerd)"; done; }
+started_since() { comm -13 <(sort <<<"$1") <(containerds | sort) | awk '$2 > 0' | sort -n -k2 | awk '{print $1}' | paste -sd' '; }
+for h in h1 h2 h3; do on $h 'echo "# by hand" >> /etc/systemd/system/containerd.service; mkdir -p /etc/systemd/system/containerd.service.d
+    printf "[Service]\nExecStartPre=/bin/false\n" > /etc/systemd/system/containerd.service.d/bad.conf'; done
+was=$(containerds)
+for turn in 'a runtime that does not start' 'and again'; do
+    rc=0; site apply >"$LAB_DIR/apply.out" 2>&1 || rc=$?
+    equal "$turn ends the run" 2 $rc
+    equal "$turn: only the first host's was touched" "$(tail -n 2 <<<"$was")" "$(containerds | tail -n 2)"
+done
+for h in h1 h2 h3; do on $h rm -r /etc/systemd/system/containerd.service.d; done
+check 'what keeps it from starting is taken away' site apply
+equal 'they are started anew in turn' 'h1 h2 h3' "$(started_since "$was")"
+converged 'after that'
 broken 'the API away' h1 'mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; while pidof -q kube-apiserver; do sleep 0.2; done' \
     'control_plane : Write the manifest of the static pod: kube-apiserver'
 check 'all pods are settled after all of it' within 90 pods_settled
