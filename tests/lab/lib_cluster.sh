@@ -14,6 +14,7 @@ converged() {
     out=$(site apply --output json 2>"$LAB_DIR/stderr") || rc=$?
     equal "$1: apply ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
     equal "$1: apply changes nothing" '' "$(python3 "$CHANGES" <<<"$out")"
+    refuse "$1: no runtime waits for a turn" grep -q 'Ask what a restart may cost' <<<"$out"
     equal "$1: the recap says so" "${want%$'\n'}" "$(python3 "$CHANGES" recap <<<"$out")"
     echo "  it took $(python3 "$CHANGES" duration <<<"$out") s"
     rc=0; out=$(site plan --exit-code --output json 2>"$LAB_DIR/stderr") || rc=$?

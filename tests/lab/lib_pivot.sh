@@ -26,6 +26,7 @@ quiet() {
     out=$(play apply "$@" --output json 2>"$LAB_DIR/stderr") || rc=$?
     equal "$title: apply ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
     equal "$title: apply changes nothing" '' "$(python3 "$CHANGES" <<<"$out")"
+    refuse "$title: no runtime waits for a turn" grep -q 'Ask what a restart may cost' <<<"$out"
     rc=0; out=$(play plan "$@" --exit-code --output json 2>"$LAB_DIR/stderr") || rc=$?
     equal "$title: plan ends with 0" 0 $rc; [ $rc = 0 ] || tail -20 "$LAB_DIR/stderr"
     equal "$title: plan names nothing" '' "$(python3 "$CHANGES" <<<"$out")"
