@@ -6,6 +6,7 @@
 //! what a wrong name was meant to be; `connection` stands on `ssh` and knows nothing of playbooks; `module` knows nothing of either.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
+pub mod ansible_cfg;
 pub mod python;
 pub mod sh;
 pub mod suggest;

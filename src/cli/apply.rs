@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use clap::{Args, builder::FalseyValueParser};
 use miette::{MietteDiagnostic, Report, Severity};
 
-use super::{Exit, flags, listing::Lists};
+use super::{Exit, configured, flags, listing::Lists};
 use crate::{
     playbook::Playbook,
     report::{self, Output, Reporter, terminal},
@@ -156,7 +156,7 @@ impl Plays {
     fn reporter(&self, only_changes: bool) -> Result<Arc<dyn Reporter>, Report> {
         // A question between two tasks and a moving display don't go together.
         let live = !self.step;
-        let mut reporter = report::reporter(self.output, self.hosts.verbose, only_changes, live);
+        let mut reporter = report::reporter(self.output, self.hosts.verbose, configured::left_out(only_changes), live);
         if self.profile {
             reporter = Arc::new(report::Profile::new(reporter, self.output != Output::Human));
         }

@@ -3,6 +3,7 @@
 mod adhoc;
 mod apply;
 mod completions;
+mod configured;
 mod doc;
 mod exec;
 mod facts;
@@ -133,7 +134,7 @@ fn print(error: &clap::Error) -> u8 {
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
     report::install_diagnostics();
-    let settings = match settings::find() {
+    let settings = match settings::all() {
         Ok(settings) => settings,
         Err(error) => {
             terminal::err(&format!("{error:?}"));

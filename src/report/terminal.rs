@@ -47,6 +47,21 @@ pub fn ask(question: &str) -> io::Result<String> {
 }
 
 /// Asks for something that is not shown while it is typed.
+///
+/// Where there is no terminal, a line of standard input is the answer: scripts pipe passwords in.
 pub fn ask_secret(question: &str) -> io::Result<String> {
-    aside(|| rpassword::prompt_password(format!("{} ", shown::nested(question, 2))))
+    aside(|| {
+        let question = format!("{} ", shown::nested(question, 2));
+        match rpassword::prompt_password(&question) {
+            Err(_) if !io::stdin().is_terminal() => {
+                let mut line = String::new();
+                if io::stdin().read_line(&mut line)? == 0 {
+                    let missing = "there is no terminal, and standard input has no line for it";
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, missing));
+                }
+                Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+            }
+            answer => answer,
+        }
+    })
 }

@@ -143,6 +143,7 @@ fn defaults(options: &Options) -> Defaults {
         password: options.password.clone(),
         private_key: options.private_key.clone(),
         ssh_arguments: options.ssh_arguments.clone(),
+        ssh: options.ssh.clone(),
         host_keys: options.host_keys,
         connect_timeout: options.connect_timeout,
     }

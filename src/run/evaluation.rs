@@ -106,7 +106,7 @@ impl Evaluation<'_> {
     fn read_settings(&self) -> Result<Settings, TaskError> {
         let flag =
             |pick: fn(&Keywords) -> Option<&Node>| keyword::flag(&self.of.run, &self.task.scope, self.vars, pick);
-        let no_log = flag(|k| k.no_log.as_ref())?.unwrap_or(false);
+        let no_log = flag(|k| k.no_log.as_ref())?.unwrap_or(self.of.run.options.no_log);
         self.refuse_unpolled()?;
         let ignore_unreachable = flag(|k| k.ignore_unreachable.as_ref())?.unwrap_or(false);
         let Task { until, failed_when, changed_when, .. } = self.task.as_ref();

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Run,
+    Gathering, Run,
     barrier::Position,
     batch::Batch,
     cursor::{Cursor, Landed, Next},
@@ -113,6 +113,9 @@ impl HostRun {
             Next::End => return Ok(false),
             Next::Failed => self.host_failed(),
             Next::Flush(position) => self.flush_handlers(position),
+            Next::Gather(_) if self.of.run.options.gathering == Gathering::Smart && self.of.host.has_facts() => {
+                self.cursor.advance();
+            }
             Next::Gather(position) => self.step(self.of.batch.gather.clone(), position).await?,
             Next::Task(task, position) => self.step(task, position).await?,
         }

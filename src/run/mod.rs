@@ -17,6 +17,7 @@ mod controller;
 mod cursor;
 mod error;
 mod evaluation;
+mod fact_cache;
 mod facts;
 mod features;
 mod guard;
@@ -61,11 +62,12 @@ use indexmap::IndexMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use error::RunError;
+pub use fact_cache::FactCache;
 use features::Known;
 use hosts::Hosts;
 pub use machine::{Actor, Hold, Machine, MachineError, Work};
 use machines::Machines;
-pub use options::Options;
+pub use options::{BecomeDefaults, Gathering, Options};
 use prompter::Prompter;
 use shared_files::SharedFiles;
 use start_at::StartAt;
@@ -136,7 +138,7 @@ impl Run {
         Arc::new(Run {
             engine: Engine::new(),
             loader,
-            hosts: Hosts::new(inventory, options.extra_vars.clone()),
+            hosts: Hosts::new(inventory, options.extra_vars.clone(), options.fact_cache.clone()),
             machines: Machines::new(connections),
             prompter: Prompter::default(),
             features: Known::default(),
@@ -199,6 +201,7 @@ impl Run {
                 self.tell(Event::Warning { message });
             }
         }
+        self.hosts.cache_troubles().into_iter().for_each(|message| self.tell(Event::Warning { message }));
         let closing = machines.iter().map(|m| tokio::time::timeout(Duration::from_secs(5), m.close()));
         futures::future::join_all(closing).await;
         let order: Vec<String> = self.inventory().hosts().map(str::to_owned).collect();

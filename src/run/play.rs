@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Run, RunError,
+    Gathering, Options, Run, RunError,
     barrier::Barrier,
     batch::{Batch, Course},
     handlers::Handlers,
@@ -183,9 +183,9 @@ impl Run {
             Some(node) => Some(self.share(node, &vars)?),
             None => None,
         };
-        let gather = flag(play.gather_facts.as_ref())?.unwrap_or(self.options.gather_facts);
+        let gather = flag(play.gather_facts.as_ref())?.unwrap_or(self.options.gathering != Gathering::Explicit);
         let force_handlers = flag(play.force_handlers.as_ref())?.unwrap_or(false) || self.options.force_handlers;
-        let gather_task = gather_task(play);
+        let gather_task = gather_task(play, &self.options);
         let wanted = self.wanted_statically();
         let sections =
             [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
@@ -330,19 +330,22 @@ impl Run {
 }
 
 /// The task by which a play begins to gather facts.
-fn gather_task(play: &Play) -> Arc<Task> {
+fn gather_task(play: &Play, options: &Options) -> Arc<Task> {
     let text = |text: &str, span: &Span| Node {
         value: Value::String { text: text.to_owned(), unsafe_text: true },
         span: span.clone(),
     };
+    let configured = |value: Json| Node::from_json(&value, &play.span);
+    let subset = Some(&options.gather_subset).filter(|subset| !subset.is_empty()).map(|s| configured(json!(s)));
+    let timeout = options.gather_timeout.map(|seconds| configured(json!(seconds)));
     let args = [
-        ("gather_subset", &play.gather_subset),
-        ("gather_timeout", &play.gather_timeout),
-        ("fact_path", &play.fact_path),
+        ("gather_subset", play.gather_subset.as_ref().or(subset.as_ref())),
+        ("gather_timeout", play.gather_timeout.as_ref().or(timeout.as_ref())),
+        ("fact_path", play.fact_path.as_ref()),
     ];
     let args = args
         .into_iter()
-        .filter_map(|(name, node)| node.as_ref().map(|n| (text(name, &play.span), n.clone())))
+        .filter_map(|(name, node)| node.map(|n| (text(name, &play.span), n.clone())))
         .collect();
     let scope = Scope {
         kind: ScopeKind::Task,

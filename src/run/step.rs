@@ -139,7 +139,7 @@ impl HostRun {
         let flag = |pick: fn(&Keywords) -> Option<&Node>| keyword::flag(run, &task.scope, vars, pick);
         let seen = run.features_of(task);
         let once = flag(|k| k.run_once.as_ref())?.unwrap_or(false);
-        let fatal = flag(|k| k.any_errors_fatal.as_ref())?.unwrap_or(false);
+        let fatal = flag(|k| k.any_errors_fatal.as_ref())?.unwrap_or(run.options.any_errors_fatal);
         let throttle = throttle::most(run, task, vars)?;
         // As with Ansible it ends at this task for all, however far ahead some of them could be.
         let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });

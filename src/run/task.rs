@@ -373,7 +373,7 @@ fn delegated(
         None => {
             host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;
             let extra = Layer { level: Level::ExtraVars, vars: Arc::new(of.run.options.extra_vars.clone()) };
-            Arc::new(Host::new(name, Layers::new([extra])))
+            Arc::new(Host::new(name, Layers::new([extra]), None))
         }
     };
     let own = TaskVars::of_delegate(&of.run, &of.batch, &host, &task.scope, brought, &of.host.name);

@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, batch::Batch, connection, facts::may_be_variable};
+use super::{FactCache, Run, batch::Batch, connection, facts::may_be_variable};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
@@ -24,12 +24,42 @@ pub struct Host {
     layers: Mutex<Layers>,
     /// Check mode: variables whose values would be another after a run, and the task that was not carried out.
     unsure: Mutex<BTreeMap<String, String>>,
+    /// Where facts are kept for later runs, and those of this host as they came.
+    cache: Option<(Arc<FactCache>, Mutex<serde_json::Map<String, Json>>)>,
+    /// What went wrong with that, once.
+    cache_trouble: Mutex<Option<String>>,
 }
 
 impl Host {
-    /// Returns a host with its inventory's and the extra variables.
-    pub fn new(name: &str, layers: Layers) -> Host {
-        Host { name: name.to_owned(), layers: Mutex::new(layers), unsure: Mutex::default() }
+    /// Returns a host with its inventory's and the extra variables, and with the facts that are kept of it.
+    pub fn new(name: &str, layers: Layers, cache: Option<Arc<FactCache>>) -> Host {
+        let (kept, trouble) = match cache.as_ref().map(|cache| cache.load(name)) {
+            Some(Ok(kept)) => (kept.unwrap_or_default(), None),
+            Some(Err(error)) => (serde_json::Map::new(), Some(format!("the facts kept of {name} cannot be read: {error}"))),
+            None => (serde_json::Map::new(), None),
+        };
+        let host = Host {
+            name: name.to_owned(),
+            layers: Mutex::new(layers),
+            unsure: Mutex::default(),
+            cache: cache.map(|cache| (cache, Mutex::new(kept.clone()))),
+            cache_trouble: Mutex::new(trouble),
+        };
+        if !kept.is_empty() {
+            host.take_facts(&kept);
+        }
+        host
+    }
+
+    /// What went wrong with the facts that are kept, where it was not told yet.
+    pub fn cache_trouble(&self) -> Option<String> {
+        self.cache_trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether facts were gathered, now or by the run that kept them.
+    pub fn has_facts(&self) -> bool {
+        let all = self.lock().get_at(Level::Facts, "ansible_facts").map(Variable::to_json);
+        all.is_some_and(|all| all.get("module_setup").is_some())
     }
 
     /// Check mode: notes that variables depend on a task that was not carried out, or that they are known again.
@@ -82,6 +112,20 @@ impl Host {
 
     /// Takes over facts: by themselves where that is harmless, and all of them under `ansible_facts`.
     pub fn learn_facts(&self, facts: &serde_json::Map<String, Json>) {
+        self.take_facts(facts);
+        let Some((cache, kept)) = &self.cache else { return };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(facts.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Err(error) = cache.store(&self.name, &kept) {
+            self.trouble(format!("the facts of {} cannot be kept in {}: {error}", self.name, cache.folder.display()));
+        }
+    }
+
+    fn trouble(&self, text: String) {
+        *self.cache_trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    fn take_facts(&self, facts: &serde_json::Map<String, Json>) {
         let mut layers = self.lock();
         let mut all = match layers.get_at(Level::Facts, "ansible_facts").map(Variable::to_json) {
             Some(Json::Object(all)) => all,
@@ -100,6 +144,11 @@ impl Host {
     /// Forgets all facts.
     pub fn clear_facts(&self) {
         self.lock().clear(Level::Facts);
+        let Some((cache, kept)) = &self.cache else { return };
+        kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Err(error) = cache.forget(&self.name) {
+            self.trouble(format!("the facts kept of {} cannot be removed: {error}", self.name));
+        }
     }
 }
 
@@ -247,6 +296,9 @@ impl TemplateVars for TaskVars {
         if let Some(value) = self.magic(name) {
             return Some(Var::names(&value));
         }
+        if let Some(joined) = self.run.options.merge_hashes.then(|| self.layers.joined(name)).flatten() {
+            return Some(Var::node(&Arc::new(joined)));
+        }
         let found = self.layers.get(name);
         match found.map(|f| f.value) {
             Some(Variable::Node(node)) => Some(Var::node(node)),
@@ -364,7 +416,7 @@ mod tests {
     #[test]
     fn facts_replace_neither_connection_nor_magic_variables() {
         let said = Vars::from_iter([("ansible_host".to_owned(), Variable::from(json!("10.0.0.1")))]);
-        let host = Host::new("h", Layers::new([Layer { level: Level::InventoryHost, vars: Arc::new(said) }]));
+        let host = Host::new("h", Layers::new([Layer { level: Level::InventoryHost, vars: Arc::new(said) }]), None);
         let interface = json!({"device": "x", "ipv4": {"address": "192.0.2.1"}});
         let names =
             ["ansible_host", "ansible_user", "ansible_become_user", "ansible_eth0", "ansible_ssh_args", "groups"];
