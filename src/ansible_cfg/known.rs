@@ -38,7 +38,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("AGNOSTIC_BECOME_PROMPT", Bool, "True", "privilege_escalation.agnostic_become_prompt", "ANSIBLE_AGNOSTIC_BECOME_PROMPT", "", Moot),
     row("CACHE_PLUGIN", Text, "memory", "defaults.fact_caching", "ANSIBLE_CACHE_PLUGIN", "", Here),
     row("CACHE_PLUGIN_CONNECTION", Path, "", "defaults.fact_caching_connection", "ANSIBLE_CACHE_PLUGIN_CONNECTION", "", Here),
-    row("CACHE_PLUGIN_PREFIX", Text, "", "defaults.fact_caching_prefix", "ANSIBLE_CACHE_PLUGIN_PREFIX", "", Here),
+    row("CACHE_PLUGIN_PREFIX", Text, "ansible_facts", "defaults.fact_caching_prefix", "ANSIBLE_CACHE_PLUGIN_PREFIX", "", Here),
     row("CACHE_PLUGIN_TIMEOUT", Int, "86400", "defaults.fact_caching_timeout", "ANSIBLE_CACHE_PLUGIN_TIMEOUT", "", Here),
     row("COLLECTIONS_SCAN_SYS_PATH", Bool, "True", "defaults.collections_scan_sys_path", "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH", "", Moot),
     row("COLLECTIONS_PATHS", PathSpec, "~/.ansible/collections:/usr/share/ansible/collections", "defaults.collections_paths defaults.collections_path", "ANSIBLE_COLLECTIONS_PATHS ANSIBLE_COLLECTIONS_PATH", "", Here),

@@ -48,6 +48,7 @@ pub struct Configuration {
     text: String,
     given: BTreeMap<&'static str, Given>,
     warnings: Vec<String>,
+    slips: Vec<String>,
 }
 
 /// All settings that Ansible has.
@@ -79,8 +80,21 @@ impl Configuration {
             configuration.add_file(file)?;
         }
         configuration.add_variables(&variables, here.unwrap_or(Path::new("/")))?;
+        configuration.warnings.extend(configuration.slips.iter().cloned());
         configuration.name_what_has_no_effect();
         Ok(configuration)
+    }
+
+    /// Reads this file, with the environment of this process.
+    ///
+    /// # Errors
+    /// As [`Configuration::read`].
+    pub fn read_file(file: &Path) -> Result<Configuration, ConfigurationError> {
+        let variables = std::env::vars_os().filter(|(name, _)| {
+            name.to_string_lossy().starts_with("ANSIBLE_") && name.to_string_lossy() != "ANSIBLE_CONFIG"
+        });
+        let named = ("ANSIBLE_CONFIG".into(), file.as_os_str().to_owned());
+        Configuration::of(variables.chain([named]), std::env::current_dir().ok().as_deref(), None)
     }
 
     /// The file that was read.
@@ -96,6 +110,11 @@ impl Configuration {
     /// What is to be said about it: each once.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Names that Ansible has not, each as a sentence with its place.
+    pub fn slips(&self) -> &[String] {
+        &self.slips
     }
 
     /// What was given for a setting.
@@ -188,7 +207,7 @@ impl Configuration {
         for name in others {
             let near = crate::suggest::near(name, known.iter().copied().filter(|k| k.len().abs_diff(name.len()) < 2));
             if let Some(near) = near {
-                self.warnings.push(format!("{name}: Ansible has no such variable; did you mean `{near}`?"));
+                self.slips.push(format!("{name}: Ansible has no such variable; did you mean `{near}`?"));
             }
         }
         Ok(())
@@ -214,7 +233,7 @@ impl Configuration {
             if !sections.contains(section) {
                 let near = crate::suggest::near(section, sections.iter().copied());
                 match near {
-                    Some(near) => self.warnings.push(format!("{place}: there is no `[{section}]`; did you mean `[{near}]`?")),
+                    Some(near) => self.slips.push(format!("{place}: there is no `[{section}]`; did you mean `[{near}]`?")),
                     None => strange.push(format!("[{section}]")),
                 }
                 continue;
@@ -226,7 +245,7 @@ impl Configuration {
                 (None, Some(near)) => format!("; did you mean `{near}`?"),
                 (None, None) => String::new(),
             };
-            self.warnings.push(format!("{place}: Ansible has no setting `{key}` in `[{section}]`{hint}"));
+            self.slips.push(format!("{place}: Ansible has no setting `{key}` in `[{section}]`{hint}"));
         }
         strange.dedup();
         if !strange.is_empty() {
@@ -241,10 +260,7 @@ impl Configuration {
     /// One warning for all that is given and changes nothing here.
     fn name_what_has_no_effect(&mut self) {
         let idle = |setting: &&Setting| match (setting.effect, self.given.get(setting.name)) {
-            (Effect::Same, Some(given)) => {
-                let place = Place { folder: Path::new("/"), file: true };
-                value::read(setting.kind, setting.default, &place).as_ref() != Some(&given.value)
-            }
+            (Effect::Same, Some(given)) => setting.default_value().as_ref() != Some(&given.value),
             _ => false,
         };
         let mut named: Vec<(Option<usize>, String)> = Vec::new();

@@ -1,6 +1,8 @@
 //! What is known of a setting of Ansible.
 
-use super::value::Kind;
+use std::path::Path;
+
+use super::value::{self, Kind, Place, Value};
 
 /// What becomes of a setting here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,11 @@ impl Setting {
     /// Its keys in the file, each with its section.
     pub fn keys(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.ini.split_whitespace().filter_map(|key| key.split_once('.'))
+    }
+
+    /// The value that counts where none is given, for one that is not empty.
+    pub fn default_value(&self) -> Option<Value> {
+        value::read(self.kind, self.default, &Place { folder: Path::new("/"), file: true })
     }
 
     /// Its environment variables.

@@ -45,12 +45,15 @@ pub struct Plan {
 }
 
 #[derive(Args, Debug)]
-struct Plays {
+pub(super) struct Plays {
     /// Playbooks, run one after the other
     #[arg(required = true, value_name = "PLAYBOOK")]
-    playbooks: Vec<PathBuf>,
+    pub(super) playbooks: Vec<PathBuf>,
     #[command(flatten)]
-    hosts: flags::Hosts,
+    pub(super) hosts: flags::Hosts,
+    /// The facts that are kept of hosts are forgotten first.
+    #[arg(skip)]
+    pub(super) flush_cache: bool,
     /// Only tasks with these tags
     #[arg(short, long, value_name = "TAGS", env = "BRINGUP_TAGS", hide_env_values = true)]
     tags: Vec<String>,
@@ -87,6 +90,11 @@ struct Plays {
 }
 
 impl Apply {
+    /// What both commands have.
+    pub(super) fn plays(&mut self) -> &mut Plays {
+        &mut self.play
+    }
+
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         let summary = self.play.run(self.check, self.diff, self.only_changes)?;
@@ -133,6 +141,9 @@ impl Plays {
         let folders: Vec<PathBuf> =
             playbooks.iter().flat_map(|p| p.plays.iter().map(|play| play.directory.clone())).collect();
         let inventory = self.hosts.load(&folders)?;
+        if let (Some(cache), true) = (&options.fact_cache, self.flush_cache) {
+            configured::flush(cache, &inventory)?;
+        }
         if let Some(limit) = &options.limit
             && inventory.resolve(&["all"], Some(limit))?.hosts.is_empty()
         {

@@ -8,6 +8,7 @@ use super::settings::Settings;
 use crate::{
     ansible_cfg::{Configuration, Origin, Value},
     connection::{Secret, SshDefaults},
+    inventory::{Inventory, LOCALHOST},
     report::{LeftOut, terminal},
     run::{BecomeDefaults, FactCache, Gathering, Options},
 };
@@ -176,6 +177,17 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
     options.merge_hashes = configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge");
     options.fact_cache = fact_cache(configuration)?;
     Ok(())
+}
+
+/// Forgets the facts that are kept of hosts.
+///
+/// # Errors
+/// When a file stays.
+pub fn flush(cache: &FactCache, inventory: &Inventory) -> Result<(), Report> {
+    inventory.hosts().chain(LOCALHOST).try_for_each(|host| cache.forget(host)).map_err(|error| {
+        let folder = cache.folder.display();
+        miette::miette!(help = "check who owns the folder", "cannot forget the facts in {folder}: {error}")
+    })
 }
 
 /// What lines for people leave out.

@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use miette::Report;
 
-use super::Exit;
+use super::{Exit, ansible::OptionsError};
 use crate::{
     playbook::PlaybookError,
     report::{aside, terminal},
@@ -24,11 +24,23 @@ pub fn guarded(command: impl FnOnce() -> Result<Exit, Report>) -> Exit {
     match panic::catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
+            let exit = kind(&error);
             tell(error);
-            Exit::Usage
+            exit
         }
         Err(_) => Exit::Fault,
     }
+}
+
+/// What kind of bad input an error tells of.
+fn kind(error: &Report) -> Exit {
+    if error.downcast_ref::<PlaybookError>().is_some() {
+        return Exit::Language;
+    }
+    if error.downcast_ref::<OptionsError>().is_some() {
+        return Exit::Options;
+    }
+    Exit::Usage
 }
 
 /// Prints an error; of a playbook's errors each by itself, and their number.

@@ -1,6 +1,11 @@
 //! Flags that several commands share, and what they become.
 
-use std::{ffi::OsStr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Args, builder::FalseyValueParser};
 use miette::{IntoDiagnostic, Report};
@@ -93,6 +98,9 @@ pub struct Hosts {
     /// Folders to look for roles in, separated by colons
     #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true, hide = true)]
     pub roles_path: Option<std::ffi::OsString>,
+    /// An inventory that is missing is worth a warning, as it is to Ansible.
+    #[arg(skip)]
+    pub as_ansible: bool,
     /// Take no lock on the hosts: for tests that know they are alone
     #[arg(long, hide = true)]
     pub no_lock: bool,
@@ -141,6 +149,9 @@ impl Hosts {
     /// Loads the inventory, with the `group_vars` and `host_vars` beside playbooks.
     pub fn load(&self, playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
         configured::warn();
+        if self.as_ansible {
+            return self.load_as_ansible(playbook_dirs);
+        }
         if self.inventory.is_empty() {
             return Err(miette::miette!(
                 help = "give one with `-i FILE`, or set BRINGUP_INVENTORY; for this machine alone: `-i localhost, -c local`",
@@ -148,6 +159,38 @@ impl Hosts {
             ));
         }
         let inventory = Inventory::load(&self.inventory, playbook_dirs)?;
+        inventory.warnings().iter().for_each(|w| terminal::warn(w));
+        Ok(inventory)
+    }
+}
+
+/// The inventory of Ansible where none is named.
+const ANSIBLES_INVENTORY: &str = "/etc/ansible/hosts";
+
+impl Hosts {
+    /// What is not there is left out with a warning: this machine alone may be all that a play is for.
+    fn load_as_ansible(&self, playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
+        let named = match self.inventory.as_slice() {
+            [] => vec![ANSIBLES_INVENTORY.to_owned()],
+            named => named.to_vec(),
+        };
+        let there = |source: &String| source.contains(',') || Path::new(source).exists();
+        let (there, missing): (Vec<String>, Vec<String>) = named.into_iter().partition(there);
+        let strict = |name: &str| configured::get().truth(name) == Some(true);
+        let asked = !self.inventory.is_empty();
+        if let Some(first) = missing.first().filter(|_| asked && strict("INVENTORY_ANY_UNPARSED_IS_FAILED")) {
+            return Err(miette::miette!(help = "check the path behind `-i`", "there is no inventory {first}"));
+        }
+        if there.is_empty() && strict("INVENTORY_UNPARSED_IS_FAILED") {
+            return Err(miette::miette!(help = "name one with `-i`", "there is no inventory"));
+        }
+        if asked {
+            missing.iter().for_each(|source| terminal::warn(&format!("there is no inventory {source}; it is left out")));
+        }
+        if there.is_empty() {
+            terminal::warn("there is no inventory: only localhost is there, which `all` does not mean");
+        }
+        let inventory = Inventory::load(&there, playbook_dirs)?;
         inventory.warnings().iter().for_each(|w| terminal::warn(w));
         Ok(inventory)
     }

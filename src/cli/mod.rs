@@ -1,6 +1,7 @@
 //! The command line, one file per subcommand.
 
 mod adhoc;
+mod ansible;
 mod apply;
 mod completions;
 mod configured;
@@ -46,6 +47,10 @@ pub enum Exit {
     Unreachable,
     /// Bad input or usage.
     Usage,
+    /// A playbook that cannot be read as one: bad input, which Ansible tells from others.
+    Language,
+    /// Options that do not go together: the same.
+    Options,
     /// The user interrupted the run.
     Interrupted,
     /// A fault of ours.
@@ -57,7 +62,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
-            Exit::Usage => 1,
+            Exit::Usage | Exit::Language | Exit::Options => 1,
             Exit::Failed => 2,
             Exit::Changes => 3,
             Exit::Unreachable => 4,
@@ -134,6 +139,9 @@ fn print(error: &clap::Error) -> u8 {
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
     report::install_diagnostics();
+    if let Some(name) = std::env::args_os().next().as_deref().and_then(ansible::Name::of) {
+        return ansible::main(name);
+    }
     let settings = match settings::all() {
         Ok(settings) => settings,
         Err(error) => {

@@ -46,6 +46,14 @@ pub fn ask(question: &str) -> io::Result<String> {
     })
 }
 
+/// Asks for a line on standard output, as a shell does; nothing at the end of the input.
+pub fn line(question: &str) -> io::Result<Option<String>> {
+    out(&format!("{} ", shown::nested(question, 2)))?;
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line)?;
+    Ok((read > 0).then_some(line))
+}
+
 /// Asks for something that is not shown while it is typed.
 ///
 /// Where there is no terminal, a line of standard input is the answer: scripts pipe passwords in.

@@ -82,6 +82,9 @@ use crate::{
     template::{Context, Engine, Local, System, Var},
 };
 
+/// The level of Ansible's language that playbooks may test for; the product's own version is `bringup_version`.
+pub const LANGUAGE: &str = "2.19.0";
+
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {

@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{FactCache, Run, batch::Batch, connection, facts::may_be_variable};
+use super::{FactCache, LANGUAGE, Run, batch::Batch, connection, facts::may_be_variable};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Scope, VarMap},
@@ -284,7 +284,10 @@ impl TaskVars {
             "ansible_run_tags" => json!(self.run.options.tags),
             "ansible_skip_tags" => json!(self.run.options.skip_tags),
             // The language level that playbooks may test for; the product's own version is `bringup_version`.
-            "ansible_version" => json!({"full": "2.19.0", "major": 2, "minor": 19, "revision": 0, "string": "2.19.0"}),
+            "ansible_version" => {
+                let number = |at: usize| LANGUAGE.split('.').nth(at).and_then(|part| part.parse::<u32>().ok());
+                json!({"full": LANGUAGE, "major": number(0), "minor": number(1), "revision": number(2), "string": LANGUAGE})
+            },
             "bringup_version" => json!(env!("CARGO_PKG_VERSION")),
             _ => return None,
         })

@@ -47,3 +47,14 @@ fn bare(expr: &str) -> &str {
         _ => expr,
     }
 }
+
+/// A value as YAML in PyYAML's layout, each collection in lines of its own and keys sorted.
+pub fn to_yaml(value: &serde_json::Value) -> String {
+    emit::Emitter::new(emit::Flow::Never, 2, 80, true, true).document(value)
+}
+
+/// A value as Python's `str` writes it.
+pub fn to_text(json: &serde_json::Value) -> String {
+    // What is nested too deeply to be written so is shown as it was read.
+    value::string(&value::from_json(json)).unwrap_or_else(|_| json.to_string())
+}
