@@ -38,9 +38,9 @@ impl Ini {
 
     /// All entries: section, key, entry.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &str, &Entry)> {
-        self.sections.iter().flat_map(|(section, keys)| {
-            keys.iter().map(move |(key, entry)| (section.as_str(), key.as_str(), entry))
-        })
+        self.sections
+            .iter()
+            .flat_map(|(section, keys)| keys.iter().map(move |(key, entry)| (section.as_str(), key.as_str(), entry)))
     }
 
     /// Reads a text.

@@ -3,7 +3,10 @@
 //! Source: <https://docs.ansible.com/ansible/latest/reference_appendices/config.html>
 
 use super::{
-    setting::{Effect::{Here, Moot, Same}, Setting},
+    setting::{
+        Effect::{Here, Moot, Same},
+        Setting,
+    },
     value::Kind::{Bool, Float, Int, List, Path, PathList, PathSpec, Text},
 };
 
@@ -37,7 +40,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("BECOME_PASSWORD_FILE", Path, "", "defaults.become_password_file", "ANSIBLE_BECOME_PASSWORD_FILE", "", Here),
     row("AGNOSTIC_BECOME_PROMPT", Bool, "True", "privilege_escalation.agnostic_become_prompt", "ANSIBLE_AGNOSTIC_BECOME_PROMPT", "", Moot),
     row("CACHE_PLUGIN", Text, "memory", "defaults.fact_caching", "ANSIBLE_CACHE_PLUGIN", "", Here),
-    row("CACHE_PLUGIN_CONNECTION", Path, "", "defaults.fact_caching_connection", "ANSIBLE_CACHE_PLUGIN_CONNECTION", "", Here),
+    row("CACHE_PLUGIN_CONNECTION", Text, "", "defaults.fact_caching_connection", "ANSIBLE_CACHE_PLUGIN_CONNECTION", "", Here),
     row("CACHE_PLUGIN_PREFIX", Text, "ansible_facts", "defaults.fact_caching_prefix", "ANSIBLE_CACHE_PLUGIN_PREFIX", "", Here),
     row("CACHE_PLUGIN_TIMEOUT", Int, "86400", "defaults.fact_caching_timeout", "ANSIBLE_CACHE_PLUGIN_TIMEOUT", "", Here),
     row("COLLECTIONS_SCAN_SYS_PATH", Bool, "True", "defaults.collections_scan_sys_path", "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH", "", Moot),
@@ -106,7 +109,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("DEFAULT_LOG_PATH", Path, "", "defaults.log_path", "ANSIBLE_LOG_PATH", "", Same),
     row("DEFAULT_LOG_FILTER", List, "", "defaults.log_filter", "ANSIBLE_LOG_FILTER", "", Same),
     row("DEFAULT_LOOKUP_PLUGIN_PATH", PathSpec, "~/.ansible/plugins/lookup:/usr/share/ansible/plugins/lookup", "defaults.lookup_plugins", "ANSIBLE_LOOKUP_PLUGINS", "", Same),
-    row("DEFAULT_MANAGED_STR", Text, "Ansible managed", "defaults.ansible_managed", "", "", Same),
+    row("DEFAULT_MANAGED_STR", Text, "Ansible managed", "defaults.ansible_managed", "", "", Here),
     row("DEFAULT_MODULE_ARGS", Text, "", "defaults.module_args", "ANSIBLE_MODULE_ARGS", "", Here),
     row("DEFAULT_MODULE_COMPRESSION", Text, "ZIP_DEFLATED", "defaults.module_compression", "", "", Moot),
     row("DEFAULT_MODULE_NAME", Text, "command", "defaults.module_name", "", "", Here),

@@ -130,6 +130,16 @@ impl Configuration {
         }
     }
 
+    /// A text that was given and means a path: beside the file, or in the working directory where a variable says it.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        let text = self.text(name)?;
+        let folder = match (&self.get(name)?.origin, &self.file) {
+            (Origin::File(..), Some(file)) => file.parent().unwrap_or(Path::new("/")).to_owned(),
+            _ => std::env::current_dir().unwrap_or_default(),
+        };
+        Some(PathBuf::from(value::path(text, &Place { folder: &folder, file: false })))
+    }
+
     /// A truth value that was given.
     pub fn truth(&self, name: &str) -> Option<bool> {
         match self.get(name)?.value {
@@ -201,7 +211,8 @@ impl Configuration {
             self.given.insert(setting.name, Given { value, origin: Origin::Variable(name) });
         }
         // Anybody may have such variables for purposes of his own: only what looks like a slip is one.
-        let known: HashSet<&str> = known::SETTINGS.iter().flat_map(Setting::variables).chain(["ANSIBLE_CONFIG"]).collect();
+        let known: HashSet<&str> =
+            known::SETTINGS.iter().flat_map(Setting::variables).chain(["ANSIBLE_CONFIG"]).collect();
         let mut others: Vec<&String> = variables.keys().filter(|name| !known.contains(name.as_str())).collect();
         others.sort();
         for name in others {
@@ -233,7 +244,9 @@ impl Configuration {
             if !sections.contains(section) {
                 let near = crate::suggest::near(section, sections.iter().copied());
                 match near {
-                    Some(near) => self.slips.push(format!("{place}: there is no `[{section}]`; did you mean `[{near}]`?")),
+                    Some(near) => {
+                        self.slips.push(format!("{place}: there is no `[{section}]`; did you mean `[{near}]`?"))
+                    }
                     None => strange.push(format!("[{section}]")),
                 }
                 continue;

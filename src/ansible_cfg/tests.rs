@@ -27,15 +27,26 @@ fn variables_win_over_the_file_and_paths_are_beside_it() {
 fn what_does_nothing_is_named_once_and_slips_are_shown() {
     let cfg = "[defaults]\nforkz = 5\nlog_path = x\nnocows = 1\nretry_files_enabled = False\npipelining = maybe\nbecome = 1\n\
         [callback_profile_tasks]\na = 1\n[privilege_escalaton]\nbecome = true\n";
-    let (dir, read) = read(cfg, &[("ANSIBLE_STDOUT_CALLBACK", "yaml"), ("ANSIBLE_FORK", "1"), ("ANSIBLE_MINE", "1")]).unwrap();
+    let (dir, read) =
+        read(cfg, &[("ANSIBLE_STDOUT_CALLBACK", "yaml"), ("ANSIBLE_FORK", "1"), ("ANSIBLE_MINE", "1")]).unwrap();
     let file = dir.path().join("ansible.cfg").display().to_string();
     let warnings = read.warnings().join("\n").replace(&file, "FILE");
-    insta::assert_snapshot!(warnings, @"");
+    insta::assert_snapshot!(warnings, @r"
+    FILE:6: `pipelining`: `maybe` is neither true nor false, and counts as false
+    FILE: [callback_profile_tasks] is for plugins that are not here, and has no effect
+    FILE:2: Ansible has no setting `forkz` in `[defaults]`; did you mean `forks`?
+    FILE:7: Ansible has no setting `become` in `[defaults]`; it belongs into `[privilege_escalation]`
+    FILE:11: there is no `[privilege_escalaton]`; did you mean `[privilege_escalation]`?
+    ANSIBLE_FORK: Ansible has no such variable; did you mean `ANSIBLE_FORKS`?
+    FILE: without effect here: ANSIBLE_STDOUT_CALLBACK, `log_path` (line 3)
+    ");
 }
 
 #[test]
 fn what_cannot_be_is_an_error_with_its_place() {
-    let wrong = |cfg: &str| read(cfg, &[]).err().map(|error| miette::Diagnostic::labels(&error).unwrap().next().unwrap().offset());
+    let wrong = |cfg: &str| {
+        read(cfg, &[]).err().map(|error| miette::Diagnostic::labels(&error).unwrap().next().unwrap().offset())
+    };
     assert_eq!(wrong("[defaults]\nforks = many\n"), Some(11));
     assert_eq!(wrong("[defaults]\ngathering = never\n"), Some(11));
     assert_eq!(wrong("[defaults]\n\nforks\n"), Some(12));

@@ -98,7 +98,9 @@ pub(super) fn path(text: &str, place: &Place<'_>) -> String {
     }
     let text = variables(&text);
     let expanded = match text.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => std::env::home_dir().unwrap_or_else(|| PathBuf::from("/")).join(rest.trim_start_matches('/')),
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            std::env::home_dir().unwrap_or_else(|| PathBuf::from("/")).join(rest.trim_start_matches('/'))
+        }
         _ => PathBuf::from(text),
     };
     normal(&place.folder.join(expanded)).display().to_string()

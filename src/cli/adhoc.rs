@@ -104,10 +104,7 @@ impl Call {
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let summary = self.run_in(hosts, pattern, here, reporter, adjust)?;
         summary.ok_or_else(|| {
-            miette::miette!(
-                help = "`bringup inventory --graph` shows all groups and hosts",
-                "no host fits `{pattern}`"
-            )
+            miette::miette!(help = "`bringup inventory --graph` shows all groups and hosts", "no host fits `{pattern}`")
         })
     }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use clap::{Args, builder::FalseyValueParser};
 use miette::{MietteDiagnostic, Report, Severity};
 
-use super::{Exit, configured, flags, listing::Lists};
+use super::{Exit, configured, fault::Undefined, flags, listing::Lists};
 use crate::{
     playbook::Playbook,
     report::{self, Output, Reporter, terminal},
@@ -160,7 +160,7 @@ impl Plays {
         }
         let reporter = self.reporter(only_changes)?;
         let run = flags::new_run(options, inventory, loader, reporter);
-        run.undefined(&playbooks)?;
+        run.undefined(&playbooks).map_err(Undefined)?;
         flags::execute(&run, &playbooks)
     }
 

@@ -58,6 +58,15 @@ const COLLECTIONS: [&str; 2] = ["~/.ansible/collections", "/usr/share/ansible/co
 /// When it cannot be taken.
 pub fn read() -> Result<&'static Configuration, Report> {
     let read = Configuration::read()?;
+    let colours = match (read.truth("ANSIBLE_NOCOLOR"), read.truth("ANSIBLE_FORCE_COLOR")) {
+        (Some(true), _) => Some(false),
+        (_, Some(true)) => Some(true),
+        _ => None,
+    };
+    if let Some(wanted) = colours {
+        console::set_colors_enabled(wanted);
+        console::set_colors_enabled_stderr(wanted);
+    }
     Ok(CONFIGURATION.get_or_init(|| read))
 }
 
@@ -132,7 +141,8 @@ fn gives_up(configuration: &Configuration) -> Vec<String> {
 /// The setting by which host keys are not checked.
 fn unchecked(configuration: &Configuration) -> Option<&'static str> {
     // That of SSH alone wins.
-    let name = ["ssh_host_key_checking", "HOST_KEY_CHECKING"].into_iter().find(|name| configuration.get(name).is_some());
+    let name =
+        ["ssh_host_key_checking", "HOST_KEY_CHECKING"].into_iter().find(|name| configuration.get(name).is_some());
     name.filter(|name| configuration.truth(name) == Some(false))
 }
 
@@ -142,7 +152,8 @@ fn unchecked(configuration: &Configuration) -> Option<&'static str> {
 /// When a value cannot be.
 pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(), Report> {
     let text = |name: &str| configuration.text(name).map(str::to_owned);
-    let wrong = |name: &str, help: &str| miette::miette!(help = help.to_owned(), "{} cannot be", place(configuration, name));
+    let wrong =
+        |name: &str, help: &str| miette::miette!(help = help.to_owned(), "{} cannot be", place(configuration, name));
     options.ssh = SshDefaults {
         args: text("ssh_args"),
         common_args: text("ssh_common_args"),
@@ -174,6 +185,7 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
     options.gather_timeout = configuration.number("gather_timeout");
     options.any_errors_fatal = configuration.truth("ANY_ERRORS_FATAL").unwrap_or(false);
     options.no_log = configuration.truth("DEFAULT_NO_LOG").unwrap_or(false);
+    options.managed = text("DEFAULT_MANAGED_STR");
     options.merge_hashes = configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge");
     options.fact_cache = fact_cache(configuration)?;
     Ok(())
@@ -200,7 +212,7 @@ fn fact_cache(configuration: &Configuration) -> Result<Option<Arc<FactCache>>, R
     if !matches!(configuration.text("CACHE_PLUGIN"), Some("jsonfile" | "ansible.builtin.jsonfile")) {
         return Ok(None);
     }
-    let folder = configuration.text("CACHE_PLUGIN_CONNECTION").map(PathBuf::from).ok_or_else(|| {
+    let folder = configuration.path("CACHE_PLUGIN_CONNECTION").ok_or_else(|| {
         miette::miette!(
             help = "name the folder: `fact_caching_connection = ~/.cache/facts`",
             "{}: `jsonfile` keeps facts in a folder, and none is named",

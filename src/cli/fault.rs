@@ -10,6 +10,12 @@ use crate::{
     report::{aside, terminal},
 };
 
+/// Variables that no playbook, inventory or flag defines: found before anything is done, where Ansible has tasks fail.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error(transparent)]
+#[diagnostic(transparent)]
+pub struct Undefined(pub PlaybookError);
+
 /// Runs a command: errors are printed, a panic becomes one sentence.
 pub fn guarded(command: impl FnOnce() -> Result<Exit, Report>) -> Exit {
     panic::set_hook(Box::new(|info| {
@@ -34,8 +40,13 @@ pub fn guarded(command: impl FnOnce() -> Result<Exit, Report>) -> Exit {
 
 /// What kind of bad input an error tells of.
 fn kind(error: &Report) -> Exit {
-    if error.downcast_ref::<PlaybookError>().is_some() {
-        return Exit::Language;
+    if error.downcast_ref::<Undefined>().is_some() {
+        return Exit::Undefined;
+    }
+    if let Some(playbook) = error.downcast_ref::<PlaybookError>() {
+        // Ansible stops at the first one.
+        let missing = playbook.diagnostics.iter().find(|d| d.is_error()).is_some_and(|d| d.missing);
+        return if missing { Exit::Usage } else { Exit::Language };
     }
     if error.downcast_ref::<OptionsError>().is_some() {
         return Exit::Options;
@@ -44,7 +55,8 @@ fn kind(error: &Report) -> Exit {
 }
 
 /// Prints an error; of a playbook's errors each by itself, and their number.
-fn tell(error: Report) {
+pub fn tell(error: Report) {
+    let error = error.downcast::<Undefined>().map_or_else(|other| other, |Undefined(error)| Report::new(error));
     match error.downcast::<PlaybookError>() {
         Ok(playbook) => {
             let summary = playbook.to_string();

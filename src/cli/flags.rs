@@ -59,13 +59,25 @@ pub struct Hosts {
     #[arg(short = 'K', long, conflicts_with = "become_password_file")]
     pub ask_become_pass: bool,
     /// The password of `become` is in this file, or is what it prints when it is a program; `-` is standard input
-    #[arg(long, alias = "become-pass-file", value_name = "FILE", env = "BRINGUP_BECOME_PASSWORD_FILE", hide_env_values = true)]
+    #[arg(
+        long,
+        alias = "become-pass-file",
+        value_name = "FILE",
+        env = "BRINGUP_BECOME_PASSWORD_FILE",
+        hide_env_values = true
+    )]
     pub become_password_file: Option<PathBuf>,
     /// Ask for the login password
     #[arg(short = 'k', long, conflicts_with = "connection_password_file")]
     pub ask_pass: bool,
     /// The login password is in this file, or is what it prints when it is a program
-    #[arg(long, alias = "conn-pass-file", value_name = "FILE", env = "BRINGUP_CONNECTION_PASSWORD_FILE", hide_env_values = true)]
+    #[arg(
+        long,
+        alias = "conn-pass-file",
+        value_name = "FILE",
+        env = "BRINGUP_CONNECTION_PASSWORD_FILE",
+        hide_env_values = true
+    )]
     pub connection_password_file: Option<PathBuf>,
     /// Log in with this key first
     #[arg(long, alias = "key-file", value_name = "FILE", env = "BRINGUP_PRIVATE_KEY", hide_env_values = true)]
@@ -185,7 +197,9 @@ impl Hosts {
             return Err(miette::miette!(help = "name one with `-i`", "there is no inventory"));
         }
         if asked {
-            missing.iter().for_each(|source| terminal::warn(&format!("there is no inventory {source}; it is left out")));
+            missing
+                .iter()
+                .for_each(|source| terminal::warn(&format!("there is no inventory {source}; it is left out")));
         }
         if there.is_empty() {
             terminal::warn("there is no inventory: only localhost is there, which `all` does not mean");
@@ -202,7 +216,10 @@ pub fn loader(options: &Options, roles_path: Option<&OsStr>) -> Loader {
     let roles_path = roles_path.map_or_else(configured::roles_path, |p| std::env::split_paths(p).collect());
     let collections_path = configured::collections_path();
     let extra_vars = extra_var_map(&options.extra_vars);
-    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, collections_path, ..Default::default() })
+    Loader::new(
+        Arc::new(Modules),
+        crate::playbook::Options { extra_vars, roles_path, collections_path, ..Default::default() },
+    )
 }
 
 /// Runs playbooks, interrupts heeded.

@@ -49,6 +49,8 @@ pub enum Exit {
     Usage,
     /// A playbook that cannot be read as one: bad input, which Ansible tells from others.
     Language,
+    /// Undefined variables: the same.
+    Undefined,
     /// Options that do not go together: the same.
     Options,
     /// The user interrupted the run.
@@ -62,7 +64,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
-            Exit::Usage | Exit::Language | Exit::Options => 1,
+            Exit::Usage | Exit::Language | Exit::Undefined | Exit::Options => 1,
             Exit::Failed => 2,
             Exit::Changes => 3,
             Exit::Unreachable => 4,

@@ -41,7 +41,8 @@ pub fn get(login: Source<'_>, becoming: Source<'_>) -> Result<(Option<Secret>, O
         let answer = terminal::ask_secret(&format!("{question}:"));
         answer.map(Secret::new).map_err(|e| {
             miette::miette!(
-                help = format!("run it on a terminal, pipe the password in, or name a file with `--{flag}-password-file`"),
+                help =
+                    format!("run it on a terminal, pipe the password in, or name a file with `--{flag}-password-file`"),
                 "cannot ask for a password: {e}"
             )
         })
@@ -76,12 +77,13 @@ fn from_file(path: &Path) -> Result<Secret, Report> {
     } else {
         fs::read(path).map_err(unreadable)?.trim_ascii().to_vec()
     };
-    let text = String::from_utf8(bytes).map_err(|_| {
-        miette::miette!(help = "write it as UTF-8", "the password of {shown} is no text")
-    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| miette::miette!(help = "write it as UTF-8", "the password of {shown} is no text"))?;
     let text = text.trim_matches(['\r', '\n']);
     match text.is_empty() {
-        true => Err(miette::miette!(help = "write the password into its first line", "there is no password in {shown}")),
+        true => {
+            Err(miette::miette!(help = "write the password into its first line", "there is no password in {shown}"))
+        }
         false => Ok(Secret::new(text.to_owned())),
     }
 }

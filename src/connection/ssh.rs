@@ -70,7 +70,9 @@ fn make(settings: &Settings<'_>) -> Result<Target, Refusal> {
     target.host_key_checking = match settings.truth(CHECKING) {
         Some(false) => Some(HostKeyPolicy::Off),
         Some(true) => Some(target.host_key_checking.unwrap_or(HostKeyPolicy::Strict)),
-        None if defaults.ssh.host_key_checking == Some(false) && !target.options.contains_key("stricthostkeychecking") => {
+        None if defaults.ssh.host_key_checking == Some(false)
+            && !target.options.contains_key("stricthostkeychecking") =>
+        {
             Some(HostKeyPolicy::Off)
         }
         None => target.host_key_checking,

@@ -76,7 +76,8 @@ impl Inventory {
 
     /// The variables that a host has of its own: in inventories, and in `host_vars` beside them and beside a playbook.
     pub fn own_host_json(&self, host: &str, playbook_dir: Option<&Path>) -> Json {
-        let own = |level: Level| matches!(level, Level::InventoryHost | Level::InventoryHostVars | Level::PlaybookHostVars);
+        let own =
+            |level: Level| matches!(level, Level::InventoryHost | Level::InventoryHostVars | Level::PlaybookHostVars);
         let layers = self.host_vars(host, playbook_dir).into_iter().filter(|layer| own(layer.level));
         json_of(layers.map(|layer| layer.vars))
     }

@@ -234,7 +234,9 @@ impl Layers {
                 Variable::Json(json) => data(json),
             };
             (joined, parts) = match joined {
-                Some(weaker) if weaker.as_map().is_some() && node.as_map().is_some() => (Some(join(weaker, node)), parts + 1),
+                Some(weaker) if weaker.as_map().is_some() && node.as_map().is_some() => {
+                    (Some(join(weaker, node)), parts + 1)
+                }
                 _ => (Some(node), 1),
             };
         }

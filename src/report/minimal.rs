@@ -18,7 +18,7 @@ const PRINTING: [&str; 3] = ["command", "shell", "raw"];
 const VERBOSE: [&str; 2] = ["invocation", "diff"];
 
 /// Fields that the first word says already, or that are nobody's business.
-const NEVER: [&str; 3] = ["failed", "skipped", "exception"];
+const NEVER: [&str; 4] = ["failed", "skipped", "exception", "place"];
 
 /// Prints one result per host.
 pub struct Minimal {
@@ -52,7 +52,8 @@ impl Minimal {
             let rc = result.get("rc").map_or_else(|| "-1".to_owned(), Json::to_string);
             if self.one_line {
                 let flat = |name: &str| text(name).replace('\n', "\\n").replace('\r', "\\r");
-                let err = if text("stderr").is_empty() { String::new() } else { format!(" (stderr) {}", flat("stderr")) };
+                let err =
+                    if text("stderr").is_empty() { String::new() } else { format!(" (stderr) {}", flat("stderr")) };
                 return (format!("{host} | {caption} | rc={rc} | "), format!("(stdout) {}{err}\n", flat("stdout")));
             }
             let printed = format!("{}{}{}\n", text("stdout"), text("stderr"), text("msg"));
@@ -88,7 +89,10 @@ impl Minimal {
         let host = host.to_string();
         // A name that leads out of the folder is no file's.
         if host.contains(['/', '\0']) || matches!(host.as_str(), "." | "..") {
-            return terminal::warn(&format!("the result of {} is not written: its name is no file's", Shown::line(&host)));
+            return terminal::warn(&format!(
+                "the result of {} is not written: its name is no file's",
+                Shown::line(&host)
+            ));
         }
         let text = json(&Json::Object(self.told(action, result.raw())), None);
         if let Err(error) = std::fs::write(folder.join(&host), text) {

@@ -87,7 +87,7 @@ impl Controller for TaskController {
             };
             source(&found).ok()
         });
-        let vars = self.vars.with(of_template(path));
+        let vars = self.vars.with(of_template(path, self.run.options.managed.as_deref()));
         self.run.engine.render_file(&file, options, &loader, &vars).map_err(failure)
     }
 
@@ -112,12 +112,15 @@ impl Controller for TaskController {
 /// What `template` tells a template of itself; `template_destpath` is not among it.
 ///
 /// Source: <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/template_module.html>
-fn of_template(path: &Path) -> IndexMap<String, Var> {
+fn of_template(path: &Path, managed: Option<&str>) -> IndexMap<String, Var> {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let time = |at: jiff::Zoned| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let changed = std::fs::metadata(path).and_then(|found| found.modified()).ok();
-    let changed = changed.and_then(|at| jiff::Zoned::try_from(at).ok()).map(time).unwrap_or_default();
+    let changed = changed.and_then(|at| jiff::Zoned::try_from(at).ok());
+    let managed = managed.map(|text| managed_by(text, path, host.trim(), changed.as_ref()));
+    let changed = changed.map(time).unwrap_or_default();
+    let named = managed.map(|text| ("ansible_managed", text));
     [
         ("template_path", path.display().to_string()),
         ("template_fullpath", whole),
@@ -126,6 +129,30 @@ fn of_template(path: &Path) -> IndexMap<String, Var> {
         ("template_run_date", time(jiff::Zoned::now())),
     ]
     .into_iter()
+    .chain(named)
     .map(|(name, value)| (name.to_owned(), Var::data(&Json::String(value))))
     .collect()
+}
+
+/// `ansible_managed` as it is configured: names in braces, then the time of the template's last change.
+fn managed_by(text: &str, path: &Path, host: &str, changed: Option<&jiff::Zoned>) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = || std::fs::metadata(path).map_or_else(|_| String::new(), |found| owner_name(found.uid()));
+    let mut named = text.replace("{host}", host).replace("{file}", &path.display().to_string());
+    if named.contains("{uid}") {
+        named = named.replace("{uid}", &owner());
+    }
+    let formatted = changed.filter(|_| named.contains('%')).map(|at| jiff::fmt::strtime::format(&named, at));
+    match formatted {
+        Some(Ok(text)) => text,
+        _ => named,
+    }
+}
+
+/// The name of a user of this machine, or the number where it has none.
+fn owner_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let is = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
+    let name = users.lines().find(is).and_then(|line| line.split(':').next());
+    name.map_or_else(|| uid.to_string(), str::to_owned)
 }

@@ -343,10 +343,7 @@ fn gather_task(play: &Play, options: &Options) -> Arc<Task> {
         ("gather_timeout", play.gather_timeout.as_ref().or(timeout.as_ref())),
         ("fact_path", play.fact_path.as_ref()),
     ];
-    let args = args
-        .into_iter()
-        .filter_map(|(name, node)| node.map(|n| (text(name, &play.span), n.clone())))
-        .collect();
+    let args = args.into_iter().filter_map(|(name, node)| node.map(|n| (text(name, &play.span), n.clone()))).collect();
     let scope = Scope {
         kind: ScopeKind::Task,
         keywords: Keywords::default(),

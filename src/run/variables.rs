@@ -35,7 +35,9 @@ impl Host {
     pub fn new(name: &str, layers: Layers, cache: Option<Arc<FactCache>>) -> Host {
         let (kept, trouble) = match cache.as_ref().map(|cache| cache.load(name)) {
             Some(Ok(kept)) => (kept.unwrap_or_default(), None),
-            Some(Err(error)) => (serde_json::Map::new(), Some(format!("the facts kept of {name} cannot be read: {error}"))),
+            Some(Err(error)) => {
+                (serde_json::Map::new(), Some(format!("the facts kept of {name} cannot be read: {error}")))
+            }
             None => (serde_json::Map::new(), None),
         };
         let host = Host {
@@ -287,7 +289,7 @@ impl TaskVars {
             "ansible_version" => {
                 let number = |at: usize| LANGUAGE.split('.').nth(at).and_then(|part| part.parse::<u32>().ok());
                 json!({"full": LANGUAGE, "major": number(0), "minor": number(1), "revision": number(2), "string": LANGUAGE})
-            },
+            }
             "bringup_version" => json!(env!("CARGO_PKG_VERSION")),
             _ => return None,
         })

@@ -1,5 +1,7 @@
 //! The command line as scripts and people meet it: the built program, its output and its exit codes.
 
+mod ansible;
+mod ansible_cfg;
 mod commands;
 mod help;
 mod hostile;

@@ -10,7 +10,7 @@ use super::{
     flags::{More, Vault, without_effect},
 };
 use crate::{
-    cli::{Exit, adhoc::Call, configured, flags, say::say},
+    cli::{Exit, adhoc::Call, configured, fault, flags, say::say},
     report::{Minimal, terminal},
 };
 
@@ -114,7 +114,14 @@ impl Program for AdHoc {
                 miette::miette!(help = "name a folder behind `--tree`", "cannot make {}: {e}", tree.display())
             })?;
         }
-        let call = Call::written(&module, &args)?;
+        let call = match Call::written(&module, &args) {
+            Ok(call) => call,
+            // What Ansible finds on the hosts is found here: it is the task that fails.
+            Err(error) => {
+                fault::tell(error);
+                return Ok(Exit::Failed);
+            }
+        };
         let reporter = Minimal::new(self.hosts.verbose, self.one_line, self.tree.clone());
         let configured = configured::get().number("TASK_TIMEOUT");
         let limit = self.background.or(self.task_timeout).or(configured).filter(|seconds| *seconds > 0);

@@ -11,7 +11,7 @@ use super::{OptionsError, Program};
 use crate::{
     ansible_cfg::{Configuration, Effect, Kind, Origin, Setting, Value, settings},
     cli::{Exit, configured, say::say},
-    report::{json_text, terminal},
+    report::terminal,
     template::to_yaml,
 };
 
@@ -90,7 +90,11 @@ impl Common {
         match self.kind.as_str() {
             "base" => core,
             "all" => true,
-            kind => !core && (setting.name.starts_with(kind) || self.plugins.iter().any(|p| setting.name.starts_with(p.as_str()))),
+            kind => {
+                !core
+                    && (setting.name.starts_with(kind)
+                        || self.plugins.iter().any(|p| setting.name.starts_with(p.as_str())))
+            }
         }
     }
 
@@ -167,7 +171,7 @@ fn list(common: &Common) -> Result<Exit, Report> {
 
 fn print(value: &Json, form: Form) -> Result<Exit, Report> {
     match form {
-        Form::Json => say(&format!("{}\n", json_text(&format!("{value:#}"))))?,
+        Form::Json => say(&super::json(value))?,
         _ => say(&to_yaml(value))?,
     }
     Ok(Exit::Ok)
@@ -214,7 +218,7 @@ impl Dump {
                     let _ = writeln!(out, "{name}({origin}) = {}", shown(value));
                 });
                 // Ansible's servers follow, of which there are none here.
-                out.push_str("\nGALAXY_SERVERS:\n\n");
+                out.push_str("\nGALAXY_SERVERS:\n");
                 say(&out)?;
                 Ok(Exit::Ok)
             }
@@ -290,7 +294,13 @@ impl Init {
                     let Some((section, key)) = setting.keys().last() else { continue };
                     let text = sections.entry(section).or_default();
                     let idle = if setting.effect == Effect::Here { "" } else { ", without effect in bringup" };
-                    let _ = writeln!(text, "# ({}) {}{idle}\n{mark}{key}={}\n", kind(setting.kind), setting.name, setting.default);
+                    let _ = writeln!(
+                        text,
+                        "# ({}) {}{idle}\n{mark}{key}={}\n",
+                        kind(setting.kind),
+                        setting.name,
+                        setting.default
+                    );
                 }
                 for (section, text) in sections {
                     let _ = write!(out, "[{section}]\n{text}\n");

@@ -49,7 +49,10 @@ pub struct Doc {
 
 impl Program for Doc {
     fn run(self) -> Result<Exit, Report> {
-        without_effect(&[("--module-path", !self.module_path.is_empty()), ("--playbook-dir", self.playbook_dir.is_some())]);
+        without_effect(&[
+            ("--module-path", !self.module_path.is_empty()),
+            ("--playbook-dir", self.playbook_dir.is_some()),
+        ]);
         if self.kind != "module" {
             let help = "`bringup doc` lists what has a page";
             return Err(miette::miette!(help = help, "there are pages of modules alone, none of a {}", self.kind));
@@ -87,7 +90,8 @@ impl Doc {
             self.plugin.is_empty() || self.plugin.iter().any(below)
         };
         let entries: Vec<&Entry> = Registry::get().entries().iter().filter(wanted).collect();
-        let told = |entry: &Entry| if self.list_files { "part of bringup".to_owned() } else { entry.summary.to_owned() };
+        let told =
+            |entry: &Entry| if self.list_files { "part of bringup".to_owned() } else { entry.summary.to_owned() };
         if self.json {
             let all: Map<String, Json> = entries.iter().map(|e| (e.name.to_owned(), json!(told(e)))).collect();
             say_json(&Json::Object(all))?;

@@ -60,7 +60,8 @@ impl Dump<'_> {
         let mut groups = Map::new();
         self.json_group(ALL, &mut groups, &mut HashSet::new());
         let vars = |host: &&String| (host.to_string(), self.host(host));
-        let vars: Map<String, Json> = self.hosts.iter().map(|host| vars(&host)).filter(|(_, vars)| !empty(vars)).collect();
+        let vars: Map<String, Json> =
+            self.hosts.iter().map(|host| vars(&host)).filter(|(_, vars)| !empty(vars)).collect();
         groups.insert("_meta".into(), json!({ "hostvars": vars }));
         let mut all = Json::Object(groups);
         all.sort_all_objects();

@@ -10,11 +10,11 @@ use super::{
     OptionsError, Program,
     dump::Dump,
     flags::{Vault, without_effect},
+    json,
 };
 use crate::{
     cli::{Exit, configured, flags, say::say},
     inventory::parse_extra_vars,
-    report::json_text,
     template::to_yaml,
 };
 
@@ -67,8 +67,20 @@ impl Program for Inventory {
         ]);
         match [self.list, self.graph, self.host.is_some()].iter().filter(|asked| **asked).count() {
             1 => {}
-            0 => return Err(OptionsError::new("it is not said what to show", "give `--list`, `--host NAME` or `--graph`").into()),
-            _ => return Err(OptionsError::new("one thing alone can be shown", "give one of `--list`, `--host` and `--graph`").into()),
+            0 => {
+                return Err(OptionsError::new(
+                    "it is not said what to show",
+                    "give `--list`, `--host NAME` or `--graph`",
+                )
+                .into());
+            }
+            _ => {
+                return Err(OptionsError::new(
+                    "one thing alone can be shown",
+                    "give one of `--list`, `--host` and `--graph`",
+                )
+                .into());
+            }
         }
         let extra_vars = parse_extra_vars(&self.hosts.extra_vars)?;
         let folder = self.playbook_dir.clone().or_else(|| configured::get().text("PLAYBOOK_DIR").map(PathBuf::from));
@@ -118,11 +130,7 @@ impl Inventory {
         if self.toml {
             return as_toml(&toml(()));
         }
-        let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        let mut out = Vec::new();
-        let written = serde::Serialize::serialize(value, &mut serde_json::Serializer::with_formatter(&mut out, format));
-        written.map_err(|e| miette::miette!("cannot write JSON: {e}"))?;
-        Ok(format!("{}\n", json_text(&String::from_utf8_lossy(&out))))
+        Ok(json(value))
     }
 }
 

@@ -19,7 +19,7 @@ use clap::{CommandFactory, FromArgMatches};
 use miette::Report;
 
 use super::{Exit, fault, settings};
-use crate::report::terminal;
+use crate::report::{json_text, terminal};
 
 pub use name::Name;
 
@@ -41,6 +41,15 @@ impl OptionsError {
     pub fn new(message: impl Into<String>, help: impl Into<String>) -> OptionsError {
         OptionsError { message: message.into(), help: help.into() }
     }
+}
+
+/// JSON as Ansible's commands print it.
+fn json(value: &serde_json::Value) -> String {
+    let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut out = Vec::new();
+    // Writing a value that was read into memory does not fail.
+    let _ = serde::Serialize::serialize(value, &mut serde_json::Serializer::with_formatter(&mut out, format));
+    format!("{}\n", json_text(&String::from_utf8_lossy(&out)))
 }
 
 /// One of Ansible's commands.
@@ -107,7 +116,7 @@ fn code(exit: Exit) -> u8 {
     match exit {
         Exit::Ok | Exit::Changes => 0,
         Exit::Usage => 1,
-        Exit::Failed => 2,
+        Exit::Failed | Exit::Undefined => 2,
         Exit::Unreachable | Exit::Language => 4,
         Exit::Options => WRONG_OPTIONS,
         Exit::Interrupted => 99,

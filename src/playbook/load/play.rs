@@ -223,7 +223,8 @@ impl Reader<'_> {
             None => self.report(
                 Diagnostic::error(&file.span, format!("the file of variables `{}` is not there", paths.join("`, `")))
                     .label(format!("looked in `{}`", directory.display()))
-                    .help("the path is relative to the playbook"),
+                    .help("the path is relative to the playbook")
+                    .missing(),
             ),
         }
     }

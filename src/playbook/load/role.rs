@@ -227,7 +227,7 @@ impl Reader<'_> {
         let near = crate::suggest::near(&use_.name, known.iter().map(String::as_str));
         let help = near.map_or_else(|| super::search::tried_text(tried), |n| format!("did you mean `{n}`?"));
         let problem = Diagnostic::error(&use_.span, format!("the role `{}` is not there", use_.name));
-        self.report(problem.label("not found").help(help));
+        self.report(problem.label("not found").help(help).missing());
     }
 
     fn role_tasks(&mut self, role: &Role, scope: &Arc<Scope>) -> Vec<Item> {
