@@ -232,6 +232,11 @@ pub fn roles_path() -> Vec<PathBuf> {
     there(&ROLES)
 }
 
+/// The folder that stands for a playbook's where there is none.
+pub fn playbook_dir() -> Option<PathBuf> {
+    get().text("PLAYBOOK_DIR").map(PathBuf::from)
+}
+
 /// Where collections are looked for.
 pub fn collections_path() -> Vec<PathBuf> {
     match get().list("COLLECTIONS_PATHS") {

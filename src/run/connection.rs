@@ -113,7 +113,9 @@ fn kind(
             }
         }
     }
-    let Some(name) = name.or_else(|| run.options.connection.clone()) else { return Ok(registry::usual(local)) };
+    // This machine, where no inventory names it, is itself whatever the command line says, as with Ansible.
+    let given = || run.options.connection.clone().filter(|_| !local);
+    let Some(name) = name.or_else(given) else { return Ok(registry::usual(local)) };
     registry::find(&name)
         .ok_or_else(|| TaskError::new(format!("connection `{name}` is not supported")).help(registry::hint()))
 }

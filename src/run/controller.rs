@@ -138,7 +138,8 @@ fn of_template(path: &Path, managed: Option<&str>) -> IndexMap<String, Var> {
 fn managed_by(text: &str, path: &Path, host: &str, changed: Option<&jiff::Zoned>) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let owner = || std::fs::metadata(path).map_or_else(|_| String::new(), |found| owner_name(found.uid()));
-    let mut named = text.replace("{host}", host).replace("{file}", &path.display().to_string());
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut named = text.replace("{host}", host).replace("{file}", &whole.display().to_string());
     if named.contains("{uid}") {
         named = named.replace("{uid}", &owner());
     }

@@ -96,8 +96,8 @@ impl Program for AdHoc {
     fn run(mut self) -> Result<Exit, Report> {
         let more = self.more.clone();
         more.settle(&mut self.hosts, &self.vault);
-        let folder = match &self.playbook_dir {
-            Some(folder) => folder.clone(),
+        let folder = match self.playbook_dir.clone().or_else(configured::playbook_dir) {
+            Some(folder) => folder,
             None => std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         };
         if self.list_hosts {

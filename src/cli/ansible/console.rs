@@ -10,7 +10,7 @@ use super::{
     flags::{More, Vault},
 };
 use crate::{
-    cli::{Exit, adhoc::Call, fault, flags, say::say},
+    cli::{Exit, adhoc::Call, configured, fault, flags, say::say},
     module::Registry,
     report::{Minimal, terminal},
 };
@@ -85,7 +85,7 @@ impl Console {
 
     fn folder(&self) -> PathBuf {
         let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        self.playbook_dir.clone().unwrap_or_else(here)
+        self.playbook_dir.clone().or_else(configured::playbook_dir).unwrap_or_else(here)
     }
 
     fn line(&mut self, line: &str) -> Result<(), Report> {

@@ -83,7 +83,7 @@ impl Program for Inventory {
             }
         }
         let extra_vars = parse_extra_vars(&self.hosts.extra_vars)?;
-        let folder = self.playbook_dir.clone().or_else(|| configured::get().text("PLAYBOOK_DIR").map(PathBuf::from));
+        let folder = self.playbook_dir.clone().or_else(configured::playbook_dir);
         let read = folder.clone().or_else(|| std::env::current_dir().ok());
         let inventory = self.hosts.load(read.as_slice())?;
         // A host is shown whatever the limit says.
