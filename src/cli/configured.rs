@@ -185,6 +185,7 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
     options.gather_timeout = configuration.number("gather_timeout");
     options.any_errors_fatal = configuration.truth("ANY_ERRORS_FATAL").unwrap_or(false);
     options.no_log = configuration.truth("DEFAULT_NO_LOG").unwrap_or(false);
+    options.config_file = configuration.file().map(PathBuf::from);
     options.managed = text("DEFAULT_MANAGED_STR");
     options.merge_hashes = configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge");
     options.fact_cache = fact_cache(configuration)?;

@@ -99,6 +99,8 @@ pub struct Options {
     pub any_errors_fatal: bool,
     /// Whether results are secret where no keyword says whether.
     pub no_log: bool,
+    /// The `ansible.cfg` that was read: `ansible_config_file`.
+    pub config_file: Option<PathBuf>,
     /// What `ansible_managed` says in templates, with `{file}`, `{host}`, `{uid}` and times.
     pub managed: Option<String>,
     /// Whether mappings of one name are joined over the levels of precedence, instead of the strongest one counting.
@@ -148,6 +150,7 @@ impl Default for Options {
             fact_cache: None,
             any_errors_fatal: false,
             no_log: false,
+            config_file: None,
             managed: None,
             merge_hashes: false,
             force_handlers: false,

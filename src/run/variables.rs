@@ -281,6 +281,7 @@ impl TaskVars {
             "ansible_diff_mode" => json!(self.run.options.diff),
             "ansible_verbosity" => json!(self.run.options.verbosity),
             "ansible_forks" => json!(self.run.options.forks),
+            "ansible_config_file" => json!(self.run.options.config_file),
             "ansible_limit" => json!(self.run.options.limit.clone()?),
             "ansible_run_tags" if self.run.options.tags.is_empty() => json!(["all"]),
             "ansible_run_tags" => json!(self.run.options.tags),

@@ -251,7 +251,7 @@ fn beside_ansible_outputs_and_exit_codes_are_the_same() {
     let python = theirs.join("python3");
     let run = |folder: &PathBuf, line: &[&str]| {
         let mut command = command(&place, folder, line);
-        Ran::of(command.env("ANSIBLE_PYTHON_INTERPRETER", &python).output().unwrap())
+        Ran::of(command.env("ANSIBLE_PYTHON_INTERPRETER", &python).env_remove("NO_COLOR").output().unwrap())
     };
     let both = |line: &[&str]| [run(&theirs, line), run(&ours, line)];
     for (line, code) in ENDS {
