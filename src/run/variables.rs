@@ -25,9 +25,15 @@ pub struct Host {
     /// Check mode: variables whose values would be another after a run, and the task that was not carried out.
     unsure: Mutex<BTreeMap<String, String>>,
     /// Where facts are kept for later runs, and those of this host as they came.
-    cache: Option<(Arc<FactCache>, Mutex<serde_json::Map<String, Json>>)>,
+    cache: Option<Kept>,
     /// What went wrong with that, once.
     cache_trouble: Mutex<Option<String>>,
+}
+
+/// The facts of a host that later runs find.
+struct Kept {
+    cache: Arc<FactCache>,
+    facts: Mutex<serde_json::Map<String, Json>>,
 }
 
 impl Host {
@@ -44,7 +50,7 @@ impl Host {
             name: name.to_owned(),
             layers: Mutex::new(layers),
             unsure: Mutex::default(),
-            cache: cache.map(|cache| (cache, Mutex::new(kept.clone()))),
+            cache: cache.map(|cache| Kept { cache, facts: Mutex::new(kept.clone()) }),
             cache_trouble: Mutex::new(trouble),
         };
         if !kept.is_empty() {
@@ -115,7 +121,7 @@ impl Host {
     /// Takes over facts: by themselves where that is harmless, and all of them under `ansible_facts`.
     pub fn learn_facts(&self, facts: &serde_json::Map<String, Json>) {
         self.take_facts(facts);
-        let Some((cache, kept)) = &self.cache else { return };
+        let Some(Kept { cache, facts: kept }) = &self.cache else { return };
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend(facts.iter().map(|(name, value)| (name.clone(), value.clone())));
         if let Err(error) = cache.store(&self.name, &kept) {
@@ -146,7 +152,7 @@ impl Host {
     /// Forgets all facts.
     pub fn clear_facts(&self) {
         self.lock().clear(Level::Facts);
-        let Some((cache, kept)) = &self.cache else { return };
+        let Some(Kept { cache, facts: kept }) = &self.cache else { return };
         kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if let Err(error) = cache.forget(&self.name) {
             self.trouble(format!("the facts kept of {} cannot be removed: {error}", self.name));
