@@ -215,10 +215,14 @@ impl Configuration {
             known::SETTINGS.iter().flat_map(Setting::variables).chain(["ANSIBLE_CONFIG"]).collect();
         let mut others: Vec<&String> = variables.keys().filter(|name| !known.contains(name.as_str())).collect();
         others.sort();
+        // What all of them begin with says nothing.
+        let own = |name: &'_ str| name.strip_prefix("ANSIBLE_").unwrap_or(name).to_owned();
+        let known: Vec<String> = known.into_iter().map(own).collect();
         for name in others {
-            let near = crate::suggest::near(name, known.iter().copied().filter(|k| k.len().abs_diff(name.len()) < 2));
-            if let Some(near) = near {
-                self.slips.push(format!("{name}: Ansible has no such variable; did you mean `{near}`?"));
+            let short = own(name);
+            let alike = known.iter().map(String::as_str).filter(|known| known.len().abs_diff(short.len()) < 2);
+            if let Some(near) = crate::suggest::near(&short, alike) {
+                self.slips.push(format!("{name}: Ansible has no such variable; did you mean `ANSIBLE_{near}`?"));
             }
         }
         Ok(())
