@@ -5,7 +5,7 @@ use std::{ffi::OsStr, path::PathBuf, sync::Arc, time::Duration};
 use clap::{Args, builder::FalseyValueParser};
 use miette::{IntoDiagnostic, Report};
 
-use super::{Exit, module_names::Modules, password};
+use super::{Exit, module_names::Modules, password, vault_password::Passwords};
 use crate::{
     connection,
     inventory::{Inventory, parse_extra_vars},
@@ -84,6 +84,8 @@ pub struct Hosts {
     /// Folders to look for roles in, separated by colons
     #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true, hide = true)]
     pub roles_path: Option<std::ffi::OsString>,
+    #[command(flatten)]
+    pub vault: Passwords,
     /// Take no lock on the hosts: for tests that know they are alone
     #[arg(long, hide = true)]
     pub no_lock: bool,
@@ -95,6 +97,8 @@ pub struct Hosts {
 impl Hosts {
     /// The options of a run.
     pub fn options(&self) -> Result<Options, Report> {
+        // Files of variables may be encrypted.
+        self.vault.unlock()?;
         let extra_vars = parse_extra_vars(&self.extra_vars)?;
         let (password, become_password) = password::ask(self.ask_pass, self.ask_become_pass)?;
         Ok(Options {
@@ -135,10 +139,19 @@ impl Hosts {
 
 /// A loader that knows all modules.
 pub fn loader(options: &Options, roles_path: Option<&OsStr>) -> Loader {
+    with_modules(options, roles_path, false)
+}
+
+/// The same, that takes encrypted files as unknown where no password was given.
+pub fn lenient_loader(options: &Options, roles_path: Option<&OsStr>) -> Loader {
+    with_modules(options, roles_path, true)
+}
+
+fn with_modules(options: &Options, roles_path: Option<&OsStr>, sealed: bool) -> Loader {
     let roles_path = roles_path.map(OsStr::to_owned).or_else(|| std::env::var_os("ANSIBLE_ROLES_PATH"));
     let roles_path = roles_path.map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
     let extra_vars = extra_var_map(&options.extra_vars);
-    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, ..Default::default() })
+    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, sealed, ..Default::default() })
 }
 
 /// Runs playbooks, interrupts heeded.
@@ -156,7 +169,7 @@ pub fn execute(run: &Arc<Run>, playbooks: &[Playbook]) -> Result<Summary, Report
 
 /// A run over an inventory.
 pub fn new_run(options: Options, inventory: Inventory, loader: Loader, reporter: Arc<dyn Reporter>) -> Arc<Run> {
-    Run::new(options, inventory, loader, reporter, connections())
+    Run::new(options, inventory, loader, Arc::new(report::Masked::new(reporter)), connections())
 }
 
 /// The first interrupt lets running steps finish; the second ends the process.

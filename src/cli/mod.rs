@@ -19,6 +19,8 @@ mod ping;
 mod say;
 mod schema;
 mod settings;
+mod vault;
+mod vault_password;
 
 pub use module_names::Modules;
 
@@ -90,6 +92,7 @@ enum Command {
     Facts(facts::Facts),
     Inventory(inventory::Show),
     Lint(lint::Lint),
+    Vault(vault::Vault),
     Doc(doc::Doc),
     Init(init::Init),
     Completions(completions::Completions),
@@ -107,6 +110,7 @@ impl Command {
             Command::Facts(c) => c.run(),
             Command::Inventory(c) => c.run(),
             Command::Lint(c) => c.run(),
+            Command::Vault(c) => c.run(),
             Command::Doc(c) => c.run(),
             Command::Init(c) => c.run(),
             Command::Completions(c) => c.run(),

@@ -83,9 +83,14 @@ impl Inventory {
         let mut vars: Map<String, Json> = all
             .iter()
             .filter(|(name, _)| !INTERNAL.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), value.to_json()))
+            .map(|(name, value)| (name.clone(), value.node().map_or_else(|| value.to_json(), |node| shown(node))))
             .collect();
         vars.sort_keys();
         Json::Object(vars)
     }
+}
+
+/// A value as Ansible prints it: what is encrypted stays so.
+fn shown(node: &crate::yaml::Node) -> Json {
+    node.to_json_with(&|text| json!({ "__ansible_vault": text }))
 }

@@ -12,13 +12,10 @@ use std::{
 use sha2::Digest as _;
 
 use super::{Content, Context, Failure};
-use crate::fact::Algorithm;
+use crate::{fact::Algorithm, vault};
 
 /// Files up to this length are read into memory, where a vaulted one is decrypted.
 const SMALL: u64 = 1 << 20;
-
-/// What begins a file encrypted by `vault`.
-const VAULT: &[u8] = b"$ANSIBLE_VAULT;";
 
 /// The checksums of one content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +58,8 @@ pub fn load(context: &Context<'_>, path: &Path, decrypt: bool) -> Result<LocalFi
 
 fn starts_vaulted(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
-    File::open(path)?.take(VAULT.len() as u64).read_to_end(&mut start)?;
-    Ok(start == VAULT)
+    File::open(path)?.take(vault::HEADER.len() as u64).read_to_end(&mut start)?;
+    Ok(vault::is_encrypted(&start))
 }
 
 /// The checksums of bytes in memory.

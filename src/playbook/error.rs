@@ -196,7 +196,7 @@ fn place(error: &YamlError) -> Option<&Span> {
         | YamlError::DuplicateKey { second: span, .. }
         | YamlError::DuplicateArgument { second: span, .. } => Some(span),
         YamlError::Unexpected(unexpected) => Some(&unexpected.span),
-        YamlError::Read { .. } | YamlError::NotUtf8 { .. } => None,
+        YamlError::Read { .. } | YamlError::Vault { .. } | YamlError::NotUtf8 { .. } => None,
     }
 }
 

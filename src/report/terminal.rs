@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use super::{live::aside, shown};
+use crate::vault;
 
 /// Writes composed text to standard output.
 pub fn out(text: &str) -> io::Result<()> {
@@ -16,9 +17,9 @@ pub fn data(bytes: &[u8]) -> io::Result<()> {
     out.write_all(bytes).and_then(|()| out.flush())
 }
 
-/// Writes composed text and a line end to standard error. Where that is gone nobody can be told.
+/// Writes composed text and a line end to standard error, without what was decrypted. Where that is gone nobody can be told.
 pub fn err(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", shown::composed(text));
+    let _ = writeln!(io::stderr().lock(), "{}", shown::composed(&vault::mask(text)));
 }
 
 /// Warns of something. The display must be out of the way.

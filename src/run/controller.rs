@@ -13,6 +13,7 @@ use crate::{
     module::{Controller, Failure, Folder, TemplateOptions},
     playbook::{Scope, SearchKind},
     template::{Context, Loader, TemplateError, Trust, Var},
+    vault,
     yaml::{Source, origin},
 };
 
@@ -52,9 +53,23 @@ fn source(path: &Path) -> Result<Arc<Source>, Failure> {
         let message = format!("cannot render {}: {}", path.display(), origin::REFUSED);
         return Err(Failure::new(message).help(origin::REFUSED_HELP));
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    let (text, secret) = content(path)?;
+    let text = String::from_utf8(text.to_vec())
+        .map_err(|_| Failure::new(format!("cannot read {}: it is not UTF-8 text", path.display())))?;
+    if secret {
+        vault::conceal(&text);
+    }
     Ok(Arc::new(Source { name: path.display().to_string(), text }))
+}
+
+/// The content of a file, decrypted if it is encrypted; whether it was.
+fn content(path: &Path) -> Result<(zeroize::Zeroizing<Vec<u8>>, bool), Failure> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    vault::open_file(&path.display().to_string(), bytes).map_err(|reason| {
+        let mut failure = Failure::new(format!("failed to decrypt `{}`: {reason}", path.display()));
+        failure.help = miette::Diagnostic::help(&reason).map(|h| h.to_string());
+        failure
+    })
 }
 
 impl Controller for TaskController {
@@ -72,7 +87,12 @@ impl Controller for TaskController {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<[u8]>, Failure> {
-        std::fs::read(path).map(Into::into).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))
+        let (bytes, secret) = content(path)?;
+        // What is no text is not shown as it is.
+        if secret && let Ok(text) = std::str::from_utf8(&bytes) {
+            vault::conceal(text);
+        }
+        Ok(bytes.as_slice().into())
     }
 
     fn render(&self, path: &Path, options: &TemplateOptions) -> Result<String, Failure> {

@@ -151,8 +151,8 @@ impl Run {
         all.any |= !task.scope.module_defaults().is_empty();
         let source = args.iter().find(|(key, _)| key.as_str() == Some(parameter)).and_then(|(_, node)| node.as_str());
         let path = source.and_then(|s| self.loader.search(folder, s, &task.scope).ok());
-        match path.and_then(|p| std::fs::read_to_string(p).ok()) {
-            Some(text) => all.extend(self.engine.file_references(&text)),
+        match path.and_then(|p| crate::yaml::read_source(&p).ok()) {
+            Some(source) => all.extend(self.engine.file_references(&source.text)),
             // A name that is a template itself: whatever it names may read anything.
             None => all.any = true,
         }

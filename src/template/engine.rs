@@ -11,7 +11,7 @@ use crate::yaml::{self, Node, Span};
 
 use super::bound;
 use super::context::{Context, Inner, Root};
-use super::error::{Kind, TemplateError};
+use super::error::{Kind, TemplateError, decrypted};
 use super::explain::explain;
 use super::raw::is_template;
 use super::rewrite::{self, Edits, Mode};
@@ -191,9 +191,12 @@ impl Engine {
                 }
                 Ok(Json::String(text.clone()))
             }
-            yaml::Value::Vault(_) => {
-                Err(TemplateError::new(Kind::Encrypted("a value".to_owned()), Some(node.span.clone()))
-                    .with_help("decrypt it with `ansible-vault decrypt`: vaulted values are not read yet"))
+            yaml::Value::Vault(text) => {
+                let text = decrypted(text, "this parameter", &node.span)?;
+                if let Some(trust) = trust {
+                    trust.note(&text, false);
+                }
+                Ok(Json::String(text))
             }
             yaml::Value::Seq(items) => {
                 let mut out = Vec::with_capacity(items.len());

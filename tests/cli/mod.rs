@@ -7,6 +7,7 @@ mod output;
 mod reports;
 mod trust;
 mod undefined;
+mod vault;
 
 use std::{
     fs,

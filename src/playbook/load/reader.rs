@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Loader;
 use crate::playbook::{Diagnostic, Item, PlaybookError, Role, ScopeKind, Task, VarMap};
+use crate::vault::{Envelope, VaultError};
 use crate::yaml::{Node, Span, Value};
 
 /// Reads files; all mistakes are kept, so that one pass finds them all.
@@ -78,7 +79,7 @@ impl<'l> Reader<'l> {
         }
     }
 
-    /// Reads a file; an encrypted one is decrypted if that is possible, else it is null.
+    /// Reads a file. An encrypted one is decrypted; where there is no password, `lint` takes it as unknown, a run does not.
     pub(super) fn file(&mut self, path: &Path) -> Option<Arc<Node>> {
         let node = match self.loader.file(path) {
             Ok(node) => node,
@@ -88,19 +89,18 @@ impl<'l> Reader<'l> {
             }
         };
         let Value::Vault(text) = &node.value else { return Some(node) };
-        let Some(decrypt) = &self.loader.options.decrypt else {
-            return Some(Arc::new(Node::new(Value::Null, node.span.clone())));
+        let label = Envelope::parse(text.as_bytes()).ok().and_then(|envelope| envelope.label);
+        let reason = VaultError::NoPassword { label };
+        let message = format!("failed to decrypt `{}`: {reason}", path.display());
+        let mut problem = match self.loader.options.sealed {
+            true => Diagnostic::warning(&head(&node.span), message).label("not looked into"),
+            false => Diagnostic::error(&head(&node.span), message),
         };
-        let name = path.display().to_string();
-        let decrypted = decrypt(text).and_then(|t| crate::yaml::load_str(&name, &t).map_err(|e| e.to_string()));
-        match decrypted {
-            Ok(node) => Some(Arc::new(node)),
-            Err(reason) => {
-                let problem = format!("failed to decrypt `{name}`: {reason}");
-                self.report(Diagnostic::without_place(problem).help("give the right `--vault-id`"));
-                None
-            }
+        if let Some(help) = miette::Diagnostic::help(&reason) {
+            problem = problem.help(help.to_string());
         }
+        self.report(problem);
+        self.loader.options.sealed.then(|| Arc::new(Node::new(Value::Null, node.span.clone())))
     }
 
     /// The list a file of tasks or plays must be; an empty file is an empty list.

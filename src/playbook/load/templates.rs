@@ -57,7 +57,8 @@ impl Reader<'_> {
             (Ok(path), Some(delimiters)) => {
                 // With delimiters of its own it cannot be checked as usual.
                 let changed = args.iter().any(|(k, _)| delimiters.contains(&k.key_text().as_str()));
-                let source = read_source(&path).ok().filter(|s| !changed && !s.text.starts_with("$ANSIBLE_VAULT;"));
+                let source =
+                    read_source(&path).ok().filter(|s| !changed && !crate::vault::is_encrypted(s.text.as_bytes()));
                 if let Some(source) = source {
                     let problems = self.loader.engine.check_file(&source);
                     self.template_errors(problems);

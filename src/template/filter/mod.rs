@@ -12,6 +12,7 @@ mod regex;
 mod set;
 mod text;
 mod time;
+mod vault;
 mod yaml;
 
 use std::sync::LazyLock;
@@ -52,6 +53,7 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["ansible.builtin"], dict::FILTERS),
     (&["community.general"], dict::GENERAL),
     (&["ansible.builtin"], hash::FILTERS),
+    (&["ansible.builtin"], vault::FILTERS),
     (&["ansible.builtin"], list::FILTERS),
     (&["ansible.builtin"], math::FILTERS),
     (&["community.general"], math::GENERAL),

@@ -25,11 +25,8 @@ fn all() -> impl Iterator<Item = &'static (&'static str, Lookup)> {
 }
 
 /// Lookups of Ansible's that are not here, and what to do instead.
-const REFUSED: &[(&str, &str)] = &[
-    ("config", "write the value out or use a variable"),
-    ("unvault", "decrypt the file with `ansible-vault decrypt`"),
-    ("url", "use the module `uri` or `get_url`"),
-];
+const REFUSED: &[(&str, &str)] =
+    &[("config", "write the value out or use a variable"), ("url", "use the module `uri` or `get_url`")];
 
 fn bare(name: &str) -> &str {
     name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("community.general.")).unwrap_or(name)

@@ -9,6 +9,7 @@ use crate::template::error::{Kind, TemplateError, carry};
 use crate::template::file::FileOptions;
 use crate::template::filter::parse_yaml;
 use crate::template::value::{from_json, items, pairs, string};
+use crate::vault;
 use crate::yaml::origin;
 
 /// Their names.
@@ -23,9 +24,10 @@ pub(super) const LOOKUPS: &[(&str, Lookup)] = &[
     ("password", password),
     ("pipe", pipe),
     ("template", template),
+    ("unvault", unvault),
 ];
 
-/// Finds and reads a text file of the role's or playbook's.
+/// Finds and reads a text file of the role's or playbook's; an encrypted one is decrypted.
 fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Error> {
     let path = call.local.find(kind, name).ok_or_else(|| {
         let message = format!("lookup `{}`: there is no file `{name}`", call.name);
@@ -33,8 +35,30 @@ fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Err
         carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
     })?;
     let bytes = call.local.read(&path).map_err(|error| call.wrong(format!("cannot read `{path}`: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| call.wrong(format!("`{path}` is not UTF-8 text")))?;
+    let (bytes, secret) = vault::open_file(&path, bytes).map_err(|reason| {
+        let message = format!("lookup `{}`: failed to decrypt `{path}`: {reason}", call.name);
+        let help = miette::Diagnostic::help(&reason).map(|help| help.to_string()).unwrap_or_default();
+        carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
+    })?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| call.wrong(format!("`{path}` is not UTF-8 text")))?;
+    if secret {
+        vault::conceal(&text);
+    }
     Ok((path, text))
+}
+
+/// What a lookup took out of a file: as secret as the file is.
+fn taken(path: &str, text: String) -> Value {
+    if vault::is_hidden_source(path) {
+        vault::conceal(&text);
+    }
+    Value::from(text)
+}
+
+/// The content of files, encrypted or not, with the white space at their ends.
+fn unvault(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let names = call.texts()?;
+    names.iter().map(|name| read(call, "files", name).map(|(_, text)| Value::from(text))).collect()
 }
 
 fn file(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
@@ -305,12 +329,12 @@ fn csvfile(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let (col, keycol) = (call.option("col"), call.option("keycol"));
     let (col, keycol) = (number(col, 1), number(keycol, 0));
     call.option("encoding");
-    let (_, text) = read(call, "files", &file)?;
+    let (path, text) = read(call, "files", &file)?;
     let mut out = Vec::new();
     for key in call.texts()? {
         let row = text.lines().map(|line| fields(line, &delimiter)).find(|row| row.get(keycol) == Some(&key));
         match row.and_then(|row| row.get(col).cloned()) {
-            Some(found) => out.push(Value::from(found)),
+            Some(found) => out.push(taken(&path, found)),
             None => out.extend(default.clone()),
         }
     }
@@ -349,7 +373,7 @@ fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let default = call.option("default");
     let properties = call.option("type").is_some_and(|v| v.as_str() == Some("properties"));
     let sensitive = call.flag("case_sensitive", false);
-    let (_, text) = read(call, "files", &file)?;
+    let (path, text) = read(call, "files", &file)?;
     let fold = |s: &str| if sensitive { s.to_owned() } else { s.to_lowercase() };
     let mut out = Vec::new();
     for key in call.texts()? {
@@ -365,7 +389,7 @@ fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
             }
         }
         match (found, &default) {
-            (Some(value), _) => out.push(Value::from(value)),
+            (Some(value), _) => out.push(taken(&path, value)),
             (None, Some(default)) => out.push(default.clone()),
             (None, None) => return Err(call.wrong(format!("`{file}` has no `{key}` in `[{section}]`"))),
         }
