@@ -285,7 +285,7 @@ impl Rekey {
         // All are decrypted before the new password is asked for.
         let opened = self.files.iter().map(|path| file::open(&before, path));
         let opened: Vec<_> = opened.collect::<Result<_, _>>()?;
-        let configured = if id.is_some() { Settings::from_env()?.ids } else { Vec::new() };
+        let configured = if id.is_some() { Passwords::configured()?.ids } else { Vec::new() };
         let new = Settings {
             ids: configured.into_iter().chain(self.new_vault_id.clone()).collect(),
             password_files: self.new_vault_password_file.clone().into_iter().collect(),

@@ -25,9 +25,14 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// The settings that these flags add to.
+    /// What is configured without flags: the one place where settings of files would be joined ([`Settings::read`]).
+    pub fn configured() -> Result<Settings, Report> {
+        Ok(Settings::from_env()?)
+    }
+
+    /// The same with what the flags add.
     pub fn settings(&self) -> Result<Settings, Report> {
-        let settings = Settings::from_env()?;
+        let settings = Passwords::configured()?;
         Ok(settings.with_flags(&self.vault_ids, &self.vault_password_files, self.ask_vault_password))
     }
 

@@ -283,7 +283,10 @@ impl HostRun {
         for file in files {
             all.extend(vars_file(&file)?);
         }
-        let shown: Map<String, Json> = all.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+        // A value that cannot be decrypted is an error where it is read.
+        let opened = |text: &str| crate::vault::open(text).map_or(Json::Null, Json::String);
+        let value = |value: &Variable| value.node().map_or_else(|| value.to_json(), |node| node.to_json_with(&opened));
+        let shown: Map<String, Json> = all.iter().map(|(name, found)| (name.clone(), value(found))).collect();
         let all = match text("name") {
             None => all,
             Some(name) => {

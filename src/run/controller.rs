@@ -57,7 +57,7 @@ fn source(path: &Path) -> Result<Arc<Source>, Failure> {
     let text = String::from_utf8(text.to_vec())
         .map_err(|_| Failure::new(format!("cannot read {}: it is not UTF-8 text", path.display())))?;
     if secret {
-        vault::conceal(&text);
+        vault::conceal_content(&text);
     }
     Ok(Arc::new(Source { name: path.display().to_string(), text }))
 }
@@ -90,7 +90,7 @@ impl Controller for TaskController {
         let (bytes, secret) = content(path)?;
         // What is no text is not shown as it is.
         if secret && let Ok(text) = std::str::from_utf8(&bytes) {
-            vault::conceal(text);
+            vault::conceal_content(text);
         }
         Ok(bytes.as_slice().into())
     }

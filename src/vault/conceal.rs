@@ -2,7 +2,7 @@
 //! and files have the values themselves.
 //!
 //! Texts of four characters and more are found wherever they stand, of several lines each line of eight and more; in base64, as JSON, shells and
-//! URLs write them, too. Short numbers are found where they stand by themselves. Words that protect nothing (`true`, `present`,
+//! URLs write them, too. Of whole files each word of eight characters and more that holds letters and digits is found. Short numbers are found where they stand by themselves. Words that protect nothing (`true`, `present`,
 //! `localhost`) are left alone.
 
 use std::borrow::Cow;
@@ -57,13 +57,13 @@ const PLAIN: [&str; 24] = [
 
 static ANY: AtomicBool = AtomicBool::new(false);
 static HIDDEN: RwLock<Hidden> =
-    RwLock::new(Hidden { texts: BTreeSet::new(), whole: BTreeSet::new(), bytes: 0, finder: None });
+    RwLock::new(Hidden { texts: BTreeSet::new(), values: BTreeSet::new(), bytes: 0, finder: None });
 static SOURCES: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
 struct Hidden {
     texts: BTreeSet<String>,
-    /// Decrypted values as they are, however short.
-    whole: BTreeSet<String>,
+    /// What was written as `!vault`, as it is and however short.
+    values: BTreeSet<String>,
     bytes: usize,
     /// Made when it is asked for, dropped when a text is added.
     finder: Option<AhoCorasick>,
@@ -111,7 +111,6 @@ fn percent(text: &str) -> String {
 /// Keeps a decrypted text out of every output from now on.
 pub fn conceal(text: &str) {
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
-    hidden.whole.insert(text.to_owned());
     hidden.add(text, SHORTEST);
     if text.trim().contains('\n') {
         for line in text.lines().map(str::trim) {
@@ -130,6 +129,20 @@ pub fn conceal(text: &str) {
     }
     drop(hidden);
     ANY.store(true, Ordering::Release);
+}
+
+/// Keeps the content of a decrypted file out of every output, and what may be taken out of it: words that hold letters and
+/// digits alike, as passwords and tokens do.
+pub fn conceal_content(text: &str) {
+    let inside = |c: char| c.is_alphanumeric() || "-_.+$!%&*#@^~".contains(c);
+    let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
+    for word in text.split(|c| !inside(c)).filter(|word| word.len() <= LONGEST) {
+        if word.contains(char::is_alphabetic) && word.contains(|c: char| c.is_ascii_digit()) {
+            hidden.add(word, SHORTEST_LINE);
+        }
+    }
+    drop(hidden);
+    conceal(text);
 }
 
 /// Keeps every word of a decrypted text out of every output: of one that could not be understood.
@@ -164,9 +177,15 @@ fn leaves(json: &Json, take: &mut dyn FnMut(&str)) {
     }
 }
 
-/// Whether a text is one that was decrypted as a whole.
-pub fn is_concealed(text: &str) -> bool {
-    ANY.load(Ordering::Acquire) && HIDDEN.read().unwrap_or_else(PoisonError::into_inner).whole.contains(text)
+/// The same for what was written as `!vault`.
+pub fn conceal_value(text: &str) {
+    HIDDEN.write().unwrap_or_else(PoisonError::into_inner).values.insert(text.to_owned());
+    conceal(text);
+}
+
+/// Whether a text is one that was written as `!vault`.
+pub fn is_value(text: &str) -> bool {
+    ANY.load(Ordering::Acquire) && HIDDEN.read().unwrap_or_else(PoisonError::into_inner).values.contains(text)
 }
 
 /// Notes that what a file holds is secret: messages name places in it and quote nothing.
@@ -218,7 +237,7 @@ fn finder() -> Option<AhoCorasick> {
     hidden.finder.clone()
 }
 
-/// The same for a value and all that is in it. The names of its own fields stay: those are ours.
+/// The same for a value and all that is in it. The names of its own fields stay.
 pub fn mask_json(value: &mut Json) {
     if ANY.load(Ordering::Acquire) {
         mask_at(value, 0);
@@ -240,9 +259,12 @@ fn mask_at(value: &mut Json, depth: usize) {
         Json::Array(items) => items.iter_mut().for_each(|item| mask_at(item, depth + 1)),
         Json::Object(map) => {
             map.values_mut().for_each(|item| mask_at(item, depth + 1));
-            if depth > 0 && map.keys().any(|key| matches!(mask(key), Cow::Owned(_))) {
+            // `stdout`, `rc`, `ansible_facts`: fields of a result.
+            let is_field = |key: &str| depth == 0 && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            if map.keys().any(|key| !is_field(key) && matches!(mask(key), Cow::Owned(_))) {
                 let entries = std::mem::take(map).into_iter();
-                *map = entries.map(|(key, item)| (mask(&key).into_owned(), item)).collect();
+                let name = |key: String| if is_field(&key) { key } else { mask(&key).into_owned() };
+                *map = entries.map(|(key, item)| (name(key), item)).collect();
             }
         }
         Json::Null | Json::Bool(_) => {}

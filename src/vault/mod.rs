@@ -18,7 +18,8 @@ mod settings;
 mod source;
 
 pub use conceal::{
-    conceal, conceal_assigned, conceal_words, hide_source, is_concealed, is_hidden_source, mask, mask_json,
+    conceal, conceal_assigned, conceal_content, conceal_value, conceal_words, hide_source, is_hidden_source, is_value,
+    mask, mask_json,
 };
 pub use envelope::{Envelope, HEADER, is_encrypted};
 pub use error::{SourceError, VaultError};

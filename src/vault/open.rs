@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
-use super::{Keyring, VaultError, conceal, hide_source, is_encrypted};
+use super::{Keyring, VaultError, conceal_value, hide_source, is_encrypted};
 
 static RING: RwLock<Option<Arc<Keyring>>> = RwLock::new(None);
 
@@ -31,7 +31,7 @@ pub fn open(text: &str) -> Result<String, VaultError> {
     let opened = ring().open(text.as_bytes())?;
     let text = std::str::from_utf8(&opened.text);
     let text = text.map_err(|_| VaultError::Damaged("what was encrypted is not UTF-8 text".to_owned()))?;
-    conceal(text);
+    conceal_value(text);
     Ok(text.to_owned())
 }
 

@@ -1,7 +1,7 @@
 //! Files that are read whole and written in one step: whatever ends it, there is the old file or the new one.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,9 @@ fn trouble(doing: &str, path: &Path, error: &io::Error) -> Report {
 /// Reads a file, or standard input.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Report> {
     let mut bytes = Zeroizing::new(Vec::new());
+    if path == Path::new(STANDARD) && io::stdin().is_terminal() {
+        terminal::err("reading standard input; Ctrl-D ends it (twice behind a text without a line end)");
+    }
     let read = match path == Path::new(STANDARD) {
         true => io::stdin().lock().read_to_end(&mut bytes).map(|_| ()),
         false => fs::read(path).map(|content| *bytes = content),

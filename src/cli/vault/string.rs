@@ -84,11 +84,6 @@ impl EncryptString {
             given.push(self.asked()?);
         }
         if stdin {
-            if terminal::read_by_a_person() && has_terminal() {
-                terminal::err(
-                    "reading the text from standard input; Ctrl-D ends it (twice behind a text without a line end)",
-                );
-            }
             let text = file::read(std::path::Path::new(file::STANDARD))?;
             given.push(Given { name: self.stdin_name.clone(), text, from: "standard input" });
         }

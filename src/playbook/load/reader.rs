@@ -100,7 +100,9 @@ impl<'l> Reader<'l> {
             problem = problem.help(help.to_string());
         }
         self.report(problem);
-        self.loader.options.sealed.then(|| Arc::new(Node::new(Value::Null, node.span.clone())))
+        // There may be handlers in it.
+        self.play.open_handlers = true;
+        None
     }
 
     /// The list a file of tasks or plays must be; an empty file is an empty list.

@@ -41,7 +41,7 @@ fn matches(value: &Value, args: &mut Args, default: &str) -> Result<bool, Error>
 /// Whether a value was written as `!vault`. One that cannot be decrypted was, too.
 fn vault_encrypted(_: &mut State, value: &Value, _: &mut Args) -> Result<bool, Error> {
     match check(value) {
-        Ok(()) => Ok(value.as_str().is_some_and(vault::is_concealed)),
+        Ok(()) => Ok(value.as_str().is_some_and(vault::is_value)),
         Err(error) => {
             let reason = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<TemplateError>());
             if reason.is_some_and(|e| matches!(e.kind(), Kind::Encrypted(..))) { Ok(true) } else { Err(error) }

@@ -42,7 +42,7 @@ fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Err
     })?;
     let text = String::from_utf8(bytes.to_vec()).map_err(|_| call.wrong(format!("`{path}` is not UTF-8 text")))?;
     if secret {
-        vault::conceal(&text);
+        vault::conceal_content(&text);
     }
     Ok((path, text))
 }
