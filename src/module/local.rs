@@ -35,6 +35,8 @@ pub struct LocalFile {
     pub content: Content,
     /// Its permission bits.
     pub mode: u32,
+    /// Whether the file is encrypted and these bytes are not.
+    pub decrypted: bool,
 }
 
 /// Opens a file of the workstation for sending. `decrypt` says that a vaulted one is to be sent in clear.
@@ -51,9 +53,10 @@ pub fn load(context: &Context<'_>, path: &Path, decrypt: bool) -> Result<LocalFi
             true => fs::read(path).map_err(unreadable)?.into(),
             false => context.controller.read(path)?,
         };
-        return Ok(LocalFile { content: Content::Bytes(bytes), mode });
+        return Ok(LocalFile { content: Content::Bytes(bytes), mode, decrypted: vaulted && decrypt });
     }
-    Ok(LocalFile { content: Content::File { path: path.to_owned(), size: metadata.len() }, mode })
+    let content = Content::File { path: path.to_owned(), size: metadata.len() };
+    Ok(LocalFile { content, mode, decrypted: false })
 }
 
 fn starts_vaulted(path: &Path) -> io::Result<bool> {

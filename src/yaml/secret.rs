@@ -41,6 +41,8 @@ pub(super) fn keep(documents: Result<Vec<Node>, YamlError>, source: &Source) -> 
 
 fn note(node: &Node, tasks: bool) {
     match &node.value {
+        // Of a template some words are left as they are, and none of them stands alone.
+        Value::String { text, .. } if text.contains("{{") || text.contains("{%") => vault::conceal_content(text),
         Value::String { text, .. } => vault::conceal(text),
         Value::Int(_) | Value::Float(_) => vault::conceal(&node.key_text()),
         Value::Seq(items) => items.iter().for_each(|item| note(item, tasks)),

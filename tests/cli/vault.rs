@@ -77,8 +77,8 @@ fn damaged_texts_are_refused_with_a_reason() {
         (with("$ANSIBLE_VAULT;1.1;AES256", &digits[2..]), "a digit is missing or too many"),
         (with("$ANSIBLE_VAULT;1.1;AES256", &digits[..digits.len() - 4]), "none of the vault passwords"),
         (with("$ANSIBLE_VAULT;1.1;AES256", &digits[..40]), "its end is missing"),
-        (whole.replacen("3736", "37zz", 1), "something else than digits"),
-        (whole.replacen("3736", "37é6", 1), "something else than digits"),
+        (whole.replacen("3733", "37zz", 1), "something else than digits"),
+        (whole.replacen("3733", "37é3", 1), "something else than digits"),
         (whole.replacen("3330", "3430", 1), "none of the vault passwords"),
         (whole.replacen("3663", "3664", 1), "none of the vault passwords"),
     ];
@@ -143,6 +143,11 @@ fn fine(ran: Ran) -> Ran {
     ran
 }
 
+/// Standard error without the lines that a narrow terminal makes of it.
+fn told(ran: &Ran) -> String {
+    ran.stderr.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+}
+
 /// The words behind `vault`, blanks between them.
 fn vault(place: &Place, line: &str) -> Ran {
     let words: Vec<&str> = std::iter::once("vault").chain(line.split(' ')).collect();
@@ -169,9 +174,9 @@ fn files_are_encrypted_shown_and_decrypted() {
         assert_eq!((ran.code, read(&place, "a.yml") == before), (1, true), "{line}: {}", ran.shown());
     }
     let ran = vault(&place, "encrypt a.yml --vault-id pw");
-    assert!(ran.code == 1 && ran.stderr.contains("it is encrypted already"), "{}", ran.shown());
+    assert!(ran.code == 1 && told(&ran).contains("it is encrypted already"), "{}", ran.shown());
     let ran = vault(&place, "view a.yml --vault-id none");
-    assert!(ran.code == 1 && ran.stderr.contains("is empty"), "{}", ran.shown());
+    assert!(ran.code == 1 && told(&ran).contains("is empty"), "{}", ran.shown());
     fs::set_permissions(place.path().join("a.yml"), fs::Permissions::from_mode(0o640)).unwrap();
     fine(vault(&place, "rekey a.yml --vault-id pw --new-vault-id prod@other"));
     assert!(read(&place, "a.yml").starts_with("$ANSIBLE_VAULT;1.2;AES256;prod\n"));
@@ -199,7 +204,7 @@ fn texts_are_encrypted_for_files_of_variables() {
     let ran = fine(vault(&place, "encrypt-string s3cret more -n a --vault-id pw"));
     assert!(ran.stdout.starts_with("a: !vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          "), "{}", ran.stdout);
     assert!(ran.stdout.contains("\n!vault |\n"), "{}", ran.stdout);
-    assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+    assert!(!told(&ran).contains("s3cret"), "{}", ran.stderr);
     let ran = fine(place.answer(&["vault", "encrypt_string", "--stdin-name", "b", "--vault-id", "pw"], "from stdin"));
     place.write("vars.yml", &ran.stdout);
     place.write("site.yml", "- hosts: all\n  gather_facts: false\n  vars_files: [vars.yml]\n  tasks: [{assert: {that: \"b == 'from stdin'\"}}]\n");
@@ -214,7 +219,7 @@ fn texts_are_encrypted_for_files_of_variables() {
         ("encrypt-string x --vault-id .", "is a folder"),
     ] {
         let ran = vault(&place, line);
-        assert!(ran.code == 1 && ran.stderr.contains(said), "{line}: {}", ran.shown());
+        assert!(ran.code == 1 && told(&ran).contains(said), "{line}: {}", ran.shown());
     }
     let ran = fine(vault(&place, "encrypt-string x --vault-id a@pw --vault-id b@two --encrypt-vault-id b"));
     assert!(ran.stdout.contains(";1.2;AES256;b\n"), "{}", ran.stdout);
@@ -245,7 +250,7 @@ fn passwords_come_from_scripts_clients_and_the_environment() {
         ("--vault-id broken", "ended with status 3"),
     ] {
         let ran = view(line);
-        assert!(ran.code == 1 && ran.stderr.contains(said), "{line}: {}", ran.shown());
+        assert!(ran.code == 1 && told(&ran).contains(said), "{line}: {}", ran.shown());
     }
     let with =
         |name: &str, value: &str, words: &[&str]| Ran::of(place.command(words).env(name, value).output().unwrap());
@@ -257,7 +262,7 @@ fn passwords_come_from_scripts_clients_and_the_environment() {
     fine(vault(&place, "encrypt second --vault-id pw"));
     fine(vault(&place, "encrypt-string y --output out --vault-id pw"));
     let ran = fine(vault(&place, "rekey plain --vault-id pw --new-vault-password-file script"));
-    assert!(!ran.stderr.contains("the password"), "{}", ran.stderr);
+    assert!(!told(&ran).contains("the password"), "{}", ran.stderr);
 }
 
 #[test]
@@ -286,11 +291,11 @@ fn the_editor_has_a_private_file_that_is_gone_afterwards() {
     let ran = run(&place.path().join("fails").display().to_string(), &["vault", "edit", "plain", "--vault-id", "pw"]);
     assert!(ran.code == 1 && read(&place, "plain") == before, "{}", ran.shown());
     let ran = run(&editor, &["vault", "create", "new", "--vault-id", "pw"]);
-    assert!(ran.code == 1 && ran.stderr.contains("there is no terminal for an editor"), "{}", ran.shown());
+    assert!(ran.code == 1 && told(&ran).contains("there is no terminal for an editor"), "{}", ran.shown());
     fine(run(&editor, &["vault", "create", "sub/new.yml", "--skip-tty-check", "--vault-id", "pw"]));
     assert_eq!(fine(vault(&place, "view sub/new.yml --vault-id pw")).stdout, "after\n");
     let ran = run(&editor, &["vault", "create", "sub/new.yml", "--skip-tty-check", "--vault-id", "pw"]);
-    assert!(ran.code == 1 && ran.stderr.contains("exists"), "{}", ran.shown());
+    assert!(ran.code == 1 && told(&ran).contains("exists"), "{}", ran.shown());
 }
 
 /// Everything secret in the tree below: none of it may be seen anywhere.
@@ -327,7 +332,7 @@ const SITE: &str = "- hosts: all
           - inline == 'inline-s3cret' and pin == 482151
           - inline is vault_encrypted and unused is vault_encrypted
           - whole is not vault_encrypted and 'plain' is not vault_encrypted
-          - \"braces == '{{ none }}'\"
+          - braces is search('none') and braces | length == 10
           - (playbook_dir ~ '/files/enc.txt') is vaulted_file
           - (playbook_dir ~ '/site.yml') is not vaulted_file
           - lookup('file', 'enc.txt') == 'file-s3cret'
@@ -345,6 +350,7 @@ const SITE: &str = "- hosts: all
     - template: {src: enc.j2, dest: \"{{ out }}/tpl\"}
     - copy: {content: \"pw={{ inline }}\\nx\\n\", dest: \"{{ out }}/content\"}
     - assemble: {src: fragments, dest: \"{{ out }}/fragments\"}
+    - unarchive: {src: x.tar, dest: \"{{ out }}\"}
     - script: s.sh
       register: said
     - debug: {var: said.stdout_lines}
@@ -379,6 +385,7 @@ fn tree() -> Place {
         ("extra.yml", "extra: extra-s3cret\n"),
         ("tasks.yml", "- name: from an encrypted file\n  debug: {msg: task-s3cret}\n"),
         ("files/enc.txt", "file-s3cret\n"),
+        ("files/plain.txt", "from the archive\n"),
         ("files/x.ini", "[sec]\nkey=ini-s3cret\n"),
         ("files/s.sh", "#!/bin/sh\necho script-s3cret\n"),
         ("files/fragments/1", "fragment-s3cret\n"),
@@ -392,7 +399,10 @@ fn tree() -> Place {
         &place,
         "encrypt --vault-id one files/enc.txt files/x.ini files/s.sh files/fragments/1 templates/enc.j2",
     ));
-    fine(vault(&place, "encrypt --vault-id dev@two files/bin"));
+    let tar =
+        Command::new("tar").args(["-C", "files", "-cf", "files/x.tar", "plain.txt"]).current_dir(place.path()).status();
+    assert!(tar.unwrap().success());
+    fine(vault(&place, "encrypt --vault-id dev@two files/bin files/x.tar"));
     let mut inline = String::new();
     for (name, text, id) in [
         ("inline", "inline-s3cret", "one"),
@@ -446,6 +456,7 @@ fn all_is_decrypted_and_nothing_is_shown() {
     assert_eq!(fs::read(place.path().join("out/bin")).unwrap(), bytes);
     for (name, text) in [
         ("enc.txt", "file-s3cret\n"),
+        ("plain.txt", "from the archive\n"),
         ("tpl", "template-s3cret inline-s3cret\n"),
         ("content", "pw=inline-s3cret\nx\n"),
         ("fragments", "fragment-s3cret\nplain fragment\n"),
@@ -479,7 +490,7 @@ fn playbooks_and_inventories_may_be_encrypted_as_a_whole() {
         let ran = fine(place.run(&["inventory", "-i", hosts, "--list", "--vault-id", "pw"]));
         assert!(ran.stdout.contains("\"own\": \"***\""), "{}", ran.stdout);
         let ran = place.play(hosts, &[]);
-        assert!(ran.code == 1 && ran.stderr.contains("no vault password was given"), "{}", ran.shown());
+        assert!(ran.code == 1 && told(&ran).contains("no vault password was given"), "{}", ran.shown());
     }
     let ran = fine(place.run(&["lint", "site.yml"]));
     assert!(ran.stdout.contains("not looked into"), "{}", ran.shown());
@@ -506,13 +517,13 @@ fn what_cannot_be_decrypted_is_told_with_its_place() {
     assert!(ran.stdout.contains("tried `prod`, `dev`"), "{}", ran.shown());
     let ran = place.play("h1,", &["--vault-id", "dev@two"]);
     assert_eq!(ran.code, 1, "{}", ran.shown());
-    assert!(ran.stderr.contains("group_vars/all/whole.yml"), "{}", ran.shown());
-    assert!(ran.stderr.contains("--vault-id prod@FILE"), "{}", ran.shown());
+    assert!(told(&ran).contains("group_vars/all/whole.yml"), "{}", ran.shown());
+    assert!(told(&ran).contains("--vault-id prod@FILE"), "{}", ran.shown());
     // Nobody is asked where nobody is.
     let mut command = Command::new("setsid");
     command.args(["-w", env!("CARGO_BIN_EXE_bringup"), "apply", "-J", "-i", "h1,", "-c", "local", "site.yml"]);
     let ran = Ran::of(command.current_dir(place.path()).stdin(std::process::Stdio::null()).output().unwrap());
-    assert!(ran.code == 1 && ran.stderr.contains("there is no terminal"), "{}", ran.shown());
+    assert!(ran.code == 1 && told(&ran).contains("there is no terminal"), "{}", ran.shown());
 }
 
 #[test]
