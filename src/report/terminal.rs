@@ -36,7 +36,7 @@ pub fn read_by_a_person() -> bool {
 pub fn ask(question: &str) -> io::Result<String> {
     aside(|| {
         let mut err = io::stderr().lock();
-        write!(err, "{} ", shown::nested(question, 2)).and_then(|()| err.flush())?;
+        write!(err, "{} ", shown::nested(&vault::mask(question), 2)).and_then(|()| err.flush())?;
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
         // The answer's own line end is not seen where it comes from elsewhere.
@@ -49,5 +49,5 @@ pub fn ask(question: &str) -> io::Result<String> {
 
 /// Asks for something that is not shown while it is typed.
 pub fn ask_secret(question: &str) -> io::Result<String> {
-    aside(|| rpassword::prompt_password(format!("{} ", shown::nested(question, 2))))
+    aside(|| rpassword::prompt_password(format!("{} ", shown::nested(&vault::mask(question), 2))))
 }

@@ -2,13 +2,12 @@
 
 use minijinja::{Error, State, Value};
 
-use super::{Entry, lenient, on};
+use super::{Entry, on};
 use crate::python::regex::Place;
 use crate::template::args::Args;
-use crate::template::error::{Kind, TemplateError};
 use crate::template::filter::{compile, trouble};
 use crate::template::function::local_of;
-use crate::template::value::{check, string};
+use crate::template::value::string;
 use crate::vault;
 
 pub(super) const TESTS: &[Entry] = &[
@@ -20,7 +19,8 @@ pub(super) const TESTS: &[Entry] = &[
     on("uri", uri),
     on("url", |_, v, a| uri_of(v, a, &["://"])),
     on("urn", |_, v, _| Ok(string(v)?.to_ascii_lowercase().starts_with("urn:"))),
-    lenient("vault_encrypted", vault_encrypted),
+    // Whether a value was written as `!vault`.
+    on("vault_encrypted", |_, v, _| Ok(v.as_str().is_some_and(vault::is_value))),
     on("vaulted_file", vaulted_file),
 ];
 
@@ -36,17 +36,6 @@ fn matches(value: &Value, args: &mut Args, default: &str) -> Result<bool, Error>
         other => return Err(args.wrong(format!("`{other}` is not a way to match: search, match or fullmatch"))),
     };
     compile(&pattern, ignorecase, multiline, place)?.is_match(&string(value)?).map_err(|fault| trouble(&fault))
-}
-
-/// Whether a value was written as `!vault`. One that cannot be decrypted was, too.
-fn vault_encrypted(_: &mut State, value: &Value, _: &mut Args) -> Result<bool, Error> {
-    match check(value) {
-        Ok(()) => Ok(value.as_str().is_some_and(vault::is_value)),
-        Err(error) => {
-            let reason = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<TemplateError>());
-            if reason.is_some_and(|e| matches!(e.kind(), Kind::Encrypted(..))) { Ok(true) } else { Err(error) }
-        }
-    }
 }
 
 /// Whether a file of this machine is encrypted as a whole.
