@@ -97,7 +97,7 @@ impl Payload {
         cipher.try_apply_keystream(&mut text).map_err(|_| wrong())?;
         let filled = usize::from(text.last().copied().unwrap_or(0));
         let end = text.len().checked_sub(filled).filter(|_| (1..=BLOCK).contains(&filled)).ok_or_else(wrong)?;
-        if text.len() % BLOCK != 0 || !text.iter().skip(end).all(|b| usize::from(*b) == filled) {
+        if !text.len().is_multiple_of(BLOCK) || !text.iter().skip(end).all(|b| usize::from(*b) == filled) {
             return Err(wrong());
         }
         text.truncate(end);

@@ -87,7 +87,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// When there is an odd number of them, or something else among them.
 pub(super) fn unhex(digits: &[u8]) -> Result<Vec<u8>, VaultError> {
     let value = |digit: u8| char::from(digit).to_digit(16).and_then(|v| u8::try_from(v).ok());
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(damaged("a digit is missing or too many"));
     }
     let pair = |pair: &[u8]| Some(value(*pair.first()?)? << 4 | value(*pair.get(1)?)?);

@@ -73,8 +73,8 @@ pub fn load_all_str(name: &str, text: &str) -> Result<Vec<Node>, YamlError> {
     all(&named(name, text), Options { many: true, ..Options::default() })
 }
 
-/// Reads a file as text, without a byte order mark. An encrypted one is decrypted, unless there is no password at all: then it
-/// is read as it stands, and its one document is [`Value::Vault`].
+/// Reads a file as text, without a byte order mark. An encrypted one is decrypted, unless there is no password at all or a
+/// task of this run wrote it: then it is read as it stands, and its one document is [`Value::Vault`].
 ///
 /// # Errors
 /// When the file cannot be read, decrypted, or is not UTF-8.
@@ -88,7 +88,8 @@ pub fn read_source(path: &Path) -> Result<Arc<Source>, YamlError> {
         };
         YamlError::Read { path: path.to_owned(), reason, help }
     })?;
-    if !vault::is_encrypted(&bytes) || !vault::is_unlocked() {
+    // What a host sent is not decrypted for it.
+    if !vault::is_encrypted(&bytes) || !vault::is_unlocked() || super::origin::was_written(path) {
         return decode(path, bytes);
     }
     let (text, _) = vault::open_file(&path.display().to_string(), bytes).map_err(|reason| {

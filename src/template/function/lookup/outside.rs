@@ -1,5 +1,7 @@
 //! Lookups that read this machine.
 
+use std::path::Path;
+
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 use rand::RngExt as _;
@@ -35,7 +37,12 @@ fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Err
         carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
     })?;
     let bytes = call.local.read(&path).map_err(|error| call.wrong(format!("cannot read `{path}`: {error}")))?;
-    let (bytes, secret) = vault::open_file(&path, bytes).map_err(|reason| {
+    // What a host sent is not decrypted for it.
+    let opened = match vault::is_encrypted(&bytes) && !origin::was_written(Path::new(&path)) {
+        true => vault::open_file(&path, bytes),
+        false => Ok((bytes.into(), false)),
+    };
+    let (bytes, secret) = opened.map_err(|reason| {
         let message = format!("lookup `{}`: failed to decrypt `{path}`: {reason}", call.name);
         let help = miette::Diagnostic::help(&reason).map(|help| help.to_string()).unwrap_or_default();
         carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
