@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
@@ -56,14 +57,21 @@ const PLAIN: [&str; 24] = [
 ];
 
 static ANY: AtomicBool = AtomicBool::new(false);
-static HIDDEN: RwLock<Hidden> =
-    RwLock::new(Hidden { texts: BTreeSet::new(), values: BTreeSet::new(), bytes: 0, finder: None });
+static HIDDEN: RwLock<Hidden> = RwLock::new(Hidden {
+    texts: BTreeSet::new(),
+    values: BTreeSet::new(),
+    taken: BTreeSet::new(),
+    bytes: 0,
+    finder: None,
+});
 static SOURCES: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
 struct Hidden {
     texts: BTreeSet<String>,
     /// What was written as `!vault`, as it is and however short.
     values: BTreeSet<String>,
+    /// What was taken in already, by its hash: each host reads the same values again.
+    taken: BTreeSet<u64>,
     bytes: usize,
     /// Made when it is asked for, dropped when a text is added.
     finder: Option<AhoCorasick>,
@@ -108,8 +116,31 @@ fn percent(text: &str) -> String {
     text.bytes().map(one).collect()
 }
 
+/// What a text was taken in as.
+#[derive(Clone, Copy, Hash)]
+enum Way {
+    Text,
+    Content,
+}
+
+impl Way {
+    fn mark(self, text: &str) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        (self, text).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn is_taken(self, text: &str) -> bool {
+        let mark = self.mark(text);
+        HIDDEN.read().unwrap_or_else(PoisonError::into_inner).taken.contains(&mark)
+    }
+}
+
 /// Keeps a decrypted text out of every output from now on.
 pub fn conceal(text: &str) {
+    if Way::Text.is_taken(text) {
+        return;
+    }
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
     hidden.add(text, SHORTEST);
     if text.trim().contains('\n') {
@@ -127,6 +158,7 @@ pub fn conceal(text: &str) {
     {
         leaves(&json, &mut |leaf| hidden.add(leaf, SHORTEST));
     }
+    hidden.taken.insert(Way::Text.mark(text));
     drop(hidden);
     ANY.store(true, Ordering::Release);
 }
@@ -134,6 +166,9 @@ pub fn conceal(text: &str) {
 /// Keeps the content of a decrypted file out of every output, and what may be taken out of it: words that hold letters and
 /// digits alike, as passwords and tokens do.
 pub fn conceal_content(text: &str) {
+    if Way::Content.is_taken(text) {
+        return conceal(text);
+    }
     let inside = |c: char| c.is_alphanumeric() || "-_.+$!%&*#@^~".contains(c);
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
     for word in text.split(|c| !inside(c)).filter(|word| word.len() <= LONGEST) {
@@ -141,6 +176,7 @@ pub fn conceal_content(text: &str) {
             hidden.add(word, SHORTEST_LINE);
         }
     }
+    hidden.taken.insert(Way::Content.mark(text));
     drop(hidden);
     conceal(text);
 }
@@ -179,7 +215,9 @@ fn leaves(json: &Json, take: &mut dyn FnMut(&str)) {
 
 /// The same for what was written as `!vault`.
 pub fn conceal_value(text: &str) {
-    HIDDEN.write().unwrap_or_else(PoisonError::into_inner).values.insert(text.to_owned());
+    if !is_value(text) {
+        HIDDEN.write().unwrap_or_else(PoisonError::into_inner).values.insert(text.to_owned());
+    }
     conceal(text);
 }
 
