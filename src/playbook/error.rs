@@ -46,6 +46,12 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
+    /// The same as a warning.
+    #[must_use]
+    pub fn warned(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
     /// Makes an error that has no place in a file (a missing playbook).
     pub fn without_place(message: impl Into<String>) -> Self {
         Self {

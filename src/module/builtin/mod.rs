@@ -2,6 +2,7 @@
 
 pub mod add_host;
 pub mod apt;
+pub mod apt_repository;
 pub mod assemble;
 pub mod assert;
 pub mod blockinfile;
@@ -9,6 +10,7 @@ pub mod command;
 pub mod copy;
 pub mod cron;
 pub mod deb822_repository;
+pub mod debconf;
 pub mod debug;
 pub mod dpkg_selections;
 pub mod fail;
@@ -17,15 +19,18 @@ pub mod file;
 pub mod find;
 pub mod get_url;
 pub mod getent;
+pub mod git;
 pub mod group;
 pub mod group_by;
 pub mod hostname;
 pub mod iptables;
+pub mod known_hosts;
 pub mod lineinfile;
 pub mod package;
 pub mod package_facts;
 pub mod pause;
 pub mod ping;
+pub mod pip;
 pub mod raw;
 pub mod reboot;
 pub mod replace;
@@ -53,6 +58,7 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         entry::<add_host::AddHost>(),
         entry::<apt::Apt>(),
+        entry::<apt_repository::AptRepository>(),
         entry::<assemble::Assemble>(),
         entry::<assert::Assert>(),
         entry::<blockinfile::Blockinfile>(),
@@ -60,6 +66,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<copy::Copy>(),
         entry::<cron::Cron>(),
         entry::<deb822_repository::Deb822Repository>(),
+        entry::<debconf::Debconf>(),
         entry::<debug::Debug>(),
         entry::<dpkg_selections::DpkgSelections>(),
         entry::<fail::Fail>(),
@@ -68,15 +75,18 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<find::Find>(),
         entry::<get_url::GetUrl>(),
         entry::<getent::Getent>(),
+        entry::<git::Git>(),
         entry::<group::Group>(),
         entry::<group_by::GroupBy>(),
         entry::<hostname::Hostname>(),
         entry::<iptables::Iptables>(),
+        entry::<known_hosts::KnownHosts>(),
         entry::<lineinfile::Lineinfile>(),
         entry::<package::Package>(),
         entry::<package_facts::PackageFacts>(),
         entry::<pause::Pause>(),
         entry::<ping::Ping>(),
+        entry::<pip::Pip>(),
         entry::<raw::Raw>(),
         entry::<reboot::Reboot>(),
         entry::<replace::Replace>(),

@@ -51,13 +51,21 @@ impl Reader<'_> {
         }
         let own = node.get("notify").map(|n| self.notify(n));
         let around = Around { notify: own.as_deref().or(around.notify), ..around };
-        let mut section = |name: &str| match node.get(name).map(|n| &n.value) {
-            Some(Value::Seq(list)) => self.items(list, &scope, around),
-            _ => Vec::new(),
-        };
-        let (block, rescue, always) = (section("block"), section("rescue"), section("always"));
+        let rescued = usize::from(node.get("rescue").is_some());
+        self.play.rescues += rescued;
+        let block = self.listed(node, "block", &scope, around);
+        self.play.rescues -= rescued;
+        let (rescue, always) =
+            (self.listed(node, "rescue", &scope, around), self.listed(node, "always", &scope, around));
         let name = node.get("name").cloned();
         Block { scope, name, block, rescue, always, span: node.span.clone() }
+    }
+
+    fn listed(&mut self, node: &Node, name: &str, scope: &Arc<Scope>, around: Around<'_>) -> Vec<Item> {
+        match node.get(name).map(|n| &n.value) {
+            Some(Value::Seq(list)) => self.items(list, scope, around),
+            _ => Vec::new(),
+        }
     }
 
     /// What stands in a block and is no keyword: a module, or a mistyped word.

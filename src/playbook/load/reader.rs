@@ -36,6 +36,10 @@ pub(super) struct PlayState {
     pub later_handlers: Vec<Item>,
     /// Whether there may be handlers nobody knows yet.
     pub open_handlers: bool,
+    /// In how many blocks with a `rescue` the tasks stand that are read.
+    pub rescues: usize,
+    /// Whether a failure of the task that is read is expected: what is wrong with its parameters is then told as a warning, and fails it in its turn.
+    pub may_fail: bool,
     /// What dynamic includes lead to and was looked at.
     pub looked_into: HashSet<(PathBuf, Option<PathBuf>)>,
 }

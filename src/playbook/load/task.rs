@@ -77,6 +77,9 @@ impl Reader<'_> {
         }
         let scope = self.scope(ScopeKind::Task, keywords, parent);
         let loop_ = self.task_loop(node, entries);
+        self.play.may_fail = self.play.rescues > 0
+            || node.get("failed_when").is_some()
+            || scope.chain().any(|level| level.keywords.ignore_errors.is_some());
         let action = self.task_action(entries, found, &scope)?;
         let own = node.get("notify").map(|n| self.notify(n));
         let mut field = |name: &str| {
@@ -225,7 +228,9 @@ impl Reader<'_> {
             &found.name_span,
             complete,
         );
-        self.found.extend(problems);
+        // Who expects a failure may want this one: with Ansible it is the task that fails, and not the playbook.
+        let may_fail = self.play.may_fail;
+        self.found.extend(problems.into_iter().map(|problem| if may_fail { problem.warned() } else { problem }));
         Some(Action::Module {
             name: found.name,
             written: found.written,

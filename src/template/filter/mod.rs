@@ -12,6 +12,7 @@ mod regex;
 mod set;
 mod text;
 mod time;
+mod tree;
 mod yaml;
 
 use std::sync::LazyLock;
@@ -63,6 +64,7 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["ansible.builtin"], text::FILTERS),
     (&["ansible.builtin"], time::FILTERS),
     (&["community.general"], time::GENERAL),
+    (&["ansible.utils"], tree::UTILS),
     (&["ansible.builtin"], yaml::FILTERS),
 ];
 
