@@ -2,6 +2,7 @@
 
 pub mod add_host;
 pub mod apt;
+pub mod apt_key;
 pub mod apt_repository;
 pub mod assemble;
 pub mod assert;
@@ -58,6 +59,7 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         entry::<add_host::AddHost>(),
         entry::<apt::Apt>(),
+        entry::<apt_key::AptKey>(),
         entry::<apt_repository::AptRepository>(),
         entry::<assemble::Assemble>(),
         entry::<assert::Assert>(),

@@ -221,7 +221,8 @@ impl Pip {
 
     /// Whether check mode has to ask pip itself.
     fn is_asked(&self, context: &Context<'_>, listed: &str) -> bool {
-        context.check && matches!(self.state, Wanted::Present | Wanted::Latest) && listed.trim() != "none"
+        let foretells = matches!(self.state, Wanted::Present | Wanted::Latest) && listed.trim() != "none";
+        context.check && foretells && self.settled(listed).is_none()
     }
 
     /// pip's arguments.
@@ -245,18 +246,23 @@ impl Pip {
         arguments
     }
 
-    /// Whether all is as it should be already, as far as names and versions tell.
-    fn settled(&self, listed: &str) -> bool {
+    /// Whether all is as it should be already, where names and versions tell; `None` where pip alone knows.
+    fn settled(&self, listed: &str) -> Option<bool> {
         let told = self.extra_args.is_some() || self.editable.0 || self.requirements.is_some();
         if told || !matches!(self.state, Wanted::Present | Wanted::Absent) {
-            return false;
+            return None;
         }
         let packages = installed(listed);
-        self.wanted().iter().all(|name| {
-            let Some(wanted) = Requirement::parse(name) else { return false };
-            let satisfied = wanted.satisfied_by(packages.get(&wanted.name).map(String::as_str));
-            satisfied == Some(self.state == Wanted::Present)
-        })
+        let mut all = Some(true);
+        for name in self.wanted() {
+            let wanted = Requirement::parse(&name);
+            match wanted.and_then(|wanted| wanted.satisfied_by(packages.get(&wanted.name).map(String::as_str))) {
+                Some(there) if there == (self.state == Wanted::Present) => {}
+                Some(_) => return Some(false),
+                None => all = None,
+            }
+        }
+        all
     }
 
     /// The line that makes the virtual environment.
@@ -307,7 +313,7 @@ impl Module for Pip {
                 let mut probes: Vec<Probe> = activate.into_iter().collect();
                 if let (Ok(answer), Ok(chdir)) = (state.script(&question), self.directory(context, state)) {
                     let listed = answer.text();
-                    if self.is_asked(context, &listed) && !self.settled(&listed) {
+                    if self.is_asked(context, &listed) {
                         probes.push(self.foretold(env.as_deref(), chdir.as_deref()));
                     }
                 }
@@ -352,7 +358,7 @@ impl Module for Pip {
             ("stdout".to_owned(), json!("")),
             ("stderr".to_owned(), json!("")),
         ]));
-        if new || listed.trim() == "none" || !self.settled(&listed) {
+        if new || listed.trim() == "none" || self.settled(&listed) != Some(true) {
             let chdir = self.directory(context, state)?;
             if !new && self.is_asked(context, &listed) {
                 let foretold = state.script(&self.foretold(env.as_deref(), chdir.as_deref()))?;
