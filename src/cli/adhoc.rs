@@ -8,7 +8,7 @@ use super::{flags, module_names::Modules};
 use crate::{
     module::{Entry, Registry},
     playbook::{
-        Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Strategy, Task,
+        Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Task,
     },
     report::{Reporter, terminal},
     run::{Options, Summary},
@@ -143,11 +143,11 @@ impl Call {
             name: None,
             hosts: text(pattern, &span),
             gather_facts: Some(Node { value: Value::Bool(false), span: span.clone() }),
-            span,
             gather_subset: None,
             gather_timeout: None,
             fact_path: None,
-            strategy: Strategy::Free,
+            strategy: Some(text("free", &span)),
+            span,
             serial: Vec::new(),
             max_fail_percentage: None,
             order: None,

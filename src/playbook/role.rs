@@ -17,8 +17,10 @@ pub struct Role {
     pub defaults: VarMap,
     /// `vars/main.yml`.
     pub vars: VarMap,
-    /// Parameters of this use: keys beside `role:` that are no keywords (`{role: x, foo: bar}`), and its `vars:`.
+    /// Parameters of this use: keys beside `role:` that are no keywords (`{role: x, foo: bar}`).
     pub params: VarMap,
+    /// `vars:` of this use; they outrank those of `vars/main.yml` and nothing else of the role.
+    pub given: VarMap,
     /// The roles that led here, outermost first: a dependency's dependents, an included role's includer.
     pub parents: Vec<Arc<Role>>,
     /// The roles that `meta/main.yml` names: this one sees their defaults and vars, however it came into the play.

@@ -91,7 +91,7 @@ impl Defined {
     }
 
     fn role(&mut self, role: &Role) {
-        [&role.defaults, &role.vars, &role.params].into_iter().for_each(|vars| self.add(vars));
+        [&role.defaults, &role.vars, &role.given, &role.params].into_iter().for_each(|vars| self.add(vars));
     }
 
     fn scope(&mut self, scope: &Scope) {

@@ -30,6 +30,8 @@ pub struct Batch {
     pub play: Arc<Play>,
     /// Its name, rendered.
     pub name: String,
+    /// Whether its hosts wait for each other.
+    pub strategy: Strategy,
     /// Its tasks in order.
     pub program: Arc<Program>,
     /// The position of its first task.
@@ -110,7 +112,7 @@ impl Batch {
 
     /// Whether there is no other host to wait for.
     pub fn alone(&self) -> bool {
-        self.hosts.len() < 2 || self.play.strategy == Strategy::Free
+        self.hosts.len() < 2 || self.strategy == Strategy::Free
     }
 
     /// Notes that a host failed in the task at `position`, and ends the play behind it where that is asked for: for a failure

@@ -247,7 +247,9 @@ impl HostRun {
                 };
                 let included = self.of.run.loader.include_role(&rendered, task).map_err(|e| loading(&e))?;
                 if !included.handlers.is_empty() {
-                    self.handlers = Arc::new(self.handlers.with(&included.handlers));
+                    let batch = &self.of.batch;
+                    let named = |task: &Task| self.of.run.handler_name(&batch.play, &batch.prompted, task);
+                    self.handlers = Arc::new(self.handlers.with(&included.handlers, &named));
                 }
                 Ok(Brought::Items(included.items))
             }

@@ -121,7 +121,7 @@ impl Run {
         all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
         self.template_names(task, &mut all);
         let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
-        let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.params, &role.defaults]);
+        let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.given, &role.params, &role.defaults]);
         let leads = |vars: &VarMap| connection::ADDRESSES.iter().any(|name| vars.contains_key(*name));
         features.leads_elsewhere = maps.chain(roles).any(leads);
         features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();

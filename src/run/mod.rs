@@ -253,7 +253,7 @@ impl Run {
     }
 
     /// Extra variables alone, for what is rendered before there is a host.
-    fn extra_only(&self) -> IndexMap<String, Var> {
+    pub(super) fn extra_only(&self) -> IndexMap<String, Var> {
         let as_var = |v: &Variable| v.node().map_or_else(|| Var::data(&v.to_json()), |n| Var::node(n));
         self.options.extra_vars.iter().map(|(name, value)| (name.clone(), as_var(value))).collect()
     }

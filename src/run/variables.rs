@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::{Run, batch::Batch, connection, facts::may_be_variable};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
-    playbook::{Scope, VarMap},
+    playbook::{Play, Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
     yaml::origin,
 };
@@ -116,21 +116,22 @@ pub fn vars(map: &VarMap) -> Arc<Vars> {
 }
 
 /// The layers that the place of a task in its play adds to those of the host.
-pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
+pub fn place(base: &Layers, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> Layers {
     let mut layers = base.clone();
-    for role in &batch.play.exports {
+    for role in &play.exports {
         layers.push(Level::RoleDefaults, vars(&role.defaults));
         layers.push(Level::RoleVars, vars(&role.vars));
     }
     for play_vars in scope.play_vars().into_iter() {
         layers.push(Level::PlayVars, vars(play_vars));
     }
-    layers.push(Level::PlayVarsPrompt, batch.prompted.clone());
+    layers.push(Level::PlayVarsPrompt, prompted.clone());
     for role in scope.roles() {
         for seen in role.all_dependencies().into_iter().chain([role]) {
             layers.push(Level::RoleDefaults, vars(&seen.defaults));
             layers.push(Level::RoleVars, vars(&seen.vars));
         }
+        layers.push(Level::RoleVars, vars(&role.given));
         layers.push(Level::RoleParams, vars(&role.params));
     }
     for level_vars in scope.vars() {
@@ -140,6 +141,22 @@ pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
         layers.push(Level::IncludeParams, vars(include));
     }
     layers
+}
+
+/// The variables at a place of a play that are no host's: what names of handlers are rendered with.
+pub fn of_no_host(extra: IndexMap<String, Var>, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> IndexMap<String, Var> {
+    let layers = place(&Layers::default(), play, prompted, scope);
+    let value = |name: &str| match layers.get(name)?.value {
+        Variable::Node(node) => Some((name.to_owned(), Var::node(node))),
+        Variable::Json(json) => Some((name.to_owned(), Var::data(json))),
+    };
+    let mut known: IndexMap<String, Var> = layers.names().filter_map(value).collect();
+    if let Some(role) = scope.role() {
+        known.insert("role_name".to_owned(), Var::names(&json!(role.name)));
+        known.insert("ansible_role_name".to_owned(), Var::names(&json!(role.name)));
+    }
+    known.extend(extra);
+    known
 }
 
 /// The variables of one host at one task, as templates see them.
@@ -173,7 +190,7 @@ impl TaskVars {
         scope: &Arc<Scope>,
         more: &[(Level, Arc<Vars>)],
     ) -> TaskVars {
-        let mut layers = place(&host.layers(), batch, scope);
+        let mut layers = place(&host.layers(), &batch.play, &batch.prompted, scope);
         for (level, vars) in more {
             layers.push(*level, vars.clone());
         }

@@ -259,6 +259,9 @@ impl Engine {
         if inner.trim().is_empty() {
             return Ok(true);
         }
+        if is_template(inner) || (is_template(expr) && inner.len() == expr.len()) {
+            return self.condition_in_words(expr, span, vars);
+        }
         let mut unit = Unit::plain(inner, span);
         let value = self.evaluate(&mut unit, Mode::Expression, &vars.inner)?;
         check(&value).map_err(|e| explain(&e, &unit, &vars.inner))?;
@@ -276,6 +279,26 @@ impl Engine {
             }
         }
         verdict(&value, &unit)
+    }
+
+    /// Decides a condition that has templates in it: rendered first, and what comes out is the condition. Blocks make texts whose words
+    /// are nobody's; a constant among them is harmless whoever wrote it.
+    fn condition_in_words(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<bool, TemplateError> {
+        let value = self.render_value(expr, span, &vars.inner)?;
+        let unit = Unit::plain(expr, span);
+        check(&value).map_err(|e| explain(&e, &unit, &vars.inner))?;
+        let Some(text) = value.as_str() else { return verdict(&value, &unit) };
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(false);
+        }
+        let constant = matches!(text, "true" | "True" | "false" | "False") || text.bytes().all(|b| b.is_ascii_digit());
+        if !constant && !is_trusted(&value) {
+            return Err(Trust::refuse(text, span));
+        }
+        let mut again = Unit::plain(text, span);
+        let value = self.evaluate(&mut again, Mode::Expression, &vars.inner)?;
+        verdict(&value, &again)
     }
 
     /// Decides a condition that was rendered: only the user's own words are evaluated.

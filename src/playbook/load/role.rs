@@ -153,16 +153,16 @@ impl Reader<'_> {
         parent: &Arc<Scope>,
         meta: &super::role_files::Meta,
     ) -> (Arc<Role>, Arc<Scope>) {
-        let mut params = use_.params;
+        let params = use_.params;
         for (name, value) in &params {
             let _ok = self.variable_name(name, &value.span);
         }
-        params.extend(use_.keywords.vars.clone().unwrap_or_default());
+        let given = use_.keywords.vars.clone().unwrap_or_default();
         let defaults = self.role_vars(path, "defaults", use_.defaults.as_deref(), &use_.span);
         let vars = self.role_vars(path, "vars", use_.vars.as_deref(), &use_.span);
         let from = [&use_.tasks, &use_.vars, &use_.defaults, &use_.handlers];
         let show = |n: &Node| n.to_json().to_string();
-        let shown: Vec<String> = params.iter().map(|(k, v)| format!("{k}={}", show(v))).collect();
+        let shown: Vec<String> = params.iter().chain(&given).map(|(k, v)| format!("{k}={}", show(v))).collect();
         let conditions: Vec<String> = use_.keywords.when.iter().chain(&use_.keywords.tags).map(show).collect();
         let key = format!("{} {} {shown:?} {conditions:?} {from:?} {}", use_.name, path.display(), use_.dynamic);
         let role = Arc::new(Role {
@@ -171,6 +171,7 @@ impl Reader<'_> {
             defaults,
             vars,
             params,
+            given,
             parents: parent.roles().into_iter().cloned().collect(),
             dependencies: OnceLock::new(),
             entry: entry.to_owned(),

@@ -14,7 +14,7 @@ impl Reader<'_> {
         self.template_errors(problems);
     }
 
-    /// Checks one condition: an expression without braces.
+    /// Checks one condition: an expression without braces. With braces it is rendered first, as Ansible does, and said to be written better.
     pub(super) fn condition(&mut self, keyword: &str, node: &Node) {
         let Value::String { text, unsafe_text: false } = &node.value else { return };
         if is_whole_template(text) {
@@ -24,12 +24,13 @@ impl Reader<'_> {
                 "write `{keyword}: {expression}`; braces are for a variable whose text is a condition itself"
             )));
         } else if has_template(text) {
-            let problem =
-                Diagnostic::error(&node.span, format!("`{keyword}` holds a template inside of an expression"));
-            let help = without_braces(text);
-            self.report(
-                problem.label("`{{` cannot stand here").help(format!("write the variable's name alone: `{help}`")),
-            );
+            let problem = Diagnostic::warning(&node.span, format!("`{keyword}` holds a template inside of an expression"));
+            let help = match text.contains("{{") {
+                true => format!("write the variable's name alone: `{}`", without_braces(text)),
+                false => "write an expression without blocks, such as `a and not b`".to_owned(),
+            };
+            self.report(problem.label("rendered first, then read as a condition").help(help));
+            self.templates(node);
             return;
         }
         let problems = self.loader.engine.check_expression(text, Some(&node.span));

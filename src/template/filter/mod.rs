@@ -8,6 +8,7 @@ mod list;
 mod math;
 mod net;
 mod path;
+mod query;
 mod regex;
 mod set;
 mod text;
@@ -57,6 +58,7 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["community.general"], math::GENERAL),
     (&["ansible.utils", "ansible.netcommon"], net::FILTERS),
     (&["ansible.builtin"], path::FILTERS),
+    (&["community.general"], query::GENERAL),
     (&["ansible.builtin"], regex::FILTERS),
     (&["ansible.builtin"], set::FILTERS),
     (&["community.general"], set::GENERAL),

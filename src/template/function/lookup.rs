@@ -14,11 +14,12 @@ use crate::template::value::{check, string};
 mod call;
 mod outside;
 mod shapes;
+mod tables;
 
 use call::{Call, Lookup};
 
 /// The lookups of each file.
-const TABLES: &[&[(&str, Lookup)]] = &[outside::LOOKUPS, shapes::LOOKUPS];
+const TABLES: &[&[(&str, Lookup)]] = &[outside::LOOKUPS, shapes::LOOKUPS, tables::LOOKUPS];
 
 fn all() -> impl Iterator<Item = &'static (&'static str, Lookup)> {
     TABLES.iter().copied().flatten()
