@@ -418,7 +418,7 @@ impl Walk<'_> {
                     self.handlers.extend(handler_tasks(&included.handlers));
                     self.items(&included.items);
                 }
-                IncludeKind::Vars => {}
+                IncludeKind::Vars | IncludeKind::Action { .. } => {}
             },
             Action::Module { .. } => self.notified.extend(task.notify.iter().map(Node::key_text)),
         }

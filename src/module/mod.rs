@@ -89,6 +89,8 @@ pub struct Context<'a> {
     pub user: &'a str,
     /// The inventory name of the host that is acted on.
     pub host: &'a str,
+    /// Where relative paths begin, if that is not the user's home: on the workstation the folder that the run was started in.
+    pub folder: Option<&'a str>,
     /// Files of the workstation, templates and variables.
     pub controller: &'a dyn Controller,
 }

@@ -169,6 +169,7 @@ impl Defined {
                     (None, None) => self.open = true,
                 }
             }
+            IncludeKind::Action { .. } => self.open = true,
             IncludeKind::Tasks { file } => {
                 let here = (task.scope.directory.to_path_buf(), name(file));
                 if name(file).contains("{{") {

@@ -180,6 +180,7 @@ impl HostRun {
             value.as_ref().and_then(super::keyword::as_text).unwrap_or_default()
         };
         match &include.kind {
+            IncludeKind::Action { .. } => Vec::new(),
             IncludeKind::Vars => {
                 let read = self.read_vars(include, task, vars).unwrap_or_default();
                 self.of.host.set_unsure(read.0.keys(), Some(on));
@@ -254,6 +255,7 @@ impl HostRun {
                 Ok(Brought::Items(included.items))
             }
             IncludeKind::Vars => self.include_vars(include, task, vars).map(Brought::Variables),
+            IncludeKind::Action { module, task: node } => self.of.named_action(module, node, task, vars).map(Brought::Items),
         }
     }
 

@@ -117,6 +117,15 @@ impl Options {
         std::path::absolute(first).ok().map(|p| p.display().to_string())
     }
 
+    /// `ansible_inventory_sources`: all inventories, as paths or as lists of hosts.
+    pub fn inventory_sources(&self) -> Vec<String> {
+        let shown = |source: &String| match source.contains(',') {
+            true => source.clone(),
+            false => std::path::absolute(source).map_or_else(|_| source.clone(), |p| p.display().to_string()),
+        };
+        self.inventories.iter().map(shown).collect()
+    }
+
     /// Whether facts are gathered though tags are given: the gathering is tagged `always`.
     pub fn gathers_with_tags(&self) -> bool {
         !self.skip_tags.iter().any(|t| t == "always" || t == "all")

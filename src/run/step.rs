@@ -15,7 +15,7 @@ use super::{
     throttle,
 };
 use crate::{
-    playbook::{Action, Keywords, MetaAction, Task},
+    playbook::{Action, IncludeKind, Keywords, MetaAction, Task},
     report::Status,
     template::Context,
     yaml::Node,
@@ -43,7 +43,8 @@ impl HostRun {
         }
         let vars = self.vars(&task);
         let together = match self.keeps_together(&task, &position, &vars) {
-            Ok(together) => together,
+            // The task that stands behind a name says that itself.
+            Ok(together) => Together { once: together.once && !named_later(&task), ..together },
             Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error.at(&task.span))).await,
         };
         self.fatal = together.fatal;
@@ -93,6 +94,9 @@ impl HostRun {
             Action::Meta { action, .. } => return self.meta(*action, task, position, vars).await,
             Action::Include(include) => {
                 self.unconfirmed.flush().await?;
+                if named_later(task) {
+                    return self.act_by_name(include, task, position, vars).await;
+                }
                 return self.include(include, task, position, vars).await;
             }
             Action::Module { .. } => {}
@@ -189,6 +193,11 @@ impl HostRun {
         }
         self.unconfirmed.together(&behind).await
     }
+}
+
+/// Whether the module of a task is known only where it is come to.
+fn named_later(task: &Task) -> bool {
+    matches!(&task.action, Action::Include(include) if matches!(include.kind, IncludeKind::Action { .. }))
 }
 
 /// The place right behind a task.

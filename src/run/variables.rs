@@ -8,12 +8,12 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, batch::Batch, connection, facts::may_be_variable};
+use super::{Run, batch::Batch, connection, facts::may_be_variable, place};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Play, Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
-    yaml::origin,
+    yaml::{Node, origin},
 };
 
 /// What is known of a host over the whole run.
@@ -116,7 +116,7 @@ pub fn vars(map: &VarMap) -> Arc<Vars> {
 }
 
 /// The layers that the place of a task in its play adds to those of the host.
-pub fn place(base: &Layers, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> Layers {
+pub fn at_place(base: &Layers, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> Layers {
     let mut layers = base.clone();
     for role in &play.exports {
         layers.push(Level::RoleDefaults, vars(&role.defaults));
@@ -145,7 +145,7 @@ pub fn place(base: &Layers, play: &Play, prompted: &Arc<Vars>, scope: &Scope) ->
 
 /// The variables at a place of a play that are no host's: what names of handlers are rendered with.
 pub fn of_no_host(extra: IndexMap<String, Var>, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> IndexMap<String, Var> {
-    let layers = place(&Layers::default(), play, prompted, scope);
+    let layers = at_place(&Layers::default(), play, prompted, scope);
     let value = |name: &str| match layers.get(name)?.value {
         Variable::Node(node) => Some((name.to_owned(), Var::node(node))),
         Variable::Json(json) => Some((name.to_owned(), Var::data(json))),
@@ -190,7 +190,7 @@ impl TaskVars {
         scope: &Arc<Scope>,
         more: &[(Level, Arc<Vars>)],
     ) -> TaskVars {
-        let mut layers = place(&host.layers(), &batch.play, &batch.prompted, scope);
+        let mut layers = at_place(&host.layers(), &batch.play, &batch.prompted, scope);
         for (level, vars) in more {
             layers.push(*level, vars.clone());
         }
@@ -216,7 +216,6 @@ impl TaskVars {
     }
 
     fn magic(&self, name: &str) -> Option<Json> {
-        let role = self.scope.role();
         Some(match name {
             "inventory_hostname" => json!(self.called()),
             "inventory_hostname_short" => json!(self.called().split('.').next().unwrap_or_default()),
@@ -231,29 +230,56 @@ impl TaskVars {
             }
             "ansible_play_hosts_all" => json!(self.batch.all_hosts),
             "ansible_play_name" => json!(self.batch.name),
-            "playbook_dir" => json!(absolute(&self.batch.play.directory)),
-            "inventory_dir" => json!(self.run.options.inventory_dir()),
-            "inventory_file" => json!(self.run.options.inventory_file()),
-            "role_name" | "ansible_role_name" => json!(role?.name),
-            "role_path" => json!(absolute(&role?.path)),
-            "ansible_parent_role_names" => json!(role?.parent_names()),
-            "ansible_parent_role_paths" => {
-                json!(role?.parents.iter().rev().map(|r| absolute(&r.path)).collect::<Vec<_>>())
+            "playbook_dir" => json!(place::absolute(&self.batch.play.directory)),
+            "ansible_search_path" => json!(place::search_path(&self.scope, &self.batch.play.directory)),
+            "role_name" | "ansible_role_name" | "role_path" | "ansible_collection_name" => {
+                place::of_role(name, self.scope.role()?)
             }
-            "ansible_play_role_names" | "role_names" => {
-                json!(self.batch.play.exports.iter().map(|r| r.name.as_str()).collect::<Vec<_>>())
+            "ansible_parent_role_names" | "ansible_parent_role_paths" => place::of_including(name, &self.scope)?,
+            "ansible_play_role_names" | "role_names" | "ansible_role_names" | "ansible_dependent_role_names" => {
+                place::role_names(name, &self.batch.play)
             }
-            "ansible_check_mode" => json!(self.run.options.check),
-            "ansible_diff_mode" => json!(self.run.options.diff),
-            "ansible_verbosity" => json!(self.run.options.verbosity),
-            "ansible_forks" => json!(self.run.options.forks),
-            "ansible_limit" => json!(self.run.options.limit.clone()?),
-            "ansible_run_tags" if self.run.options.tags.is_empty() => json!(["all"]),
-            "ansible_run_tags" => json!(self.run.options.tags),
-            "ansible_skip_tags" => json!(self.run.options.skip_tags),
+            _ => return self.of_run(name),
+        })
+    }
+
+    /// What is the same for all hosts of the run.
+    fn of_run(&self, name: &str) -> Option<Json> {
+        let options = &self.run.options;
+        Some(match name {
+            "inventory_dir" => json!(options.inventory_dir()),
+            "inventory_file" => json!(options.inventory_file()),
+            "ansible_inventory_sources" => json!(options.inventory_sources()),
+            "ansible_playbook_python" => json!(place::python()),
+            "ansible_check_mode" => json!(options.check),
+            "ansible_diff_mode" => json!(options.diff),
+            "ansible_verbosity" => json!(options.verbosity),
+            "ansible_forks" => json!(options.forks),
+            "ansible_limit" => json!(options.limit.clone()?),
+            "ansible_run_tags" if options.tags.is_empty() => json!(["all"]),
+            "ansible_run_tags" => json!(options.tags),
+            "ansible_skip_tags" => json!(options.skip_tags),
             // The language level that playbooks may test for; the product's own version is `bringup_version`.
             "ansible_version" => json!({"full": "2.19.0", "major": 2, "minor": 19, "revision": 0, "string": "2.19.0"}),
             "bringup_version" => json!(env!("CARGO_PKG_VERSION")),
+            _ => return None,
+        })
+    }
+
+    /// How the host is reached, where no variable says so: what Ansible adds for templates alone.
+    fn reached(&self, name: &str) -> Option<Json> {
+        let written = |node: Option<&Node>| node.and_then(Node::as_str).filter(|t| !t.contains("{{")).map(str::to_owned);
+        Some(match name {
+            "ansible_host" | "ansible_ssh_host" => json!(self.called()),
+            "ansible_connection" => {
+                let keyword = written(self.scope.inherited(|k| k.connection.as_ref()));
+                let default = if self.called() == super::LOCALHOST { "local" } else { "ssh" };
+                json!(keyword.or_else(|| self.run.options.connection.clone()).unwrap_or_else(|| default.to_owned()))
+            }
+            "ansible_user" | "ansible_ssh_user" => {
+                let keyword = written(self.scope.inherited(|k| k.remote_user.as_ref()));
+                json!(keyword.or_else(|| self.run.options.user.clone())?)
+            }
             _ => return None,
         })
     }
@@ -272,7 +298,7 @@ impl TemplateVars for TaskVars {
             // Ansible's default since 2.19; without a date, a template is the same every time.
             None if name == "ansible_managed" => Some(Var::data(&json!("Ansible managed"))),
             None if name == "environment" => Some(Var::data(&json!([]))),
-            None => None,
+            None => self.reached(name).as_ref().map(Var::names),
         }
     }
 
@@ -365,13 +391,6 @@ impl TaskVars {
 /// Whether what stands at a level was set by `set_fact` or `add_host`, which look at it; files that this run wrote come by others.
 fn checked(level: Level) -> bool {
     matches!(level, Level::SetFacts | Level::Facts | Level::InventoryHost)
-}
-
-/// A path that means the same from everywhere: hosts and commands have folders of their own.
-fn absolute(path: &std::path::Path) -> String {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // Without the `.` that a playbook of the current folder leaves behind.
-    whole.components().collect::<std::path::PathBuf>().display().to_string()
 }
 
 #[cfg(test)]

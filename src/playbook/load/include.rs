@@ -341,6 +341,7 @@ impl Reader<'_> {
                     self.look_into_role(role, task);
                 }
             }
+            IncludeKind::Action { .. } => {}
             IncludeKind::Vars => {}
         }
         self.play.exports.truncate(exports);

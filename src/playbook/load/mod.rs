@@ -109,6 +109,16 @@ impl Loader {
         reader.done(items)
     }
 
+    /// Reads a task whose module's name has been rendered; `task` is as [`super::IncludeKind::Action`] has it.
+    ///
+    /// # Errors
+    /// When there is no such module or something is wrong in the task.
+    pub fn named_action(&self, module: &str, task: &Node, from: &Task) -> Result<Vec<Item>, PlaybookError> {
+        let mut reader = Reader::resume(self, from);
+        let items = reader.named_action(module, task, from);
+        reader.done(items)
+    }
+
     /// Reads the role of an `include_role` whose parameters have been rendered.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Loader;
-use crate::playbook::{Diagnostic, Item, PlaybookError, Role, ScopeKind, Task, VarMap};
+use crate::playbook::{Diagnostic, Item, PlaybookError, Role, ScopeKind, Severity, Task, VarMap};
 use crate::yaml::{Node, Span, Value};
 
 /// Reads files; all mistakes are kept, so that one pass finds them all.
@@ -14,6 +14,10 @@ pub(super) struct Reader<'l> {
     /// Whether what is reached only while running counts as much as the rest.
     pub strict: bool,
     pub found: Vec<Diagnostic>,
+    /// How many blocks with a `rescue` are around what is read.
+    pub rescues: usize,
+    /// Whether the task that is read may fail as it runs, and the playbook goes on.
+    pub ready: bool,
     pub play: PlayState,
     /// Files that are being read, to see cycles of imports.
     pub open_files: Vec<PathBuf>,
@@ -42,7 +46,7 @@ pub(super) struct PlayState {
 
 impl<'l> Reader<'l> {
     pub(super) fn new(loader: &'l Loader, strict: bool) -> Self {
-        Self { loader, strict, found: Vec::new(), play: PlayState::default(), open_files: Vec::new() }
+        Self { loader, strict, found: Vec::new(), rescues: 0, ready: false, play: PlayState::default(), open_files: Vec::new() }
     }
 
     /// Goes on reading where a task of a loaded play includes something.
@@ -56,6 +60,16 @@ impl<'l> Reader<'l> {
     /// Keeps a diagnostic.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.found.push(diagnostic);
+    }
+
+    /// Keeps what goes wrong where a task runs, and not before: where the playbook reckons with that, it is only warned of.
+    pub(super) fn report_running(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
+        for mut problem in problems {
+            if self.ready {
+                problem.severity = Severity::Warning;
+            }
+            self.found.push(problem);
+        }
     }
 
     /// Returns what was found, each thing once (a role used twice is read twice).

@@ -172,7 +172,6 @@ impl Reader<'_> {
             vars,
             params,
             given,
-            parents: parent.roles().into_iter().cloned().collect(),
             dependencies: OnceLock::new(),
             entry: entry.to_owned(),
             handlers_entry: use_.handlers,

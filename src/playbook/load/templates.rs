@@ -38,7 +38,7 @@ impl Reader<'_> {
     }
 
     fn template_errors(&mut self, problems: Vec<TemplateError>) {
-        self.found.extend(problems.into_iter().map(Diagnostic::from));
+        self.report_running(problems.into_iter().map(Diagnostic::from));
     }
 
     /// Checks the template that a task names, and that a file of this machine is there.

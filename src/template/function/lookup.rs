@@ -95,6 +95,9 @@ fn single(mut found: Vec<Value>) -> Result<Value, Error> {
     if found.len() == 1 {
         return Ok(found.remove(0));
     }
+    if found.is_empty() {
+        return Ok(Value::from(found));
+    }
     if found.iter().all(|v| v.kind() == ValueKind::String) {
         let texts: Vec<String> = found.iter().map(string).collect::<Result<_, _>>()?;
         return Ok(Value::from(texts.join(",")));
