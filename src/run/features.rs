@@ -118,7 +118,7 @@ impl Run {
         let judging =
             task.until.iter().chain(task.changed_when.iter().flatten()).chain(task.failed_when.iter().flatten());
         features.judged = Arc::new(self.expressions(judging));
-        all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
+        all.acts |= task.loop_.as_ref().is_some_and(|l| matches!(l.kind, LoopKind::WithLines | LoopKind::WithLookup(_)));
         self.template_names(task, &mut all);
         let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
         let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.given, &role.params, &role.defaults]);
@@ -172,6 +172,9 @@ impl Run {
 
     /// Whether a task reads other hosts' variables, through its own variables too.
     pub fn reads_others(&self, features: &Features, vars: &Context) -> bool {
-        features.references.hostvars || self.engine.all_references(&features.references, vars).hostvars
+        // Who still takes part is what became of the others.
+        const PLAY: [&str; 3] = ["ansible_play_hosts", "ansible_play_batch", "play_hosts"];
+        let all = self.engine.all_references(&features.references, vars);
+        features.references.hostvars || all.hostvars || PLAY.iter().any(|name| all.names.contains(*name))
     }
 }

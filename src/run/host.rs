@@ -42,6 +42,8 @@ pub struct HostRun {
     /// The roles of which a task ran, by what tells their uses apart, with the use that it was.
     pub(super) roles_run: HashMap<String, usize>,
     pub(super) failed: bool,
+    /// The task that failed last.
+    pub(super) failed_at: Option<Position>,
     /// Whether a failure of that task ends the play for all.
     pub(super) fatal: bool,
     /// Whether `meta: end_host` took it out before the play was over.
@@ -60,6 +62,7 @@ impl HostRun {
             position: of.batch.base.clone(),
             roles_run: HashMap::new(),
             failed: false,
+            failed_at: None,
             fatal: false,
             left_early: false,
             of,
@@ -145,14 +148,25 @@ impl HostRun {
         // As with Ansible the last failure below a `rescue` is known, in the `always` of the blocks inside too.
         let told = self.cursor.has_rescue_ahead();
         let landed = self.cursor.fail();
-        if landed == Landed::Out {
-            self.host_failed();
+        self.failed_at = Some(self.position.clone());
+        match landed {
+            Landed::Out => self.host_failed(),
+            _ if self.fatal => self.of.batch.fail_all(&self.of.host.name, &self.position),
+            _ => {}
         }
         if told {
             self.of.host.set(Level::SetFacts, "ansible_failed_task", written(task));
             self.of.host.set(Level::SetFacts, "ansible_failed_result", result.clone());
         }
         landed == Landed::Rescued
+    }
+
+    /// Goes where the failure of another host leads, which is this one's too (`any_errors_fatal`).
+    pub(super) fn fail_along(&mut self) {
+        self.cursor.step_back();
+        if self.cursor.fail() == Landed::Out {
+            self.host_failed();
+        }
     }
 
     fn host_failed(&mut self) {

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod api;
+mod background;
 mod barrier;
 mod batch;
 mod change;
@@ -51,6 +52,7 @@ mod throttle;
 mod together;
 mod unconfirmed;
 mod variables;
+mod vars_from;
 
 use std::{
     collections::BTreeMap,
@@ -111,6 +113,8 @@ pub struct Run {
     pub(crate) prompter: Prompter,
     /// What tasks read and write, as far as it was looked at.
     pub(crate) features: Known,
+    /// Tasks in the background that were done at once.
+    pub(crate) jobs: background::Jobs,
     /// Files that are being sent.
     pub(crate) files: SharedFiles,
     reporter: Arc<dyn Reporter>,
@@ -137,6 +141,7 @@ impl Run {
     ) -> Arc<Run> {
         Arc::new(Run {
             engine: Engine::new(),
+            jobs: background::Jobs::default(),
             loader,
             hosts: Hosts::new(inventory, options.extra_vars.clone()),
             machines: Machines::new(connections),

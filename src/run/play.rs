@@ -228,6 +228,7 @@ impl Run {
             force_handlers,
             throttles: Throttles::default(),
             max_fail_percentage: percentage,
+            public: std::sync::Mutex::default(),
             course: Course::default(),
         })
     }

@@ -78,6 +78,10 @@ impl HostRun {
         // A host that has failed goes no further but to handlers that are forced.
         if together.behind && !self.failed {
             self.unconfirmed.together(&behind(&position)).await?;
+            let own = self.failed_at.as_ref() == Some(&position);
+            if together.fatal && !own && self.of.batch.failed_elsewhere(&position, &self.of.host.name) {
+                self.fail_along();
+            }
         }
         Ok(())
     }

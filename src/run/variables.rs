@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::{Run, batch::Batch, connection, facts::may_be_variable, place};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
-    playbook::{Play, Scope, VarMap},
+    playbook::{Play, Role, Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
     yaml::{Node, origin},
 };
@@ -116,9 +116,9 @@ pub fn vars(map: &VarMap) -> Arc<Vars> {
 }
 
 /// The layers that the place of a task in its play adds to those of the host.
-pub fn at_place(base: &Layers, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> Layers {
+pub fn at_place(base: &Layers, exports: &[Arc<Role>], prompted: &Arc<Vars>, scope: &Scope) -> Layers {
     let mut layers = base.clone();
-    for role in &play.exports {
+    for role in exports {
         layers.push(Level::RoleDefaults, vars(&role.defaults));
         layers.push(Level::RoleVars, vars(&role.vars));
     }
@@ -145,7 +145,7 @@ pub fn at_place(base: &Layers, play: &Play, prompted: &Arc<Vars>, scope: &Scope)
 
 /// The variables at a place of a play that are no host's: what names of handlers are rendered with.
 pub fn of_no_host(extra: IndexMap<String, Var>, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> IndexMap<String, Var> {
-    let layers = at_place(&Layers::default(), play, prompted, scope);
+    let layers = at_place(&Layers::default(), &play.exports, prompted, scope);
     let value = |name: &str| match layers.get(name)?.value {
         Variable::Node(node) => Some((name.to_owned(), Var::node(node))),
         Variable::Json(json) => Some((name.to_owned(), Var::data(json))),
@@ -190,7 +190,7 @@ impl TaskVars {
         scope: &Arc<Scope>,
         more: &[(Level, Arc<Vars>)],
     ) -> TaskVars {
-        let mut layers = at_place(&host.layers(), &batch.play, &batch.prompted, scope);
+        let mut layers = at_place(&host.layers(), &batch.exports(), &batch.prompted, scope);
         for (level, vars) in more {
             layers.push(*level, vars.clone());
         }
@@ -224,8 +224,8 @@ impl TaskVars {
             "play_hosts" | "ansible_play_batch" => json!(self.batch.active_hosts()),
             // Of all batches, where `ansible_play_batch` is of this one.
             "ansible_play_hosts" => {
-                let failed = self.batch.failed();
-                let taking_part = |host: &&String| !self.run.hosts.is_out(host) && !failed.contains(host);
+                let gone = [self.batch.failed(), self.batch.left()].concat();
+                let taking_part = |host: &&String| !self.run.hosts.is_out(host) && !gone.contains(host);
                 json!(self.batch.all_hosts.iter().filter(taking_part).collect::<Vec<_>>())
             }
             "ansible_play_hosts_all" => json!(self.batch.all_hosts),
@@ -261,6 +261,7 @@ impl TaskVars {
             "ansible_skip_tags" => json!(options.skip_tags),
             // The language level that playbooks may test for; the product's own version is `bringup_version`.
             "ansible_version" => json!({"full": "2.19.0", "major": 2, "minor": 19, "revision": 0, "string": "2.19.0"}),
+            "ansible_config_file" => Json::Null,
             "bringup_version" => json!(env!("CARGO_PKG_VERSION")),
             _ => return None,
         })
@@ -311,6 +312,26 @@ impl TemplateVars for TaskVars {
             "hostvars",
             "playbook_dir",
             "play_hosts",
+            "ansible_check_mode",
+            "ansible_diff_mode",
+            "ansible_play_batch",
+            "ansible_play_hosts",
+            "ansible_play_hosts_all",
+            "ansible_play_name",
+            "ansible_run_tags",
+            "ansible_skip_tags",
+            "ansible_verbosity",
+            "ansible_version",
+            "ansible_forks",
+            "inventory_dir",
+            "inventory_file",
+            "ansible_search_path",
+            "ansible_playbook_python",
+            "ansible_inventory_sources",
+            "role_names",
+            "ansible_role_names",
+            "ansible_play_role_names",
+            "ansible_dependent_role_names",
         ];
         magic.iter().map(|n| (*n).to_owned()).chain(self.layers.names().map(str::to_owned)).collect()
     }
@@ -370,11 +391,11 @@ impl TaskVars {
             }));
         }
         if name == "vars" {
-            let names: IndexMap<String, Var> = self
-                .layers
-                .names()
-                .filter_map(|n| Some((n.to_owned(), if own { self.own(n) } else { self.get(n) }?)))
-                .collect();
+            let value = |n: String| {
+                let value = if own { self.own(&n) } else { self.get(&n) };
+                value.map(|value| (n, value))
+            };
+            let names: IndexMap<String, Var> = self.names().into_iter().filter_map(value).collect();
             return Some(
                 Context::new(
                     &self.run.engine,

@@ -425,10 +425,10 @@ impl Engine {
 
 /// The truth of a condition's value.
 fn verdict(value: &Value, unit: &Unit<'_>) -> Result<bool, TemplateError> {
-    // A text is true if it has a letter in it, `false` too: nobody means that.
-    if let Some(word) = value.as_str().and_then(boolean_text) {
+    // A text is true if it has a letter in it, `false` too: nobody means that, and Ansible refuses it since 2.19.
+    if value.as_str().and_then(boolean_text) == Some(false) {
         let message = format!("the condition's result is a text, {}", describe(value));
-        let help = format!("write `({}) | bool` to read it as {word}", unit.text.trim());
+        let help = format!("write `({}) | bool` to read it as false", unit.text.trim());
         return Err(TemplateError::new(Kind::NotBoolean(message), unit.whole()).with_help(help));
     }
     Ok(value.is_true())

@@ -30,6 +30,7 @@ pub use context::{Context, HostVars, Vars};
 pub use engine::Engine;
 pub use error::{Kind, TemplateError};
 pub use file::{FileOptions, Loader, no_loader};
+pub use function::lookup::name as lookup_name;
 pub use function::local::{FileKind, Local, NoLocal, System};
 pub use raw::Var;
 pub use references::References;

@@ -4,6 +4,7 @@ pub mod add_host;
 pub mod apt;
 pub mod assemble;
 pub mod assert;
+pub mod async_status;
 pub mod blockinfile;
 pub mod command;
 pub mod copy;
@@ -33,6 +34,7 @@ pub mod script;
 pub mod service;
 pub mod service_facts;
 pub mod set_fact;
+pub mod set_stats;
 pub mod setup;
 pub mod shell;
 pub mod slurp;
@@ -55,6 +57,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<apt::Apt>(),
         entry::<assemble::Assemble>(),
         entry::<assert::Assert>(),
+        entry::<async_status::AsyncStatus>(),
         entry::<blockinfile::Blockinfile>(),
         entry::<command::Command>(),
         entry::<copy::Copy>(),
@@ -84,6 +87,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<service::Service>(),
         entry::<service_facts::ServiceFacts>(),
         entry::<set_fact::SetFact>(),
+        entry::<set_stats::SetStats>(),
         entry::<setup::Setup>(),
         entry::<shell::Shell>(),
         entry::<slurp::Slurp>(),

@@ -164,7 +164,7 @@ impl Reader<'_> {
         let show = |n: &Node| n.to_json().to_string();
         let shown: Vec<String> = params.iter().chain(&given).map(|(k, v)| format!("{k}={}", show(v))).collect();
         let conditions: Vec<String> = use_.keywords.when.iter().chain(&use_.keywords.tags).map(show).collect();
-        let key = format!("{} {} {shown:?} {conditions:?} {from:?} {}", use_.name, path.display(), use_.dynamic);
+        let key = format!("{} {} {shown:?} {conditions:?} {from:?}", use_.name, path.display());
         let role = Arc::new(Role {
             name: role_name(&use_.name),
             path: path.to_owned(),

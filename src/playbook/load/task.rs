@@ -100,16 +100,6 @@ impl Reader<'_> {
         };
         let (name, retries, delay, async_, poll) =
             (field("name"), field("retries"), field("delay"), field("async"), field("poll"));
-        if let (Some(async_), Some(poll)) = (&async_, &poll)
-            && async_.key_text().trim() != "0"
-            && poll.key_text().trim() == "0"
-        {
-            let problem =
-                Diagnostic::error(&poll.span, "`poll: 0` leaves a task running behind the play: bringup does not");
-            self.report(problem.help(
-                "take `poll: 0` out: the task is waited for, `async` seconds at most; for what shall outlive the run, start a unit, as by `systemd-run`",
-            ));
-        }
         let mut conditions = |name: &str| node.get(name).map(|n| self.conditions(name, n));
         let (until, changed_when, failed_when) =
             (conditions("until").unwrap_or_default(), conditions("changed_when"), conditions("failed_when"));

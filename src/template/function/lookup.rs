@@ -51,6 +51,11 @@ pub(crate) fn known(name: &str) -> Result<(), (Kind, Option<String>)> {
     }
 }
 
+/// The short name of a lookup that is here.
+pub fn name(written: &str) -> Option<&'static str> {
+    all().map(|(name, _)| *name).find(|name| *name == bare(written))
+}
+
 pub(super) fn register(env: &mut Environment<'static>) {
     env.add_function("lookup", |state: &mut State<'_, '_>, rest: Rest<ValueOrKwargs>| call(state, rest, false));
     env.add_function("query", |state: &mut State<'_, '_>, rest: Rest<ValueOrKwargs>| call(state, rest, true));
