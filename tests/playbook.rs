@@ -46,10 +46,11 @@ fn conditions_tags_and_variables_come_down_the_chain() {
     let role = dependency.scope.role().unwrap();
     assert_eq!(role.params["engine"].key_text(), "postgres");
     assert_eq!(role.defaults["engine"].key_text(), "mysql");
-    assert_eq!(role.parent_names(), ["web"]);
-    let web = &role.parents[0];
+    let roles = dependency.scope.roles();
+    let web = roles[0];
+    assert_eq!(web.name, "web");
     assert_eq!(
-        (web.params["http_port"].key_text(), web.params["server_name"].key_text()),
+        (web.params["http_port"].key_text(), web.given["server_name"].key_text()),
         ("8080".into(), "example.org".into())
     );
     assert_eq!(web.vars["user"].key_text(), "www-data");

@@ -142,6 +142,15 @@ pub trait Controller: Send + Sync {
     /// # Errors
     /// What is wrong with the expression.
     fn value(&self, expression: &str) -> Result<Option<Json>, Failure>;
+
+    /// The value of a variable; `None` where there is no such variable.
+    ///
+    /// # Errors
+    /// What is wrong with the value.
+    fn variable(&self, name: &str) -> Result<Option<Json>, Failure> {
+        let _ = name;
+        Ok(None)
+    }
 }
 
 /// The static side of a module: its names, its page, its parameters.

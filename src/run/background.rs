@@ -97,16 +97,23 @@ impl Evaluation<'_> {
     }
 
     /// What is told of a task that is left behind.
-    pub(super) fn started(&self, prepared: &Prepared, background: &Background, done: Option<Outcome>) -> Outcome {
+    pub(super) fn started(
+        &self,
+        prepared: &Prepared,
+        background: &Background,
+        done: Option<Outcome>,
+        file_there: Option<&str>,
+    ) -> Outcome {
         let job = &background.job;
         let mut effects = Vec::new();
+        let there = file_there.filter(|path| !path.is_empty()).map_or_else(|| file(job), str::to_owned);
         if let Some(mut done) = done {
             effects = std::mem::take(&mut done.effects);
             note_finished(&mut done, job);
             self.of.run.jobs.put(&prepared.machine.name, job, done);
         }
         let fields = json!({
-            "ansible_job_id": job, "started": 1, "finished": 0, "results_file": file(job), "changed": true, "failed": false,
+            "ansible_job_id": job, "started": 1, "finished": 0, "results_file": there, "changed": true, "failed": false,
         });
         Outcome { effects, ..Outcome::new(Status::Changed, fields.as_object().cloned().unwrap_or_default()) }
     }

@@ -100,6 +100,10 @@ impl Controller for TaskController {
         }
     }
 
+    fn variable(&self, name: &str) -> Result<Option<Json>, Failure> {
+        self.vars.variable(name).map_err(failure)
+    }
+
     fn value(&self, expression: &str) -> Result<Option<Json>, Failure> {
         match self.run.engine.expression_of(expression, &self.trust, &self.vars) {
             Ok(value) => Ok(Some(value)),

@@ -172,9 +172,13 @@ impl Run {
 
     /// Whether a task reads other hosts' variables, through its own variables too.
     pub fn reads_others(&self, features: &Features, vars: &Context) -> bool {
-        // Who still takes part is what became of the others.
-        const PLAY: [&str; 3] = ["ansible_play_hosts", "ansible_play_batch", "play_hosts"];
-        let all = self.engine.all_references(&features.references, vars);
-        features.references.hostvars || all.hostvars || PLAY.iter().any(|name| all.names.contains(*name))
+        features.references.hostvars || self.engine.all_references(&features.references, vars).hostvars
+    }
+
+    /// Whether a task reads who still takes part in the play: that is decided by what became of the others.
+    pub fn reads_play(&self, features: &Features, vars: &Context) -> bool {
+        const NAMES: [&str; 3] = ["ansible_play_hosts", "ansible_play_batch", "play_hosts"];
+        let all = self.engine.all_references(&features.references, vars).names;
+        NAMES.iter().any(|name| all.contains(*name))
     }
 }

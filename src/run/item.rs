@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{
     background,
@@ -71,7 +71,10 @@ impl Evaluation<'_> {
                 let Some(outcome) = self.carry_out(vars, &prepared, plan, &guard).await? else { continue };
                 return Ok(match outcome.status {
                     Status::Failed => outcome,
-                    _ => self.started(&prepared, background, None),
+                    _ => {
+                        let file = outcome.result.get("stdout").and_then(Json::as_str);
+                        self.started(&prepared, background, None, file)
+                    }
                 });
             }
             // Something has moved since: what is there now is read and planned on.
@@ -81,7 +84,7 @@ impl Evaluation<'_> {
                 due.about.clone_from(&prepared.about);
             }
             return Ok(match background {
-                Some(background) if background.left => self.started(&prepared, &background, Some(outcome)),
+                Some(background) if background.left => self.started(&prepared, &background, Some(outcome), None),
                 Some(background) => {
                     background::note_finished(&mut outcome, &background.job);
                     outcome

@@ -152,7 +152,12 @@ impl HostRun {
         // As with Ansible it ends at this task for all, however far ahead some of them could be.
         let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });
         // Nobody may look past a delegated task before everybody's is done.
-        let behind = once || fatal || ends || seen.delegated || self.of.elsewhere(&seen, vars);
+        let behind = once
+            || fatal
+            || ends
+            || seen.delegated
+            || self.of.elsewhere(&seen, vars)
+            || (!batch.alone() && run.reads_play(&seen, vars));
         let before = behind
             || (throttle.is_some() && !batch.alone())
             || run.reads_others(&seen, vars)

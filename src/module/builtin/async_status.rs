@@ -65,8 +65,8 @@ impl Described for AsyncStatus {
         Return::whole("started", "mode is status", "1"),
         Return::whole("finished", "mode is status", "1 once the job is over, else 0"),
         Return::text("results_file", "mode is status", "The job's file on the host"),
-        Return::text("erased", "mode is cleanup", "The file that was taken away"),
-        Return::any("cmd", "the job is over", "What the command's own result has"),
+        Return::text("erased", "mode is cleanup", "The file that was taken away").untried("a run makes the job"),
+        Return::any("cmd", "the job is over", "And all that the command's own result has").untried("a run makes the job"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
@@ -82,7 +82,7 @@ impl Described for AsyncStatus {
 pub fn launch(job: &str, command: &str, cmd: &Json, limit: u64) -> String {
     let (job, cmd, command) = (quote(job), cmd.to_string(), quote(command));
     format!(
-        "umask 077\nd=\"${{ANSIBLE_ASYNC_DIR:-$HOME/.ansible_async}}\"; mkdir -p \"$d\" || exit 1\nf=\"$d\"/{job}\n\
+        "umask 077\nd=\"${{ANSIBLE_ASYNC_DIR:-$HOME/.ansible_async}}\"; mkdir -p \"$d\" || exit 1\nf=\"$d\"/{job}; echo \"$f\"\n\
          printf '%s' {} > \"$f.cmd\" && date +%s > \"$f\" || exit 1\n\
          ( trap '' HUP\n\
          sh -c {command} > \"$f.out\" 2> \"$f.err\" < /dev/null &\n p=$!\n\

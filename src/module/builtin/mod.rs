@@ -45,6 +45,7 @@ pub mod template;
 pub mod unarchive;
 pub mod uri;
 pub mod user;
+pub mod validate_argument_spec;
 pub mod wait_for;
 pub mod wait_for_connection;
 
@@ -98,6 +99,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<unarchive::Unarchive>(),
         entry::<uri::Uri>(),
         entry::<user::User>(),
+        entry::<validate_argument_spec::ValidateArgumentSpec>(),
         entry::<wait_for::WaitFor>(),
         entry::<wait_for_connection::WaitForConnection>(),
     ]
