@@ -7,9 +7,7 @@ use miette::Report;
 use super::{flags, module_names::Modules};
 use crate::{
     module::{Entry, Registry},
-    playbook::{
-        Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Task,
-    },
+    playbook::{Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Task},
     report::{Reporter, terminal},
     run::{Options, Summary},
     yaml::{self, Node, Source, Span, Value},

@@ -57,7 +57,8 @@ impl Evaluation<'_> {
         let number = |node: &Option<Node>, name: &str, default: i64| match node {
             None => Ok(default),
             Some(node) => {
-                let value = self.of.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
+                let value =
+                    self.of.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
                 let number = if is_omit(&value) || value.is_null() { Some(default) } else { keyword::whole(&value) };
                 number.ok_or_else(|| TaskError::new(format!("{name}: {value} is no whole number")).at(&node.span))
             }

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     inventory::{Level, Variable, Vars},
-    playbook::{Action, Include, IncludeKind, IncludeRole, Item, LoopControl, MetaAction, PlaybookError, SearchKind, Task},
+    playbook::{
+        Action, Include, IncludeKind, IncludeRole, Item, LoopControl, MetaAction, PlaybookError, SearchKind, Task,
+    },
     report::Status,
     template::Context,
     yaml::Node,
@@ -126,7 +128,10 @@ impl HostRun {
                 let mut shown = Map::new();
                 shown.insert("changed".into(), json!(false));
                 if matches!(include.kind, IncludeKind::Vars) {
-                    shown.extend(told(result, items.as_ref().map(|items| task.loop_.as_ref().map(|l| (&l.control, &**items))).flatten()));
+                    shown.extend(told(
+                        result,
+                        items.as_ref().map(|items| task.loop_.as_ref().map(|l| (&l.control, &**items))).flatten(),
+                    ));
                 }
                 Outcome::new(Status::Ok, shown)
             }
@@ -260,7 +265,9 @@ impl HostRun {
                 Ok(Brought::Items(included.items))
             }
             IncludeKind::Vars => self.include_vars(include, task, vars).map(Brought::Variables),
-            IncludeKind::Action { module, task: node } => self.of.named_action(module, node, task, vars).map(Brought::Items),
+            IncludeKind::Action { module, task: node } => {
+                self.of.named_action(module, node, task, vars).map(Brought::Items)
+            }
         }
     }
 
@@ -271,12 +278,7 @@ impl HostRun {
     }
 
     /// The variables that `include_vars` brings, and those of the files as reports show them.
-    fn read_vars(
-        &self,
-        include: &Include,
-        task: &Task,
-        vars: &Context,
-    ) -> Result<(Vars, Included), TaskError> {
+    fn read_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<(Vars, Included), TaskError> {
         let mut parameters = Map::new();
         for (key, node) in &include.args {
             let value = self.of.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{host::HostRun, keyword, outcome::Outcome, play_host::PlayHost, program::Program, stop::Stop, task, task_error::TaskError};
 use super::barrier::Position;
+use super::{
+    host::HostRun, keyword, outcome::Outcome, play_host::PlayHost, program::Program, stop::Stop, task,
+    task_error::TaskError,
+};
 use crate::{
     playbook::{Include, IncludeKind, Item, Task},
     template::Context,
@@ -11,8 +14,20 @@ use crate::{
 };
 
 /// Modules that a fact may choose (`ansible_pkg_mgr`, `ansible_service_mgr`): each acts on its own host alone.
-const CHOSEN_BY_FACTS: &[&str] =
-    &["apk", "apt", "dnf", "dnf5", "package", "pacman", "service", "systemd", "systemd_service", "sysvinit", "yum", "zypper"];
+const CHOSEN_BY_FACTS: &[&str] = &[
+    "apk",
+    "apt",
+    "dnf",
+    "dnf5",
+    "package",
+    "pacman",
+    "service",
+    "systemd",
+    "systemd_service",
+    "sysvinit",
+    "yum",
+    "zypper",
+];
 
 impl PlayHost {
     /// The task that a rendered name makes.

@@ -144,7 +144,12 @@ pub fn at_place(base: &Layers, exports: &[Arc<Role>], prompted: &Arc<Vars>, scop
 }
 
 /// The variables at a place of a play that are no host's: what names of handlers are rendered with.
-pub fn of_no_host(extra: IndexMap<String, Var>, play: &Play, prompted: &Arc<Vars>, scope: &Scope) -> IndexMap<String, Var> {
+pub fn of_no_host(
+    extra: IndexMap<String, Var>,
+    play: &Play,
+    prompted: &Arc<Vars>,
+    scope: &Scope,
+) -> IndexMap<String, Var> {
     let layers = at_place(&Layers::default(), &play.exports, prompted, scope);
     let value = |name: &str| match layers.get(name)?.value {
         Variable::Node(node) => Some((name.to_owned(), Var::node(node))),
@@ -269,7 +274,8 @@ impl TaskVars {
 
     /// How the host is reached, where no variable says so: what Ansible adds for templates alone.
     fn reached(&self, name: &str) -> Option<Json> {
-        let written = |node: Option<&Node>| node.and_then(Node::as_str).filter(|t| !t.contains("{{")).map(str::to_owned);
+        let written =
+            |node: Option<&Node>| node.and_then(Node::as_str).filter(|t| !t.contains("{{")).map(str::to_owned);
         Some(match name {
             "ansible_host" | "ansible_ssh_host" => json!(self.called()),
             "ansible_connection" => {

@@ -32,10 +32,13 @@ impl Asked {
         let texts = |name: &str| match parameters.get(name) {
             None | Some(Json::Null) => None,
             Some(Json::Array(items)) => Some(items.iter().filter_map(keyword::as_text).collect::<Vec<_>>()),
-            Some(one) => Some(keyword::as_text(one).unwrap_or_default().split(',').map(|s| s.trim().to_owned()).collect()),
+            Some(one) => {
+                Some(keyword::as_text(one).unwrap_or_default().split(',').map(|s| s.trim().to_owned()).collect())
+            }
         };
         let pattern = |text: &str| {
-            Regex::new(text, Flags::default()).map_err(|error| TaskError::new(format!("include_vars: `{text}`: {error}")))
+            Regex::new(text, Flags::default())
+                .map_err(|error| TaskError::new(format!("include_vars: `{text}`: {error}")))
         };
         let depth = match parameters.get("depth") {
             None | Some(Json::Null) => 0,
@@ -46,8 +49,7 @@ impl Asked {
         let ignored = texts("ignore_files").unwrap_or_default();
         Ok(Asked {
             depth,
-            extensions: texts("extensions")
-                .unwrap_or_else(|| ["yaml", "yml", "json"].map(str::to_owned).to_vec()),
+            extensions: texts("extensions").unwrap_or_else(|| ["yaml", "yml", "json"].map(str::to_owned).to_vec()),
             matching: matching.as_deref().map(pattern).transpose()?,
             ignored: ignored.iter().map(|text| pattern(&format!("{text}$"))).collect::<Result<_, _>>()?,
             merge: parameters.get("hash_behaviour").and_then(Json::as_str) == Some("merge"),
@@ -100,7 +102,9 @@ impl Asked {
     pub fn put(&self, all: &mut Vars, more: Vars) {
         for (name, value) in more {
             let joined = match (all.get(&name), self.merge) {
-                (Some(Variable::Node(known)), true) => value.node().map(|new| Variable::Node(merged(known, new).into())),
+                (Some(Variable::Node(known)), true) => {
+                    value.node().map(|new| Variable::Node(merged(known, new).into()))
+                }
                 _ => None,
             };
             all.insert(name, joined.unwrap_or(value));

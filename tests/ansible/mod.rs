@@ -45,7 +45,12 @@ fn prepared(subject: &Path) -> tempfile::TempDir {
 
 fn command(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(folder).env("HOME", folder).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
+    command
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env("ANSIBLE_ASYNC_DIR", folder.join("jobs"))
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null());
     command
 }
 
@@ -60,7 +65,8 @@ fn gathered(lines: impl Iterator<Item = Json>, code: Option<i32>, folder: &Path)
             "rescued" => "failed".to_owned(),
             other => other.to_owned(),
         };
-        let included = ["include_tasks", "include_role", "meta"].contains(&action.rsplit('.').next().unwrap_or_default());
+        let included =
+            ["include_tasks", "include_role", "meta"].contains(&action.rsplit('.').next().unwrap_or_default());
         if included && matches!(status.as_str(), "ok" | "changed") || action.ends_with("meta") {
             continue;
         }
@@ -119,7 +125,10 @@ fn by_ansible(program: &Path, subject: &Path) -> Came {
     if python.exists() {
         command.arg("-e").arg(format!("ansible_python_interpreter={}", python.display()));
     }
-    command.env("ANSIBLE_CALLBACK_PLUGINS", &callbacks).env("ANSIBLE_STDOUT_CALLBACK", "lines").env("LINES_FILE", &file);
+    command
+        .env("ANSIBLE_CALLBACK_PLUGINS", &callbacks)
+        .env("ANSIBLE_STDOUT_CALLBACK", "lines")
+        .env("LINES_FILE", &file);
     let output = command.env("ANSIBLE_NOCOLOR", "1").env("ANSIBLE_PIPELINING", "1").output().unwrap();
     let text = fs::read_to_string(&file).unwrap_or_default();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());

@@ -11,8 +11,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, ScriptAnswer, State},
     module::{
-        Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step, StepOutput,
-        Text, process,
+        Change, Context, Described, Failure, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
+        StepOutput, Text, process,
     },
     sh::quote,
 };
@@ -66,7 +66,8 @@ impl Described for AsyncStatus {
         Return::whole("finished", "mode is status", "1 once the job is over, else 0"),
         Return::text("results_file", "mode is status", "The job's file on the host"),
         Return::text("erased", "mode is cleanup", "The file that was taken away").untried("a run makes the job"),
-        Return::any("cmd", "the job is over", "And all that the command's own result has").untried("a run makes the job"),
+        Return::any("cmd", "the job is over", "And all that the command's own result has")
+            .untried("a run makes the job"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
@@ -129,7 +130,9 @@ impl AsyncStatus {
                 return Ok(Plan::ok(self.fields(file, 0).into_iter().chain(empty).chain(lines).collect()));
             }
             6 => {
-                return Err(Failure::new("the job did not end in the time that `async` gives it").fields(self.fields(file, 1)).into());
+                return Err(Failure::new("the job did not end in the time that `async` gives it")
+                    .fields(self.fields(file, 1))
+                    .into());
             }
             _ => return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim().to_owned()).into()),
         }
@@ -175,15 +178,15 @@ impl Module for AsyncStatus {
         }
         let text = answer.text();
         let file = text.lines().next().unwrap_or_default();
-        let result = Map::from_iter([
-            ("ansible_job_id".to_owned(), json!(self.jid.0)),
-            ("erased".to_owned(), json!(file)),
-        ]);
+        let result =
+            Map::from_iter([("ansible_job_id".to_owned(), json!(self.jid.0)), ("erased".to_owned(), json!(file))]);
         if file.is_empty() {
             return Err(Failure::new(format!("could not find job {}", self.jid.0)).into());
         }
-        let names: Vec<String> =
-            ["", ".cmd", ".out", ".err", ".rc", ".late"].iter().map(|end| quote(&format!("{file}{end}")).into_owned()).collect();
+        let names: Vec<String> = ["", ".cmd", ".out", ".err", ".rc", ".late"]
+            .iter()
+            .map(|end| quote(&format!("{file}{end}")).into_owned())
+            .collect();
         let script = format!("rm -f -- {}\n", names.join(" "));
         let change = Change::open(format!("take away the files of job {}", self.jid.0), Step::Script(script));
         Ok(Plan { changes: vec![change], changed: Some(false), result, ..Plan::default() })

@@ -46,7 +46,15 @@ pub(super) struct PlayState {
 
 impl<'l> Reader<'l> {
     pub(super) fn new(loader: &'l Loader, strict: bool) -> Self {
-        Self { loader, strict, found: Vec::new(), rescues: 0, ready: false, play: PlayState::default(), open_files: Vec::new() }
+        Self {
+            loader,
+            strict,
+            found: Vec::new(),
+            rescues: 0,
+            ready: false,
+            play: PlayState::default(),
+            open_files: Vec::new(),
+        }
     }
 
     /// Goes on reading where a task of a loaded play includes something.

@@ -24,7 +24,8 @@ impl Reader<'_> {
                 "write `{keyword}: {expression}`; braces are for a variable whose text is a condition itself"
             )));
         } else if has_template(text) {
-            let problem = Diagnostic::warning(&node.span, format!("`{keyword}` holds a template inside of an expression"));
+            let problem =
+                Diagnostic::warning(&node.span, format!("`{keyword}` holds a template inside of an expression"));
             let help = match text.contains("{{") {
                 true => format!("write the variable's name alone: `{}`", without_braces(text)),
                 false => "write an expression without blocks, such as `a and not b`".to_owned(),

@@ -62,7 +62,10 @@ impl Object for OpenMacro {
             own.push(("varargs".to_owned(), Value::from(Tuple::new(more))));
         }
         if self.kwargs {
-            own.push(("kwargs".to_owned(), Value::from_pairs(others.into_iter().map(|(name, value)| (Value::from(name), value)))));
+            own.push((
+                "kwargs".to_owned(),
+                Value::from_pairs(others.into_iter().map(|(name, value)| (Value::from(name), value))),
+            ));
         }
         given.push(Value::from(own.into_iter().collect::<Kwargs>()));
         self.inner.call(state, &given)

@@ -178,7 +178,9 @@ fn between(rule: &Json, arguments: &Map<String, Json>, within: &str, errors: &mu
         }
     }
     for condition in rule.get("required_if").and_then(Json::as_array).into_iter().flatten() {
-        let Some([Json::String(key), wanted, needed, rest @ ..]) = condition.as_array().map(Vec::as_slice) else { continue };
+        let Some([Json::String(key), wanted, needed, rest @ ..]) = condition.as_array().map(Vec::as_slice) else {
+            continue;
+        };
         if arguments.get(key) != Some(wanted) {
             continue;
         }
