@@ -172,15 +172,10 @@ impl Run {
         self.engine.all_references(&References { names, ..References::default() }, vars)
     }
 
-    /// Whether a task reads other hosts' variables, through its own variables too.
-    pub fn reads_others(&self, features: &Features, vars: &Context) -> bool {
-        features.references.hostvars || self.engine.all_references(&features.references, vars).hostvars
-    }
-
-    /// Whether a task reads who still takes part in the play: that is decided by what became of the others.
-    pub fn reads_play(&self, features: &Features, vars: &Context) -> bool {
+    /// Whether a task reads other hosts' variables, and whether it reads who still takes part; through its own variables too.
+    pub fn reads_others(&self, features: &Features, vars: &Context) -> (bool, bool) {
         const NAMES: [&str; 3] = ["ansible_play_hosts", "ansible_play_batch", "play_hosts"];
-        let all = self.engine.all_references(&features.references, vars).names;
-        NAMES.iter().any(|name| all.contains(*name))
+        let all = self.engine.all_references(&features.references, vars);
+        (features.references.hostvars || all.hostvars, NAMES.iter().any(|name| all.names.contains(*name)))
     }
 }

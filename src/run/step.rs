@@ -151,16 +151,17 @@ impl HostRun {
         let throttle = throttle::most(run, task, vars)?;
         // As with Ansible it ends at this task for all, however far ahead some of them could be.
         let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });
-        // Nobody may look past a delegated task before everybody's is done.
+        let (others, who_is_left) = run.reads_others(&seen, vars);
+        // Nobody may look past a delegated task before everybody's is done, nor past one that tells who still takes part.
         let behind = once
             || fatal
             || ends
             || seen.delegated
             || self.of.elsewhere(&seen, vars)
-            || (!batch.alone() && run.reads_play(&seen, vars));
+            || (who_is_left && !batch.alone());
         let before = behind
             || (throttle.is_some() && !batch.alone())
-            || run.reads_others(&seen, vars)
+            || others
             || batch.strict
             || self.alone.as_ref() == Some(position);
         Ok(Together { once, fatal, throttle, before, behind })

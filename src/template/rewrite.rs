@@ -5,6 +5,7 @@
 //! - `%` formats texts.
 //! - Lists and mappings written in a template that calls `append`, `update` and the like can be changed.
 //! - Differences of times.
+//! - The newline behind `{% raw %}` stays.
 //! - Macros that read `varargs` and `kwargs`.
 //! - `~` and `+` where they may be repeated: no text or list grows beyond the bound.
 
@@ -88,8 +89,49 @@ pub(crate) fn edits(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Edits {
         }
     }
     let mut edits = finder.edits;
+    if mode != Mode::Expression && text.contains("raw") && trims_raw(syntax) {
+        edits.extend(newlines_of_raw(text).map(|at| (at..at, "\n".into())));
+    }
     edits.sort_by_key(|(range, _)| range.start);
     Edits(edits)
+}
+
+/// Whether the engine drops the newline behind `{% raw %}` here, as Jinja does behind other blocks and not behind that one.
+fn trims_raw(syntax: &SyntaxConfig) -> bool {
+    let mut tokens = machinery::tokenize("{% raw %}\nx{% endraw %}", false, syntax.clone());
+    matches!(tokens.next(), Some(Ok((Token::TemplateData("x"), _))))
+}
+
+/// Where newlines stand right behind a `{% raw %}`.
+fn newlines_of_raw(text: &str) -> impl Iterator<Item = usize> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    let word = |from: usize, word: &str| {
+        let rest = text.get(from..)?.strip_prefix("{%")?.trim_start_matches(['-', '+']).trim_start();
+        let end = rest.strip_prefix(word)?.trim_start().strip_prefix("%}")?;
+        Some(text.len() - end.len())
+    };
+    while let Some(next) = text.get(at..).and_then(|rest| rest.find("{%")) {
+        at += next;
+        let Some(behind) = word(at, "raw") else {
+            at += 2;
+            continue;
+        };
+        if text.as_bytes().get(behind) == Some(&b'\n') {
+            found.push(behind);
+        }
+        // What stands inside is text.
+        at = behind;
+        while let Some(next) = text.get(at..).and_then(|rest| rest.find("{%")) {
+            at += next;
+            let inner = text.get(at + 2..).unwrap_or_default().trim_start_matches(['-', '+']).trim_start();
+            at += 2;
+            if inner.starts_with("endraw") {
+                break;
+            }
+        }
+    }
+    found.into_iter()
 }
 
 /// How many operators, steps and brackets one expression may have: the engine takes each a call deeper.
