@@ -124,17 +124,11 @@ impl HostRun {
         }
         let outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
-            _ => {
-                let mut shown = Map::new();
-                shown.insert("changed".into(), json!(false));
-                if matches!(include.kind, IncludeKind::Vars) {
-                    shown.extend(told(
-                        result,
-                        items.as_ref().map(|items| task.loop_.as_ref().map(|l| (&l.control, &**items))).flatten(),
-                    ));
-                }
-                Outcome::new(Status::Ok, shown)
+            _ if matches!(include.kind, IncludeKind::Vars) => {
+                let over = task.loop_.as_ref().zip(items.as_ref());
+                Outcome::new(Status::Ok, told(result, over.map(|(over, items)| (&over.control, &**items))))
             }
+            _ => Outcome::new(Status::Ok, unchanged()),
         };
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
@@ -347,10 +341,14 @@ impl Included {
     }
 }
 
+fn unchanged() -> Map<String, Json> {
+    Map::from_iter([("changed".to_owned(), json!(false))])
+}
+
 /// What a result tells of `include_vars`: of each item of a loop by itself.
 fn told(included: Vec<Included>, over: Option<(&LoopControl, &[Json])>) -> Map<String, Json> {
     let Some((control, items)) = over else {
-        return included.into_iter().next().unwrap_or_default().fields();
+        return unchanged().into_iter().chain(included.into_iter().next().unwrap_or_default().fields()).collect();
     };
     let results: Vec<Json> = included
         .into_iter()
@@ -364,7 +362,8 @@ fn told(included: Vec<Included>, over: Option<(&LoopControl, &[Json])>) -> Map<S
             Json::Object(fields)
         })
         .collect();
-    Map::from_iter([("results".to_owned(), json!(results)), ("msg".to_owned(), json!("All items completed"))])
+    let whole = [("results".to_owned(), json!(results)), ("msg".to_owned(), json!("All items completed"))];
+    unchanged().into_iter().chain(whole).collect()
 }
 
 fn mapping(entries: impl Iterator<Item = (String, Arc<Node>)>, span: &crate::yaml::Span) -> Variable {

@@ -118,12 +118,11 @@ impl Run {
         let judging =
             task.until.iter().chain(task.changed_when.iter().flatten()).chain(task.failed_when.iter().flatten());
         features.judged = Arc::new(self.expressions(judging));
-        all.acts |=
-            task.loop_.as_ref().is_some_and(|l| matches!(l.kind, LoopKind::WithLines | LoopKind::WithLookup(_)));
+        all.acts |= task.loop_.as_ref().is_some_and(|l| looks_outside(l.kind));
         self.template_names(task, &mut all);
         let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
-        let roles =
-            task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.given, &role.params, &role.defaults]);
+        let roles = task.scope.roles().into_iter();
+        let roles = roles.flat_map(|role| [&role.vars, &role.given, &role.params, &role.defaults]);
         let leads = |vars: &VarMap| connection::ADDRESSES.iter().any(|name| vars.contains_key(*name));
         features.leads_elsewhere = maps.chain(roles).any(leads);
         features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
@@ -178,4 +177,9 @@ impl Run {
         let all = self.engine.all_references(&features.references, vars);
         (features.references.hostvars || all.hostvars, NAMES.iter().any(|name| all.names.contains(*name)))
     }
+}
+
+/// Whether a loop's lookup may run a command, or read what a task has changed.
+fn looks_outside(kind: LoopKind) -> bool {
+    matches!(kind, LoopKind::WithLines | LoopKind::WithLookup(_))
 }

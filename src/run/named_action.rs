@@ -8,26 +8,19 @@ use super::{
     task_error::TaskError,
 };
 use crate::{
-    playbook::{Include, IncludeKind, Item, Task},
+    module::{Registry, about},
+    playbook::{Include, IncludeKind, Item, Sets, Task},
     template::Context,
     yaml::Node,
 };
 
-/// Modules that a fact may choose (`ansible_pkg_mgr`, `ansible_service_mgr`): each acts on its own host alone.
-const CHOSEN_BY_FACTS: &[&str] = &[
-    "apk",
-    "apt",
-    "dnf",
-    "dnf5",
-    "package",
-    "pacman",
-    "service",
-    "systemd",
-    "systemd_service",
-    "sysvinit",
-    "yum",
-    "zypper",
-];
+/// Whether a fact may choose a module (`ansible_pkg_mgr`, `ansible_service_mgr`): one that runs no text, reads no file of the workstation and
+/// sets nothing.
+fn may_be_chosen(name: &str) -> bool {
+    let about = about(name);
+    let known = Registry::get().find(name).is_some();
+    known && about.sets == Sets::Nothing && !about.free_form && about.expressions.is_none() && about.file.is_none()
+}
 
 impl PlayHost {
     /// The task that a rendered name makes.
@@ -42,8 +35,7 @@ impl PlayHost {
         let name = render(vars).map_err(|error| TaskError::from(error).at(&module.span))?;
         let own = render(&vars.own_words()).is_ok_and(|own| own == name);
         let name = keyword::as_text(&name).unwrap_or_default();
-        let short = name.rsplit('.').next().unwrap_or_default();
-        if !own && !CHOSEN_BY_FACTS.contains(&short) {
+        if !own && !may_be_chosen(&name) {
             let error = TaskError::new("the module's name comes from a host").at(&module.span);
             return Err(error.help("write the name, or one task for each module with `when`"));
         }

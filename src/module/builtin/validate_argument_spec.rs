@@ -15,6 +15,9 @@ use crate::{
 mod rules;
 mod types;
 
+/// Its name, by which roles that specify their arguments have them checked.
+pub const NAME: &str = "ansible.builtin.validate_argument_spec";
+
 /// Parameters of `validate_argument_spec`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,7 +33,7 @@ pub struct ValidateArgumentSpec {
 }
 
 impl Described for ValidateArgumentSpec {
-    const NAME: &'static str = "ansible.builtin.validate_argument_spec";
+    const NAME: &'static str = NAME;
     const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Checks arguments against a specification";
     const EXAMPLES: &'static str = "\
