@@ -8,7 +8,7 @@ use std::{
 use super::{Run, connection, keyword, lock};
 use crate::{
     module::about,
-    playbook::{Action, LocalFile, LoopKind, Sets, Task, VarMap},
+    playbook::{Action, LocalFile, LoopKind, Role, Sets, Task, VarMap},
     template::{Context, References},
     yaml::{Node, Value},
 };
@@ -121,8 +121,7 @@ impl Run {
         all.acts |= task.loop_.as_ref().is_some_and(|l| looks_outside(l.kind));
         self.template_names(task, &mut all);
         let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
-        let roles = task.scope.roles().into_iter();
-        let roles = roles.flat_map(|role| [&role.vars, &role.given, &role.params, &role.defaults]);
+        let roles = task.scope.roles().into_iter().flat_map(|role| of_role(role));
         let leads = |vars: &VarMap| connection::ADDRESSES.iter().any(|name| vars.contains_key(*name));
         features.leads_elsewhere = maps.chain(roles).any(leads);
         features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
@@ -177,6 +176,11 @@ impl Run {
         let all = self.engine.all_references(&features.references, vars);
         (features.references.hostvars || all.hostvars, NAMES.iter().any(|name| all.names.contains(*name)))
     }
+}
+
+/// All variables that a use of a role brings.
+fn of_role(role: &Role) -> [&VarMap; 4] {
+    [&role.vars, &role.given, &role.params, &role.defaults]
 }
 
 /// Whether a loop's lookup may run a command, or read what a task has changed.
