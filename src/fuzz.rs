@@ -22,6 +22,10 @@ use crate::{
     playbook::{Loader, Options},
     ssh,
     template::{Context, Engine, NoLocal, Var},
+    vault::{
+        Envelope,
+        aes256::{Keys, Payload},
+    },
     yaml::{self, Source, Span},
 };
 
@@ -29,7 +33,7 @@ use crate::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("frames", frames),
     ("yaml", yaml),
     ("playbook", playbook),
@@ -41,6 +45,7 @@ pub const TARGETS: [Target; 11] = [
     ("ssh_config", ssh_config),
     ("archive", archive),
     ("facts", facts),
+    ("vault", vault),
 ];
 
 /// An error as people see it: its places must lie within the text.
@@ -163,6 +168,16 @@ pub fn ssh_config(data: &[u8]) {
 pub fn archive(data: &[u8]) {
     for kind in [archive::Kind::Tar("-z"), archive::Kind::Zip] {
         let _ = archive::members(kind, data);
+    }
+}
+
+/// An encrypted text: what is inside is looked at with keys that are derived once.
+pub fn vault(data: &[u8]) {
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::derive(b"pw", b"saltsalt"));
+    let read = Envelope::parse(data).and_then(|envelope| Payload::parse(&envelope.body));
+    match read.and_then(|payload| payload.open(&KEYS)) {
+        Ok(_) => {}
+        Err(error) => shown(error),
     }
 }
 

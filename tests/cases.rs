@@ -10,6 +10,7 @@
     clippy::disallowed_methods
 )]
 
+mod ansible;
 mod bad;
 #[path = "inventory/lists.rs"]
 mod inventory;
@@ -26,8 +27,15 @@ use libtest_mimic::{Arguments, run};
 
 fn main() -> std::process::ExitCode {
     let args = Arguments::from_args();
-    let all =
-        [bad::trials, inventory::trials, module::trials, playbook::trials, random_plays::trials, template::trials];
+    let all = [
+        ansible::trials,
+        bad::trials,
+        inventory::trials,
+        module::trials,
+        playbook::trials,
+        random_plays::trials,
+        template::trials,
+    ];
     let cases = run(&args, all.iter().flat_map(|trials| trials()).collect());
     // These look at what the others have shown.
     let afterwards = run(&args, module::afterwards());

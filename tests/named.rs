@@ -7,6 +7,7 @@ use bringup::module::Registry;
 /// Words that mean something else there, though a module has that name too.
 const OTHERS: &[(&str, &str)] = &[
     ("add_host", "a field of results, which is no fact"),
+    ("debug", "a strategy"),
     ("file", "a parameter of includes, a lookup, a kind of source"),
     ("gather_facts", "a keyword"),
     ("pause", "a field of `loop_control`"),

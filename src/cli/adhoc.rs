@@ -7,9 +7,7 @@ use miette::Report;
 use super::{flags, module_names::Modules};
 use crate::{
     module::{Entry, Registry},
-    playbook::{
-        Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Strategy, Task,
-    },
+    playbook::{Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Task},
     report::{Reporter, terminal},
     run::{Options, Summary},
     yaml::{self, Node, Source, Span, Value},
@@ -101,21 +99,45 @@ impl Call {
         reporter: Arc<dyn Reporter>,
         adjust: impl FnOnce(&mut Options),
     ) -> Result<Summary, Report> {
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let summary = self.run_in(hosts, pattern, here, reporter, adjust)?;
+        summary.ok_or_else(|| {
+            miette::miette!(help = "`bringup inventory --graph` shows all groups and hosts", "no host fits `{pattern}`")
+        })
+    }
+
+    /// The same, with the variables beside a playbook in a folder; nothing where no host fits.
+    ///
+    /// # Errors
+    /// When the inventory or the pattern is wrong, or a limit leaves no host.
+    pub fn run_in(
+        self,
+        hosts: &flags::Hosts,
+        pattern: &str,
+        here: PathBuf,
+        reporter: Arc<dyn Reporter>,
+        adjust: impl FnOnce(&mut Options),
+    ) -> Result<Option<Summary>, Report> {
         let mut options = hosts.options()?;
         adjust(&mut options);
-        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let inventory = hosts.load(std::slice::from_ref(&here))?;
         let selection = inventory.resolve(&[pattern], options.limit.as_deref())?;
         if selection.hosts.is_empty() {
             selection.warnings.iter().for_each(|w| terminal::warn(w));
-            return Err(miette::miette!(
-                help = "`bringup inventory --graph` shows all groups and hosts",
-                "no host fits `{pattern}`"
-            ));
+            if let (Some(limit), true) = (&options.limit, hosts.as_ansible) {
+                return Err(miette::miette!(
+                    help = "`ansible-inventory --graph` shows all groups and hosts",
+                    "`{pattern}` and `--limit {limit}` leave no host"
+                ));
+            }
+            if hosts.as_ansible {
+                terminal::warn("no host fits, nothing to do");
+            }
+            return Ok(None);
         }
         let loader = flags::loader(&options, hosts.roles_path.as_deref());
         let playbook = Playbook { path: here.clone(), plays: vec![Arc::new(self.play(pattern, here))] };
-        flags::execute(&flags::new_run(options, inventory, loader, reporter), &[playbook])
+        flags::execute(&flags::new_run(options, inventory, loader, reporter), &[playbook]).map(Some)
     }
 
     fn play(self, pattern: &str, directory: PathBuf) -> Play {
@@ -143,11 +165,11 @@ impl Call {
             name: None,
             hosts: text(pattern, &span),
             gather_facts: Some(Node { value: Value::Bool(false), span: span.clone() }),
-            span,
             gather_subset: None,
             gather_timeout: None,
             fact_path: None,
-            strategy: Strategy::Free,
+            strategy: Some(text("free", &span)),
+            span,
             serial: Vec::new(),
             max_fail_percentage: None,
             order: None,

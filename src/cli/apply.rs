@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use clap::{Args, builder::FalseyValueParser};
 use miette::{MietteDiagnostic, Report, Severity};
 
-use super::{Exit, flags, listing::Lists};
+use super::{Exit, configured, fault::Undefined, flags, listing::Lists};
 use crate::{
     playbook::Playbook,
     report::{self, Output, Reporter, terminal},
@@ -45,12 +45,15 @@ pub struct Plan {
 }
 
 #[derive(Args, Debug)]
-struct Plays {
+pub(super) struct Plays {
     /// Playbooks, run one after the other
     #[arg(required = true, value_name = "PLAYBOOK")]
-    playbooks: Vec<PathBuf>,
+    pub(super) playbooks: Vec<PathBuf>,
     #[command(flatten)]
-    hosts: flags::Hosts,
+    pub(super) hosts: flags::Hosts,
+    /// The facts that are kept of hosts are forgotten first.
+    #[arg(skip)]
+    pub(super) flush_cache: bool,
     /// Only tasks with these tags
     #[arg(short, long, value_name = "TAGS", env = "BRINGUP_TAGS", hide_env_values = true)]
     tags: Vec<String>,
@@ -87,6 +90,11 @@ struct Plays {
 }
 
 impl Apply {
+    /// What both commands have.
+    pub(super) fn plays(&mut self) -> &mut Plays {
+        &mut self.play
+    }
+
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         let summary = self.play.run(self.check, self.diff, self.only_changes)?;
@@ -133,6 +141,9 @@ impl Plays {
         let folders: Vec<PathBuf> =
             playbooks.iter().flat_map(|p| p.plays.iter().map(|play| play.directory.clone())).collect();
         let inventory = self.hosts.load(&folders)?;
+        if let (Some(cache), true) = (&options.fact_cache, self.flush_cache) {
+            configured::flush(cache, &inventory)?;
+        }
         if let Some(limit) = &options.limit
             && inventory.resolve(&["all"], Some(limit))?.hosts.is_empty()
         {
@@ -149,14 +160,14 @@ impl Plays {
         }
         let reporter = self.reporter(only_changes)?;
         let run = flags::new_run(options, inventory, loader, reporter);
-        run.undefined(&playbooks)?;
+        run.undefined(&playbooks).map_err(Undefined)?;
         flags::execute(&run, &playbooks)
     }
 
     fn reporter(&self, only_changes: bool) -> Result<Arc<dyn Reporter>, Report> {
         // A question between two tasks and a moving display don't go together.
         let live = !self.step;
-        let mut reporter = report::reporter(self.output, self.hosts.verbose, only_changes, live);
+        let mut reporter = report::reporter(self.output, self.hosts.verbose, configured::left_out(only_changes), live);
         if self.profile {
             reporter = Arc::new(report::Profile::new(reporter, self.output != Output::Human));
         }

@@ -25,9 +25,7 @@ impl Doc {
             Some(name) => match Registry::get().find(name) {
                 Some(entry) => page(entry),
                 None => {
-                    let help = Registry::get().near(name).map(|n| format!("did you mean `{n}`?"));
-                    let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
-                    return Err(miette::miette!(help = help, "there is no module `{name}`"));
+                    return Err(miette::miette!(help = near(name), "there is no module `{name}`"));
                 }
             },
         };
@@ -36,13 +34,20 @@ impl Doc {
     }
 }
 
+/// What a name that is no module's may have meant.
+pub(super) fn near(name: &str) -> String {
+    let near = Registry::get().near(name).map(|n| format!("did you mean `{n}`?"));
+    near.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned())
+}
+
 fn list() -> String {
     let entries = Registry::get().entries();
     let width = entries.iter().map(|e| e.name.len()).max().unwrap_or(0);
     entries.iter().map(|e| format!("{:<width$}  {}\n", e.name, e.summary)).collect()
 }
 
-fn page(entry: &Entry) -> String {
+/// The page of a module.
+pub(super) fn page(entry: &Entry) -> String {
     let mut out = format!("{}\n\n{}.\n", style(entry.name).bold(), entry.summary.trim_end_matches('.'));
     if !entry.aliases.is_empty() {
         let _ = writeln!(out, "\nAlso known as: {}", entry.aliases.join(", "));

@@ -54,7 +54,7 @@ impl Exec {
         };
         let reporter = match self.output {
             Output::Human => Arc::new(report::AdHoc::new(self.hosts.verbose)),
-            other => report::reporter(other, self.hosts.verbose, false, false),
+            other => report::reporter(other, self.hosts.verbose, report::LeftOut::default(), false),
         };
         let summary = call.run(&self.hosts, &self.pattern, reporter, |options| {
             options.check = self.check;

@@ -4,11 +4,17 @@ use std::panic::{self, AssertUnwindSafe};
 
 use miette::Report;
 
-use super::Exit;
+use super::{Exit, ansible::OptionsError};
 use crate::{
     playbook::PlaybookError,
     report::{aside, terminal},
 };
+
+/// Variables that no playbook, inventory or flag defines: found before anything is done, where Ansible has tasks fail.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error(transparent)]
+#[diagnostic(transparent)]
+pub struct Undefined(pub PlaybookError);
 
 /// Runs a command: errors are printed, a panic becomes one sentence.
 pub fn guarded(command: impl FnOnce() -> Result<Exit, Report>) -> Exit {
@@ -24,15 +30,33 @@ pub fn guarded(command: impl FnOnce() -> Result<Exit, Report>) -> Exit {
     match panic::catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
+            let exit = kind(&error);
             tell(error);
-            Exit::Usage
+            exit
         }
         Err(_) => Exit::Fault,
     }
 }
 
+/// What kind of bad input an error tells of.
+fn kind(error: &Report) -> Exit {
+    if error.downcast_ref::<Undefined>().is_some() {
+        return Exit::Undefined;
+    }
+    if let Some(playbook) = error.downcast_ref::<PlaybookError>() {
+        // Ansible stops at the first one.
+        let missing = playbook.diagnostics.iter().find(|d| d.is_error()).is_some_and(|d| d.missing);
+        return if missing { Exit::Usage } else { Exit::Language };
+    }
+    if error.downcast_ref::<OptionsError>().is_some() {
+        return Exit::Options;
+    }
+    Exit::Usage
+}
+
 /// Prints an error; of a playbook's errors each by itself, and their number.
-fn tell(error: Report) {
+pub fn tell(error: Report) {
+    let error = error.downcast::<Undefined>().map_or_else(|other| other, |Undefined(error)| Report::new(error));
     match error.downcast::<PlaybookError>() {
         Ok(playbook) => {
             let summary = playbook.to_string();

@@ -1,18 +1,23 @@
 //! Flags that several commands share, and what they become.
 
-use std::{ffi::OsStr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Args, builder::FalseyValueParser};
 use miette::{IntoDiagnostic, Report};
 
-use super::{Exit, module_names::Modules, password};
+use super::{Exit, configured, module_names::Modules, password, vault_password::Passwords};
 use crate::{
     connection,
     inventory::{Inventory, parse_extra_vars},
     playbook::{Loader, Playbook, TagFilter},
     report::{self, Reporter, terminal},
     run::{Options, Run, Summary, extra_var_map},
-    ssh::HostKeyPolicy,
+    ssh::{HostKeyPolicy, Secret},
 };
 
 /// Which hosts, how to reach them, with which variables.
@@ -47,12 +52,33 @@ pub struct Hosts {
     /// The user to become
     #[arg(long, value_name = "USER", env = "BRINGUP_BECOME_USER", hide_env_values = true)]
     pub become_user: Option<String>,
+    /// How to become it: sudo, su or doas
+    #[arg(long, value_name = "METHOD", env = "BRINGUP_BECOME_METHOD", hide_env_values = true)]
+    pub become_method: Option<String>,
     /// Ask for the password of `become`
-    #[arg(short = 'K', long)]
+    #[arg(short = 'K', long, conflicts_with = "become_password_file")]
     pub ask_become_pass: bool,
+    /// The password of `become` is in this file, or is what it prints when it is a program; `-` is standard input
+    #[arg(
+        long,
+        alias = "become-pass-file",
+        value_name = "FILE",
+        env = "BRINGUP_BECOME_PASSWORD_FILE",
+        hide_env_values = true
+    )]
+    pub become_password_file: Option<PathBuf>,
     /// Ask for the login password
-    #[arg(short = 'k', long)]
+    #[arg(short = 'k', long, conflicts_with = "connection_password_file")]
     pub ask_pass: bool,
+    /// The login password is in this file, or is what it prints when it is a program
+    #[arg(
+        long,
+        alias = "conn-pass-file",
+        value_name = "FILE",
+        env = "BRINGUP_CONNECTION_PASSWORD_FILE",
+        hide_env_values = true
+    )]
+    pub connection_password_file: Option<PathBuf>,
     /// Log in with this key first
     #[arg(long, alias = "key-file", value_name = "FILE", env = "BRINGUP_PRIVATE_KEY", hide_env_values = true)]
     pub private_key: Option<PathBuf>,
@@ -84,6 +110,11 @@ pub struct Hosts {
     /// Folders to look for roles in, separated by colons
     #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true, hide = true)]
     pub roles_path: Option<std::ffi::OsString>,
+    /// An inventory that is missing is worth a warning, as it is to Ansible.
+    #[arg(skip)]
+    pub as_ansible: bool,
+    #[command(flatten)]
+    pub vault: Passwords,
     /// Take no lock on the hosts: for tests that know they are alone
     #[arg(long, hide = true)]
     pub no_lock: bool,
@@ -95,9 +126,11 @@ pub struct Hosts {
 impl Hosts {
     /// The options of a run.
     pub fn options(&self) -> Result<Options, Report> {
+        // Files of variables may be encrypted.
+        self.vault.unlock()?;
         let extra_vars = parse_extra_vars(&self.extra_vars)?;
-        let (password, become_password) = password::ask(self.ask_pass, self.ask_become_pass)?;
-        Ok(Options {
+        let (password, become_password) = self.passwords()?;
+        let mut options = Options {
             forks: self.forks,
             verbosity: self.verbose,
             limit: self.limit.clone(),
@@ -109,6 +142,7 @@ impl Hosts {
             password,
             become_: self.become_,
             become_user: self.become_user.clone(),
+            become_method: self.become_method.clone(),
             become_password,
             ssh_arguments: self.ssh_common_args.clone(),
             host_keys: self.accept_new_host_keys.then_some(HostKeyPolicy::AcceptNew),
@@ -116,11 +150,24 @@ impl Hosts {
             who: who(),
             locks: !self.no_lock,
             ..Options::default()
-        })
+        };
+        configured::apply(configured::get(), &mut options)?;
+        Ok(options)
+    }
+
+    /// The passwords of logging in and of `become`, asked for or read.
+    fn passwords(&self) -> Result<(Option<Secret>, Option<Secret>), Report> {
+        let (login, becoming) = (self.connection_password_file.as_deref(), self.become_password_file.as_deref());
+        let login = password::Source { ask: self.ask_pass, file: login };
+        password::get(login, password::Source { ask: self.ask_become_pass, file: becoming })
     }
 
     /// Loads the inventory, with the `group_vars` and `host_vars` beside playbooks.
     pub fn load(&self, playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
+        configured::warn();
+        if self.as_ansible {
+            return self.load_as_ansible(playbook_dirs);
+        }
         if self.inventory.is_empty() {
             return Err(miette::miette!(
                 help = "give one with `-i FILE`, or set BRINGUP_INVENTORY; for this machine alone: `-i localhost, -c local`",
@@ -133,12 +180,56 @@ impl Hosts {
     }
 }
 
+/// The inventory of Ansible where none is named.
+const ANSIBLES_INVENTORY: &str = "/etc/ansible/hosts";
+
+impl Hosts {
+    /// What is not there is left out with a warning: this machine alone may be all that a play is for.
+    fn load_as_ansible(&self, playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
+        let named = match self.inventory.as_slice() {
+            [] => vec![ANSIBLES_INVENTORY.to_owned()],
+            named => named.to_vec(),
+        };
+        let there = |source: &String| source.contains(',') || Path::new(source).exists();
+        let (there, missing): (Vec<String>, Vec<String>) = named.into_iter().partition(there);
+        let strict = |name: &str| configured::get().truth(name) == Some(true);
+        let asked = !self.inventory.is_empty();
+        if let Some(first) = missing.first().filter(|_| asked && strict("INVENTORY_ANY_UNPARSED_IS_FAILED")) {
+            return Err(miette::miette!(help = "check the path behind `-i`", "there is no inventory {first}"));
+        }
+        if there.is_empty() && strict("INVENTORY_UNPARSED_IS_FAILED") {
+            return Err(miette::miette!(help = "name one with `-i`", "there is no inventory"));
+        }
+        if asked {
+            missing
+                .iter()
+                .for_each(|source| terminal::warn(&format!("there is no inventory {source}; it is left out")));
+        }
+        if there.is_empty() {
+            terminal::warn("there is no inventory: only localhost is there, which `all` does not mean");
+        }
+        let inventory = Inventory::load(&there, playbook_dirs)?;
+        inventory.warnings().iter().for_each(|w| terminal::warn(w));
+        Ok(inventory)
+    }
+}
+
 /// A loader that knows all modules.
 pub fn loader(options: &Options, roles_path: Option<&OsStr>) -> Loader {
-    let roles_path = roles_path.map(OsStr::to_owned).or_else(|| std::env::var_os("ANSIBLE_ROLES_PATH"));
-    let roles_path = roles_path.map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+    with_modules(options, roles_path, false)
+}
+
+/// The same, that takes encrypted files as unknown where no password was given.
+pub fn lenient_loader(options: &Options, roles_path: Option<&OsStr>) -> Loader {
+    with_modules(options, roles_path, true)
+}
+
+fn with_modules(options: &Options, roles_path: Option<&OsStr>, sealed: bool) -> Loader {
+    configured::warn();
+    let roles_path = roles_path.map_or_else(configured::roles_path, |p| std::env::split_paths(p).collect());
+    let collections_path = configured::collections_path();
     let extra_vars = extra_var_map(&options.extra_vars);
-    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, ..Default::default() })
+    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, collections_path, sealed })
 }
 
 /// Runs playbooks, interrupts heeded.
@@ -156,7 +247,7 @@ pub fn execute(run: &Arc<Run>, playbooks: &[Playbook]) -> Result<Summary, Report
 
 /// A run over an inventory.
 pub fn new_run(options: Options, inventory: Inventory, loader: Loader, reporter: Arc<dyn Reporter>) -> Arc<Run> {
-    Run::new(options, inventory, loader, reporter, connections())
+    Run::new(options, inventory, loader, Arc::new(report::Masked::new(reporter)), connections())
 }
 
 /// The first interrupt lets running steps finish; the second ends the process.

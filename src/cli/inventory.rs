@@ -30,6 +30,7 @@ pub struct Show {
 impl Show {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
+        self.hosts.vault.unlock()?;
         let here = std::env::current_dir().ok();
         let inventory = self.hosts.load(here.as_slice())?;
         let help = "`bringup inventory --graph` shows all groups and hosts";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Report;
 
-use super::{Exit, flags, say::say};
+use super::{Exit, flags, say::say, vault_password::Passwords};
 use crate::inventory::parse_extra_vars;
 use crate::run::Options;
 
@@ -21,13 +21,16 @@ pub struct Lint {
     /// Folders to look for roles in, separated by colons
     #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true)]
     roles_path: Option<std::ffi::OsString>,
+    #[command(flatten)]
+    vault: Passwords,
 }
 
 impl Lint {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
+        self.vault.unlock()?;
         let options = Options { extra_vars: parse_extra_vars(&self.extra_vars)?, ..Options::default() };
-        let found = flags::loader(&options, self.roles_path.as_deref()).lint(&self.playbooks);
+        let found = flags::lenient_loader(&options, self.roles_path.as_deref()).lint(&self.playbooks);
         let errors = found.iter().filter(|d| d.is_error()).count();
         let warnings = found.len() - errors;
         let mut out: String = found.into_iter().map(|d| format!("{:?}\n", Report::new(d))).collect();

@@ -48,18 +48,19 @@ impl Lists {
     ) -> Result<(), Report> {
         let mut out = String::new();
         for playbook in playbooks {
-            if self.list_tasks || self.list_tags {
-                out.push_str(&playbook.list(Listing { tasks: self.list_tasks, tags: self.list_tags }, filter));
-            } else {
-                let _ = writeln!(out, "\nplaybook: {}", playbook.path.display());
+            let listing = Listing { tasks: self.list_tasks, tags: self.list_tags };
+            let hosts = run.filter(|_| self.list_hosts);
+            if (self.list_tasks || self.list_tags) && hosts.is_none() {
+                out.push_str(&playbook.list(listing, filter));
+                continue;
             }
-            let Some(run) = run.filter(|_| self.list_hosts) else { continue };
+            let _ = writeln!(out, "\nplaybook: {}", playbook.path.display());
+            let Some(run) = hosts else { continue };
             for (at, play) in playbook.plays.iter().enumerate() {
                 let hosts = run.play_hosts(play)?;
-                let _ = writeln!(out, "\n  play #{}: {}\n    hosts ({}):", at + 1, play.title(), hosts.len());
-                hosts.iter().for_each(|host| {
-                    let _ = writeln!(out, "      {host}");
-                });
+                let lines: String = hosts.iter().map(|host| format!("      {host}\n")).collect();
+                let about = format!("    pattern: {}\n    hosts ({}):\n{lines}", play.patterns(), hosts.len());
+                out.push_str(&play.list(at + 1, listing, filter, &about));
             }
         }
         say(&out)

@@ -1,8 +1,10 @@
 //! The command line, one file per subcommand.
 
 mod adhoc;
+mod ansible;
 mod apply;
 mod completions;
+mod configured;
 mod doc;
 mod exec;
 mod facts;
@@ -19,6 +21,8 @@ mod ping;
 mod say;
 mod schema;
 mod settings;
+mod vault;
+mod vault_password;
 
 pub use module_names::Modules;
 
@@ -45,6 +49,12 @@ pub enum Exit {
     Unreachable,
     /// Bad input or usage.
     Usage,
+    /// A playbook that cannot be read as one: bad input, which Ansible tells from others.
+    Language,
+    /// Undefined variables: the same.
+    Undefined,
+    /// Options that do not go together: the same.
+    Options,
     /// The user interrupted the run.
     Interrupted,
     /// A fault of ours.
@@ -56,7 +66,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
-            Exit::Usage => 1,
+            Exit::Usage | Exit::Language | Exit::Undefined | Exit::Options => 1,
             Exit::Failed => 2,
             Exit::Changes => 3,
             Exit::Unreachable => 4,
@@ -90,6 +100,7 @@ enum Command {
     Facts(facts::Facts),
     Inventory(inventory::Show),
     Lint(lint::Lint),
+    Vault(vault::Vault),
     Doc(doc::Doc),
     Init(init::Init),
     Completions(completions::Completions),
@@ -107,6 +118,7 @@ impl Command {
             Command::Facts(c) => c.run(),
             Command::Inventory(c) => c.run(),
             Command::Lint(c) => c.run(),
+            Command::Vault(c) => c.run(),
             Command::Doc(c) => c.run(),
             Command::Init(c) => c.run(),
             Command::Completions(c) => c.run(),
@@ -133,7 +145,10 @@ fn print(error: &clap::Error) -> u8 {
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
     report::install_diagnostics();
-    let settings = match settings::find() {
+    if let Some(name) = std::env::args_os().next().as_deref().and_then(ansible::Name::of) {
+        return ansible::main(name);
+    }
+    let settings = match settings::all() {
         Ok(settings) => settings,
         Err(error) => {
             terminal::err(&format!("{error:?}"));

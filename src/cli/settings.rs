@@ -1,6 +1,7 @@
 //! `bringup.toml`: settings for those who don't want to repeat flags.
 //!
-//! It is looked for in the working directory and upwards. Flags and `BRINGUP_…` variables win over it.
+//! It is looked for in the working directory and upwards. Flags, `BRINGUP_…` and `ANSIBLE_…` variables win over it, and it wins
+//! over `ansible.cfg`.
 
 use std::path::Path;
 
@@ -8,17 +9,20 @@ use clap::CommandFactory;
 use miette::{NamedSource, Report, SourceSpan};
 use toml::Value;
 
-use super::Arguments;
+use super::{Arguments, configured};
 
 /// The file's name.
 const NAME: &str = "bringup.toml";
 
 /// Settings there are: names of long flags, with `_` or `-`.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 23] = [
     "accept_new_host_keys",
     "become",
+    "become_method",
+    "become_password_file",
     "become_user",
     "connection",
+    "connection_password_file",
     "diff",
     "extra_vars",
     "force_handlers",
@@ -38,13 +42,24 @@ const KNOWN: [&str; 20] = [
 ];
 
 /// Settings that are paths, relative to the file's folder.
-const PATHS: [&str; 3] = ["inventory", "private_key", "roles_path"];
+const PATHS: [&str; 5] = ["become_password_file", "connection_password_file", "inventory", "private_key", "roles_path"];
 
 /// A setting with its values as a flag would have them.
 pub type Settings = Vec<(String, Vec<String>)>;
 
+/// All settings that are the defaults of flags, the strongest last.
+///
+/// # Errors
+/// When a file or a variable is wrong.
+pub fn all() -> Result<Settings, Report> {
+    let (mut all, variables) = configured::defaults(configured::read()?);
+    all.extend(find()?);
+    all.extend(variables);
+    Ok(all)
+}
+
 /// Reads the nearest `bringup.toml`; no settings where there is none.
-pub fn find() -> Result<Settings, Report> {
+fn find() -> Result<Settings, Report> {
     let Ok(here) = std::env::current_dir() else { return Ok(Settings::new()) };
     let Some(path) = here.ancestors().map(|folder| folder.join(NAME)).find(|path| path.is_file()) else {
         return Ok(Settings::new());
@@ -119,17 +134,20 @@ pub fn with_defaults(settings: &Settings) -> clap::Command {
     let mut command = Arguments::command();
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
     for name in names {
-        command = command.mut_subcommand(name, |mut sub| {
-            for (key, values) in settings {
-                let id = if key == "become" { "become_" } else { key };
-                if sub.get_arguments().any(|a| a.get_id() == id) {
-                    // Defaults live as long as the process, as clap's types ask.
-                    let values: Vec<&'static str> = values.iter().map(|v| &*v.clone().leak()).collect();
-                    sub = sub.mut_arg(id, |arg| arg.default_values(values));
-                }
-            }
-            sub
-        });
+        command = command.mut_subcommand(name, |sub| defaulted(sub, settings));
+    }
+    command
+}
+
+/// One command, settings being the defaults of its flags.
+pub fn defaulted(mut command: clap::Command, settings: &Settings) -> clap::Command {
+    for (key, values) in settings {
+        let id = if key == "become" { "become_" } else { key };
+        if command.get_arguments().any(|a| a.get_id() == id) {
+            // Defaults live as long as the process, as clap's types ask.
+            let values: Vec<&'static str> = values.iter().map(|v| &*v.clone().leak()).collect();
+            command = command.mut_arg(id, |arg| arg.default_values(values));
+        }
     }
     command
 }

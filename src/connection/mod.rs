@@ -49,7 +49,7 @@ pub use reach::{Connection, Reach, Room, Stream};
 pub use reached::Stats;
 pub use refusal::Refusal;
 pub use session::Session;
-pub use settings::{Defaults, Settings};
+pub use settings::{Defaults, Settings, SshDefaults};
 pub use shared_file::SharedFile;
 pub use shell::Shell;
 pub use sudo::{Become, BecomeMethod};

@@ -4,6 +4,21 @@ use super::refusal::Refusal;
 use crate::ssh::{HostKeyPolicy, Secret};
 use std::{path::PathBuf, time::Duration};
 
+/// What is configured for SSH, where neither variables nor the command line say it.
+#[derive(Clone, Debug, Default)]
+pub struct SshDefaults {
+    /// In the place of `ansible_ssh_args`.
+    pub args: Option<String>,
+    /// In the place of `ansible_ssh_common_args`.
+    pub common_args: Option<String>,
+    /// In the place of `ansible_ssh_extra_args`.
+    pub extra_args: Option<String>,
+    /// In the place of `ansible_port`.
+    pub port: Option<u16>,
+    /// In the place of `ansible_host_key_checking`.
+    pub host_key_checking: Option<bool>,
+}
+
 /// What the command line says, for all hosts.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
@@ -15,6 +30,8 @@ pub struct Defaults {
     pub private_key: Option<PathBuf>,
     /// `--ssh-common-args`.
     pub ssh_arguments: Vec<String>,
+    /// What is configured besides.
+    pub ssh: SshDefaults,
     /// What to do with unknown host keys, where the command line says so.
     pub host_keys: Option<HostKeyPolicy>,
     /// `--timeout`.

@@ -55,18 +55,26 @@ const TIMEOUT: &[&str] = &["ansible_ssh_timeout", "ansible_timeout"];
 fn make(settings: &Settings<'_>) -> Result<Target, Refusal> {
     let defaults = settings.defaults;
     let mut target = ssh::Target::new(settings.host);
-    for name in ARGS {
-        if let Some(text) = settings.text(&[name]) {
+    // Flags stand for the common ones that are configured.
+    let common = defaults.ssh.common_args.as_ref().filter(|_| defaults.ssh_arguments.is_empty());
+    let configured = [defaults.ssh.args.as_ref(), common, defaults.ssh.extra_args.as_ref()];
+    for (name, configured) in ARGS.iter().zip(configured) {
+        if let Some(text) = settings.text(&[name]).or(configured.map(String::as_str)) {
             target.apply_ssh_args(text).map_err(|error| Refusal::new(format!("{name}: {}", explain(&error))))?;
         }
     }
     for text in &defaults.ssh_arguments {
         target.apply_ssh_args(text).map_err(|error| Refusal::new(explain(&error)))?;
     }
-    target.port = port(settings)?.or(target.port);
+    target.port = port(settings)?.or(target.port).or(defaults.ssh.port);
     target.host_key_checking = match settings.truth(CHECKING) {
         Some(false) => Some(HostKeyPolicy::Off),
         Some(true) => Some(target.host_key_checking.unwrap_or(HostKeyPolicy::Strict)),
+        None if defaults.ssh.host_key_checking == Some(false)
+            && !target.options.contains_key("stricthostkeychecking") =>
+        {
+            Some(HostKeyPolicy::Off)
+        }
         None => target.host_key_checking,
     };
     if defaults.host_keys.is_some() {

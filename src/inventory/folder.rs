@@ -182,11 +182,7 @@ fn file(path: &Path, vars: &mut Vars) -> Result<(), InventoryError> {
 /// When the node is no mapping, or a name is no text.
 pub(super) fn merge(node: &Node, vars: &mut Vars) -> Result<(), InventoryError> {
     if let Value::Vault(_) = &node.value {
-        return Err(InventoryError::Variable {
-            message: format!("`{}` is encrypted as a whole", node.span.source.name),
-            span: node.span.clone(),
-            help: "decrypt it, and encrypt single values instead: `name: !vault |`".into(),
-        });
+        return Err(super::load::no_password(node));
     }
     if node.is_null() {
         return Ok(());

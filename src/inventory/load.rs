@@ -15,7 +15,8 @@ use super::{
     model::Origin,
     range, script, yaml_file,
 };
-use crate::yaml::{self, Source, Span};
+use crate::vault;
+use crate::yaml::{self, Node, Source, Span, Value};
 
 /// What a folder of inventories may hold besides inventories, by Ansible's list.
 const IGNORED_SUFFIXES: [&str; 11] = ["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "orig", "cfg", "retry"];
@@ -148,8 +149,17 @@ impl Inventory {
 
     /// The text of a file; its suffix, and where that does not tell its first line, say in which form it is written.
     fn add_text(&mut self, source: &Arc<Source>, suffix: &str, origin: &Origin) -> Result<(), InventoryError> {
+        if vault::is_encrypted(source.text.as_bytes()) {
+            return Err(no_password(&Node::new(Value::Vault(source.text.clone()), Span::whole(source))));
+        }
         let yaml = matches!(suffix, "yml" | "yaml" | "json") || (suffix != "ini" && looks_like_yaml(&source.text));
-        if yaml { yaml_file::read(self, &yaml::load_source(source)?, origin) } else { ini::read(self, source, origin) }
+        if yaml {
+            return yaml_file::read(self, &yaml::load_source(source)?, origin);
+        }
+        if vault::is_hidden_source(&source.name) {
+            vault::conceal_assigned(&source.text);
+        }
+        ini::read(self, source, origin)
     }
 
     /// An inventory of one text, for what feeds it with texts that nobody would write.
@@ -200,6 +210,15 @@ impl Inventory {
             shared.map(|name| format!("`{name}` is the name of both a group and a host")).collect();
         warnings.into_iter().for_each(|text| self.warnings.say(text));
     }
+}
+
+/// The error for a file that is encrypted as a whole where there is no password.
+pub(super) fn no_password(node: &Node) -> InventoryError {
+    let envelope = vault::Envelope::parse(node.vault_text().unwrap_or_default().as_bytes()).ok();
+    let reason = vault::VaultError::NoPassword { label: envelope.and_then(|envelope| envelope.label) };
+    let help = miette::Diagnostic::help(&reason).map(|help| help.to_string()).unwrap_or_default();
+    let message = format!("failed to decrypt `{}`: {reason}", node.span.source.name);
+    InventoryError::Variable { message, span: node.span.clone(), help }
 }
 
 fn canonical(path: &Path) -> PathBuf {

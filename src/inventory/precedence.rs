@@ -38,6 +38,16 @@ impl Inventory {
         layers.layers
     }
 
+    /// What files say of a group: beside the inventories, then beside a playbook.
+    pub(super) fn group_files(&self, group: &str, playbook_dir: Option<&Path>) -> Vec<Arc<Vars>> {
+        let inventories = self.inventory_folders.iter().filter_map(|at| self.folders.get(*at));
+        let folders: Vec<&VarsFolder> =
+            inventories.chain(playbook_dir.and_then(|dir| self.playbook_folder(dir))).collect();
+        let mut layers = Layering { layers: Vec::new() };
+        layers.files(Level::InventoryGroupVars, &folders, Kind::Group, &[group]);
+        layers.layers.into_iter().map(|layer| layer.vars).collect()
+    }
+
     fn playbook_folder(&self, dir: &Path) -> Option<&VarsFolder> {
         let at = match self.playbook_folders.get(dir) {
             Some(at) => at,

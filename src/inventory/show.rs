@@ -1,10 +1,10 @@
 //! The inventory as `bringup inventory` prints it, in the form of `ansible-inventory`.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Inventory, Vars};
+use super::{Inventory, Level, Vars};
 
 /// So many lines a tree has at most: a group that is inside of many others stands below each of them.
 const MAX_LINES: usize = 200_000;
@@ -74,18 +74,46 @@ impl Inventory {
         }
     }
 
+    /// The variables that a host has of its own: in inventories, and in `host_vars` beside them and beside a playbook.
+    pub fn own_host_json(&self, host: &str, playbook_dir: Option<&Path>) -> Json {
+        let own =
+            |level: Level| matches!(level, Level::InventoryHost | Level::InventoryHostVars | Level::PlaybookHostVars);
+        let layers = self.host_vars(host, playbook_dir).into_iter().filter(|layer| own(layer.level));
+        json_of(layers.map(|layer| layer.vars))
+    }
+
+    /// The variables of a group: in inventories, and in `group_vars` beside them and beside a playbook.
+    pub fn group_json(&self, group: &str, playbook_dir: Option<&Path>) -> Json {
+        let Some(entry) = self.groups.get(group) else { return json!({}) };
+        let mut vars = json_of(std::iter::once(entry.vars.clone()).chain(self.group_files(group, playbook_dir)));
+        if let (Json::Object(vars), true) = (&mut vars, entry.priority != 1) {
+            vars.insert("ansible_group_priority".into(), json!(entry.priority));
+            vars.sort_keys();
+        }
+        vars
+    }
+
     /// All variables of a host, by their names.
     pub fn host_json(&self, host: &str, playbook_dir: Option<&Path>) -> Json {
-        let mut all = Vars::new();
-        for layer in self.host_vars(host, playbook_dir) {
-            all.extend(layer.vars.iter().map(|(name, value)| (name.clone(), value.clone())));
-        }
-        let mut vars: Map<String, Json> = all
-            .iter()
-            .filter(|(name, _)| !INTERNAL.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), value.to_json()))
-            .collect();
-        vars.sort_keys();
-        Json::Object(vars)
+        json_of(self.host_vars(host, playbook_dir).into_iter().map(|layer| layer.vars))
     }
+}
+
+/// Variables that win from left to right, by their names.
+fn json_of(layers: impl Iterator<Item = Arc<Vars>>) -> Json {
+    let mut all = Vars::new();
+    for vars in layers {
+        all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    let told = all.iter().filter(|(name, _)| !INTERNAL.contains(&name.as_str()));
+    let mut vars: Map<String, Json> = told
+        .map(|(name, value)| (name.clone(), value.node().map_or_else(|| value.to_json(), |node| shown(node))))
+        .collect();
+    vars.sort_keys();
+    Json::Object(vars)
+}
+
+/// A value as Ansible prints it: what is encrypted stays so.
+fn shown(node: &crate::yaml::Node) -> Json {
+    node.to_json_with(&|text| json!({ "__ansible_vault": text }))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::yaml::{Node, Span};
+use crate::yaml::{Node, Source, Span, Value};
 
 /// Variables by name.
 pub type Vars = IndexMap<String, Variable>;
@@ -222,6 +222,27 @@ impl Layers {
         self.layers.iter().rev().find_map(|layer| Some(Found { value: layer.vars.get(name)?, level: layer.level }))
     }
 
+    /// What a name means where mappings of all levels are joined (`hash_behaviour = merge`): the mapping that comes of them, or
+    /// nothing where it is not made of several.
+    pub fn joined(&self, name: &str) -> Option<Node> {
+        let given: Vec<&Variable> = self.layers.iter().filter_map(|layer| layer.vars.get(name)).collect();
+        let mut joined: Option<Node> = None;
+        let mut parts = 0;
+        for variable in given {
+            let node = match variable {
+                Variable::Node(node) => (**node).clone(),
+                Variable::Json(json) => data(json),
+            };
+            (joined, parts) = match joined {
+                Some(weaker) if weaker.as_map().is_some() && node.as_map().is_some() => {
+                    (Some(join(weaker, node)), parts + 1)
+                }
+                _ => (Some(node), 1),
+            };
+        }
+        joined.filter(|_| parts > 1)
+    }
+
     /// What a name means on one level alone.
     pub fn get_at(&self, level: Level, name: &str) -> Option<&Variable> {
         self.layers.iter().rev().filter(|layer| layer.level == level).find_map(|layer| layer.vars.get(name))
@@ -246,6 +267,43 @@ impl Layers {
         }
         all
     }
+}
+
+/// A mapping with another one's entries, which win; mappings inside are joined too.
+fn join(weaker: Node, stronger: Node) -> Node {
+    let span = stronger.span.clone();
+    match (weaker.value, stronger.value) {
+        (Value::Map(mut entries), Value::Map(more)) => {
+            for (key, value) in more {
+                match entries.iter().position(|(known, _)| known.key_text() == key.key_text()) {
+                    Some(at) => {
+                        let (known, old) = entries.swap_remove(at);
+                        entries.push((known, join(old, value)));
+                        let last = entries.len() - 1;
+                        entries.swap(at, last);
+                    }
+                    None => entries.push((key, value)),
+                }
+            }
+            Node::new(Value::Map(entries), span)
+        }
+        (_, value) => Node::new(value, span),
+    }
+}
+
+/// A value that was found out, as a tree in which nothing is a template.
+fn data(json: &Json) -> Node {
+    let mut node = Node::from_json(json, &Span::whole(&Source::new("a result", "")));
+    let mut open = vec![&mut node];
+    while let Some(node) = open.pop() {
+        match &mut node.value {
+            Value::String { unsafe_text, .. } => *unsafe_text = true,
+            Value::Seq(items) => open.extend(items.iter_mut()),
+            Value::Map(entries) => open.extend(entries.iter_mut().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
+    node
 }
 
 #[cfg(test)]
@@ -275,6 +333,21 @@ mod tests {
         assert_eq!(value(&layers, "d"), None);
         assert_eq!(layers.names().collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(layers.flatten().get("b"), Some(&json!(5).into()));
+    }
+
+    #[test]
+    fn mappings_are_joined_and_what_was_found_out_stays_data() {
+        let mut layers = Layers::default();
+        let said = |text: &str| Arc::new(crate::yaml::load_str("x", text).unwrap());
+        layers.set(Level::InventoryGroups, "a", Variable::Node(said("{x: {p: 1, q: '{{ v }}'}, y: [1], z: 1}")));
+        layers.set(Level::PlayVars, "a", Variable::Node(said("{x: {p: 2}, y: [2]}")));
+        assert_eq!(layers.joined("a").unwrap().to_json(), json!({"x": {"p": 2, "q": "{{ v }}"}, "y": [2], "z": 1}));
+        layers.set(Level::SetFacts, "a", json!({"x": {"r": "{{ no }}"}}));
+        let joined = layers.joined("a").unwrap();
+        let text = joined.get("x").unwrap().get("r").unwrap();
+        assert_eq!(text.value, Value::String { text: "{{ no }}".into(), unsafe_text: true });
+        layers.set(Level::ExtraVars, "a", json!(1));
+        assert!(layers.joined("a").is_none() && layers.joined("b").is_none());
     }
 
     #[test]

@@ -12,13 +12,10 @@ use std::{
 use sha2::Digest as _;
 
 use super::{Content, Context, Failure};
-use crate::fact::Algorithm;
+use crate::{fact::Algorithm, vault};
 
 /// Files up to this length are read into memory, where a vaulted one is decrypted.
 const SMALL: u64 = 1 << 20;
-
-/// What begins a file encrypted by `vault`.
-const VAULT: &[u8] = b"$ANSIBLE_VAULT;";
 
 /// The checksums of one content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +35,8 @@ pub struct LocalFile {
     pub content: Content,
     /// Its permission bits.
     pub mode: u32,
+    /// Whether the file is encrypted and these bytes are not.
+    pub decrypted: bool,
 }
 
 /// Opens a file of the workstation for sending. `decrypt` says that a vaulted one is to be sent in clear.
@@ -54,15 +53,16 @@ pub fn load(context: &Context<'_>, path: &Path, decrypt: bool) -> Result<LocalFi
             true => fs::read(path).map_err(unreadable)?.into(),
             false => context.controller.read(path)?,
         };
-        return Ok(LocalFile { content: Content::Bytes(bytes), mode });
+        return Ok(LocalFile { content: Content::Bytes(bytes), mode, decrypted: vaulted && decrypt });
     }
-    Ok(LocalFile { content: Content::File { path: path.to_owned(), size: metadata.len() }, mode })
+    let content = Content::File { path: path.to_owned(), size: metadata.len() };
+    Ok(LocalFile { content, mode, decrypted: false })
 }
 
 fn starts_vaulted(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
-    File::open(path)?.take(VAULT.len() as u64).read_to_end(&mut start)?;
-    Ok(start == VAULT)
+    File::open(path)?.take(vault::HEADER.len() as u64).read_to_end(&mut start)?;
+    Ok(vault::is_encrypted(&start))
 }
 
 /// The checksums of bytes in memory.

@@ -89,6 +89,8 @@ pub struct Context<'a> {
     pub user: &'a str,
     /// The inventory name of the host that is acted on.
     pub host: &'a str,
+    /// Where relative paths begin, if that is not the user's home: on the workstation the folder that the run was started in.
+    pub folder: Option<&'a str>,
     /// Files of the workstation, templates and variables.
     pub controller: &'a dyn Controller,
 }
@@ -140,6 +142,15 @@ pub trait Controller: Send + Sync {
     /// # Errors
     /// What is wrong with the expression.
     fn value(&self, expression: &str) -> Result<Option<Json>, Failure>;
+
+    /// The value of a variable; `None` where there is no such variable.
+    ///
+    /// # Errors
+    /// What is wrong with the value.
+    fn variable(&self, name: &str) -> Result<Option<Json>, Failure> {
+        let _ = name;
+        Ok(None)
+    }
 }
 
 /// The static side of a module: its names, its page, its parameters.

@@ -26,7 +26,8 @@ pub fn absolute(context: &Context<'_>, state: &State, written: &str) -> Result<S
         let home = if user.is_empty() { own_home()? } else { home(state, user)? };
         path = format!("{home}/{rest}");
     } else if !path.starts_with('/') {
-        path = format!("{}/{path}", own_home()?);
+        let folder = context.folder.map_or_else(own_home, |folder| Ok(folder.to_owned()))?;
+        path = format!("{folder}/{path}");
     }
     Ok(clean(&path))
 }

@@ -63,6 +63,13 @@ pub enum IncludeKind {
     Role(IncludeRole),
     /// `include_vars`: variables; its parameters are in [`Include::args`] (`file`, `dir`, `name`, `depth` …).
     Vars,
+    /// A task whose module is a template (`action: "{{ name }} key=value"`): known when the task is come to.
+    Action {
+        /// The module's name.
+        module: Node,
+        /// The task with `action` and what stands behind the name.
+        task: Node,
+    },
 }
 
 /// The parameters of `include_role`; texts may be templates.

@@ -32,6 +32,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Whether it is right for Ansible but not done here.
     pub unsupported: bool,
+    /// Whether a role or file that it names is missing, while its own words are right.
+    pub missing: bool,
     cause: Option<Arc<dyn miette::Diagnostic + Send + Sync>>,
 }
 
@@ -55,6 +57,7 @@ impl Diagnostic {
             label: None,
             help: None,
             unsupported: false,
+            missing: false,
             cause: None,
         }
     }
@@ -84,6 +87,13 @@ impl Diagnostic {
     #[must_use]
     pub fn unsupported(mut self) -> Self {
         self.unsupported = true;
+        self
+    }
+
+    /// Marks that what is named is missing, while the words themselves are right.
+    #[must_use]
+    pub fn missing(mut self) -> Self {
+        self.missing = true;
         self
     }
 
@@ -196,7 +206,7 @@ fn place(error: &YamlError) -> Option<&Span> {
         | YamlError::DuplicateKey { second: span, .. }
         | YamlError::DuplicateArgument { second: span, .. } => Some(span),
         YamlError::Unexpected(unexpected) => Some(&unexpected.span),
-        YamlError::Read { .. } | YamlError::NotUtf8 { .. } => None,
+        YamlError::Read { .. } | YamlError::Vault { .. } | YamlError::NotUtf8 { .. } => None,
     }
 }
 

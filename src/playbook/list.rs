@@ -27,7 +27,7 @@ impl Playbook {
         }
         let mut out = format!("\nplaybook: {}\n", self.path.display());
         for (at, play) in self.plays.iter().enumerate() {
-            play_lines(&mut out, at + 1, play, what, &filter);
+            out.push_str(&play.list(at + 1, what, &filter, ""));
         }
         out
     }
@@ -70,28 +70,36 @@ fn all_tags(item: &Item, known: &mut BTreeSet<String>, includes: &mut bool) {
     }
 }
 
-fn play_lines(out: &mut String, number: usize, play: &Play, what: Listing, filter: &TagFilter) {
-    let mut play_tags = names(&play.scope, as_written);
-    play_tags.sort();
-    let patterns = hosts(&play.hosts);
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "\n  play #{number} ({patterns}): {}\tTAGS: [{}]", play.title(), play_tags.join(","));
-    if !what.tasks && !what.tags {
-        return;
-    }
-    if what.tasks {
-        out.push_str("    tasks:\n");
-    }
-    let mut all_tags = play_tags;
-    for section in play.sections() {
-        for item in section {
-            task_lines(out, item, what, filter, &mut all_tags);
+impl Play {
+    /// Lists the play and, as asked, its tasks and tags; `about` are lines that stand behind its first one.
+    pub fn list(&self, number: usize, what: Listing, filter: &TagFilter, about: &str) -> String {
+        let mut play_tags = names(&self.scope, as_written);
+        play_tags.sort();
+        let (patterns, tags) = (patterns(&self.hosts).join(","), play_tags.join(","));
+        let mut out = format!("\n  play #{number} ({patterns}): {}\tTAGS: [{tags}]\n{about}", self.title());
+        if !what.tasks && !what.tags {
+            return out;
         }
+        if what.tasks {
+            out.push_str("    tasks:\n");
+        }
+        let mut all_tags = play_tags;
+        for item in self.sections().into_iter().flatten() {
+            task_lines(&mut out, item, what, filter, &mut all_tags);
+        }
+        if what.tags {
+            all_tags.sort();
+            all_tags.dedup();
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "      TASK TAGS: [{}]", all_tags.join(", "));
+        }
+        out
     }
-    if what.tags {
-        all_tags.sort();
-        all_tags.dedup();
-        let _ = writeln!(out, "      TASK TAGS: [{}]", all_tags.join(", "));
+
+    /// Its patterns as Python prints a list of them.
+    pub fn patterns(&self) -> String {
+        let patterns: Vec<String> = patterns(&self.hosts).iter().map(|one| crate::python::text::repr(one)).collect();
+        format!("[{}]", patterns.join(", "))
     }
 }
 
@@ -113,11 +121,11 @@ fn task_lines(out: &mut String, item: &Item, what: Listing, filter: &TagFilter, 
     }
 }
 
-/// The patterns of a play with commas.
-fn hosts(node: &Node) -> String {
+/// The patterns of a play.
+fn patterns(node: &Node) -> Vec<String> {
     match node.as_seq() {
-        Some(list) => list.iter().map(Node::key_text).collect::<Vec<_>>().join(","),
-        None => node.key_text().split(',').map(str::trim).collect::<Vec<_>>().join(","),
+        Some(list) => list.iter().map(Node::key_text).collect(),
+        None => node.key_text().split(',').map(|one| one.trim().to_owned()).collect(),
     }
 }
 

@@ -32,14 +32,14 @@ pub struct Play {
     pub gather_timeout: Option<Node>,
     /// The folder of local facts.
     pub fact_path: Option<Node>,
-    /// How tasks and hosts are ordered.
-    pub strategy: Strategy,
+    /// How tasks and hosts are ordered: the name of a [`Strategy`]; may be a template.
+    pub strategy: Option<Node>,
     /// Batch sizes: numbers or percentages.
     pub serial: Vec<Node>,
     /// The share of hosts in a batch that may fail.
     pub max_fail_percentage: Option<Node>,
-    /// The order of hosts.
-    pub order: Option<Order>,
+    /// The order of hosts: the name of an [`Order`]; may be a template.
+    pub order: Option<Node>,
     /// Whether notified handlers run even on hosts that failed.
     pub force_handlers: Option<Node>,
     /// Files of variables; an entry that is a list means the first one found.
@@ -74,6 +74,22 @@ pub enum Strategy {
     Free,
 }
 
+impl Strategy {
+    /// What the names mean here; with `debug` there is no debugger, and `host_pinned` differs in what `forks` bounds alone.
+    pub const NAMES: [(&str, Strategy); 4] = [
+        ("linear", Strategy::Linear),
+        ("free", Strategy::Free),
+        ("host_pinned", Strategy::Free),
+        ("debug", Strategy::Linear),
+    ];
+
+    /// The strategy of a name, short or full.
+    pub fn from_name(name: &str) -> Option<Strategy> {
+        let short = name.strip_prefix("ansible.builtin.").unwrap_or(name);
+        Strategy::NAMES.iter().find(|(known, _)| *known == short).map(|(_, strategy)| *strategy)
+    }
+}
+
 /// `order`: the order of hosts in a play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -87,6 +103,22 @@ pub enum Order {
     ReverseSorted,
     /// At random.
     Shuffle,
+}
+
+impl Order {
+    /// All of them by name.
+    pub const NAMES: [(&str, Order); 5] = [
+        ("inventory", Order::Inventory),
+        ("reverse_inventory", Order::ReverseInventory),
+        ("sorted", Order::Sorted),
+        ("reverse_sorted", Order::ReverseSorted),
+        ("shuffle", Order::Shuffle),
+    ];
+
+    /// The order of a name.
+    pub fn from_name(name: &str) -> Option<Order> {
+        Order::NAMES.iter().find(|(known, _)| *known == name).map(|(_, order)| *order)
+    }
 }
 
 /// An entry of `vars_prompt`.

@@ -17,10 +17,10 @@ pub struct Role {
     pub defaults: VarMap,
     /// `vars/main.yml`.
     pub vars: VarMap,
-    /// Parameters of this use: keys beside `role:` that are no keywords (`{role: x, foo: bar}`), and its `vars:`.
+    /// Parameters of this use: keys beside `role:` that are no keywords (`{role: x, foo: bar}`).
     pub params: VarMap,
-    /// The roles that led here, outermost first: a dependency's dependents, an included role's includer.
-    pub parents: Vec<Arc<Role>>,
+    /// `vars:` of this use; they outrank those of `vars/main.yml` and nothing else of the role.
+    pub given: VarMap,
     /// The roles that `meta/main.yml` names: this one sees their defaults and vars, however it came into the play.
     pub dependencies: OnceLock<Vec<Arc<Role>>>,
     /// The file of `tasks/` this use begins with, without its ending: `main`, or what `tasks_from` says.
@@ -47,10 +47,5 @@ impl Role {
     pub fn all_dependencies(&self) -> Vec<&Arc<Role>> {
         let own = self.dependencies.get().into_iter().flatten();
         own.flat_map(|role| role.all_dependencies().into_iter().chain([role])).collect()
-    }
-
-    /// Lists the names of the roles that depend on or include this one, nearest first (`ansible_parent_role_names`).
-    pub fn parent_names(&self) -> Vec<&str> {
-        self.parents.iter().rev().map(|r| r.name.as_str()).collect()
     }
 }

@@ -100,6 +100,8 @@ pub enum LoopKind {
     WithEnv,
     /// `with_template`: rendered templates.
     WithTemplate,
+    /// `with_` and another lookup: what that finds.
+    WithLookup(&'static str),
 }
 
 /// `loop_control`.

@@ -14,7 +14,7 @@ use super::{
 use super::{TagFilter, as_written};
 use crate::suggest::near;
 use crate::template::Needed;
-use crate::yaml::{Node, Source, Value};
+use crate::yaml::{Node, Value};
 
 /// Names that a run itself gives values, besides all that begin with `ansible_` and a loop's item.
 ///
@@ -91,7 +91,7 @@ impl Defined {
     }
 
     fn role(&mut self, role: &Role) {
-        [&role.defaults, &role.vars, &role.params].into_iter().for_each(|vars| self.add(vars));
+        [&role.defaults, &role.vars, &role.given, &role.params].into_iter().for_each(|vars| self.add(vars));
     }
 
     fn scope(&mut self, scope: &Scope) {
@@ -169,6 +169,7 @@ impl Defined {
                     (None, None) => self.open = true,
                 }
             }
+            IncludeKind::Action { .. } => self.open = true,
             IncludeKind::Tasks { file } => {
                 let here = (task.scope.directory.to_path_buf(), name(file));
                 if name(file).contains("{{") {
@@ -287,9 +288,7 @@ impl SureTasks<'_> {
             || args.iter().any(|(key, _)| delimiters.contains(&key.key_text().as_str()));
         let Some(name) = get(parameter).map(Node::key_text).filter(|name| !own && !name.contains("{{")) else { return };
         let path = self.loader.search(folder, &name, scope).ok();
-        let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        if let (Some(path), Some(text)) = (path, text) {
-            let source = Source::new(path.display().to_string(), text);
+        if let Some(source) = path.and_then(|path| crate::yaml::read_source(&path).ok()) {
             self.needed.extend(self.loader.engine.file_needs(&source));
         }
     }

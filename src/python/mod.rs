@@ -6,6 +6,7 @@ pub mod character;
 pub mod fnmatch;
 pub mod glob;
 pub mod number;
+pub mod random;
 pub mod regex;
 pub mod shlex;
 pub mod text;

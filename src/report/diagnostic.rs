@@ -1,6 +1,6 @@
 //! Errors as people see them: what they quote of files and hosts is shown, never obeyed.
 
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 use miette::{
     Diagnostic, LabeledSpan, MietteHandler, MietteHandlerOpts, NamedSource, ReportHandler, Severity, SourceCode,
@@ -9,6 +9,7 @@ use miette::{
 use textwrap::WordSplitter;
 
 use super::shown;
+use crate::vault;
 
 /// Lines around a place that are quoted at most.
 const AROUND: usize = 3;
@@ -47,7 +48,7 @@ pub(super) struct Clean {
 
 impl Clean {
     pub(super) fn of(error: &dyn Diagnostic) -> Clean {
-        let text = |text: String| shown::block(&text).into_owned();
+        let text = |text: String| shown::block(&vault::mask(&text)).into_owned();
         let labels: Option<Vec<LabeledSpan>> = error.labels().map(Iterator::collect);
         let quoted = error.source_code().zip(labels.as_deref()).and_then(|(source, labels)| quote(source, labels));
         let (source, labels) = quoted.map_or((None, None), |(source, labels)| (Some(source), Some(labels)));
@@ -71,7 +72,7 @@ impl Clean {
 
     fn of_error(error: &dyn Error) -> Clean {
         Clean {
-            message: shown::block(&error.to_string()).into_owned(),
+            message: shown::block(&vault::mask(&error.to_string())).into_owned(),
             cause: error.source().map(|cause| Box::new(Clean::of_error(cause))),
             code: None,
             severity: None,
@@ -139,6 +140,11 @@ fn quote(source: &dyn SourceCode, labels: &[LabeledSpan]) -> Option<(NamedSource
     let span = SourceSpan::from((start, end - start));
     let contents = source.read_span(&span, AROUND, AROUND).ok()?;
     let read = String::from_utf8_lossy(contents.data());
+    // Of a file that was encrypted nothing is quoted, but its lines and columns stay.
+    let read = match vault::is_hidden_source(contents.name().unwrap_or_default()) {
+        true => Cow::Owned(read.chars().flat_map(starred).collect()),
+        false => read,
+    };
     let (from, skipped) = (contents.span().offset(), contents.line());
     let head = "\n".repeat(skipped);
     // Where a byte of the text has come to.
@@ -149,7 +155,7 @@ fn quote(source: &dyn SourceCode, labels: &[LabeledSpan]) -> Option<(NamedSource
     };
     let labels = labels.iter().map(|label| {
         let (start, end) = (moved(label.offset()), moved(label.offset() + label.len()));
-        let text = label.label().map(|text| shown::block(text).into_owned());
+        let text = label.label().map(|text| shown::block(&vault::mask(text)).into_owned());
         match label.primary() {
             true => LabeledSpan::new_primary_with_span(text, (start, end - start)),
             false => LabeledSpan::new_with_span(text, (start, end - start)),
@@ -158,6 +164,12 @@ fn quote(source: &dyn SourceCode, labels: &[LabeledSpan]) -> Option<(NamedSource
     let labels = labels.collect();
     let name = shown::line(contents.name().unwrap_or_default()).into_owned();
     Some((NamedSource::new(name, format!("{head}{}", shown::block(&read))), labels))
+}
+
+/// Stars for a character, as many as it has bytes: places are counted in bytes.
+fn starred(c: char) -> impl Iterator<Item = char> {
+    let blank = c.is_ascii_whitespace();
+    std::iter::repeat_n(if blank { c } else { '*' }, c.len_utf8())
 }
 
 #[cfg(test)]

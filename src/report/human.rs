@@ -9,7 +9,7 @@ use console::style;
 use serde_json::{Map, Serializer, Value as Json, ser::PrettyFormatter};
 
 use super::{
-    Certainty, Event, ForPeople, Marks, Status, TaskLine, diff, failure,
+    Certainty, Event, ForPeople, LeftOut, Marks, Status, TaskLine, diff, failure,
     fields::Fields,
     group::{Group, Groups, HostEnd, ItemEnd},
     live::Live,
@@ -24,7 +24,7 @@ const FOLD: usize = 5;
 /// Prints results for people.
 pub struct Human {
     verbosity: u8,
-    only_changes: bool,
+    left_out: LeftOut,
     live: Option<Live>,
     state: Mutex<State>,
 }
@@ -43,10 +43,9 @@ struct State {
 }
 
 impl Human {
-    /// Returns a reporter; `verbosity` of one shows results, `only_changes` leaves out what is as it should be, `live` shows
-    /// what is going on.
-    pub fn new(verbosity: u8, only_changes: bool, live: bool) -> Human {
-        Human { verbosity, only_changes, live: live.then(Live::start), state: Mutex::default() }
+    /// Returns a reporter; `verbosity` of one shows results, `live` shows what is going on.
+    pub fn new(verbosity: u8, left_out: LeftOut, live: bool) -> Human {
+        Human { verbosity, left_out, live: live.then(Live::start), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -66,7 +65,7 @@ impl ForPeople for Human {
             Event::PlayStart { play, .. } => {
                 state.last.clear();
                 let title = format!("\n{}\n", style(format!("PLAY [{play}]")).bold());
-                match self.only_changes {
+                match self.left_out.unchanged {
                     true => state.play = Some(title),
                     false => out.push_str(&title),
                 }
@@ -132,8 +131,16 @@ fn word(status: Status) -> console::StyledObject<&'static str> {
 
 impl Human {
     fn group(&self, out: &mut String, state: &mut State, group: &Group) {
-        let ends: Vec<&HostEnd> = group.ends.iter().filter(|end| !self.only_changes || worth(end)).collect();
-        state.hidden += (group.ends.len() - ends.len()) as u64;
+        let configured = |end: &HostEnd| match end.status {
+            Status::Ok => self.left_out.ok,
+            Status::Skipped => self.left_out.skipped,
+            _ => false,
+        };
+        let told = |end: &&HostEnd| !configured(end) && (!self.left_out.unchanged || worth(end));
+        let ends: Vec<&HostEnd> = group.ends.iter().filter(told).collect();
+        if self.left_out.unchanged {
+            state.hidden += (group.ends.len() - ends.len()) as u64;
+        }
         if ends.is_empty() {
             return;
         }

@@ -14,6 +14,8 @@ mod human;
 mod json;
 mod junit;
 mod live;
+mod masked;
+mod minimal;
 mod profile;
 mod recap;
 mod shown;
@@ -28,6 +30,8 @@ pub use diagnostic::install as install_diagnostics;
 pub use event::{Certainty, Counts, Event, ForPeople, Marks, Reporter, Silent, Status, TaskLine};
 pub use fields::Fields;
 pub use live::{aside, end};
+pub use masked::Masked;
+pub use minimal::Minimal;
 pub use profile::Profile;
 pub use shown::{Shown, json as json_text};
 pub use timeline::Timeline;
@@ -44,11 +48,21 @@ pub enum Output {
     Junit,
 }
 
-/// The reporter for an output format; `only_changes` leaves out lines about what is as it should be, `live` allows a moving
-/// display on a terminal.
-pub fn reporter(output: Output, verbosity: u8, only_changes: bool, live: bool) -> Arc<dyn Reporter> {
+/// What lines for people leave out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LeftOut {
+    /// All that is as it should be; how much that was is told at the end.
+    pub unchanged: bool,
+    /// That a task was fine on a host.
+    pub ok: bool,
+    /// That a task was skipped on a host.
+    pub skipped: bool,
+}
+
+/// The reporter for an output format; `live` allows a moving display on a terminal.
+pub fn reporter(output: Output, verbosity: u8, left_out: LeftOut, live: bool) -> Arc<dyn Reporter> {
     match output {
-        Output::Human => Arc::new(human::Human::new(verbosity, only_changes, live && live::possible())),
+        Output::Human => Arc::new(human::Human::new(verbosity, left_out, live && live::possible())),
         Output::Json => Arc::new(json::JsonLines),
         Output::Junit => Arc::new(junit::Junit::default()),
     }

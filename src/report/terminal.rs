@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use super::{live::aside, shown};
+use crate::vault;
 
 /// Writes composed text to standard output.
 pub fn out(text: &str) -> io::Result<()> {
@@ -16,9 +17,9 @@ pub fn data(bytes: &[u8]) -> io::Result<()> {
     out.write_all(bytes).and_then(|()| out.flush())
 }
 
-/// Writes composed text and a line end to standard error. Where that is gone nobody can be told.
+/// Writes composed text and a line end to standard error, without what was decrypted. Where that is gone nobody can be told.
 pub fn err(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", shown::composed(text));
+    let _ = writeln!(io::stderr().lock(), "{}", shown::composed(&vault::mask(text)));
 }
 
 /// Warns of something. The display must be out of the way.
@@ -35,7 +36,7 @@ pub fn read_by_a_person() -> bool {
 pub fn ask(question: &str) -> io::Result<String> {
     aside(|| {
         let mut err = io::stderr().lock();
-        write!(err, "{} ", shown::nested(question, 2)).and_then(|()| err.flush())?;
+        write!(err, "{} ", shown::nested(&vault::mask(question), 2)).and_then(|()| err.flush())?;
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
         // The answer's own line end is not seen where it comes from elsewhere.
@@ -46,7 +47,30 @@ pub fn ask(question: &str) -> io::Result<String> {
     })
 }
 
+/// Asks for a line on standard output, as a shell does; nothing at the end of the input.
+pub fn line(question: &str) -> io::Result<Option<String>> {
+    out(&format!("{} ", shown::nested(&vault::mask(question), 2)))?;
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line)?;
+    Ok((read > 0).then_some(line))
+}
+
 /// Asks for something that is not shown while it is typed.
+///
+/// Where there is no terminal, a line of standard input is the answer: scripts pipe passwords in.
 pub fn ask_secret(question: &str) -> io::Result<String> {
-    aside(|| rpassword::prompt_password(format!("{} ", shown::nested(question, 2))))
+    aside(|| {
+        let question = format!("{} ", shown::nested(&vault::mask(question), 2));
+        match rpassword::prompt_password(&question) {
+            Err(_) if !io::stdin().is_terminal() => {
+                let mut line = String::new();
+                if io::stdin().read_line(&mut line)? == 0 {
+                    let missing = "there is no terminal, and standard input has no line for it";
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, missing));
+                }
+                Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+            }
+            answer => answer,
+        }
+    })
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     inventory::Vars,
-    playbook::{Play, Strategy, Task},
+    playbook::{Play, Role, Strategy, Task},
     report::TaskLine,
 };
 
@@ -30,6 +30,8 @@ pub struct Batch {
     pub play: Arc<Play>,
     /// Its name, rendered.
     pub name: String,
+    /// Whether its hosts wait for each other.
+    pub strategy: Strategy,
     /// Its tasks in order.
     pub program: Arc<Program>,
     /// The position of its first task.
@@ -54,6 +56,8 @@ pub struct Batch {
     pub throttles: Throttles,
     /// The share of its hosts that may fail.
     pub max_fail_percentage: Option<f64>,
+    /// Roles that were included while it ran and are seen by the rest of it (`public`).
+    pub public: Mutex<Vec<Arc<Role>>>,
     /// How far its hosts' failures have brought it.
     pub course: Course,
 }
@@ -70,13 +74,15 @@ pub struct Course {
     play_over: AtomicBool,
     /// Whether a failure ended it for all.
     fatal: AtomicBool,
+    /// Tasks that failed on one host for all, within a block that takes such failures.
+    shared_failures: Mutex<HashMap<Position, String>>,
 }
 
 impl Batch {
     /// The hosts that still take part, in order.
     pub fn active_hosts(&self) -> Vec<String> {
-        let failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hosts.iter().filter(|h| !failed.contains(h)).cloned().collect()
+        let gone = [self.failed(), self.left()].concat();
+        self.hosts.iter().filter(|h| !gone.contains(h)).cloned().collect()
     }
 
     /// Whether this is the host that does `run_once` tasks.
@@ -90,6 +96,17 @@ impl Batch {
     pub fn host_left(&self, host: &str) {
         self.course.left.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
         self.barrier.wake();
+    }
+
+    /// Those that `meta: end_host` took out so far.
+    pub fn left(&self) -> Vec<String> {
+        self.course.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `meta: clear_host_errors`: those that have failed take part in the plays that follow.
+    pub fn clear_errors(&self) {
+        let mut failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.course.left.lock().unwrap_or_else(PoisonError::into_inner).append(&mut failed);
     }
 
     /// Those that have failed so far.
@@ -110,7 +127,7 @@ impl Batch {
 
     /// Whether there is no other host to wait for.
     pub fn alone(&self) -> bool {
-        self.hosts.len() < 2 || self.play.strategy == Strategy::Free
+        self.hosts.len() < 2 || self.strategy == Strategy::Free
     }
 
     /// Notes that a host failed in the task at `position`, and ends the play behind it where that is asked for: for a failure
@@ -127,6 +144,18 @@ impl Batch {
             self.end(true, position);
         }
         self.barrier.wake();
+    }
+
+    /// Notes that a task has failed on a host for all of them: each goes where its block says.
+    pub fn fail_all(&self, host: &str, position: &Position) {
+        let mut shared = self.course.shared_failures.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.entry(position.clone()).or_insert_with(|| host.to_owned());
+    }
+
+    /// Whether a task has failed for all on another host.
+    pub fn failed_elsewhere(&self, position: &Position, host: &str) -> bool {
+        let shared = self.course.shared_failures.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get(position).is_some_and(|failed| failed != host)
     }
 
     /// Whether so many failed hosts end the play.
@@ -165,6 +194,20 @@ impl Batch {
     /// The result of a `run_once` task, once it is there.
     pub fn once(&self, position: &Position) -> Option<Shared> {
         self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).cloned()
+    }
+
+    /// Lets the rest of the play see the variables of a role.
+    pub fn publish(&self, role: &Arc<Role>) {
+        let mut public = self.public.lock().unwrap_or_else(PoisonError::into_inner);
+        if !public.iter().any(|known| known.key == role.key) {
+            public.push(role.clone());
+        }
+    }
+
+    /// The roles of which the whole play sees defaults and vars, in order.
+    pub fn exports(&self) -> Vec<Arc<Role>> {
+        let public = self.public.lock().unwrap_or_else(PoisonError::into_inner);
+        self.play.exports.iter().chain(public.iter()).cloned().collect()
     }
 
     /// A line for something that is no task of the play.

@@ -45,7 +45,7 @@ impl HostRun {
         let ignored = outcome.status == Status::Failed && self.ignores_errors(task, vars);
         let mut again = None;
         if changed && outcome.status != Status::Failed {
-            match self.notify(task, vars) {
+            match self.notify(task, vars, outcome.notified.take()) {
                 // A handler that notifies itself is due again at the next flush.
                 Ok(notified) => again = self.cursor.handler().filter(|own| notified.contains(own)),
                 Err(error) => outcome = Outcome::failed(&error),
@@ -87,9 +87,10 @@ impl HostRun {
     }
 
     /// Notifies the handlers of a task that changed something. Returns their numbers.
-    fn notify(&mut self, task: &Task, vars: &Context) -> Result<Vec<usize>, TaskError> {
+    fn notify(&mut self, task: &Task, vars: &Context, named: Option<Vec<String>>) -> Result<Vec<usize>, TaskError> {
         let mut notified = Vec::new();
-        for name in self.of.notifications(task, vars)? {
+        let names = named.map_or_else(|| self.of.notifications(task, vars), Ok)?;
+        for name in names {
             let found = self.handlers.find(&name);
             if found.is_empty() {
                 let error = TaskError::new(format!("there is no handler named `{name}`")).at(&task.span);

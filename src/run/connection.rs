@@ -113,7 +113,9 @@ fn kind(
             }
         }
     }
-    let Some(name) = name.or_else(|| run.options.connection.clone()) else { return Ok(registry::usual(local)) };
+    // This machine, where no inventory names it, is itself whatever the command line says, as with Ansible.
+    let given = || run.options.connection.clone().filter(|_| !local);
+    let Some(name) = name.or_else(given) else { return Ok(registry::usual(local)) };
     registry::find(&name)
         .ok_or_else(|| TaskError::new(format!("connection `{name}` is not supported")).help(registry::hint()))
 }
@@ -143,6 +145,7 @@ fn defaults(options: &Options) -> Defaults {
         password: options.password.clone(),
         private_key: options.private_key.clone(),
         ssh_arguments: options.ssh_arguments.clone(),
+        ssh: options.ssh.clone(),
         host_keys: options.host_keys,
         connect_timeout: options.connect_timeout,
     }

@@ -6,10 +6,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     barrier::Position, host::HostRun, outcome::Outcome, program::Program, stop::Stop, task, task_error::TaskError,
+    variables::at_place, vars_from,
 };
 use crate::{
     inventory::{Level, Variable, Vars},
-    playbook::{Action, Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
+    playbook::{
+        Action, Include, IncludeKind, IncludeRole, Item, LoopControl, MetaAction, PlaybookError, SearchKind, Task,
+    },
     report::Status,
     template::Context,
     yaml::Node,
@@ -49,6 +52,7 @@ impl HostRun {
             }
             MetaAction::ClearHostErrors => {
                 self.of.run.hosts.clear_errors();
+                self.of.batch.clear_errors();
                 self.cursor.advance();
             }
             MetaAction::EndHost => {
@@ -93,7 +97,7 @@ impl HostRun {
         };
         let count = items.as_ref().map_or(1, |items| items.len());
         let mut frames = Vec::new();
-        let mut result = Map::new();
+        let mut result: Vec<Included> = Vec::new();
         let mut skipped_by = None;
         for index in 0..count {
             let item = items.as_ref().map(|items| task::item_vars(task, items, index));
@@ -114,20 +118,17 @@ impl HostRun {
                     };
                     frames.push((brought, vec![(Level::IncludeParams, Arc::new(item))], index));
                 }
-                Ok(Brought::Variables(facts)) => result.extend(facts),
+                Ok(Brought::Variables(more)) => result.push(Included { index, ..more }),
                 Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
             }
         }
         let outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
-            _ => {
-                let mut shown = Map::new();
-                shown.insert("changed".into(), json!(false));
-                if !result.is_empty() {
-                    shown.insert("ansible_included".into(), json!(result.keys().collect::<Vec<_>>()));
-                }
-                Outcome::new(Status::Ok, shown)
+            _ if matches!(include.kind, IncludeKind::Vars) => {
+                let over = task.loop_.as_ref().zip(items.as_ref());
+                Outcome::new(Status::Ok, told(result, over.map(|(over, items)| (&over.control, &**items))))
             }
+            _ => Outcome::new(Status::Ok, unchanged()),
         };
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
@@ -180,6 +181,7 @@ impl HostRun {
             value.as_ref().and_then(super::keyword::as_text).unwrap_or_default()
         };
         match &include.kind {
+            IncludeKind::Action { .. } => Vec::new(),
             IncludeKind::Vars => {
                 let read = self.read_vars(include, task, vars).unwrap_or_default();
                 self.of.host.set_unsure(read.0.keys(), Some(on));
@@ -247,43 +249,58 @@ impl HostRun {
                 };
                 let included = self.of.run.loader.include_role(&rendered, task).map_err(|e| loading(&e))?;
                 if !included.handlers.is_empty() {
-                    self.handlers = Arc::new(self.handlers.with(&included.handlers));
+                    let batch = &self.of.batch;
+                    let named = |task: &Task| self.of.run.handler_name(&batch.play, &batch.prompted, task);
+                    self.handlers = Arc::new(self.handlers.with(&included.handlers, &named));
+                }
+                if role.public {
+                    self.of.batch.publish(&included.role);
                 }
                 Ok(Brought::Items(included.items))
             }
             IncludeKind::Vars => self.include_vars(include, task, vars).map(Brought::Variables),
+            IncludeKind::Action { module, task: node } => {
+                self.of.named_action(module, node, task, vars).map(Brought::Items)
+            }
         }
     }
 
-    fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Map<String, Json>, TaskError> {
+    fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Included, TaskError> {
         let (all, shown) = self.read_vars(include, task, vars)?;
         self.of.host.push(Level::IncludeVars, Arc::new(all));
         Ok(shown)
     }
 
     /// The variables that `include_vars` brings, and those of the files as reports show them.
-    fn read_vars(
-        &self,
-        include: &Include,
-        task: &Task,
-        vars: &Context,
-    ) -> Result<(Vars, Map<String, Json>), TaskError> {
+    fn read_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<(Vars, Included), TaskError> {
         let mut parameters = Map::new();
         for (key, node) in &include.args {
             let value = self.of.run.engine.render_tree(node, vars).map_err(|e| TaskError::from(e).at(&node.span))?;
             parameters.insert(key.key_text(), value);
         }
         let text = |name: &str| parameters.get(name).and_then(super::keyword::as_text);
-        let files = match (text("file").or_else(|| text("_raw_params")), text("dir")) {
-            (Some(file), _) => vec![self.find_vars(&file, task)?],
-            (None, Some(dir)) => vars_files(&self.find_vars(&dir, task)?)?,
+        let (asked, mut read) = (vars_from::Asked::new(&parameters)?, Vec::new());
+        match (text("file").or_else(|| text("_raw_params")), text("dir")) {
+            (Some(file), _) => read.push(self.find_vars(&file, task)?),
+            (None, Some(dir)) => read = asked.files(&self.find_vars(&dir, task)?)?,
             (None, None) => return Err(TaskError::new("include_vars needs `file` or `dir`")),
-        };
-        let mut all = Vars::new();
-        for file in files {
-            all.extend(vars_file(&file)?);
         }
-        let shown: Map<String, Json> = all.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+        let mut all = Vars::new();
+        for file in &read {
+            asked.put(&mut all, vars_from::file(file)?);
+        }
+        if asked.merges() {
+            let batch = &self.of.batch;
+            let known = at_place(&self.of.host.layers(), &batch.exports(), &batch.prompted, &task.scope);
+            let before = all.keys().filter_map(|name| Some((name.clone(), known.get(name)?.value.clone())));
+            let mut before: Vars = before.collect();
+            asked.put(&mut before, all);
+            all = before;
+        }
+        // A value that cannot be decrypted is an error where it is read.
+        let opened = |text: &str| crate::vault::open(text).map_or(Json::Null, Json::String);
+        let value = |value: &Variable| value.node().map_or_else(|| value.to_json(), |node| node.to_json_with(&opened));
+        let shown: Map<String, Json> = all.iter().map(|(name, found)| (name.clone(), value(found))).collect();
         let all = match text("name") {
             None => all,
             Some(name) => {
@@ -291,7 +308,7 @@ impl HostRun {
                 Vars::from_iter([(name, mapping(entries, &task.span))])
             }
         };
-        Ok((all, shown))
+        Ok((all, Included { facts: shown, files: read, index: 0 }))
     }
 
     fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {
@@ -305,7 +322,51 @@ impl HostRun {
 
 enum Brought {
     Items(Vec<Item>),
-    Variables(Map<String, Json>),
+    Variables(Included),
+}
+
+/// What `include_vars` has brought in.
+#[derive(Default)]
+struct Included {
+    facts: Map<String, Json>,
+    files: Vec<PathBuf>,
+    /// Of which item of a loop.
+    index: usize,
+}
+
+impl Included {
+    fn fields(self) -> Map<String, Json> {
+        let files: Vec<String> = self.files.iter().map(|file| super::place::absolute(file)).collect();
+        Map::from_iter([
+            ("ansible_included_var_files".to_owned(), json!(files)),
+            ("ansible_facts".to_owned(), Json::Object(self.facts)),
+        ])
+    }
+}
+
+fn unchanged() -> Map<String, Json> {
+    Map::from_iter([("changed".to_owned(), json!(false))])
+}
+
+/// What a result tells of `include_vars`: of each item of a loop by itself.
+fn told(included: Vec<Included>, over: Option<(&LoopControl, &[Json])>) -> Map<String, Json> {
+    let Some((control, items)) = over else {
+        return unchanged().into_iter().chain(included.into_iter().next().unwrap_or_default().fields()).collect();
+    };
+    let results: Vec<Json> = included
+        .into_iter()
+        .map(|one| {
+            let item = items.get(one.index).cloned().unwrap_or_default();
+            let mut fields = one.fields();
+            fields.insert("changed".into(), json!(false));
+            fields.insert("failed".into(), json!(false));
+            fields.insert(control.item_name().to_owned(), item);
+            fields.insert("ansible_loop_var".into(), json!(control.item_name()));
+            Json::Object(fields)
+        })
+        .collect();
+    let whole = [("results".to_owned(), json!(results)), ("msg".to_owned(), json!("All items completed"))];
+    unchanged().into_iter().chain(whole).collect()
 }
 
 fn mapping(entries: impl Iterator<Item = (String, Arc<Node>)>, span: &crate::yaml::Span) -> Variable {
@@ -314,30 +375,6 @@ fn mapping(entries: impl Iterator<Item = (String, Arc<Node>)>, span: &crate::yam
         (key, (*node).clone())
     });
     Variable::Node(Arc::new(Node { value: crate::yaml::Value::Map(entries.collect()), span: span.clone() }))
-}
-
-/// A file of variables.
-fn vars_file(path: &std::path::Path) -> Result<Vars, TaskError> {
-    crate::inventory::file_vars(path).map_err(|error| {
-        let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-        TaskError { help, ..TaskError::new(error.to_string()) }
-    })
-}
-
-fn vars_files(dir: &std::path::Path) -> Result<Vec<PathBuf>, TaskError> {
-    let unreadable = |e: std::io::Error| TaskError::new(format!("cannot read {}: {e}", dir.display()));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let known = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "yml" | "yaml" | "json"));
-        match path.is_dir() {
-            true => files.extend(vars_files(&path)?),
-            false if known => files.push(path),
-            false => {}
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// All that is wrong with what was included, the first with its help.

@@ -13,6 +13,7 @@ use crate::{
     module::{Controller, Failure, Folder, TemplateOptions},
     playbook::{Scope, SearchKind},
     template::{Context, Loader, TemplateError, Trust, Var},
+    vault,
     yaml::{Source, origin},
 };
 
@@ -52,9 +53,27 @@ fn source(path: &Path) -> Result<Arc<Source>, Failure> {
         let message = format!("cannot render {}: {}", path.display(), origin::REFUSED);
         return Err(Failure::new(message).help(origin::REFUSED_HELP));
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    let (text, secret) = content(path)?;
+    let text = String::from_utf8(text.to_vec())
+        .map_err(|_| Failure::new(format!("cannot read {}: it is not UTF-8 text", path.display())))?;
+    if secret {
+        vault::conceal_content(&text);
+    }
     Ok(Arc::new(Source { name: path.display().to_string(), text }))
+}
+
+/// The content of a file, decrypted if it is encrypted; whether it was.
+fn content(path: &Path) -> Result<(zeroize::Zeroizing<Vec<u8>>, bool), Failure> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    // What a host sent is not decrypted for it.
+    if !vault::is_encrypted(&bytes) || origin::was_written(path) {
+        return Ok((bytes.into(), false));
+    }
+    vault::open_file(&path.display().to_string(), bytes).map_err(|reason| {
+        let mut failure = Failure::new(format!("failed to decrypt `{}`: {reason}", path.display()));
+        failure.help = miette::Diagnostic::help(&reason).map(|h| h.to_string());
+        failure
+    })
 }
 
 impl Controller for TaskController {
@@ -72,7 +91,12 @@ impl Controller for TaskController {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<[u8]>, Failure> {
-        std::fs::read(path).map(Into::into).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))
+        let (bytes, secret) = content(path)?;
+        // What is no text is not shown as it is.
+        if secret && let Ok(text) = std::str::from_utf8(&bytes) {
+            vault::conceal_content(text);
+        }
+        Ok(bytes.as_slice().into())
     }
 
     fn render(&self, path: &Path, options: &TemplateOptions) -> Result<String, Failure> {
@@ -87,7 +111,7 @@ impl Controller for TaskController {
             };
             source(&found).ok()
         });
-        let vars = self.vars.with(of_template(path));
+        let vars = self.vars.with(of_template(path, self.run.options.managed.as_deref()));
         self.run.engine.render_file(&file, options, &loader, &vars).map_err(failure)
     }
 
@@ -98,6 +122,10 @@ impl Controller for TaskController {
                 .help("a condition is an expression, or true or false")),
             other => Ok(super::keyword::truth(other)),
         }
+    }
+
+    fn variable(&self, name: &str) -> Result<Option<Json>, Failure> {
+        self.vars.variable(name).map_err(failure)
     }
 
     fn value(&self, expression: &str) -> Result<Option<Json>, Failure> {
@@ -112,12 +140,15 @@ impl Controller for TaskController {
 /// What `template` tells a template of itself; `template_destpath` is not among it.
 ///
 /// Source: <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/template_module.html>
-fn of_template(path: &Path) -> IndexMap<String, Var> {
+fn of_template(path: &Path, managed: Option<&str>) -> IndexMap<String, Var> {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let time = |at: jiff::Zoned| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let changed = std::fs::metadata(path).and_then(|found| found.modified()).ok();
-    let changed = changed.and_then(|at| jiff::Zoned::try_from(at).ok()).map(time).unwrap_or_default();
+    let changed = changed.and_then(|at| jiff::Zoned::try_from(at).ok());
+    let managed = managed.map(|text| managed_by(text, path, host.trim(), changed.as_ref()));
+    let changed = changed.map(time).unwrap_or_default();
+    let named = managed.map(|text| ("ansible_managed", text));
     [
         ("template_path", path.display().to_string()),
         ("template_fullpath", whole),
@@ -126,6 +157,31 @@ fn of_template(path: &Path) -> IndexMap<String, Var> {
         ("template_run_date", time(jiff::Zoned::now())),
     ]
     .into_iter()
+    .chain(named)
     .map(|(name, value)| (name.to_owned(), Var::data(&Json::String(value))))
     .collect()
+}
+
+/// `ansible_managed` as it is configured: names in braces, then the time of the template's last change.
+fn managed_by(text: &str, path: &Path, host: &str, changed: Option<&jiff::Zoned>) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = || std::fs::metadata(path).map_or_else(|_| String::new(), |found| owner_name(found.uid()));
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut named = text.replace("{host}", host).replace("{file}", &whole.display().to_string());
+    if named.contains("{uid}") {
+        named = named.replace("{uid}", &owner());
+    }
+    let formatted = changed.filter(|_| named.contains('%')).map(|at| jiff::fmt::strtime::format(&named, at));
+    match formatted {
+        Some(Ok(text)) => text,
+        _ => named,
+    }
+}
+
+/// The name of a user of this machine, or the number where it has none.
+fn owner_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let is = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
+    let name = users.lines().find(is).and_then(|line| line.split(':').next());
+    name.map_or_else(|| uid.to_string(), str::to_owned)
 }

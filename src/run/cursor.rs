@@ -158,6 +158,11 @@ impl Cursor {
         Landed::Out
     }
 
+    /// Whether a block around the current task has a `rescue` that is still to come: for itself, or for a block around it.
+    pub fn has_rescue_ahead(&self) -> bool {
+        self.frames.iter().any(|frame| frame.program.rescue_ahead(frame.pc))
+    }
+
     /// `meta: end_host`: nothing is left.
     pub fn end(&mut self) {
         self.frames.clear();

@@ -36,7 +36,7 @@ fn play(text: &str) -> Play {
     let (playbook, _) = Loader::new(Arc::new(crate::cli::Modules), Options::default()).load(&path).unwrap();
     let play = &playbook.plays[0];
     let program = Program::play(false, [(play.tasks.as_slice(), true)], &|_| true);
-    Play { program: Arc::new(program), handlers: Handlers::new(&play.handlers) }
+    Play { program: Arc::new(program), handlers: Handlers::new(&play.handlers, &|task| Some(task.title())) }
 }
 
 fn name(next: &Next) -> String {

@@ -106,8 +106,7 @@ impl Evaluation<'_> {
     fn read_settings(&self) -> Result<Settings, TaskError> {
         let flag =
             |pick: fn(&Keywords) -> Option<&Node>| keyword::flag(&self.of.run, &self.task.scope, self.vars, pick);
-        let no_log = flag(|k| k.no_log.as_ref())?.unwrap_or(false);
-        self.refuse_unpolled()?;
+        let no_log = flag(|k| k.no_log.as_ref())?.unwrap_or(self.of.run.options.no_log);
         let ignore_unreachable = flag(|k| k.ignore_unreachable.as_ref())?.unwrap_or(false);
         let Task { until, failed_when, changed_when, .. } = self.task.as_ref();
         let judged = !until.is_empty() || failed_when.is_some() || changed_when.is_some();
@@ -137,6 +136,8 @@ impl Evaluation<'_> {
         let began = Instant::now();
         let mut ended = Vec::with_capacity(items.len());
         let mut events = Vec::with_capacity(items.len());
+        // Handlers that the items that changed something notify.
+        let mut notified = Vec::new();
         let control = self.task.loop_.as_ref().map(|l| &l.control);
         // What earlier items set and registered, as the later ones see it.
         let mut earlier = IndexMap::new();
@@ -154,6 +155,17 @@ impl Evaluation<'_> {
                 }
             };
             name_item(&mut one, control, item, index);
+            // As with Ansible those of all items that were done, where any of them changed something.
+            if one.status != Status::Skipped && !self.task.notify.is_empty() {
+                match self.of.notifications(self.task, &with) {
+                    Ok(names) => notified.extend(names),
+                    Err(error) => one = Outcome::failed(&error),
+                }
+            }
+            let extended = task::item_vars(self.task, items, index).contains_key("ansible_loop");
+            if let (true, Ok(Some(told))) = (extended, with.variable("ansible_loop")) {
+                one.result.insert("ansible_loop".to_owned(), told);
+            }
             self.seen_by_items(&one, &mut earlier);
             let with = self.beside(&earlier, items, index);
             one.censor(self.settings.no_log);
@@ -165,7 +177,7 @@ impl Evaluation<'_> {
         }
         let mut all = as_a_whole(ended, items.is_empty());
         all.censor(self.settings.no_log);
-        Ok(Outcome { began, events, ..all })
+        Ok(Outcome { began, events, notified: Some(notified), ..all })
     }
 
     /// The variables of an item.

@@ -8,7 +8,7 @@ use std::{
 use super::{Run, connection, keyword, lock};
 use crate::{
     module::about,
-    playbook::{Action, LocalFile, LoopKind, Sets, Task, VarMap},
+    playbook::{Action, LocalFile, LoopKind, Role, Sets, Task, VarMap},
     template::{Context, References},
     yaml::{Node, Value},
 };
@@ -118,10 +118,10 @@ impl Run {
         let judging =
             task.until.iter().chain(task.changed_when.iter().flatten()).chain(task.failed_when.iter().flatten());
         features.judged = Arc::new(self.expressions(judging));
-        all.acts |= task.loop_.as_ref().is_some_and(|l| l.kind == LoopKind::WithLines);
+        all.acts |= task.loop_.as_ref().is_some_and(|l| looks_outside(l.kind));
         self.template_names(task, &mut all);
         let maps = task.scope.vars().into_iter().chain(task.scope.play_vars());
-        let roles = task.scope.roles().into_iter().flat_map(|role| [&role.vars, &role.params, &role.defaults]);
+        let roles = task.scope.roles().into_iter().flat_map(|role| of_role(role));
         let leads = |vars: &VarMap| connection::ADDRESSES.iter().any(|name| vars.contains_key(*name));
         features.leads_elsewhere = maps.chain(roles).any(leads);
         features.delegated = task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
@@ -151,8 +151,8 @@ impl Run {
         all.any |= !task.scope.module_defaults().is_empty();
         let source = args.iter().find(|(key, _)| key.as_str() == Some(parameter)).and_then(|(_, node)| node.as_str());
         let path = source.and_then(|s| self.loader.search(folder, s, &task.scope).ok());
-        match path.and_then(|p| std::fs::read_to_string(p).ok()) {
-            Some(text) => all.extend(self.engine.file_references(&text)),
+        match path.and_then(|p| crate::yaml::read_source(&p).ok()) {
+            Some(source) => all.extend(self.engine.file_references(&source.text)),
             // A name that is a template itself: whatever it names may read anything.
             None => all.any = true,
         }
@@ -170,8 +170,20 @@ impl Run {
         self.engine.all_references(&References { names, ..References::default() }, vars)
     }
 
-    /// Whether a task reads other hosts' variables, through its own variables too.
-    pub fn reads_others(&self, features: &Features, vars: &Context) -> bool {
-        features.references.hostvars || self.engine.all_references(&features.references, vars).hostvars
+    /// Whether a task reads other hosts' variables, and whether it reads who still takes part; through its own variables too.
+    pub fn reads_others(&self, features: &Features, vars: &Context) -> (bool, bool) {
+        const NAMES: [&str; 3] = ["ansible_play_hosts", "ansible_play_batch", "play_hosts"];
+        let all = self.engine.all_references(&features.references, vars);
+        (features.references.hostvars || all.hostvars, NAMES.iter().any(|name| all.names.contains(*name)))
     }
+}
+
+/// All variables that a use of a role brings.
+fn of_role(role: &Role) -> [&VarMap; 4] {
+    [&role.vars, &role.given, &role.params, &role.defaults]
+}
+
+/// Whether a loop's lookup may run a command, or read what a task has changed.
+fn looks_outside(kind: LoopKind) -> bool {
+    matches!(kind, LoopKind::WithLines | LoopKind::WithLookup(_))
 }

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Run,
+    Gathering, Run,
     barrier::Position,
     batch::Batch,
     cursor::{Cursor, Landed, Next},
@@ -19,9 +19,10 @@ use super::{
 };
 use crate::{
     inventory::Level,
-    playbook::Task,
+    playbook::{Action, Task},
     report::{Event, Marks, Status, TaskLine},
     template::Context,
+    yaml::Node,
 };
 
 /// A host on its way through a play.
@@ -41,6 +42,8 @@ pub struct HostRun {
     /// The roles of which a task ran, by what tells their uses apart, with the use that it was.
     pub(super) roles_run: HashMap<String, usize>,
     pub(super) failed: bool,
+    /// The task that failed last.
+    pub(super) failed_at: Option<Position>,
     /// Whether a failure of that task ends the play for all.
     pub(super) fatal: bool,
     /// Whether `meta: end_host` took it out before the play was over.
@@ -59,6 +62,7 @@ impl HostRun {
             position: of.batch.base.clone(),
             roles_run: HashMap::new(),
             failed: false,
+            failed_at: None,
             fatal: false,
             left_early: false,
             of,
@@ -113,6 +117,9 @@ impl HostRun {
             Next::End => return Ok(false),
             Next::Failed => self.host_failed(),
             Next::Flush(position) => self.flush_handlers(position),
+            Next::Gather(_) if self.of.run.options.gathering == Gathering::Smart && self.of.host.has_facts() => {
+                self.cursor.advance();
+            }
             Next::Gather(position) => self.step(self.of.batch.gather.clone(), position).await?,
             Next::Task(task, position) => self.step(task, position).await?,
         }
@@ -141,21 +148,28 @@ impl HostRun {
 
     /// Goes where a failure of the current task leads. True when a `rescue` takes over.
     pub fn fail(&mut self, task: &Task, result: &Json) -> bool {
+        // As with Ansible the last failure below a `rescue` is known, in the `always` of the blocks inside too.
+        let told = self.cursor.has_rescue_ahead();
         let landed = self.cursor.fail();
-        if landed == Landed::Out {
-            self.host_failed();
+        self.failed_at = Some(self.position.clone());
+        match landed {
+            Landed::Out => self.host_failed(),
+            _ if self.fatal => self.of.batch.fail_all(&self.of.host.name, &self.position),
+            _ => {}
         }
-        let rescued = landed == Landed::Rescued;
-        if rescued {
-            let name = task.title();
-            self.of.host.set(
-                Level::SetFacts,
-                "ansible_failed_task",
-                json!({"name": name, "action": task.action.written()}),
-            );
+        if told {
+            self.of.host.set(Level::SetFacts, "ansible_failed_task", written(task));
             self.of.host.set(Level::SetFacts, "ansible_failed_result", result.clone());
         }
-        rescued
+        landed == Landed::Rescued
+    }
+
+    /// Goes where the failure of another host leads, which is this one's too (`any_errors_fatal`).
+    pub(super) fn fail_along(&mut self) {
+        self.cursor.step_back();
+        if self.cursor.fail() == Landed::Out {
+            self.host_failed();
+        }
     }
 
     fn host_failed(&mut self) {
@@ -215,4 +229,47 @@ impl HostRun {
     pub(super) fn line(&self, task: &Task, position: &[u32], vars: Option<&Context>) -> TaskLine {
         self.of.line(task, position, vars, self.cursor.in_handler())
     }
+}
+
+/// A task as it is written: `ansible_failed_task`.
+fn written(task: &Task) -> Json {
+    let (args, action) = match &task.action {
+        Action::Module { args, free_form, .. } => {
+            let mut all: Map<String, Json> = args.iter().map(|(key, node)| (key.key_text(), node.to_json())).collect();
+            if let Some(text) = free_form {
+                all.insert("_raw_params".to_owned(), text.to_json());
+            }
+            (all, task.action.written())
+        }
+        _ => (Map::new(), task.action.written()),
+    };
+    let keywords = &task.scope.keywords;
+    let list = |nodes: &[Node]| Json::Array(nodes.iter().map(Node::to_json).collect());
+    let given = |node: &Option<Node>| node.as_ref().map_or(Json::Null, Node::to_json);
+    let vars: Map<String, Json> =
+        keywords.vars.iter().flatten().map(|(name, node)| (name.clone(), node.to_json())).collect();
+    json!({
+        "name": task.name.as_ref().map_or_else(|| action.to_owned(), Node::key_text),
+        "action": action,
+        "args": args,
+        "tags": task.scope.tags().into_iter().map(Node::to_json).collect::<Vec<_>>(),
+        "vars": vars,
+        "when": list(&keywords.when),
+        "environment": keywords.environment.as_ref().map_or_else(|| json!([]), |node| match node.as_seq() {
+            Some(_) => node.to_json(),
+            None => json!([node.to_json()]),
+        }),
+        "register": given(&task.register),
+        "until": list(&task.until),
+        "retries": task.retries.as_ref().map_or(json!(3), Node::to_json),
+        "delay": task.delay.as_ref().map_or(json!(5), Node::to_json),
+        "changed_when": list(task.changed_when.as_deref().unwrap_or_default()),
+        "failed_when": list(task.failed_when.as_deref().unwrap_or_default()),
+        "notify": list(&task.notify),
+        "delegate_to": given(&keywords.delegate_to),
+        "become": given(&keywords.become_),
+        "become_user": given(&keywords.become_user),
+        "ignore_errors": given(&keywords.ignore_errors),
+        "loop": task.loop_.as_ref().map_or(Json::Null, |over| over.over.to_json()),
+    })
 }

@@ -8,7 +8,7 @@ use std::{
 
 use indexmap::IndexMap;
 
-use super::{LOCALHOST, lock, outcome::Due, task_error::TaskError, variables::Host};
+use super::{FactCache, LOCALHOST, lock, outcome::Due, task_error::TaskError, variables::Host};
 use crate::{
     inventory::{Inventory, InventoryError, Layers, Level, Variable, Vars, is_localhost},
     module::Effect,
@@ -21,6 +21,8 @@ pub struct Hosts {
     /// Variables of the command line, which every host has.
     extra: Arc<Vars>,
     known: Mutex<IndexMap<String, Arc<Host>>>,
+    /// Where facts are kept for later runs.
+    cache: Option<Arc<FactCache>>,
     /// The folder of the playbook at work: its `group_vars` and `host_vars` count.
     directory: Mutex<Option<PathBuf>>,
     /// Those that have failed, and take part in no further play.
@@ -31,11 +33,12 @@ pub struct Hosts {
 
 impl Hosts {
     /// Returns the hosts of an inventory.
-    pub fn new(inventory: Inventory, extra: Vars) -> Hosts {
+    pub fn new(inventory: Inventory, extra: Vars, cache: Option<Arc<FactCache>>) -> Hosts {
         Hosts {
             inventory: RwLock::new(Arc::new(inventory)),
             extra: Arc::new(extra),
             known: Mutex::default(),
+            cache,
             directory: Mutex::default(),
             out: Mutex::default(),
             gone: Mutex::default(),
@@ -63,6 +66,11 @@ impl Hosts {
             given.is_some_and(|given| given.as_str() == Some(address))
         };
         lock(&self.known).values().find(|host| is_there(host)).cloned()
+    }
+
+    /// What went wrong with facts that are kept for later runs, as far as it was not told yet.
+    pub fn cache_troubles(&self) -> Vec<String> {
+        lock(&self.known).values().filter_map(|host| host.cache_trouble()).collect()
     }
 
     /// Whether a host takes no further part.
@@ -138,7 +146,7 @@ impl Hosts {
         match known.get(name) {
             Some(host) => host.refresh(&layers),
             None => {
-                known.insert(name.to_owned(), Arc::new(Host::new(name, layers)));
+                known.insert(name.to_owned(), Arc::new(Host::new(name, layers, self.cache.clone())));
             }
         }
     }

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{
+    background,
     change::{Execution, script},
     evaluation::Evaluation,
     guard::{Guard, Moved},
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     connection::said::advice,
     fact::{Missing, Probe, Resource, State},
-    module::{CheckMode, Parts, Plan, PlanError, Step, StepOutput},
+    module::{CheckMode, Described, Parts, Plan, PlanError, Step, StepOutput, builtin::async_status},
     playbook::Task,
     report::{Certainty, Event, Status},
     template::Context,
@@ -42,7 +43,18 @@ impl Evaluation<'_> {
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
-        if !self.of.run.options.lookahead && !prepared.check {
+        let background = match self.background(vars) {
+            Ok(background) => background.filter(|_| !prepared.check && !prepared.about_module.only_tells),
+            Err(error) => return Ok(Outcome::failed(&error)),
+        };
+        let asks_for_job = prepared.name == async_status::AsyncStatus::NAME;
+        if asks_for_job {
+            let known = task::parameters(&self.of.run, self.task, vars).ok();
+            if let Some(outcome) = known.and_then(|(parameters, _)| self.job_done(&prepared, &parameters)) {
+                return Ok(outcome);
+            }
+        }
+        if (!self.of.run.options.lookahead || asks_for_job) && !prepared.check {
             prepared.machine.forget_all();
         }
         loop {
@@ -52,13 +64,33 @@ impl Evaluation<'_> {
             };
             let host = &self.of.host.name;
             plan.warnings.iter().for_each(|w| self.of.run.tell(Event::Warning { message: format!("{host}: {w}") }));
+            let left = background.as_ref().filter(|background| background.left);
+            let alone = left.and_then(|background| self.left_running(&prepared, &plan, background));
+            if let (Some(plan), Some(background)) = (&alone, left) {
+                let guard = Guard::default();
+                let Some(outcome) = self.carry_out(vars, &prepared, plan, &guard).await? else { continue };
+                return Ok(match outcome.status {
+                    Status::Failed => outcome,
+                    _ => {
+                        let file = outcome.result.get("stdout").and_then(Json::as_str);
+                        self.started(&prepared, background, None, file)
+                    }
+                });
+            }
             // Something has moved since: what is there now is read and planned on.
             let Some(mut outcome) = self.follow(vars, &prepared, &plan).await? else { continue };
             outcome.began = began;
             for due in &mut outcome.effects {
                 due.about.clone_from(&prepared.about);
             }
-            return Ok(outcome);
+            return Ok(match background {
+                Some(background) if background.left => self.started(&prepared, &background, Some(outcome), None),
+                Some(background) => {
+                    background::note_finished(&mut outcome, &background.job);
+                    outcome
+                }
+                None => outcome,
+            });
         }
     }
 

@@ -192,6 +192,7 @@ pub fn actor(
         return Ok(None);
     }
     let method = asked.either(&["ansible_become_method"], |k| k.become_method.as_ref())?;
+    let method = method.or_else(|| run.options.become_method.clone());
     let method = match method.as_deref() {
         None => BecomeMethod::default(),
         Some(name) => BecomeMethod::named(name).ok_or_else(|| {
@@ -208,12 +209,16 @@ pub fn actor(
         return Ok(None);
     }
     let password = asked.variable(&["ansible_become_password", "ansible_become_pass", &own_name("pass")])?;
+    let configured = run.options.become_defaults.get(short);
     let password = password.map(Secret::new).or_else(|| run.options.become_password.clone());
+    let password = password.or_else(|| configured?.password.clone());
     let flags = asked.either(&["ansible_become_flags", &own_name("flags")], |k| k.become_flags.as_ref())?;
+    let flags = flags.or_else(|| configured?.flags.clone());
     if let Some(flags) = &flags {
         honoured(method, flags)?;
     }
     let exe = asked.either(&["ansible_become_exe", &own_name("exe")], |k| k.become_exe.as_ref())?;
+    let exe = exe.or_else(|| configured?.exe.clone());
     Ok(Some(Arc::new(Become { method, user, password, flags, exe })))
 }
 

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod api;
+mod background;
 mod barrier;
 mod batch;
 mod change;
@@ -17,6 +18,7 @@ mod controller;
 mod cursor;
 mod error;
 mod evaluation;
+mod fact_cache;
 mod facts;
 mod features;
 mod guard;
@@ -29,8 +31,10 @@ mod ledger;
 mod lock;
 mod machine;
 mod machines;
+mod named_action;
 mod options;
 mod outcome;
+mod place;
 mod play;
 mod play_host;
 mod program;
@@ -49,6 +53,7 @@ mod throttle;
 mod together;
 mod unconfirmed;
 mod variables;
+mod vars_from;
 
 use std::{
     collections::BTreeMap,
@@ -61,11 +66,12 @@ use indexmap::IndexMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use error::RunError;
+pub use fact_cache::FactCache;
 use features::Known;
 use hosts::Hosts;
 pub use machine::{Actor, Hold, Machine, MachineError, Work};
 use machines::Machines;
-pub use options::Options;
+pub use options::{BecomeDefaults, Gathering, Options};
 use prompter::Prompter;
 use shared_files::SharedFiles;
 use start_at::StartAt;
@@ -79,6 +85,9 @@ use crate::{
     report::{Counts, Event, Reporter},
     template::{Context, Engine, Local, System, Var},
 };
+
+/// The level of Ansible's language that playbooks may test for; the product's own version is `bringup_version`.
+pub const LANGUAGE: &str = "2.19.0";
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +118,8 @@ pub struct Run {
     pub(crate) prompter: Prompter,
     /// What tasks read and write, as far as it was looked at.
     pub(crate) features: Known,
+    /// Tasks in the background that were done at once.
+    pub(crate) jobs: background::Jobs,
     /// Files that are being sent.
     pub(crate) files: SharedFiles,
     reporter: Arc<dyn Reporter>,
@@ -135,8 +146,9 @@ impl Run {
     ) -> Arc<Run> {
         Arc::new(Run {
             engine: Engine::new(),
+            jobs: background::Jobs::default(),
             loader,
-            hosts: Hosts::new(inventory, options.extra_vars.clone()),
+            hosts: Hosts::new(inventory, options.extra_vars.clone(), options.fact_cache.clone()),
             machines: Machines::new(connections),
             prompter: Prompter::default(),
             features: Known::default(),
@@ -199,6 +211,7 @@ impl Run {
                 self.tell(Event::Warning { message });
             }
         }
+        self.hosts.cache_troubles().into_iter().for_each(|message| self.tell(Event::Warning { message }));
         let closing = machines.iter().map(|m| tokio::time::timeout(Duration::from_secs(5), m.close()));
         futures::future::join_all(closing).await;
         let order: Vec<String> = self.inventory().hosts().map(str::to_owned).collect();
@@ -253,7 +266,7 @@ impl Run {
     }
 
     /// Extra variables alone, for what is rendered before there is a host.
-    fn extra_only(&self) -> IndexMap<String, Var> {
+    pub(super) fn extra_only(&self) -> IndexMap<String, Var> {
         let as_var = |v: &Variable| v.node().map_or_else(|| Var::data(&v.to_json()), |n| Var::node(n));
         self.options.extra_vars.iter().map(|(name, value)| (name.clone(), as_var(value))).collect()
     }

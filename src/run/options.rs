@@ -1,12 +1,37 @@
 //! How to run: what the command line and the environment decide.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use super::FactCache;
 use crate::{
+    connection::SshDefaults,
     inventory::Vars,
     playbook::TagFilter,
     ssh::{HostKeyPolicy, Secret},
 };
+
+/// When plays gather facts that do not say whether they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gathering {
+    /// Always.
+    #[default]
+    Implicit,
+    /// Never.
+    Explicit,
+    /// Of hosts whose facts are not known yet.
+    Smart,
+}
+
+/// How one program becomes another user, where neither variables nor keywords say it.
+#[derive(Clone, Debug, Default)]
+pub struct BecomeDefaults {
+    /// The program's path.
+    pub exe: Option<String>,
+    /// Its flags.
+    pub flags: Option<String>,
+    /// The password it asks for.
+    pub password: Option<Secret>,
+}
 
 /// The settings of a run.
 pub struct Options {
@@ -48,16 +73,38 @@ pub struct Options {
     pub become_user: Option<String>,
     /// `-K`: the password for `become`.
     pub become_password: Option<Secret>,
+    /// `--become-method`.
+    pub become_method: Option<String>,
+    /// What is configured for each method, by its program's name.
+    pub become_defaults: BTreeMap<&'static str, BecomeDefaults>,
     /// `--ssh-common-args` and its kin.
     pub ssh_arguments: Vec<String>,
+    /// What is configured for SSH, where neither variables nor flags say it.
+    pub ssh: SshDefaults,
     /// What to do with unknown host keys, where the command line says so.
     pub host_keys: Option<HostKeyPolicy>,
     /// `--timeout`: for connecting.
     pub connect_timeout: Duration,
     /// `--task-timeout`.
     pub task_timeout: Option<Duration>,
-    /// Whether plays gather facts unless they say otherwise.
-    pub gather_facts: bool,
+    /// When plays gather facts that do not say whether they do.
+    pub gathering: Gathering,
+    /// Which facts plays gather that do not say which; all of them where this is empty.
+    pub gather_subset: Vec<String>,
+    /// Seconds that gathering a fact may take where the play does not say.
+    pub gather_timeout: Option<u64>,
+    /// Where facts are kept for later runs.
+    pub fact_cache: Option<Arc<FactCache>>,
+    /// Whether a failure ends the play for all hosts where no keyword says whether.
+    pub any_errors_fatal: bool,
+    /// Whether results are secret where no keyword says whether.
+    pub no_log: bool,
+    /// The `ansible.cfg` that was read: `ansible_config_file`.
+    pub config_file: Option<PathBuf>,
+    /// What `ansible_managed` says in templates, with `{file}`, `{host}`, `{uid}` and times.
+    pub managed: Option<String>,
+    /// Whether mappings of one name are joined over the levels of precedence, instead of the strongest one counting.
+    pub merge_hashes: bool,
     /// `--force-handlers`.
     pub force_handlers: bool,
     /// Whether questions of coming tasks are asked together. Off only for tests that compare.
@@ -90,11 +137,22 @@ impl Default for Options {
             become_: false,
             become_user: None,
             become_password: None,
+            become_method: None,
+            become_defaults: BTreeMap::new(),
             ssh_arguments: Vec::new(),
+            ssh: SshDefaults::default(),
             host_keys: None,
             connect_timeout: Duration::from_secs(30),
             task_timeout: None,
-            gather_facts: true,
+            gathering: Gathering::default(),
+            gather_subset: Vec::new(),
+            gather_timeout: None,
+            fact_cache: None,
+            any_errors_fatal: false,
+            no_log: false,
+            config_file: None,
+            managed: None,
+            merge_hashes: false,
             force_handlers: false,
             lookahead: true,
             locks: true,
@@ -115,6 +173,15 @@ impl Options {
     pub fn inventory_file(&self) -> Option<String> {
         let first = self.inventories.first().filter(|i| !i.contains(','))?;
         std::path::absolute(first).ok().map(|p| p.display().to_string())
+    }
+
+    /// `ansible_inventory_sources`: all inventories, as paths or as lists of hosts.
+    pub fn inventory_sources(&self) -> Vec<String> {
+        let shown = |source: &String| match source.contains(',') {
+            true => source.clone(),
+            false => std::path::absolute(source).map_or_else(|_| source.clone(), |p| p.display().to_string()),
+        };
+        self.inventories.iter().map(shown).collect()
     }
 
     /// Whether facts are gathered though tags are given: the gathering is tagged `always`.

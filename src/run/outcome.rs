@@ -38,6 +38,8 @@ pub struct Outcome {
     pub help: Option<String>,
     /// Differences.
     pub diff: Vec<Diff>,
+    /// Whom the items of a loop notify; without a loop that is read of the task.
+    pub notified: Option<Vec<String>>,
     /// When it began.
     pub began: Instant,
     /// Events of the items.
@@ -68,6 +70,7 @@ impl Outcome {
             place: None,
             help: None,
             diff: Vec::new(),
+            notified: None,
             began: Instant::now(),
             events: Vec::new(),
         }
@@ -166,6 +169,17 @@ impl Outcome {
             (false, true) => Status::Changed,
             (false, false) => Status::Ok,
         };
+    }
+
+    /// Makes it a failure whose own fields stay, for a condition of the task that cannot be decided.
+    pub fn undecided(&mut self, field: &str, error: &TaskError) {
+        self.set_failed(true);
+        self.result.insert(field.to_owned(), json!(error.message));
+        if self.result.get("msg").and_then(Json::as_str).is_none_or(str::is_empty) {
+            self.result.insert("msg".into(), json!(error.message));
+        }
+        self.place = error.span.as_ref().map(|span| span.place().to_string());
+        self.help.clone_from(&error.help);
     }
 
     /// Keeps it out of every output.

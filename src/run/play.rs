@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Run, RunError,
+    Gathering, Options, Run, RunError,
     barrier::Barrier,
     batch::{Batch, Course},
     handlers::Handlers,
@@ -19,10 +19,10 @@ use super::{
 use crate::{
     inventory::{Variable, Vars},
     module::Registry,
-    playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Prompt, Scope, ScopeKind, Task},
+    playbook::{Action, Keywords, Order, Play, Playbook, PlaybookError, Prompt, Scope, ScopeKind, Strategy, Task},
     python::number,
     report::Event,
-    template::{Context, Var},
+    template::{Context, Var, is_omit},
     yaml::{Node, Span, Value},
 };
 
@@ -149,7 +149,7 @@ impl Run {
         let selection = self.inventory().resolve(&parts, self.options.limit.as_deref()).map_err(RunError::Inventory)?;
         selection.warnings.iter().for_each(|w| self.tell(Event::Warning { message: w.clone() }));
         let mut hosts = selection.hosts;
-        match play.order {
+        match self.chosen("order", play.order.as_ref(), Order::from_name, &self.play_vars(play))? {
             None | Some(Order::Inventory) => {}
             Some(Order::ReverseInventory) => hosts.reverse(),
             Some(Order::Sorted) => hosts.sort(),
@@ -160,6 +160,24 @@ impl Run {
             Some(Order::Shuffle) => hosts.sort_by_key(|_| rand::random::<u64>()),
         }
         Ok(hosts)
+    }
+
+    /// What a keyword of a play that takes one of several names says, rendered.
+    fn chosen<T>(
+        &self,
+        keyword: &str,
+        node: Option<&Node>,
+        from_name: fn(&str) -> Option<T>,
+        vars: &Context,
+    ) -> Result<Option<T>, RunError> {
+        let Some(node) = node else { return Ok(None) };
+        let value = self.engine.render_tree(node, vars).map_err(|e| RunError::template(&e))?;
+        if is_omit(&value) {
+            return Ok(None);
+        }
+        let Some(text) = keyword::as_text(&value) else { return Ok(None) };
+        let known = from_name(&text).map(Some);
+        known.ok_or_else(|| RunError::at(&node.span, format!("{keyword}: there is no `{text}`")))
     }
 
     fn batch(
@@ -179,14 +197,16 @@ impl Run {
             }
             None => Ok(None),
         };
+        let strategy = self.chosen("strategy", play.strategy.as_ref(), Strategy::from_name, &vars)?;
         let percentage = match &play.max_fail_percentage {
             Some(node) => Some(self.share(node, &vars)?),
             None => None,
         };
-        let gather = flag(play.gather_facts.as_ref())?.unwrap_or(self.options.gather_facts);
+        let gather = flag(play.gather_facts.as_ref())?.unwrap_or(self.options.gathering != Gathering::Explicit);
         let force_handlers = flag(play.force_handlers.as_ref())?.unwrap_or(false) || self.options.force_handlers;
-        let gather_task = gather_task(play);
+        let gather_task = gather_task(play, &self.options);
         let wanted = self.wanted_statically();
+        let prompted = Arc::new(prompted);
         let sections =
             [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
         let gather_wanted = gather && self.options.gathers_with_tags();
@@ -195,11 +215,12 @@ impl Run {
         Ok(Batch {
             play: play.clone(),
             name: play.title(),
+            strategy: strategy.unwrap_or_default(),
             program: Arc::new(program),
             base: vec![number, index],
-            handlers: Arc::new(Handlers::new(&play.handlers)),
+            handlers: Arc::new(Handlers::new(&play.handlers, &|task| self.handler_name(play, &prompted, task))),
+            prompted,
             gather: gather_task,
-            prompted: Arc::new(prompted),
             all_hosts: all_hosts.to_vec(),
             barrier: Barrier::new(&hosts),
             hosts,
@@ -207,6 +228,7 @@ impl Run {
             force_handlers,
             throttles: Throttles::default(),
             max_fail_percentage: percentage,
+            public: std::sync::Mutex::default(),
             course: Course::default(),
         })
     }
@@ -330,20 +352,20 @@ impl Run {
 }
 
 /// The task by which a play begins to gather facts.
-fn gather_task(play: &Play) -> Arc<Task> {
+fn gather_task(play: &Play, options: &Options) -> Arc<Task> {
     let text = |text: &str, span: &Span| Node {
         value: Value::String { text: text.to_owned(), unsafe_text: true },
         span: span.clone(),
     };
+    let configured = |value: Json| Node::from_json(&value, &play.span);
+    let subset = Some(&options.gather_subset).filter(|subset| !subset.is_empty()).map(|s| configured(json!(s)));
+    let timeout = options.gather_timeout.map(|seconds| configured(json!(seconds)));
     let args = [
-        ("gather_subset", &play.gather_subset),
-        ("gather_timeout", &play.gather_timeout),
-        ("fact_path", &play.fact_path),
+        ("gather_subset", play.gather_subset.as_ref().or(subset.as_ref())),
+        ("gather_timeout", play.gather_timeout.as_ref().or(timeout.as_ref())),
+        ("fact_path", play.fact_path.as_ref()),
     ];
-    let args = args
-        .into_iter()
-        .filter_map(|(name, node)| node.as_ref().map(|n| (text(name, &play.span), n.clone())))
-        .collect();
+    let args = args.into_iter().filter_map(|(name, node)| node.map(|n| (text(name, &play.span), n.clone()))).collect();
     let scope = Scope {
         kind: ScopeKind::Task,
         keywords: Keywords::default(),

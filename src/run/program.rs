@@ -140,6 +140,19 @@ impl Program {
         Landing::Out
     }
 
+    /// Whether the operation at `at` is in the body of a block with a `rescue`, however deep.
+    pub fn rescue_ahead(&self, at: usize) -> bool {
+        let mut within = self.ops.get(at).and_then(|(_, within)| *within);
+        while let Some((index, part)) = within {
+            let marks = &self.blocks[index];
+            if part == Part::Body && marks.rescues {
+                return true;
+            }
+            within = marks.outer;
+        }
+        false
+    }
+
     /// How many tasks there are.
     pub fn tasks(&self) -> usize {
         self.ops.iter().filter(|(op, _)| matches!(op, Op::Task(_) | Op::Gather)).count()

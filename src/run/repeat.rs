@@ -106,6 +106,7 @@ fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<V
         LoopKind::WithEnv => lookup("env"),
         LoopKind::WithTemplate => lookup("template"),
         LoopKind::WithFiletree => lookup("filetree"),
+        LoopKind::WithLookup(name) => lookup(name),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tasks that are tried again: `until`, `retries`, `delay`; and how long one is waited for.
+//! Tasks that are tried again: `until`, `retries`, `delay`; and how results are judged.
 
 use std::time::{Duration, Instant};
 
@@ -8,32 +8,19 @@ use serde_json::{Value as Json, json};
 use super::{evaluation::Evaluation, keyword, outcome::Outcome, stop::Stop, task_error::TaskError};
 use crate::{
     report::{Event, Status},
-    template::{Context, Var},
+    template::{Context, Var, is_omit},
     yaml::Node,
 };
 
 impl Evaluation<'_> {
-    /// Refuses a `poll` that only turns out to be 0 now: a task that is left running is not supported.
-    pub(super) fn refuse_unpolled(&self) -> Result<(), TaskError> {
-        let (Some(async_), Some(poll)) = (&self.task.async_, &self.task.poll) else { return Ok(()) };
-        let zero = |node: &Node| {
-            let value = self.of.run.engine.render_tree(node, self.vars).map_err(TaskError::from)?;
-            Ok::<bool, TaskError>(keyword::whole(&value) == Some(0))
-        };
-        if !zero(async_)? && zero(poll)? {
-            let error = TaskError::new("`poll` is 0, which leaves a task running behind the play: bringup does not");
-            return Err(error
-                .at(&poll.span)
-                .help("give `poll` another number: the task is waited for, `async` seconds at most"));
-        }
-        Ok(())
-    }
-
     /// How often a task is tried again, and how long it rests between.
     fn tries(&self, vars: &Context) -> Result<(i64, Duration), TaskError> {
         let value = |node: &Option<Node>, default: i64| match node {
-            None => Ok(json!(default)),
-            Some(node) => self.of.run.engine.render_tree(node, vars).map_err(TaskError::from),
+            None => Ok::<Json, TaskError>(json!(default)),
+            Some(node) => match self.of.run.engine.render_tree(node, vars).map_err(TaskError::from)? {
+                value if is_omit(&value) => Ok(json!(default)),
+                value => Ok(value),
+            },
         };
         let wrong = |value: &Json, node: &Option<Node>| {
             let error = TaskError::new(format!("{value} is no number"));
@@ -59,15 +46,13 @@ impl Evaluation<'_> {
             if outcome.status == Status::Skipped || !wants_retry {
                 return Ok(outcome);
             }
+            outcome.result.insert("attempts".into(), json!(attempt));
             let done = match self.task.until.is_empty() {
                 true => Ok(outcome.status != Status::Failed),
                 false => self.holds(&self.task.until, vars, &outcome),
             };
             match done {
-                Ok(true) => {
-                    outcome.result.insert("attempts".into(), json!(attempt));
-                    return Ok(outcome);
-                }
+                Ok(true) => return Ok(outcome),
                 Ok(false) => {}
                 Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
             }
@@ -113,16 +98,17 @@ impl Evaluation<'_> {
         if let Some(conditions) = &self.task.changed_when {
             match self.holds(conditions, vars, &outcome) {
                 Ok(changed) => outcome.set_changed(changed),
-                Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
+                Err(error) => outcome.undecided("changed_when_result", &error.at(&self.task.span)),
             }
         }
-        if let Some(conditions) = &self.task.failed_when {
+        let decided = !outcome.result.contains_key("changed_when_result");
+        if let Some(conditions) = self.task.failed_when.as_ref().filter(|_| decided) {
             match self.holds(conditions, vars, &outcome) {
                 Ok(failed) => {
                     outcome.set_failed(failed);
                     outcome.result.insert("failed_when_result".into(), json!(failed));
                 }
-                Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
+                Err(error) => outcome.undecided("failed_when_result", &error.at(&self.task.span)),
             }
         }
         Ok(outcome)

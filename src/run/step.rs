@@ -15,7 +15,7 @@ use super::{
     throttle,
 };
 use crate::{
-    playbook::{Action, Keywords, MetaAction, Task},
+    playbook::{Action, IncludeKind, Keywords, MetaAction, Task},
     report::Status,
     template::Context,
     yaml::Node,
@@ -43,7 +43,8 @@ impl HostRun {
         }
         let vars = self.vars(&task);
         let together = match self.keeps_together(&task, &position, &vars) {
-            Ok(together) => together,
+            // The task that stands behind a name says that itself.
+            Ok(together) => Together { once: together.once && !named_later(&task), ..together },
             Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error.at(&task.span))).await,
         };
         self.fatal = together.fatal;
@@ -77,6 +78,10 @@ impl HostRun {
         // A host that has failed goes no further but to handlers that are forced.
         if together.behind && !self.failed {
             self.unconfirmed.together(&behind(&position)).await?;
+            let own = self.failed_at.as_ref() == Some(&position);
+            if together.fatal && !own && self.of.batch.failed_elsewhere(&position, &self.of.host.name) {
+                self.fail_along();
+            }
         }
         Ok(())
     }
@@ -93,6 +98,9 @@ impl HostRun {
             Action::Meta { action, .. } => return self.meta(*action, task, position, vars).await,
             Action::Include(include) => {
                 self.unconfirmed.flush().await?;
+                if named_later(task) {
+                    return self.act_by_name(include, task, position, vars).await;
+                }
                 return self.include(include, task, position, vars).await;
             }
             Action::Module { .. } => {}
@@ -139,15 +147,21 @@ impl HostRun {
         let flag = |pick: fn(&Keywords) -> Option<&Node>| keyword::flag(run, &task.scope, vars, pick);
         let seen = run.features_of(task);
         let once = flag(|k| k.run_once.as_ref())?.unwrap_or(false);
-        let fatal = flag(|k| k.any_errors_fatal.as_ref())?.unwrap_or(false);
+        let fatal = flag(|k| k.any_errors_fatal.as_ref())?.unwrap_or(run.options.any_errors_fatal);
         let throttle = throttle::most(run, task, vars)?;
         // As with Ansible it ends at this task for all, however far ahead some of them could be.
         let ends = matches!(&task.action, Action::Meta { action: MetaAction::EndPlay | MetaAction::EndBatch, .. });
-        // Nobody may look past a delegated task before everybody's is done.
-        let behind = once || fatal || ends || seen.delegated || self.of.elsewhere(&seen, vars);
+        let (others, who_is_left) = run.reads_others(&seen, vars);
+        // Nobody may look past a delegated task before everybody's is done, nor past one that tells who still takes part.
+        let behind = once
+            || fatal
+            || ends
+            || seen.delegated
+            || self.of.elsewhere(&seen, vars)
+            || (who_is_left && !batch.alone());
         let before = behind
             || (throttle.is_some() && !batch.alone())
-            || run.reads_others(&seen, vars)
+            || others
             || batch.strict
             || self.alone.as_ref() == Some(position);
         Ok(Together { once, fatal, throttle, before, behind })
@@ -189,6 +203,11 @@ impl HostRun {
         }
         self.unconfirmed.together(&behind).await
     }
+}
+
+/// Whether the module of a task is known only where it is come to.
+fn named_later(task: &Task) -> bool {
+    matches!(&task.action, Action::Include(include) if matches!(include.kind, IncludeKind::Action { .. }))
 }
 
 /// The place right behind a task.

@@ -38,6 +38,8 @@ pub struct Prepared {
     pub actor: Actor,
     /// The user it acts as, by name.
     pub user: String,
+    /// Where relative paths begin on this machine itself.
+    pub folder: Option<String>,
     /// The host that facts it finds are about, where `delegate_facts` says that it is another one.
     pub about: Option<String>,
     /// Check mode, after the task's own `check_mode`.
@@ -285,6 +287,7 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
                         let text = match value {
                             Json::Bool(true) => "True".to_owned(),
                             Json::Bool(false) => "False".to_owned(),
+                            Json::Null => "None".to_owned(),
                             value => keyword::as_text(&value).unwrap_or_default(),
                         };
                         all.insert(name, text);
@@ -344,6 +347,7 @@ pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Contex
     let facts_too = keyword::flag(run, scope, vars, |k| k.delegate_facts.as_ref())?.unwrap_or(false);
     let controller = TaskController::new(run.clone(), scope.clone(), vars.clone(), trust);
     let environment = environment(run, task, vars)?;
+    let folder = machine.is_local().then(|| std::env::current_dir().ok()).flatten();
     Ok(Readiness::Ready(Box::new(Prepared {
         about_module: about(&name),
         module,
@@ -351,6 +355,7 @@ pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Contex
         machine,
         actor,
         user,
+        folder: folder.map(|folder| folder.display().to_string()),
         about: delegate.filter(|_| facts_too),
         check,
         diff,
@@ -373,7 +378,7 @@ fn delegated(
         None => {
             host_name(name).map_err(|fault| TaskError::new(format!("delegate_to: {fault}")))?;
             let extra = Layer { level: Level::ExtraVars, vars: Arc::new(of.run.options.extra_vars.clone()) };
-            Arc::new(Host::new(name, Layers::new([extra])))
+            Arc::new(Host::new(name, Layers::new([extra]), None))
         }
     };
     let own = TaskVars::of_delegate(&of.run, &of.batch, &host, &task.scope, brought, &of.host.name);
@@ -401,6 +406,7 @@ pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
         diff: prepared.diff,
         user: &prepared.user,
         host,
+        folder: prepared.folder.as_deref(),
         controller: &prepared.controller,
     }
 }

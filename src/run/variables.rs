@@ -8,12 +8,12 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{Run, batch::Batch, connection, facts::may_be_variable};
+use super::{FactCache, LANGUAGE, Run, batch::Batch, connection, facts::may_be_variable, place};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
-    playbook::{Scope, VarMap},
+    playbook::{Play, Role, Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
-    yaml::origin,
+    yaml::{Node, origin},
 };
 
 /// What is known of a host over the whole run.
@@ -24,12 +24,50 @@ pub struct Host {
     layers: Mutex<Layers>,
     /// Check mode: variables whose values would be another after a run, and the task that was not carried out.
     unsure: Mutex<BTreeMap<String, String>>,
+    /// Where facts are kept for later runs, and those of this host as they came.
+    cache: Option<Kept>,
+    /// What went wrong with that, once.
+    cache_trouble: Mutex<Option<String>>,
+}
+
+/// The facts of a host that later runs find.
+struct Kept {
+    cache: Arc<FactCache>,
+    facts: Mutex<serde_json::Map<String, Json>>,
 }
 
 impl Host {
-    /// Returns a host with its inventory's and the extra variables.
-    pub fn new(name: &str, layers: Layers) -> Host {
-        Host { name: name.to_owned(), layers: Mutex::new(layers), unsure: Mutex::default() }
+    /// Returns a host with its inventory's and the extra variables, and with the facts that are kept of it.
+    pub fn new(name: &str, layers: Layers, cache: Option<Arc<FactCache>>) -> Host {
+        let (kept, trouble) = match cache.as_ref().map(|cache| cache.load(name)) {
+            Some(Ok(kept)) => (kept.unwrap_or_default(), None),
+            Some(Err(error)) => {
+                (serde_json::Map::new(), Some(format!("the facts kept of {name} cannot be read: {error}")))
+            }
+            None => (serde_json::Map::new(), None),
+        };
+        let host = Host {
+            name: name.to_owned(),
+            layers: Mutex::new(layers),
+            unsure: Mutex::default(),
+            cache: cache.map(|cache| Kept { cache, facts: Mutex::new(kept.clone()) }),
+            cache_trouble: Mutex::new(trouble),
+        };
+        if !kept.is_empty() {
+            host.take_facts(&kept);
+        }
+        host
+    }
+
+    /// What went wrong with the facts that are kept, where it was not told yet.
+    pub fn cache_trouble(&self) -> Option<String> {
+        self.cache_trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether facts were gathered, now or by the run that kept them.
+    pub fn has_facts(&self) -> bool {
+        let all = self.lock().get_at(Level::Facts, "ansible_facts").map(Variable::to_json);
+        all.is_some_and(|all| all.get("module_setup").is_some())
     }
 
     /// Check mode: notes that variables depend on a task that was not carried out, or that they are known again.
@@ -82,6 +120,20 @@ impl Host {
 
     /// Takes over facts: by themselves where that is harmless, and all of them under `ansible_facts`.
     pub fn learn_facts(&self, facts: &serde_json::Map<String, Json>) {
+        self.take_facts(facts);
+        let Some(Kept { cache, facts: kept }) = &self.cache else { return };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(facts.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Err(error) = cache.store(&self.name, &kept) {
+            self.trouble(format!("the facts of {} cannot be kept in {}: {error}", self.name, cache.folder.display()));
+        }
+    }
+
+    fn trouble(&self, text: String) {
+        *self.cache_trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    fn take_facts(&self, facts: &serde_json::Map<String, Json>) {
         let mut layers = self.lock();
         let mut all = match layers.get_at(Level::Facts, "ansible_facts").map(Variable::to_json) {
             Some(Json::Object(all)) => all,
@@ -100,6 +152,11 @@ impl Host {
     /// Forgets all facts.
     pub fn clear_facts(&self) {
         self.lock().clear(Level::Facts);
+        let Some(Kept { cache, facts: kept }) = &self.cache else { return };
+        kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Err(error) = cache.forget(&self.name) {
+            self.trouble(format!("the facts kept of {} cannot be removed: {error}", self.name));
+        }
     }
 }
 
@@ -116,21 +173,22 @@ pub fn vars(map: &VarMap) -> Arc<Vars> {
 }
 
 /// The layers that the place of a task in its play adds to those of the host.
-pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
+pub fn at_place(base: &Layers, exports: &[Arc<Role>], prompted: &Arc<Vars>, scope: &Scope) -> Layers {
     let mut layers = base.clone();
-    for role in &batch.play.exports {
+    for role in exports {
         layers.push(Level::RoleDefaults, vars(&role.defaults));
         layers.push(Level::RoleVars, vars(&role.vars));
     }
     for play_vars in scope.play_vars().into_iter() {
         layers.push(Level::PlayVars, vars(play_vars));
     }
-    layers.push(Level::PlayVarsPrompt, batch.prompted.clone());
+    layers.push(Level::PlayVarsPrompt, prompted.clone());
     for role in scope.roles() {
         for seen in role.all_dependencies().into_iter().chain([role]) {
             layers.push(Level::RoleDefaults, vars(&seen.defaults));
             layers.push(Level::RoleVars, vars(&seen.vars));
         }
+        layers.push(Level::RoleVars, vars(&role.given));
         layers.push(Level::RoleParams, vars(&role.params));
     }
     for level_vars in scope.vars() {
@@ -140,6 +198,27 @@ pub fn place(base: &Layers, batch: &Batch, scope: &Scope) -> Layers {
         layers.push(Level::IncludeParams, vars(include));
     }
     layers
+}
+
+/// The variables at a place of a play that are no host's: what names of handlers are rendered with.
+pub fn of_no_host(
+    extra: IndexMap<String, Var>,
+    play: &Play,
+    prompted: &Arc<Vars>,
+    scope: &Scope,
+) -> IndexMap<String, Var> {
+    let layers = at_place(&Layers::default(), &play.exports, prompted, scope);
+    let value = |name: &str| match layers.get(name)?.value {
+        Variable::Node(node) => Some((name.to_owned(), Var::node(node))),
+        Variable::Json(json) => Some((name.to_owned(), Var::data(json))),
+    };
+    let mut known: IndexMap<String, Var> = layers.names().filter_map(value).collect();
+    if let Some(role) = scope.role() {
+        known.insert("role_name".to_owned(), Var::names(&json!(role.name)));
+        known.insert("ansible_role_name".to_owned(), Var::names(&json!(role.name)));
+    }
+    known.extend(extra);
+    known
 }
 
 /// The variables of one host at one task, as templates see them.
@@ -173,7 +252,7 @@ impl TaskVars {
         scope: &Arc<Scope>,
         more: &[(Level, Arc<Vars>)],
     ) -> TaskVars {
-        let mut layers = place(&host.layers(), batch, scope);
+        let mut layers = at_place(&host.layers(), &batch.exports(), &batch.prompted, scope);
         for (level, vars) in more {
             layers.push(*level, vars.clone());
         }
@@ -199,7 +278,6 @@ impl TaskVars {
     }
 
     fn magic(&self, name: &str) -> Option<Json> {
-        let role = self.scope.role();
         Some(match name {
             "inventory_hostname" => json!(self.called()),
             "inventory_hostname_short" => json!(self.called().split('.').next().unwrap_or_default()),
@@ -208,35 +286,67 @@ impl TaskVars {
             "play_hosts" | "ansible_play_batch" => json!(self.batch.active_hosts()),
             // Of all batches, where `ansible_play_batch` is of this one.
             "ansible_play_hosts" => {
-                let failed = self.batch.failed();
-                let taking_part = |host: &&String| !self.run.hosts.is_out(host) && !failed.contains(host);
+                let gone = [self.batch.failed(), self.batch.left()].concat();
+                let taking_part = |host: &&String| !self.run.hosts.is_out(host) && !gone.contains(host);
                 json!(self.batch.all_hosts.iter().filter(taking_part).collect::<Vec<_>>())
             }
             "ansible_play_hosts_all" => json!(self.batch.all_hosts),
             "ansible_play_name" => json!(self.batch.name),
-            "playbook_dir" => json!(absolute(&self.batch.play.directory)),
-            "inventory_dir" => json!(self.run.options.inventory_dir()),
-            "inventory_file" => json!(self.run.options.inventory_file()),
-            "role_name" | "ansible_role_name" => json!(role?.name),
-            "role_path" => json!(absolute(&role?.path)),
-            "ansible_parent_role_names" => json!(role?.parent_names()),
-            "ansible_parent_role_paths" => {
-                json!(role?.parents.iter().rev().map(|r| absolute(&r.path)).collect::<Vec<_>>())
+            "playbook_dir" => json!(place::absolute(&self.batch.play.directory)),
+            "ansible_search_path" => json!(place::search_path(&self.scope, &self.batch.play.directory)),
+            "role_name" | "ansible_role_name" | "role_path" | "ansible_collection_name" => {
+                place::of_role(name, self.scope.role()?)
             }
-            "ansible_play_role_names" | "role_names" => {
-                json!(self.batch.play.exports.iter().map(|r| r.name.as_str()).collect::<Vec<_>>())
+            "ansible_parent_role_names" | "ansible_parent_role_paths" => place::of_including(name, &self.scope)?,
+            "ansible_play_role_names" | "role_names" | "ansible_role_names" | "ansible_dependent_role_names" => {
+                place::role_names(name, &self.batch.play)
             }
-            "ansible_check_mode" => json!(self.run.options.check),
-            "ansible_diff_mode" => json!(self.run.options.diff),
-            "ansible_verbosity" => json!(self.run.options.verbosity),
-            "ansible_forks" => json!(self.run.options.forks),
-            "ansible_limit" => json!(self.run.options.limit.clone()?),
-            "ansible_run_tags" if self.run.options.tags.is_empty() => json!(["all"]),
-            "ansible_run_tags" => json!(self.run.options.tags),
-            "ansible_skip_tags" => json!(self.run.options.skip_tags),
+            _ => return self.of_run(name),
+        })
+    }
+
+    /// What is the same for all hosts of the run.
+    fn of_run(&self, name: &str) -> Option<Json> {
+        let options = &self.run.options;
+        Some(match name {
+            "inventory_dir" => json!(options.inventory_dir()),
+            "inventory_file" => json!(options.inventory_file()),
+            "ansible_inventory_sources" => json!(options.inventory_sources()),
+            "ansible_playbook_python" => json!(place::python()),
+            "ansible_check_mode" => json!(options.check),
+            "ansible_diff_mode" => json!(options.diff),
+            "ansible_verbosity" => json!(options.verbosity),
+            "ansible_forks" => json!(options.forks),
+            "ansible_limit" => json!(options.limit.clone()?),
+            "ansible_run_tags" if options.tags.is_empty() => json!(["all"]),
+            "ansible_run_tags" => json!(options.tags),
+            "ansible_skip_tags" => json!(options.skip_tags),
             // The language level that playbooks may test for; the product's own version is `bringup_version`.
-            "ansible_version" => json!({"full": "2.19.0", "major": 2, "minor": 19, "revision": 0, "string": "2.19.0"}),
+            "ansible_version" => {
+                let number = |at: usize| LANGUAGE.split('.').nth(at).and_then(|part| part.parse::<u32>().ok());
+                json!({"full": LANGUAGE, "major": number(0), "minor": number(1), "revision": number(2), "string": LANGUAGE})
+            }
+            "ansible_config_file" => json!(options.config_file),
             "bringup_version" => json!(env!("CARGO_PKG_VERSION")),
+            _ => return None,
+        })
+    }
+
+    /// How the host is reached, where no variable says so: what Ansible adds for templates alone.
+    fn reached(&self, name: &str) -> Option<Json> {
+        let written =
+            |node: Option<&Node>| node.and_then(Node::as_str).filter(|t| !t.contains("{{")).map(str::to_owned);
+        Some(match name {
+            "ansible_host" | "ansible_ssh_host" => json!(self.called()),
+            "ansible_connection" => {
+                let keyword = written(self.scope.inherited(|k| k.connection.as_ref()));
+                let default = if self.called() == super::LOCALHOST { "local" } else { "ssh" };
+                json!(keyword.or_else(|| self.run.options.connection.clone()).unwrap_or_else(|| default.to_owned()))
+            }
+            "ansible_user" | "ansible_ssh_user" => {
+                let keyword = written(self.scope.inherited(|k| k.remote_user.as_ref()));
+                json!(keyword.or_else(|| self.run.options.user.clone())?)
+            }
             _ => return None,
         })
     }
@@ -247,6 +357,9 @@ impl TemplateVars for TaskVars {
         if let Some(value) = self.magic(name) {
             return Some(Var::names(&value));
         }
+        if let Some(joined) = self.run.options.merge_hashes.then(|| self.layers.joined(name)).flatten() {
+            return Some(Var::node(&Arc::new(joined)));
+        }
         let found = self.layers.get(name);
         match found.map(|f| f.value) {
             Some(Variable::Node(node)) => Some(Var::node(node)),
@@ -255,7 +368,7 @@ impl TemplateVars for TaskVars {
             // Ansible's default since 2.19; without a date, a template is the same every time.
             None if name == "ansible_managed" => Some(Var::data(&json!("Ansible managed"))),
             None if name == "environment" => Some(Var::data(&json!([]))),
-            None => None,
+            None => self.reached(name).as_ref().map(Var::names),
         }
     }
 
@@ -268,6 +381,26 @@ impl TemplateVars for TaskVars {
             "hostvars",
             "playbook_dir",
             "play_hosts",
+            "ansible_check_mode",
+            "ansible_diff_mode",
+            "ansible_play_batch",
+            "ansible_play_hosts",
+            "ansible_play_hosts_all",
+            "ansible_play_name",
+            "ansible_run_tags",
+            "ansible_skip_tags",
+            "ansible_verbosity",
+            "ansible_version",
+            "ansible_forks",
+            "inventory_dir",
+            "inventory_file",
+            "ansible_search_path",
+            "ansible_playbook_python",
+            "ansible_inventory_sources",
+            "role_names",
+            "ansible_role_names",
+            "ansible_play_role_names",
+            "ansible_dependent_role_names",
         ];
         magic.iter().map(|n| (*n).to_owned()).chain(self.layers.names().map(str::to_owned)).collect()
     }
@@ -327,11 +460,11 @@ impl TaskVars {
             }));
         }
         if name == "vars" {
-            let names: IndexMap<String, Var> = self
-                .layers
-                .names()
-                .filter_map(|n| Some((n.to_owned(), if own { self.own(n) } else { self.get(n) }?)))
-                .collect();
+            let value = |n: String| {
+                let value = if own { self.own(&n) } else { self.get(&n) };
+                value.map(|value| (n, value))
+            };
+            let names: IndexMap<String, Var> = self.names().into_iter().filter_map(value).collect();
             return Some(
                 Context::new(
                     &self.run.engine,
@@ -350,13 +483,6 @@ fn checked(level: Level) -> bool {
     matches!(level, Level::SetFacts | Level::Facts | Level::InventoryHost)
 }
 
-/// A path that means the same from everywhere: hosts and commands have folders of their own.
-fn absolute(path: &std::path::Path) -> String {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // Without the `.` that a playbook of the current folder leaves behind.
-    whole.components().collect::<std::path::PathBuf>().display().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,7 +490,7 @@ mod tests {
     #[test]
     fn facts_replace_neither_connection_nor_magic_variables() {
         let said = Vars::from_iter([("ansible_host".to_owned(), Variable::from(json!("10.0.0.1")))]);
-        let host = Host::new("h", Layers::new([Layer { level: Level::InventoryHost, vars: Arc::new(said) }]));
+        let host = Host::new("h", Layers::new([Layer { level: Level::InventoryHost, vars: Arc::new(said) }]), None);
         let interface = json!({"device": "x", "ipv4": {"address": "192.0.2.1"}});
         let names =
             ["ansible_host", "ansible_user", "ansible_become_user", "ansible_eth0", "ansible_ssh_args", "groups"];

@@ -10,10 +10,11 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
 use super::engine::Engine;
-use super::error::{Kind, TemplateError, carry};
+use super::error::{Kind, TemplateError, carry, decrypted};
 use super::function::local::Local;
 use super::lazy::{LazyMap, LazySeq};
-use super::raw::{Piece, Raw, Var};
+use super::raw::{Piece, Raw, Var, is_template};
+use super::trust::trusted;
 
 /// How many variables may lead to one another before it is called a mistake.
 const MAX_DEPTH: usize = 40;
@@ -260,11 +261,12 @@ impl Inner {
             Raw::Plain(value) => Some(value.clone()),
             Raw::Seq(items) => Some(Value::from_object(LazySeq { items: items.clone(), context: self.clone() })),
             Raw::Map(entries) => Some(Value::from_object(LazyMap { entries: entries.clone(), context: self.clone() })),
-            Raw::Encrypted => {
-                let help = "decrypt it with `ansible-vault decrypt`: vaulted values are not read yet";
-                let error = TemplateError::new(Kind::Encrypted(name.to_owned()), None).with_help(help);
-                Some(Value::from(carry(error)))
-            }
+            Raw::Encrypted(sealed) => Some(match decrypted(&sealed.text, name, &sealed.span) {
+                // What was encrypted is never a template.
+                Ok(text) if is_template(&text) => Value::from(text),
+                Ok(text) => trusted(&text),
+                Err(error) => Value::from(carry(error)),
+            }),
             Raw::Template(piece) => match self.render(piece, name) {
                 Ok(value) => Some(value),
                 Err(error) if error.is_undefined() => {

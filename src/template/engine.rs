@@ -11,7 +11,7 @@ use crate::yaml::{self, Node, Span};
 
 use super::bound;
 use super::context::{Context, Inner, Root};
-use super::error::{Kind, TemplateError};
+use super::error::{Kind, TemplateError, decrypted};
 use super::explain::explain;
 use super::raw::is_template;
 use super::rewrite::{self, Edits, Mode};
@@ -191,9 +191,12 @@ impl Engine {
                 }
                 Ok(Json::String(text.clone()))
             }
-            yaml::Value::Vault(_) => {
-                Err(TemplateError::new(Kind::Encrypted("a value".to_owned()), Some(node.span.clone()))
-                    .with_help("decrypt it with `ansible-vault decrypt`: vaulted values are not read yet"))
+            yaml::Value::Vault(text) => {
+                let text = decrypted(text, "this parameter", &node.span)?;
+                if let Some(trust) = trust {
+                    trust.note(&text, false);
+                }
+                Ok(Json::String(text))
             }
             yaml::Value::Seq(items) => {
                 let mut out = Vec::with_capacity(items.len());
@@ -259,6 +262,9 @@ impl Engine {
         if inner.trim().is_empty() {
             return Ok(true);
         }
+        if is_template(inner) || (is_template(expr) && inner.len() == expr.len()) {
+            return self.condition_in_words(expr, span, vars);
+        }
         let mut unit = Unit::plain(inner, span);
         let value = self.evaluate(&mut unit, Mode::Expression, &vars.inner)?;
         check(&value).map_err(|e| explain(&e, &unit, &vars.inner))?;
@@ -276,6 +282,26 @@ impl Engine {
             }
         }
         verdict(&value, &unit)
+    }
+
+    /// Decides a condition that has templates in it: rendered first, and what comes out is the condition. Blocks make texts whose words
+    /// are nobody's; a constant among them is harmless whoever wrote it.
+    fn condition_in_words(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<bool, TemplateError> {
+        let value = self.render_value(expr, span, &vars.inner)?;
+        let unit = Unit::plain(expr, span);
+        check(&value).map_err(|e| explain(&e, &unit, &vars.inner))?;
+        let Some(text) = value.as_str() else { return verdict(&value, &unit) };
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(false);
+        }
+        let constant = matches!(text, "true" | "True" | "false" | "False") || text.bytes().all(|b| b.is_ascii_digit());
+        if !constant && !is_trusted(&value) {
+            return Err(Trust::refuse(text, span));
+        }
+        let mut again = Unit::plain(text, span);
+        let value = self.evaluate(&mut again, Mode::Expression, &vars.inner)?;
+        verdict(&value, &again)
     }
 
     /// Decides a condition that was rendered: only the user's own words are evaluated.
@@ -402,10 +428,10 @@ impl Engine {
 
 /// The truth of a condition's value.
 fn verdict(value: &Value, unit: &Unit<'_>) -> Result<bool, TemplateError> {
-    // A text is true if it has a letter in it, `false` too: nobody means that.
-    if let Some(word) = value.as_str().and_then(boolean_text) {
+    // A text is true if it has a letter in it, `false` too: nobody means that, and Ansible refuses it since 2.19.
+    if value.as_str().and_then(boolean_text) == Some(false) {
         let message = format!("the condition's result is a text, {}", describe(value));
-        let help = format!("write `({}) | bool` to read it as {word}", unit.text.trim());
+        let help = format!("write `({}) | bool` to read it as false", unit.text.trim());
         return Err(TemplateError::new(Kind::NotBoolean(message), unit.whole()).with_help(help));
     }
     Ok(value.is_true())

@@ -65,9 +65,9 @@ pub enum Kind {
     /// A text that is data where an expression is needed.
     #[error("`{0}` is data, not an expression")]
     Untrusted(String),
-    /// An encrypted value that nobody decrypted.
-    #[error("the value of `{0}` is encrypted")]
-    Encrypted(String),
+    /// An encrypted value that cannot be decrypted: its name, and why.
+    #[error("failed to decrypt the value of `{0}`: {1}")]
+    Encrypted(String, crate::vault::VaultError),
 }
 
 /// An error in a template: what is wrong, where, and how the template came to be used.
@@ -161,7 +161,7 @@ impl Diagnostic for TemplateError {
             Kind::Omit => "template::omit",
             Kind::NotBoolean(_) => "template::not_boolean",
             Kind::Untrusted(_) => "template::untrusted",
-            Kind::Encrypted(_) => "template::encrypted",
+            Kind::Encrypted(..) => "template::encrypted",
         };
         Some(Box::new(code))
     }
@@ -215,6 +215,18 @@ impl SourceCode for Quoted {
             inner.line_count(),
         )))
     }
+}
+
+/// Decrypts a text; `name` is what messages call the value, `span` where it stands.
+pub(crate) fn decrypted(text: &str, name: &str, span: &Span) -> Result<String, TemplateError> {
+    crate::vault::open(text).map_err(|reason| {
+        let help = reason.help().map(|help| help.to_string());
+        let error = TemplateError::new(Kind::Encrypted(name.to_owned(), reason), Some(span.clone()));
+        match help {
+            Some(help) => error.with_help(help),
+            None => error,
+        }
+    })
 }
 
 /// Wraps a problem of ours so that it passes through the engine.

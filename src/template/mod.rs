@@ -31,6 +31,7 @@ pub use engine::Engine;
 pub use error::{Kind, TemplateError};
 pub use file::{FileOptions, Loader, no_loader};
 pub use function::local::{FileKind, Local, NoLocal, System};
+pub use function::lookup::name as lookup_name;
 pub use raw::Var;
 pub use references::References;
 pub use trust::Trust;
@@ -46,4 +47,15 @@ fn bare(expr: &str) -> &str {
         Some(inner) if !inner.contains("{{") && !inner.contains("}}") => inner,
         _ => expr,
     }
+}
+
+/// A value as YAML in PyYAML's layout, each collection in lines of its own and keys sorted.
+pub fn to_yaml(value: &serde_json::Value) -> String {
+    emit::Emitter::new(emit::Flow::Never, 2, 80, true, true).document(value)
+}
+
+/// A value as Python's `str` writes it.
+pub fn to_text(json: &serde_json::Value) -> String {
+    // What is nested too deeply to be written so is shown as it was read.
+    value::string(&value::from_json(json)).unwrap_or_else(|_| json.to_string())
 }

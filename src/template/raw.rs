@@ -18,6 +18,13 @@ pub(crate) struct Piece {
     pub span: Option<Span>,
 }
 
+/// An encrypted text, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub text: String,
+    pub span: Span,
+}
+
 /// The value of a variable before its templates are rendered.
 ///
 /// Cloning is cheap: build one per variable and hand out clones.
@@ -31,8 +38,8 @@ pub(crate) enum Raw {
     Template(Arc<Piece>),
     Seq(Arc<Vec<Raw>>),
     Map(Arc<IndexMap<Value, Raw>>),
-    /// `!vault` text that was not decrypted when it was loaded.
-    Encrypted,
+    /// `!vault` text: decrypted when it is read, so that a value that nobody reads needs no password.
+    Encrypted(Arc<Sealed>),
 }
 
 /// Whether a text has anything to render.
@@ -95,7 +102,9 @@ impl Raw {
                 Raw::Template(Arc::new(Piece { text: text.clone(), span: Some(node.span.clone()) }))
             }
             yaml::Value::String { text, unsafe_text: false } => Raw::Plain(trusted(text)),
-            yaml::Value::Vault(_) => Raw::Encrypted,
+            yaml::Value::Vault(text) => {
+                Raw::Encrypted(Arc::new(Sealed { text: text.clone(), span: node.span.clone() }))
+            }
             yaml::Value::Seq(items) => Raw::seq(items.iter().map(Raw::node).collect()),
             yaml::Value::Map(entries) => Raw::map(entries.iter().map(|(k, v)| (Raw::key(k), Raw::node(v))).collect()),
             _ => Raw::Plain(from_json(&node.to_json())),
@@ -138,7 +147,7 @@ impl Raw {
             Raw::Plain(value) => is_trusted(value),
             Raw::Seq(items) => items.iter().all(Raw::is_own),
             Raw::Map(entries) => entries.values().all(Raw::is_own),
-            Raw::Template(_) | Raw::Encrypted => true,
+            Raw::Template(_) | Raw::Encrypted(_) => true,
         }
     }
 
@@ -155,7 +164,7 @@ impl Raw {
             Raw::Template(piece) => f(piece),
             Raw::Seq(items) => items.iter().for_each(|i| i.templates(f)),
             Raw::Map(entries) => entries.values().for_each(|i| i.templates(f)),
-            Raw::Plain(_) | Raw::Encrypted => {}
+            Raw::Plain(_) | Raw::Encrypted(_) => {}
         }
     }
 }

@@ -5,6 +5,8 @@
 //! - `%` formats texts.
 //! - Lists and mappings written in a template that calls `append`, `update` and the like can be changed.
 //! - Differences of times.
+//! - The newline behind `{% raw %}` stays.
+//! - Macros that read `varargs` and `kwargs`.
 //! - `~` and `+` where they may be repeated: no text or list grows beyond the bound.
 
 use std::borrow::Cow;
@@ -28,7 +30,10 @@ pub(crate) enum Mode {
 
 /// Replacements in a text, in ascending order.
 #[derive(Debug, Default)]
-pub(crate) struct Edits(Vec<(Range<usize>, &'static str)>);
+pub(crate) struct Edits(Vec<Edit>);
+
+/// What stands at a place, and what takes its place.
+type Edit = (Range<usize>, Cow<'static, str>);
 
 impl Edits {
     /// Applies the replacements.
@@ -84,8 +89,49 @@ pub(crate) fn edits(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Edits {
         }
     }
     let mut edits = finder.edits;
+    if mode != Mode::Expression && text.contains("raw") && trims_raw(syntax) {
+        edits.extend(newlines_of_raw(text).map(|at| (at..at, "\n".into())));
+    }
     edits.sort_by_key(|(range, _)| range.start);
     Edits(edits)
+}
+
+/// Whether the engine drops the newline behind `{% raw %}` here, as Jinja does behind other blocks and not behind that one.
+fn trims_raw(syntax: &SyntaxConfig) -> bool {
+    let mut tokens = machinery::tokenize("{% raw %}\nx{% endraw %}", false, syntax.clone());
+    matches!(tokens.next(), Some(Ok((Token::TemplateData("x"), _))))
+}
+
+/// Where newlines stand right behind a `{% raw %}`.
+fn newlines_of_raw(text: &str) -> impl Iterator<Item = usize> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    let word = |from: usize, word: &str| {
+        let rest = text.get(from..)?.strip_prefix("{%")?.trim_start_matches(['-', '+']).trim_start();
+        let end = rest.strip_prefix(word)?.trim_start().strip_prefix("%}")?;
+        Some(text.len() - end.len())
+    };
+    while let Some(next) = text.get(at..).and_then(|rest| rest.find("{%")) {
+        at += next;
+        let Some(behind) = word(at, "raw") else {
+            at += 2;
+            continue;
+        };
+        if text.as_bytes().get(behind) == Some(&b'\n') {
+            found.push(behind);
+        }
+        // What stands inside is text.
+        at = behind;
+        while let Some(next) = text.get(at..).and_then(|rest| rest.find("{%")) {
+            at += next;
+            let inner = text.get(at + 2..).unwrap_or_default().trim_start_matches(['-', '+']).trim_start();
+            at += 2;
+            if inner.starts_with("endraw") {
+                break;
+            }
+        }
+    }
+    found.into_iter()
 }
 
 /// How many operators, steps and brackets one expression may have: the engine takes each a call deeper.
@@ -168,7 +214,7 @@ fn mentions_times(text: &str) -> bool {
 }
 
 /// Doubles the backslashes of texts in expressions.
-fn escapes(text: &str, mode: Mode, syntax: &SyntaxConfig, out: &mut Vec<(Range<usize>, &'static str)>) {
+fn escapes(text: &str, mode: Mode, syntax: &SyntaxConfig, out: &mut Vec<Edit>) {
     let mut inside = mode == Mode::Expression;
     for token in machinery::tokenize(text, mode == Mode::Expression, syntax.clone()) {
         match token {
@@ -183,9 +229,9 @@ fn escapes(text: &str, mode: Mode, syntax: &SyntaxConfig, out: &mut Vec<(Range<u
                         let at = range.start + at;
                         // A backslash before a quote keeps guarding it; before another backslash both are doubled.
                         match chars.next() {
-                            Some((_, '\\')) => out.push((at..at + 2, "\\\\\\\\")),
-                            Some((_, '\'' | '"')) => out.push((at..at + 1, "\\\\\\")),
-                            _ => out.push((at..at + 1, "\\\\")),
+                            Some((_, '\\')) => out.push((at..at + 2, "\\\\\\\\".into())),
+                            Some((_, '\'' | '"')) => out.push((at..at + 1, "\\\\\\".into())),
+                            _ => out.push((at..at + 1, "\\\\".into())),
                         }
                     }
                 }
@@ -202,7 +248,7 @@ pub(crate) fn range(span: Span) -> Range<usize> {
 
 struct Finder<'t> {
     text: &'t str,
-    edits: Vec<(Range<usize>, &'static str)>,
+    edits: Vec<Edit>,
     mutable: bool,
     times: bool,
     grows: bool,
@@ -211,8 +257,8 @@ struct Finder<'t> {
 impl Finder<'_> {
     fn wrap(&mut self, span: Span, before: &'static str) {
         let range = range(span);
-        self.edits.push((range.start..range.start, before));
-        self.edits.push((range.end..range.end, ")"));
+        self.edits.push((range.start..range.start, before.into()));
+        self.edits.push((range.end..range.end, ")".into()));
     }
 
     /// Turns `left OP right` into a call, if the operator is where it should be.
@@ -225,9 +271,9 @@ impl Finder<'_> {
         if !gap.get(..at).unwrap_or("?").chars().all(|c| c == ')' || c.is_whitespace()) {
             return;
         }
-        self.edits.push((whole.start..whole.start, function));
-        self.edits.push((from + at..from + at + operator.len_utf8(), ","));
-        self.edits.push((whole.end..whole.end, ")"));
+        self.edits.push((whole.start..whole.start, function.into()));
+        self.edits.push((from + at..from + at + operator.len_utf8(), ",".into()));
+        self.edits.push((whole.end..whole.end, ")".into()));
     }
 
     /// Lets a chain of attributes and items pass what is missing on.
@@ -242,8 +288,8 @@ impl Finder<'_> {
                 self.forgive(&attr.expr);
                 let start = attr.name.as_ptr() as usize - self.text.as_ptr() as usize;
                 let Some(dot) = self.text.get(..start).and_then(|before| before.rfind('.')) else { return };
-                self.edits.push((dot..start, "|__get('"));
-                self.edits.push((start + attr.name.len()..start + attr.name.len(), "')"));
+                self.edits.push((dot..start, "|__get('".into()));
+                self.edits.push((start + attr.name.len()..start + attr.name.len(), "')".into()));
             }
             ast::Expr::GetItem(item) => {
                 self.forgive(&item.expr);
@@ -252,11 +298,11 @@ impl Finder<'_> {
                 if self.text.as_bytes().get(end.wrapping_sub(1)) == Some(&b']') {
                     let from = range(item.expr.span()).end;
                     let Some(open) = self.text.get(from..inner.end).and_then(|gap| gap.find('[')) else { return };
-                    self.edits.push((from + open..from + open + 1, "|__get("));
-                    self.edits.push((end - 1..end, ")"));
+                    self.edits.push((from + open..from + open + 1, "|__get(".into()));
+                    self.edits.push((end - 1..end, ")".into()));
                 } else if let Some(dot) = self.text.get(..inner.start).and_then(|before| before.rfind('.')) {
-                    self.edits.push((dot..inner.start, "|__get("));
-                    self.edits.push((inner.end..inner.end, ")"));
+                    self.edits.push((dot..inner.start, "|__get(".into()));
+                    self.edits.push((inner.end..inner.end, ")".into()));
                 }
             }
             _ => {}
@@ -290,9 +336,48 @@ impl<'a> Visitor<'a> for Finder<'a> {
             _ => {}
         }
     }
+
+    fn stmt(&mut self, stmt: &ast::Stmt<'a>) {
+        if let ast::Stmt::Macro(definition) = stmt {
+            self.open_macro(definition, range(definition.span()).end);
+        }
+    }
 }
 
 impl Finder<'_> {
+    /// Lets a macro that reads `varargs` or `kwargs` have them: as arguments, which a function in front of it fills.
+    fn open_macro(&mut self, definition: &ast::Macro<'_>, end: usize) {
+        let start = (definition.name.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+        let Some(whole) = self.text.get(start..end) else { return };
+        let used: Vec<&str> = ["varargs", "kwargs"].into_iter().filter(|name| whole.contains(name)).collect();
+        let Some(closed) = closing(whole).filter(|_| !used.is_empty()) else { return };
+        // Behind the block's end, which the span does not hold, and with the same care for the blanks behind it.
+        let Some(tail) = self.text.get(end..) else { return };
+        let mark = tail.trim_start();
+        let behind = end + (tail.len() - mark.len());
+        let Some(close) = ["-%}", "+%}", "%}"].into_iter().find(|close| mark.starts_with(close)) else { return };
+        let more: Vec<String> = used
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                let comma = if index > 0 || !definition.args.is_empty() { ", " } else { "" };
+                format!("{comma}{name}={}", if *name == "varargs" { "[]" } else { "{}" })
+            })
+            .collect();
+        self.edits.push((start + closed..start + closed, more.concat().into()));
+        let names: Vec<&str> = definition
+            .args
+            .iter()
+            .filter_map(|arg| match arg {
+                ast::Expr::Var(var) => Some(var.id),
+                _ => None,
+            })
+            .collect();
+        let name = definition.name;
+        let set = format!("{{% set {name} = __macro({name}, '{}', '{}') {close}", names.join(","), used.join(","));
+        self.edits.push((behind + close.len()..behind + close.len(), set.into()));
+    }
+
     /// A chain under two filters (`a.b | default(x) | default(y)`) is changed once.
     fn forgive_once(&mut self, expr: &ast::Expr<'_>) {
         let before = self.edits.len();
@@ -302,6 +387,23 @@ impl Finder<'_> {
             self.edits.truncate(before);
         }
     }
+}
+
+/// Where the bracket closes that a macro's arguments stand in.
+fn closing(text: &str) -> Option<usize> {
+    let (mut depth, mut quote) = (0usize, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')') if depth == 1 => return Some(at),
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_number(expr: &ast::Expr<'_>) -> bool {

@@ -252,7 +252,10 @@ impl Builder<'_> {
         let span = Span::new(self.source, frame.start, end);
         let value = match frame.content {
             Content::Seq(items) => Value::Seq(items),
-            Content::Map { entries, merges, .. } => Value::Map(merge(entries, merges)?),
+            Content::Map { entries, merges, .. } => match self.json.then(|| sealed(&entries)).flatten() {
+                Some(text) => Value::Vault(text),
+                None => Value::Map(merge(entries, merges)?),
+            },
         };
         let node = Node::new(value, span);
         self.remember(frame.anchor, &node);
@@ -395,6 +398,13 @@ impl Builder<'_> {
 
 fn is_bracket(text: &str, at: usize) -> bool {
     text.get(at..).is_some_and(|t| t.starts_with(['{', '[']))
+}
+
+/// An encrypted text as JSON has it: `{"__ansible_vault": TEXT}`, which inventory scripts print.
+fn sealed(entries: &[(Node, Node)]) -> Option<String> {
+    let [(key, value)] = entries else { return None };
+    let text = value.as_str().filter(|text| crate::vault::is_encrypted(text.trim_start().as_bytes()))?;
+    (key.as_str() == Some("__ansible_vault")).then(|| text.to_owned())
 }
 
 /// The error for a text that `!vault` says is encrypted and is not: it may be a secret, so the message shows stars.

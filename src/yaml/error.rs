@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::Span;
+use crate::vault::VaultError;
 
 /// A value of another kind than the reader needs.
 #[derive(Clone, Debug, Error, Diagnostic)]
@@ -36,6 +37,19 @@ pub enum YamlError {
         path: PathBuf,
         /// The system's reason.
         reason: std::io::Error,
+        /// What to do about it.
+        #[help]
+        help: Option<String>,
+    },
+
+    /// The file is encrypted and cannot be decrypted.
+    #[error("failed to decrypt `{}`: {reason}", path.display())]
+    #[diagnostic(code(yaml::vault))]
+    Vault {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be decrypted.
+        reason: VaultError,
         /// What to do about it.
         #[help]
         help: Option<String>,

@@ -4,7 +4,8 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::{Node, Source, Span, Value, YamlError, build};
+use super::{Node, Source, Span, Value, YamlError, build, secret};
+use crate::vault;
 
 /// What a text may hold.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,10 +73,11 @@ pub fn load_all_str(name: &str, text: &str) -> Result<Vec<Node>, YamlError> {
     all(&named(name, text), Options { many: true, ..Options::default() })
 }
 
-/// Reads a file as text, without a byte order mark.
+/// Reads a file as text, without a byte order mark. An encrypted one is decrypted, unless there is no password at all or a
+/// task of this run wrote it: then it is read as it stands, and its one document is [`Value::Vault`].
 ///
 /// # Errors
-/// When the file cannot be read or is not UTF-8.
+/// When the file cannot be read, decrypted, or is not UTF-8.
 pub fn read_source(path: &Path) -> Result<Arc<Source>, YamlError> {
     let bytes = fs::read(path).map_err(|reason| {
         let help = match reason.kind() {
@@ -86,7 +88,15 @@ pub fn read_source(path: &Path) -> Result<Arc<Source>, YamlError> {
         };
         YamlError::Read { path: path.to_owned(), reason, help }
     })?;
-    decode(path, bytes)
+    // What a host sent is not decrypted for it.
+    if !vault::is_encrypted(&bytes) || !vault::is_unlocked() || super::origin::was_written(path) {
+        return decode(path, bytes);
+    }
+    let (text, _) = vault::open_file(&path.display().to_string(), bytes).map_err(|reason| {
+        let help = miette::Diagnostic::help(&reason).map(|help| help.to_string());
+        YamlError::Vault { path: path.to_owned(), reason, help }
+    })?;
+    decode(path, text.to_vec())
 }
 
 fn decode(path: &Path, bytes: Vec<u8>) -> Result<Arc<Source>, YamlError> {
@@ -111,9 +121,16 @@ fn one(source: &Arc<Source>, options: Options) -> Result<Node, YamlError> {
 }
 
 fn all(source: &Arc<Source>, options: Options) -> Result<Vec<Node>, YamlError> {
-    if source.text.starts_with("$ANSIBLE_VAULT;") {
+    if vault::is_encrypted(source.text.as_bytes()) {
         return Ok(vec![Node::new(Value::Vault(source.text.clone()), Span::whole(source))]);
     }
+    if vault::is_hidden_source(&source.name) {
+        return secret::keep(documents(source, options), source);
+    }
+    documents(source, options)
+}
+
+fn documents(source: &Arc<Source>, options: Options) -> Result<Vec<Node>, YamlError> {
     match json(&source.text) {
         None => build::documents(source, options, false),
         // JSON has escapes that YAML lacks (surrogate pairs): its values then come without places.

@@ -14,6 +14,7 @@ pub mod origin;
 mod plain_words;
 mod repair;
 mod scalar;
+mod secret;
 mod span;
 
 pub use error::{Unexpected, YamlError};

@@ -90,15 +90,23 @@ impl std::fmt::Debug for Span {
 impl Node {
     /// The value as JSON, places dropped. Keys that are not texts are written as texts; an encrypted text becomes null.
     pub fn to_json(&self) -> serde_json::Value {
+        self.to_json_with(&|_| serde_json::Value::Null)
+    }
+
+    /// The same, with what becomes of encrypted texts.
+    pub fn to_json_with(&self, vault: &dyn Fn(&str) -> serde_json::Value) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
-            Value::Null | Value::Vault(_) => Json::Null,
+            Value::Null => Json::Null,
+            Value::Vault(text) => vault(text),
             Value::Bool(b) => Json::Bool(*b),
             Value::Int(i) => Json::from(*i),
             Value::Float(f) => Json::from(*f),
             Value::String { text, .. } => Json::String(text.clone()),
-            Value::Seq(items) => Json::Array(items.iter().map(Node::to_json).collect()),
-            Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.key_text(), v.to_json())).collect()),
+            Value::Seq(items) => Json::Array(items.iter().map(|i| i.to_json_with(vault)).collect()),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|(k, v)| (k.key_text(), v.to_json_with(vault))).collect())
+            }
         }
     }
 
@@ -118,6 +126,14 @@ impl Node {
         match &self.value {
             Value::String { text, .. } => format!("s{text}"),
             other => format!("{}{}", other.kind(), self.key_text()),
+        }
+    }
+
+    /// The encrypted text of a node that has one.
+    pub fn vault_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Vault(text) => Some(text),
+            _ => None,
         }
     }
 

@@ -6,7 +6,8 @@ fn every_command_explains_itself() {
     let top = place.run(&["--help"]);
     assert_eq!(top.code, 0);
     settled(&place, || insta::assert_snapshot!("help", top.stdout));
-    let commands = ["apply", "plan", "exec", "ping", "facts", "inventory", "lint", "doc", "init", "completions", "man"];
+    let commands =
+        ["apply", "plan", "exec", "ping", "facts", "inventory", "lint", "vault", "doc", "init", "completions", "man"];
     for command in commands {
         assert!(top.stdout.contains(command), "{command} is not listed");
         let help = place.run(&[command, "--help"]);

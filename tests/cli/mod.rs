@@ -1,5 +1,7 @@
 //! The command line as scripts and people meet it: the built program, its output and its exit codes.
 
+mod ansible;
+mod ansible_cfg;
 mod commands;
 mod help;
 mod hostile;
@@ -7,6 +9,7 @@ mod output;
 mod reports;
 mod trust;
 mod undefined;
+mod vault;
 
 use std::{
     fs,

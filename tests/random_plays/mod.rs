@@ -8,7 +8,7 @@
 
 mod compare;
 mod generate;
-mod runs;
+pub mod runs;
 mod shrink;
 
 use libtest_mimic::Trial;

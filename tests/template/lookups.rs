@@ -141,7 +141,7 @@ fn lookups_say_what_failed() {
         ("{{ lookup('first_found', ['x', 'y']) }}", "none of these files exists: x, y"),
         ("{{ lookup('url', 'http://x') }}", "the lookup `url` is not supported"),
         ("{{ lookup('fiel', 'x') }}", "there is no lookup `fiel`"),
-        ("{{ lookup('ini', 'nope', file='app.ini', section='db') }}", "has no `nope`"),
+        ("{{ lookup('ini', 'nope', file='app.ini', section='no') }}", "has no section `no`"),
         ("{{ lookup('file', 'a.conf', colour='red') }}", "has no argument `colour`"),
         ("{{ lookup('file', missing_name) }}", "`missing_name` is undefined"),
         ("{{ lookup('password', '/play/new encrypt=x') }}", "is not an option"),

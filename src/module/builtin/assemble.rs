@@ -42,7 +42,6 @@ pub struct Assemble {
     validate: Option<Text>,
     /// Whether fragments encrypted by `vault` are decrypted on the way.
     #[serde(default = "yes")]
-    #[allow(dead_code)] // the workstation's reader always decrypts
     decrypt: Flag,
     /// Owner, by name or number.
     owner: Option<Text>,
@@ -164,7 +163,10 @@ impl Assemble {
         for name in names {
             let text = name.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             if name.is_file() && self.wanted(&text)? {
-                fragments.push(context.controller.read(&name)?);
+                fragments.push(match self.decrypt.0 {
+                    true => context.controller.read(&name)?,
+                    false => fs::read(&name).map_err(unreadable)?.into(),
+                });
             }
         }
         Ok(Source::bytes(self.joined(fragments.iter().map(|f| &**f)), None))

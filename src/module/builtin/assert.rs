@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::fail::plain;
 use crate::{
     fact::{Probe, State},
     module::{Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns},
@@ -91,14 +92,5 @@ impl Module for Assert {
         let mut result = Map::new();
         result.insert("msg".into(), self.success_msg.clone().unwrap_or_else(|| json!("All assertions passed")));
         Ok(Plan { shown: !self.quiet.0, ..Plan::ok(result) })
-    }
-}
-
-/// A message or condition in one text.
-fn plain(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("\n"),
-        other => other.to_string(),
     }
 }

@@ -4,10 +4,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns, Text},
+    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns},
     playbook::About,
 };
 
@@ -16,7 +17,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Fail {
     /// Why; `Failed as requested from task` by default.
-    msg: Option<Text>,
+    msg: Option<Json>,
 }
 
 impl Described for Fail {
@@ -38,7 +39,18 @@ impl Module for Fail {
     }
 
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let message = self.msg.as_ref().map_or("Failed as requested from task", |m| m.0.as_str());
-        Err(Failure::new(message).into())
+        let Some(message) = &self.msg else { return Err(Failure::new("Failed as requested from task").into()) };
+        let mut failure = Failure::new(plain(message));
+        failure.result.insert("msg".into(), message.clone());
+        Err(failure.into())
+    }
+}
+
+/// A message in one text: the entries of a list in lines of their own.
+pub(super) fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("\n"),
+        other => other.to_string(),
     }
 }

@@ -2,13 +2,17 @@
 
 pub mod add_host;
 pub mod apt;
+pub mod apt_key;
+pub mod apt_repository;
 pub mod assemble;
 pub mod assert;
+pub mod async_status;
 pub mod blockinfile;
 pub mod command;
 pub mod copy;
 pub mod cron;
 pub mod deb822_repository;
+pub mod debconf;
 pub mod debug;
 pub mod dpkg_selections;
 pub mod fail;
@@ -17,15 +21,18 @@ pub mod file;
 pub mod find;
 pub mod get_url;
 pub mod getent;
+pub mod git;
 pub mod group;
 pub mod group_by;
 pub mod hostname;
 pub mod iptables;
+pub mod known_hosts;
 pub mod lineinfile;
 pub mod package;
 pub mod package_facts;
 pub mod pause;
 pub mod ping;
+pub mod pip;
 pub mod raw;
 pub mod reboot;
 pub mod replace;
@@ -33,6 +40,7 @@ pub mod script;
 pub mod service;
 pub mod service_facts;
 pub mod set_fact;
+pub mod set_stats;
 pub mod setup;
 pub mod shell;
 pub mod slurp;
@@ -43,6 +51,7 @@ pub mod template;
 pub mod unarchive;
 pub mod uri;
 pub mod user;
+pub mod validate_argument_spec;
 pub mod wait_for;
 pub mod wait_for_connection;
 
@@ -53,13 +62,17 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         entry::<add_host::AddHost>(),
         entry::<apt::Apt>(),
+        entry::<apt_key::AptKey>(),
+        entry::<apt_repository::AptRepository>(),
         entry::<assemble::Assemble>(),
         entry::<assert::Assert>(),
+        entry::<async_status::AsyncStatus>(),
         entry::<blockinfile::Blockinfile>(),
         entry::<command::Command>(),
         entry::<copy::Copy>(),
         entry::<cron::Cron>(),
         entry::<deb822_repository::Deb822Repository>(),
+        entry::<debconf::Debconf>(),
         entry::<debug::Debug>(),
         entry::<dpkg_selections::DpkgSelections>(),
         entry::<fail::Fail>(),
@@ -68,15 +81,18 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<find::Find>(),
         entry::<get_url::GetUrl>(),
         entry::<getent::Getent>(),
+        entry::<git::Git>(),
         entry::<group::Group>(),
         entry::<group_by::GroupBy>(),
         entry::<hostname::Hostname>(),
         entry::<iptables::Iptables>(),
+        entry::<known_hosts::KnownHosts>(),
         entry::<lineinfile::Lineinfile>(),
         entry::<package::Package>(),
         entry::<package_facts::PackageFacts>(),
         entry::<pause::Pause>(),
         entry::<ping::Ping>(),
+        entry::<pip::Pip>(),
         entry::<raw::Raw>(),
         entry::<reboot::Reboot>(),
         entry::<replace::Replace>(),
@@ -84,6 +100,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<service::Service>(),
         entry::<service_facts::ServiceFacts>(),
         entry::<set_fact::SetFact>(),
+        entry::<set_stats::SetStats>(),
         entry::<setup::Setup>(),
         entry::<shell::Shell>(),
         entry::<slurp::Slurp>(),
@@ -94,6 +111,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<unarchive::Unarchive>(),
         entry::<uri::Uri>(),
         entry::<user::User>(),
+        entry::<validate_argument_spec::ValidateArgumentSpec>(),
         entry::<wait_for::WaitFor>(),
         entry::<wait_for_connection::WaitForConnection>(),
     ]

@@ -5,7 +5,7 @@
 mod listing;
 mod staging;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -135,7 +135,7 @@ impl Described for Unarchive {
 enum Source {
     Host(String),
     Url(String),
-    Workstation(std::path::PathBuf, Content),
+    Workstation(std::path::PathBuf, local::LocalFile),
 }
 
 impl Unarchive {
@@ -163,8 +163,8 @@ impl Unarchive {
     fn source(&self, context: &Context<'_>, state: &State) -> Result<Source, PlanError> {
         if !self.remote() {
             let found = context.controller.find(Folder::Files, &self.src.0)?;
-            let content = local::load(context, &found, self.decrypt.0)?.content;
-            return Ok(Source::Workstation(found, content));
+            let file = local::load(context, &found, self.decrypt.0)?;
+            return Ok(Source::Workstation(found, file));
         }
         if self.src.0.contains("://") {
             return Ok(Source::Url(self.src.0.clone()));
@@ -251,10 +251,14 @@ impl Unarchive {
             }
             // The guard says that it is not unpacked, and nobody asks what is in it: reading it would take seconds.
             Source::Workstation(..) if self.creates.is_some() && !self.list_files.0 && !self.settles() => Ok(None),
-            Source::Workstation(found, _) => {
+            Source::Workstation(found, file) => {
                 let lists = self.lists();
-                let script = self.selection(&lists).list(&quote(&found.display().to_string()));
-                let listing = listed(found, &script)?;
+                let script = |path: &Path| self.selection(&lists).list(&quote(&path.display().to_string()));
+                let plain = match &file.content {
+                    Content::Bytes(bytes) if file.decrypted => Some(&**bytes),
+                    _ => None,
+                };
+                let listing = listed(found, plain, &script)?;
                 match (&listing.bytes, listing.status) {
                     (Some(bytes), _) => read(bytes),
                     // A tool that only the host has will tell there.
@@ -349,7 +353,9 @@ impl Unarchive {
     fn unpack(&self, source: Source, staging: &Staging<'_>) -> Step {
         match source {
             Source::Host(archive) => Step::Script(staging.script(&held::open(&archive), held::HELD)),
-            Source::Workstation(_, content) => Step::Upload { content, then: staging.script("", "\"$upload\"") },
+            Source::Workstation(_, file) => {
+                Step::Upload { content: file.content, then: staging.script("", "\"$upload\"") }
+            }
             Source::Url(url) => {
                 let mut fetch = self.fetch(&url);
                 if self.list_files.0 {

@@ -1,10 +1,11 @@
 //! Which key of a task is its action.
 
+use super::items::Around;
 use super::reader::Reader;
 use super::values::is_template;
 use crate::playbook::keyword::Level;
 use crate::playbook::keywords::{find, hint};
-use crate::playbook::{Diagnostic, Scope};
+use crate::playbook::{Diagnostic, Item, Scope, Task};
 use crate::yaml::{Node, Span, Value};
 
 /// Actions that are no modules.
@@ -12,6 +13,9 @@ pub(super) const BUILTIN: &[&str] =
     &["import_tasks", "include_tasks", "import_role", "include_role", "include_vars", "meta"];
 
 /// The action of a task.
+/// Stands for the name of a module that is a template.
+pub(super) const TEMPLATED: &str = "{{ }}";
+
 pub(super) struct Found {
     /// The short name of one of [`BUILTIN`], or the full name of a module.
     pub name: String,
@@ -103,7 +107,7 @@ impl Reader<'_> {
         let (name, span, rest) = match &value.value {
             Value::String { text, .. } => {
                 let trimmed = text.trim_start();
-                let end = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
+                let end = name_end(trimmed);
                 let (name, rest) = trimmed.split_at(end);
                 (name.to_owned(), value.span.clone(), self.rest_of(value, rest))
             }
@@ -128,10 +132,14 @@ impl Reader<'_> {
                 return None;
             }
         };
-        if is_template(&Node::text(&*name, span.clone())) {
-            let problem = Diagnostic::error(&span, "the module's name is a template");
-            self.report(problem.help("write one task for each module, with `when`").unsupported());
-            return None;
+        let module = Node::text(&*name, span.clone());
+        if is_template(&module) {
+            self.templates(&module);
+            let mut found = found(TEMPLATED.to_owned(), &name, &span, &rest);
+            if keyword == "local_action" {
+                found.delegate_to = Some(Node::text("localhost", key.span.clone()));
+            }
+            return Some(found);
         }
         let full = match builtin(&name) {
             Some(builtin) => Some(builtin.to_owned()),
@@ -215,6 +223,31 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads a task whose module's name is known now.
+    pub(super) fn named_action(&mut self, module: &str, task: &Node, from: &Task) -> Option<Vec<Item>> {
+        let named = task.as_map()?.iter().map(|(key, value)| match (key.as_str(), &value.value) {
+            (Some("action"), Value::String { text, .. }) => {
+                (key.clone(), Node::text(format!("{module} {}", text.trim_start()), value.span.clone()))
+            }
+            (Some("action"), Value::Map(rest)) => {
+                let name = (Node::text("module", value.span.clone()), Node::text(module, value.span.clone()));
+                let all = std::iter::once(name).chain(rest.iter().cloned()).collect();
+                (key.clone(), Node::new(Value::Map(all), value.span.clone()))
+            }
+            (Some("action"), _) => (key.clone(), Node::text(module, value.span.clone())),
+            _ => (key.clone(), value.clone()),
+        });
+        let mut entries: Vec<(Node, Node)> = named.collect();
+        let keywords = &from.scope.keywords;
+        if let (None, Some(host)) = (task.get("delegate_to"), &keywords.delegate_to) {
+            entries.push((Node::text("delegate_to", host.span.clone()), host.clone()));
+        }
+        let node = Node::new(Value::Map(entries), from.span.clone());
+        let parent = from.scope.parent.clone()?;
+        let around = Around { is_handler: from.is_handler, notify: Some(&from.notify) };
+        Some(self.items(std::slice::from_ref(&node), &parent, around))
+    }
+
     fn unknown_module(&mut self, span: &Span, name: &str) {
         let help = match self.loader.modules.near(name) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -223,6 +256,20 @@ impl Reader<'_> {
         let problem = Diagnostic::error(span, format!("there is no module `{name}`")).label("unknown module");
         self.report(problem.help(help).unsupported());
     }
+}
+
+/// Where the module's name ends: at the first blank that is in no braces.
+fn name_end(text: &str) -> usize {
+    let mut open = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => open += 1,
+            '}' => open = open.saturating_sub(1),
+            c if c.is_whitespace() && open == 0 => return at,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 fn found(name: String, written: &str, span: &Span, value: &Node) -> Found {

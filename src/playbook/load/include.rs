@@ -129,7 +129,7 @@ impl Reader<'_> {
         let near = tried.iter().find_map(|t| super::playbook::near_file(t));
         let help = near.map_or_else(|| super::search::tried_text(tried), |n| format!("did you mean `{n}`?"));
         let problem = Diagnostic::error(&file.span, format!("the file of tasks `{name}` is not there"));
-        self.report(problem.label("not found").help(help));
+        self.report(problem.label("not found").help(help).missing());
     }
 
     fn no_loop(&mut self, node: &Node, found: &Found, instead: &str) {
@@ -341,6 +341,7 @@ impl Reader<'_> {
                     self.look_into_role(role, task);
                 }
             }
+            IncludeKind::Action { .. } => {}
             IncludeKind::Vars => {}
         }
         self.play.exports.truncate(exports);

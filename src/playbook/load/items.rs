@@ -51,11 +51,17 @@ impl Reader<'_> {
         }
         let own = node.get("notify").map(|n| self.notify(n));
         let around = Around { notify: own.as_deref().or(around.notify), ..around };
-        let mut section = |name: &str| match node.get(name).map(|n| &n.value) {
-            Some(Value::Seq(list)) => self.items(list, &scope, around),
-            _ => Vec::new(),
+        let mut section = |name: &str, rescued: bool| {
+            self.rescues += usize::from(rescued);
+            let items = match node.get(name).map(|n| &n.value) {
+                Some(Value::Seq(list)) => self.items(list, &scope, around),
+                _ => Vec::new(),
+            };
+            self.rescues -= usize::from(rescued);
+            items
         };
-        let (block, rescue, always) = (section("block"), section("rescue"), section("always"));
+        let rescued = node.get("rescue").is_some_and(|rescue| !rescue.is_null());
+        let (block, rescue, always) = (section("block", rescued), section("rescue", false), section("always", false));
         let name = node.get("name").cloned();
         Block { scope, name, block, rescue, always, span: node.span.clone() }
     }

@@ -4,6 +4,7 @@ use super::reader::Reader;
 use super::values::is_template;
 use crate::playbook::{Diagnostic, Loop, LoopControl, LoopKind};
 use crate::suggest::near;
+use crate::template::lookup_name;
 use crate::yaml::{Node, Value};
 
 const CONTROL_KEYS: &[&str] =
@@ -85,6 +86,7 @@ impl Reader<'_> {
         let Some(lookup) = name.strip_prefix("with_") else { return Some(LoopKind::Loop) };
         let short = lookup.rsplit('.').next().unwrap_or(lookup);
         let kind = KINDS.iter().find(|(n, _)| *n == short).map(|(_, k)| *k);
+        let kind = kind.or_else(|| lookup_name(lookup).map(LoopKind::WithLookup));
         if kind.is_none() {
             let near = near(short, KINDS.iter().map(|(n, _)| *n));
             let help = near.map_or_else(

@@ -29,9 +29,6 @@ use super::{Diagnostic, IncludeRole, Item, ModuleNames, Playbook, PlaybookError,
 use crate::template::Engine;
 use crate::yaml::{Node, YamlError};
 
-/// Decrypts a vault text; the error says why it cannot.
-pub type Decrypt = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
-
 /// What loading needs to know besides the files.
 #[derive(Clone, Default)]
 pub struct Options {
@@ -41,8 +38,8 @@ pub struct Options {
     pub roles_path: Vec<PathBuf>,
     /// Folders that hold `ansible_collections/`, after the playbook's own `collections/`.
     pub collections_path: Vec<PathBuf>,
-    /// Decrypts files that are encrypted as a whole; without it their content stays unknown.
-    pub decrypt: Option<Decrypt>,
+    /// Whether the content of encrypted files may stay unknown where no password was given.
+    pub sealed: bool,
 }
 
 /// Reads playbooks, and what they include while they run.
@@ -106,6 +103,16 @@ impl Loader {
     pub fn include_tasks(&self, path: &str, from: &Task) -> Result<Vec<Item>, PlaybookError> {
         let mut reader = Reader::resume(self, from);
         let items = reader.dynamic_tasks(path, from);
+        reader.done(items)
+    }
+
+    /// Reads a task whose module's name has been rendered; `task` is as [`super::IncludeKind::Action`] has it.
+    ///
+    /// # Errors
+    /// When there is no such module or something is wrong in the task.
+    pub fn named_action(&self, module: &str, task: &Node, from: &Task) -> Result<Vec<Item>, PlaybookError> {
+        let mut reader = Reader::resume(self, from);
+        let items = reader.named_action(module, task, from);
         reader.done(items)
     }
 

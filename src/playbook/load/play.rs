@@ -119,43 +119,34 @@ impl Reader<'_> {
         Some(hosts.clone())
     }
 
-    fn strategy(&mut self, node: Option<&Node>) -> Strategy {
-        let Some((node, text)) = node.and_then(|n| Some((n, n.as_str()?))) else { return Strategy::Linear };
-        match text.strip_prefix("ansible.builtin.").unwrap_or(text) {
-            "linear" => Strategy::Linear,
-            "free" => Strategy::Free,
-            _ => {
-                let help = match near(text, ["linear", "free"]) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None if text.starts_with("mitogen") => {
-                        "write `linear`: there is nothing for Mitogen to speed up".into()
-                    }
-                    None => "write `linear` or `free`".into(),
-                };
-                let problem = Diagnostic::error(&node.span, format!("the strategy `{text}` is not supported"));
-                self.report(problem.help(help));
-                Strategy::Linear
-            }
-        }
+    fn strategy(&mut self, node: Option<&Node>) -> Option<Node> {
+        let node = node.filter(|n| !n.is_null())?;
+        self.templates(node);
+        let Some(text) = node.as_str().filter(|text| !is_template(node) && Strategy::from_name(text).is_none()) else {
+            return Some(node.clone());
+        };
+        let names = Strategy::NAMES.map(|(name, _)| name);
+        let help = match near(text, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if text.starts_with("mitogen") => "write `linear`: there is nothing for Mitogen to speed up".into(),
+            None => format!("write {}", join(&names)),
+        };
+        let problem = Diagnostic::error(&node.span, format!("the strategy `{text}` is not supported"));
+        self.report(problem.help(help));
+        None
     }
 
-    fn order(&mut self, node: Option<&Node>) -> Option<Order> {
-        const ORDERS: [(&str, Order); 5] = [
-            ("inventory", Order::Inventory),
-            ("reverse_inventory", Order::ReverseInventory),
-            ("sorted", Order::Sorted),
-            ("reverse_sorted", Order::ReverseSorted),
-            ("shuffle", Order::Shuffle),
-        ];
-        let (node, text) = node.and_then(|n| Some((n, n.as_str()?)))?;
-        let found = ORDERS.iter().find(|(name, _)| *name == text);
-        if found.is_none() {
-            let names = ORDERS.map(|(name, _)| name);
-            let help =
-                near(text, names).map_or_else(|| format!("write {}", join(&names)), |n| format!("did you mean `{n}`?"));
-            self.report(Diagnostic::error(&node.span, format!("there is no order `{text}`")).help(help));
-        }
-        found.map(|(_, order)| *order)
+    fn order(&mut self, node: Option<&Node>) -> Option<Node> {
+        let node = node.filter(|n| !n.is_null())?;
+        self.templates(node);
+        let Some(text) = node.as_str().filter(|text| !is_template(node) && Order::from_name(text).is_none()) else {
+            return Some(node.clone());
+        };
+        let names = Order::NAMES.map(|(name, _)| name);
+        let help =
+            near(text, names).map_or_else(|| format!("write {}", join(&names)), |n| format!("did you mean `{n}`?"));
+        self.report(Diagnostic::error(&node.span, format!("there is no order `{text}`")).help(help));
+        None
     }
 
     fn serial(&mut self, node: Option<&Node>) -> Vec<Node> {
@@ -223,7 +214,8 @@ impl Reader<'_> {
             None => self.report(
                 Diagnostic::error(&file.span, format!("the file of variables `{}` is not there", paths.join("`, `")))
                     .label(format!("looked in `{}`", directory.display()))
-                    .help("the path is relative to the playbook"),
+                    .help("the path is relative to the playbook")
+                    .missing(),
             ),
         }
     }

@@ -120,6 +120,7 @@ impl Reader<'_> {
         if !target.is_file() {
             let near = near_file(&target);
             let problem = Diagnostic::error(&file.span, format!("the playbook `{name}` is not there"))
+                .missing()
                 .label(format!("looked for `{}`", target.display()));
             let help = near.map_or_else(
                 || "the path is relative to the playbook that imports it".to_owned(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Loader;
-use crate::playbook::{Diagnostic, Item, PlaybookError, Role, ScopeKind, Task, VarMap};
+use crate::playbook::{Diagnostic, Item, PlaybookError, Role, ScopeKind, Severity, Task, VarMap};
+use crate::vault::{Envelope, VaultError};
 use crate::yaml::{Node, Span, Value};
 
 /// Reads files; all mistakes are kept, so that one pass finds them all.
@@ -14,6 +15,10 @@ pub(super) struct Reader<'l> {
     /// Whether what is reached only while running counts as much as the rest.
     pub strict: bool,
     pub found: Vec<Diagnostic>,
+    /// How many blocks with a `rescue` are around what is read.
+    pub rescues: usize,
+    /// Whether the task that is read may fail as it runs, and the playbook goes on.
+    pub ready: bool,
     pub play: PlayState,
     /// Files that are being read, to see cycles of imports.
     pub open_files: Vec<PathBuf>,
@@ -42,7 +47,15 @@ pub(super) struct PlayState {
 
 impl<'l> Reader<'l> {
     pub(super) fn new(loader: &'l Loader, strict: bool) -> Self {
-        Self { loader, strict, found: Vec::new(), play: PlayState::default(), open_files: Vec::new() }
+        Self {
+            loader,
+            strict,
+            found: Vec::new(),
+            rescues: 0,
+            ready: false,
+            play: PlayState::default(),
+            open_files: Vec::new(),
+        }
     }
 
     /// Goes on reading where a task of a loaded play includes something.
@@ -56,6 +69,16 @@ impl<'l> Reader<'l> {
     /// Keeps a diagnostic.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.found.push(diagnostic);
+    }
+
+    /// Keeps what goes wrong where a task runs, and not before: where the playbook reckons with that, it is only warned of.
+    pub(super) fn report_running(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
+        for mut problem in problems {
+            if self.ready {
+                problem.severity = Severity::Warning;
+            }
+            self.found.push(problem);
+        }
     }
 
     /// Returns what was found, each thing once (a role used twice is read twice).
@@ -78,7 +101,7 @@ impl<'l> Reader<'l> {
         }
     }
 
-    /// Reads a file; an encrypted one is decrypted if that is possible, else it is null.
+    /// Reads a file. An encrypted one is decrypted; where there is no password, `lint` takes it as unknown, a run does not.
     pub(super) fn file(&mut self, path: &Path) -> Option<Arc<Node>> {
         let node = match self.loader.file(path) {
             Ok(node) => node,
@@ -88,19 +111,20 @@ impl<'l> Reader<'l> {
             }
         };
         let Value::Vault(text) = &node.value else { return Some(node) };
-        let Some(decrypt) = &self.loader.options.decrypt else {
-            return Some(Arc::new(Node::new(Value::Null, node.span.clone())));
+        let label = Envelope::parse(text.as_bytes()).ok().and_then(|envelope| envelope.label);
+        let reason = VaultError::NoPassword { label };
+        let message = format!("failed to decrypt `{}`: {reason}", path.display());
+        let mut problem = match self.loader.options.sealed {
+            true => Diagnostic::warning(&head(&node.span), message).label("not looked into"),
+            false => Diagnostic::error(&head(&node.span), message),
         };
-        let name = path.display().to_string();
-        let decrypted = decrypt(text).and_then(|t| crate::yaml::load_str(&name, &t).map_err(|e| e.to_string()));
-        match decrypted {
-            Ok(node) => Some(Arc::new(node)),
-            Err(reason) => {
-                let problem = format!("failed to decrypt `{name}`: {reason}");
-                self.report(Diagnostic::without_place(problem).help("give the right `--vault-id`"));
-                None
-            }
+        if let Some(help) = miette::Diagnostic::help(&reason) {
+            problem = problem.help(help.to_string());
         }
+        self.report(problem);
+        // There may be handlers in it.
+        self.play.open_handlers = true;
+        None
     }
 
     /// The list a file of tasks or plays must be; an empty file is an empty list.

@@ -153,25 +153,25 @@ impl Reader<'_> {
         parent: &Arc<Scope>,
         meta: &super::role_files::Meta,
     ) -> (Arc<Role>, Arc<Scope>) {
-        let mut params = use_.params;
+        let params = use_.params;
         for (name, value) in &params {
             let _ok = self.variable_name(name, &value.span);
         }
-        params.extend(use_.keywords.vars.clone().unwrap_or_default());
+        let given = use_.keywords.vars.clone().unwrap_or_default();
         let defaults = self.role_vars(path, "defaults", use_.defaults.as_deref(), &use_.span);
         let vars = self.role_vars(path, "vars", use_.vars.as_deref(), &use_.span);
         let from = [&use_.tasks, &use_.vars, &use_.defaults, &use_.handlers];
         let show = |n: &Node| n.to_json().to_string();
-        let shown: Vec<String> = params.iter().map(|(k, v)| format!("{k}={}", show(v))).collect();
+        let shown: Vec<String> = params.iter().chain(&given).map(|(k, v)| format!("{k}={}", show(v))).collect();
         let conditions: Vec<String> = use_.keywords.when.iter().chain(&use_.keywords.tags).map(show).collect();
-        let key = format!("{} {} {shown:?} {conditions:?} {from:?} {}", use_.name, path.display(), use_.dynamic);
+        let key = format!("{} {} {shown:?} {conditions:?} {from:?}", use_.name, path.display());
         let role = Arc::new(Role {
             name: role_name(&use_.name),
             path: path.to_owned(),
             defaults,
             vars,
             params,
-            parents: parent.roles().into_iter().cloned().collect(),
+            given,
             dependencies: OnceLock::new(),
             entry: entry.to_owned(),
             handlers_entry: use_.handlers,
@@ -227,7 +227,7 @@ impl Reader<'_> {
         let near = crate::suggest::near(&use_.name, known.iter().map(String::as_str));
         let help = near.map_or_else(|| super::search::tried_text(tried), |n| format!("did you mean `{n}`?"));
         let problem = Diagnostic::error(&use_.span, format!("the role `{}` is not there", use_.name));
-        self.report(problem.label("not found").help(help));
+        self.report(problem.label("not found").help(help).missing());
     }
 
     fn role_tasks(&mut self, role: &Role, scope: &Arc<Scope>) -> Vec<Item> {

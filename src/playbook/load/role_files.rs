@@ -12,7 +12,7 @@ use crate::yaml::{Node, Span, Value};
 
 const ENDINGS: [&str; 4] = [".yml", ".yaml", ".json", ""];
 const META_KEYS: &[&str] = &["dependencies", "allow_duplicates", "galaxy_info", "argument_specs", "collections"];
-const VALIDATE: &str = "ansible.builtin.validate_argument_spec";
+const VALIDATE: &str = crate::module::builtin::validate_argument_spec::NAME;
 
 /// `meta/main.yml`.
 #[derive(Default)]

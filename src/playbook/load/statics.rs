@@ -78,6 +78,7 @@ impl Reader<'_> {
         roles.iter().for_each(|r| add(&r.vars));
         scope.vars().into_iter().for_each(&mut add);
         add(own);
+        roles.iter().for_each(|r| add(&r.given));
         roles.iter().for_each(|r| add(&r.params));
         scope.include_params().into_iter().for_each(&mut add);
         add(&self.loader.options.extra_vars);

@@ -42,8 +42,23 @@ impl Reader<'_> {
         parent: &Arc<Scope>,
         around: Around<'_>,
     ) -> Vec<Item> {
+        let level = if around.is_handler { Level::Handler } else { Level::Task };
+        let ready = self.is_ready_to_fail(node, parent);
+        let outer = std::mem::replace(&mut self.ready, ready);
+        let items = self.ready_task(node, entries, parent, around, level);
+        self.ready = outer;
+        items
+    }
+
+    fn ready_task(
+        &mut self,
+        node: &Node,
+        entries: &[(Node, Node)],
+        parent: &Arc<Scope>,
+        around: Around<'_>,
+        level: Level,
+    ) -> Vec<Item> {
         let is_handler = around.is_handler;
-        let level = if is_handler { Level::Handler } else { Level::Task };
         let keywords = self.keywords(level, entries);
         let Some(found) = self.action(node, entries, level, parent) else { return Vec::new() };
         match found.name.as_str() {
@@ -85,16 +100,6 @@ impl Reader<'_> {
         };
         let (name, retries, delay, async_, poll) =
             (field("name"), field("retries"), field("delay"), field("async"), field("poll"));
-        if let (Some(async_), Some(poll)) = (&async_, &poll)
-            && async_.key_text().trim() != "0"
-            && poll.key_text().trim() == "0"
-        {
-            let problem =
-                Diagnostic::error(&poll.span, "`poll: 0` leaves a task running behind the play: bringup does not");
-            self.report(problem.help(
-                "take `poll: 0` out: the task is waited for, `async` seconds at most; for what shall outlive the run, start a unit, as by `systemd-run`",
-            ));
-        }
         let mut conditions = |name: &str| node.get(name).map(|n| self.conditions(name, n));
         let (until, changed_when, failed_when) =
             (conditions("until").unwrap_or_default(), conditions("changed_when"), conditions("failed_when"));
@@ -125,6 +130,15 @@ impl Reader<'_> {
         Some(task)
     }
 
+    /// Whether the playbook reckons with a failure of a task: then what is wrong with it counts where it runs, as with Ansible.
+    fn is_ready_to_fail(&self, node: &Node, parent: &Scope) -> bool {
+        let given = |value: &Node| !value.is_null() && super::values::truth(value) != Some(false);
+        self.rescues > 0
+            || node.get("ignore_errors").is_some_and(given)
+            || node.get("failed_when").is_some_and(|value| !value.is_null())
+            || parent.inherited(|k| k.ignore_errors.as_ref()).is_some_and(given)
+    }
+
     fn register(&mut self, node: &Node) -> Option<Node> {
         let name = node.get("register").filter(|n| !n.is_null())?;
         if is_template(name) {
@@ -145,6 +159,18 @@ impl Reader<'_> {
             "include_role" => {
                 self.include_keywords(entries, &found);
                 self.include_role_action(found).map(|i| Action::Include(Box::new(i)))
+            }
+            super::action::TEMPLATED => {
+                let entries = entries.iter().map(|(key, value)| match key.as_str() {
+                    Some("action" | "local_action") => (Node::text("action", key.span.clone()), found.value.clone()),
+                    _ => (key.clone(), value.clone()),
+                });
+                let task = Node::new(Value::Map(entries.collect()), found.value.span.clone());
+                let module = Node::text(&*found.written, found.name_span.clone());
+                let Found { written, name_span, .. } = found;
+                let (args, apply) = (Vec::new(), Keywords::default());
+                let kind = IncludeKind::Action { module, task };
+                Some(Action::Include(Box::new(Include { kind, written, name_span, args, apply })))
             }
             "include_vars" => {
                 let arguments = self.arguments(&found, true)?;
@@ -225,7 +251,7 @@ impl Reader<'_> {
             &found.name_span,
             complete,
         );
-        self.found.extend(problems);
+        self.report_running(problems);
         Some(Action::Module {
             name: found.name,
             written: found.written,

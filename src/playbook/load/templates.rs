@@ -14,7 +14,7 @@ impl Reader<'_> {
         self.template_errors(problems);
     }
 
-    /// Checks one condition: an expression without braces.
+    /// Checks one condition: an expression without braces. With braces it is rendered first, as Ansible does, and said to be written better.
     pub(super) fn condition(&mut self, keyword: &str, node: &Node) {
         let Value::String { text, unsafe_text: false } = &node.value else { return };
         if is_whole_template(text) {
@@ -25,11 +25,13 @@ impl Reader<'_> {
             )));
         } else if has_template(text) {
             let problem =
-                Diagnostic::error(&node.span, format!("`{keyword}` holds a template inside of an expression"));
-            let help = without_braces(text);
-            self.report(
-                problem.label("`{{` cannot stand here").help(format!("write the variable's name alone: `{help}`")),
-            );
+                Diagnostic::warning(&node.span, format!("`{keyword}` holds a template inside of an expression"));
+            let help = match text.contains("{{") {
+                true => format!("write the variable's name alone: `{}`", without_braces(text)),
+                false => "write an expression without blocks, such as `a and not b`".to_owned(),
+            };
+            self.report(problem.label("rendered first, then read as a condition").help(help));
+            self.templates(node);
             return;
         }
         let problems = self.loader.engine.check_expression(text, Some(&node.span));
@@ -37,7 +39,7 @@ impl Reader<'_> {
     }
 
     fn template_errors(&mut self, problems: Vec<TemplateError>) {
-        self.found.extend(problems.into_iter().map(Diagnostic::from));
+        self.report_running(problems.into_iter().map(Diagnostic::from));
     }
 
     /// Checks the template that a task names, and that a file of this machine is there.
@@ -57,7 +59,8 @@ impl Reader<'_> {
             (Ok(path), Some(delimiters)) => {
                 // With delimiters of its own it cannot be checked as usual.
                 let changed = args.iter().any(|(k, _)| delimiters.contains(&k.key_text().as_str()));
-                let source = read_source(&path).ok().filter(|s| !changed && !s.text.starts_with("$ANSIBLE_VAULT;"));
+                let source =
+                    read_source(&path).ok().filter(|s| !changed && !crate::vault::is_encrypted(s.text.as_bytes()));
                 if let Some(source) = source {
                     let problems = self.loader.engine.check_file(&source);
                     self.template_errors(problems);

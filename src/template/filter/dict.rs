@@ -21,8 +21,10 @@ pub(super) const GENERAL: &[Entry] = &[
     on("counter", counter),
     on("dict", dict),
     on("dict_kv", dict_kv),
+    on("groupby_as_dict", groupby_as_dict),
     on("keep_keys", keep_keys),
     on("remove_keys", remove_keys),
+    on("replace_keys", replace_keys),
 ];
 
 type Entries = IndexMap<Value, Value>;
@@ -192,6 +194,18 @@ fn counter(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     Ok(Value::from_pairs(counts))
 }
 
+/// Whether a key is one that is meant, by what `matching_parameter` says.
+fn fits(key: &str, target: &str, matching: &str) -> Result<bool, Error> {
+    Ok(match matching {
+        "equal" => key == target,
+        "starts_with" => key.starts_with(target),
+        "ends_with" => key.ends_with(target),
+        _ => super::compile(target, false, false, Place::Anywhere)?
+            .is_match(key)
+            .map_err(|fault| super::trouble(&fault))?,
+    })
+}
+
 /// The mappings of a list with the entries whose key passes.
 fn filtered(value: &Value, args: &mut Args, keep: bool) -> Result<Value, Error> {
     let target = args.value("target")?;
@@ -202,16 +216,7 @@ fn filtered(value: &Value, args: &mut Args, keep: bool) -> Result<Value, Error> 
     };
     let hit = |key: &str| -> Result<bool, Error> {
         for target in &targets {
-            let target = target.to_string();
-            let found = match matching.as_str() {
-                "equal" => key == target,
-                "starts_with" => key.starts_with(&target),
-                "ends_with" => key.ends_with(&target),
-                _ => super::compile(&target, false, false, Place::Anywhere)?
-                    .is_match(key)
-                    .map_err(|fault| super::trouble(&fault))?,
-            };
-            if found {
+            if fits(key, &target.to_string(), &matching)? {
                 return Ok(true);
             }
         }
@@ -236,4 +241,46 @@ fn keep_keys(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Err
 
 fn remove_keys(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     filtered(value, args, false)
+}
+
+/// The mappings of a list with other names for keys: the last `before` that fits a key gives it its `after`.
+fn replace_keys(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let target = args.value("target")?;
+    let matching = args.text_or("matching_parameter", "equal")?;
+    let targets = if target.kind() == ValueKind::Map { vec![target] } else { items(&target)? };
+    let mut names = Vec::new();
+    for target in &targets {
+        let (before, after) = (attribute(target, &Value::from("before")), attribute(target, &Value::from("after")));
+        check(&before)?;
+        check(&after)?;
+        names.push((before.to_string(), after));
+    }
+    let mut out = Vec::new();
+    for item in items(value)?.iter().filter(|i| !is_missing(i)) {
+        let mut row = Entries::new();
+        for (key, entry) in pairs(item)? {
+            let mut name = key.clone();
+            for (before, after) in &names {
+                if fits(&key.to_string(), before, &matching)? {
+                    name = after.clone();
+                }
+            }
+            row.insert(name, entry);
+        }
+        out.push(Value::from(row));
+    }
+    Ok(Value::from(out))
+}
+
+fn groupby_as_dict(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let key = args.value("attribute")?;
+    let mut out = Entries::new();
+    for item in items(value)? {
+        let name = attribute(&item, &key);
+        check(&name)?;
+        if out.insert(name.clone(), item).is_some() {
+            return Err(args.wrong(format!("several elements have `{name}` as `{key}`")));
+        }
+    }
+    Ok(Value::from(out))
 }

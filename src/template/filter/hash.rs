@@ -17,8 +17,6 @@ pub(super) const FILTERS: &[Entry] = &[
     on("password_hash", password_hash),
     on("sha1", |_, v, _| Ok(Value::from(hex(Sha1::digest(string(v)?))))),
     on("to_uuid", to_uuid),
-    on("unvault", vault),
-    on("vault", vault),
 ];
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
@@ -40,10 +38,6 @@ fn hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
             return Err(args.wrong(format!("`{other}` is not a digest: md5, sha1, sha224, sha256, sha384 or sha512")));
         }
     }))
-}
-
-fn vault(_: &mut State, _: &Value, _: &mut Args) -> Result<Value, Error> {
-    Err(unsupported("the filters `vault` and `unvault` are not supported", "use `ansible-vault` beforehand"))
 }
 
 /// A UUID of a name (version 5) in Ansible's name space.

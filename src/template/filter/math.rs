@@ -2,10 +2,9 @@
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
-use rand::seq::SliceRandom;
-use rand::{Rng, RngExt, SeedableRng};
 
 use super::{Entry, on};
+use crate::python::random::{Random, Seed};
 use crate::template::args::Args;
 use crate::template::value::{describe, items, string};
 
@@ -165,39 +164,44 @@ fn filesizeformat(_: &mut State, value: &Value, args: &mut Args) -> Result<Value
     Ok(Value::from(size))
 }
 
-/// A source of chance; the same for the same seed.
-fn chance(seed: Option<&Value>) -> Result<Box<dyn Rng>, Error> {
-    use sha2::Digest as _;
-    let Some(seed) = seed else { return Ok(Box::new(rand::rng())) };
-    let digest: [u8; 32] = sha2::Sha256::digest(string(seed)?.as_bytes()).into();
-    Ok(Box::new(rand::rngs::StdRng::from_seed(digest)))
+/// A source of chance; Python's numbers for a seed.
+pub(crate) fn chance(seed: Option<&Value>) -> Result<Random, Error> {
+    let seed = match seed {
+        None => None,
+        Some(seed) if seed.is_integer() => i128::try_from(seed.clone()).ok().map(Seed::Int),
+        Some(seed) => Some(match seed.kind() {
+            ValueKind::Bool => Seed::Int(i128::from(seed.is_true())),
+            ValueKind::Number => Seed::Float(f64::try_from(seed.clone())?),
+            _ => Seed::Text(string(seed)?),
+        }),
+    };
+    Ok(Random::new(seed.as_ref()))
 }
 
 fn random(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let end = value.as_i64().filter(|_| value.is_integer());
     let (start, step) = if end.is_some() { (args.int("start", 0)?, args.int("step", 1)?) } else { (0, 1) };
-    let seed = args.named("seed");
-    let mut rng = chance(seed.as_ref())?;
+    let seed = args.some("seed");
+    let mut chance = chance(seed.as_ref())?;
     if let Some(end) = end {
         if step == 0 || (step > 0) != (end > start) {
             return Err(args.wrong("there is no number to choose from"));
         }
         let count = end.abs_diff(start).div_ceil(step.unsigned_abs());
-        let index = i64::try_from(rng.random_range(0..count)).unwrap_or(0);
+        let index = i64::try_from(chance.below(count)).unwrap_or(0);
         return Ok(Value::from(start.wrapping_add(index.wrapping_mul(step))));
     }
     let all = items(value)?;
     if all.is_empty() {
         return Err(args.wrong("there is nothing to choose from"));
     }
-    let index = rng.random_range(0..all.len());
-    Ok(all.get(index).cloned().unwrap_or_default())
+    Ok(all.get(chance.position(all.len())).cloned().unwrap_or_default())
 }
 
 fn shuffle(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let seed = args.some("seed");
+    let seed = args.some("seed").filter(Value::is_true);
     let mut all = items(value)?;
-    all.shuffle(&mut chance(seed.as_ref())?);
+    chance(seed.as_ref())?.shuffle(&mut all);
     Ok(Value::from(all))
 }
 
@@ -209,10 +213,11 @@ fn random_mac(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Er
     if parts.len() > 5 || !parts.iter().all(hex) {
         return Err(args.wrong(format!("`{prefix}` is not the beginning of a MAC address")));
     }
-    let mut rng = chance(seed.as_ref())?;
-    while parts.len() < 6 {
-        parts.push(format!("{:02x}", rng.random_range(0..=255u8)));
-    }
+    // Ten digits, the first of which is not nought.
+    let (lowest, highest) = (0x10_0000_0000, 0xff_ffff_ffff);
+    let digits = format!("{:x}", lowest + chance(seed.as_ref())?.below(highest - lowest + 1));
+    let missing = 6 - parts.len();
+    parts.extend((0..missing).filter_map(|n| digits.get(2 * n..2 * n + 2)).map(str::to_owned));
     Ok(Value::from(parts.join(":")))
 }
 

@@ -8,10 +8,13 @@ mod list;
 mod math;
 mod net;
 mod path;
+mod query;
 mod regex;
 mod set;
 mod text;
 mod time;
+mod tree;
+mod vault;
 mod yaml;
 
 use std::sync::LazyLock;
@@ -52,17 +55,20 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["ansible.builtin"], dict::FILTERS),
     (&["community.general"], dict::GENERAL),
     (&["ansible.builtin"], hash::FILTERS),
+    (&["ansible.builtin"], vault::FILTERS),
     (&["ansible.builtin"], list::FILTERS),
     (&["ansible.builtin"], math::FILTERS),
     (&["community.general"], math::GENERAL),
     (&["ansible.utils", "ansible.netcommon"], net::FILTERS),
     (&["ansible.builtin"], path::FILTERS),
+    (&["community.general"], query::GENERAL),
     (&["ansible.builtin"], regex::FILTERS),
     (&["ansible.builtin"], set::FILTERS),
     (&["community.general"], set::GENERAL),
     (&["ansible.builtin"], text::FILTERS),
     (&["ansible.builtin"], time::FILTERS),
     (&["community.general"], time::GENERAL),
+    (&["ansible.utils"], tree::UTILS),
     (&["ansible.builtin"], yaml::FILTERS),
 ];
 

@@ -21,7 +21,15 @@ pub(super) const FILTERS: &[Entry] = &[
 /// Reads one YAML document, by YAML 1.1 as PyYAML does.
 pub(crate) fn parse(text: &str) -> Result<Json, Error> {
     let node = yaml::load_str("<text>", text).map_err(|error| failed(format!("not YAML: {error}")))?;
-    Ok(node.to_json())
+    Ok(data(&node))
+}
+
+/// The value of a text that is data: nothing in it is decrypted.
+fn data(node: &yaml::Node) -> Json {
+    match node.vault_text() {
+        Some(text) => Json::from(text),
+        None => node.to_json_with(&|text| serde_json::json!({ "__ansible_vault": text })),
+    }
 }
 
 fn from_yaml(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
@@ -34,7 +42,7 @@ fn from_yaml(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error>
 fn from_yaml_all(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     let documents =
         yaml::load_all_str("<text>", &string(value)?).map_err(|error| failed(format!("not YAML: {error}")))?;
-    Ok(documents.iter().map(|node| from_json(&node.to_json())).collect())
+    Ok(documents.iter().map(|node| from_json(&data(node))).collect())
 }
 
 fn emitted(value: &Value, args: &mut Args, flow: Flow, indent: usize) -> Result<Value, Error> {

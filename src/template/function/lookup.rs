@@ -14,22 +14,20 @@ use crate::template::value::{check, string};
 mod call;
 mod outside;
 mod shapes;
+mod tables;
 
 use call::{Call, Lookup};
 
 /// The lookups of each file.
-const TABLES: &[&[(&str, Lookup)]] = &[outside::LOOKUPS, shapes::LOOKUPS];
+const TABLES: &[&[(&str, Lookup)]] = &[outside::LOOKUPS, shapes::LOOKUPS, tables::LOOKUPS];
 
 fn all() -> impl Iterator<Item = &'static (&'static str, Lookup)> {
     TABLES.iter().copied().flatten()
 }
 
 /// Lookups of Ansible's that are not here, and what to do instead.
-const REFUSED: &[(&str, &str)] = &[
-    ("config", "write the value out or use a variable"),
-    ("unvault", "decrypt the file with `ansible-vault decrypt`"),
-    ("url", "use the module `uri` or `get_url`"),
-];
+const REFUSED: &[(&str, &str)] =
+    &[("config", "write the value out or use a variable"), ("url", "use the module `uri` or `get_url`")];
 
 fn bare(name: &str) -> &str {
     name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("community.general.")).unwrap_or(name)
@@ -48,6 +46,11 @@ pub(crate) fn known(name: &str) -> Result<(), (Kind, Option<String>)> {
         }
         None => Err((Kind::UnknownLookup(name.to_owned()), suggestion(short, &NAMES))),
     }
+}
+
+/// The short name of a lookup that is here.
+pub fn name(written: &str) -> Option<&'static str> {
+    all().map(|(name, _)| *name).find(|name| *name == bare(written))
 }
 
 pub(super) fn register(env: &mut Environment<'static>) {
@@ -93,6 +96,9 @@ fn call(state: &mut State, rest: Rest<ValueOrKwargs>, as_list: bool) -> Result<V
 fn single(mut found: Vec<Value>) -> Result<Value, Error> {
     if found.len() == 1 {
         return Ok(found.remove(0));
+    }
+    if found.is_empty() {
+        return Ok(Value::from(found));
     }
     if found.iter().all(|v| v.kind() == ValueKind::String) {
         let texts: Vec<String> = found.iter().map(string).collect::<Result<_, _>>()?;

@@ -3,6 +3,7 @@
 pub(crate) mod local;
 pub(crate) mod lookup;
 mod mutable;
+mod open_macro;
 mod plain;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(crate) fn register(env: &mut Environment<'static>) {
     plain::register(env);
     lookup::register(env);
     mutable::register(env);
+    open_macro::register(env);
 }
 
 /// The context a function is called in.

@@ -6,7 +6,9 @@ use super::{Entry, on};
 use crate::python::regex::Place;
 use crate::template::args::Args;
 use crate::template::filter::{compile, trouble};
+use crate::template::function::local_of;
 use crate::template::value::string;
+use crate::vault;
 
 pub(super) const TESTS: &[Entry] = &[
     on("endingwith", |_, v, a| Ok(string(v)?.ends_with(&a.text("suffix")?))),
@@ -17,7 +19,9 @@ pub(super) const TESTS: &[Entry] = &[
     on("uri", uri),
     on("url", |_, v, a| uri_of(v, a, &["://"])),
     on("urn", |_, v, _| Ok(string(v)?.to_ascii_lowercase().starts_with("urn:"))),
-    on("vault_encrypted", |_, v, _| Ok(string(v)?.starts_with("$ANSIBLE_VAULT;"))),
+    // Whether a value was written as `!vault`.
+    on("vault_encrypted", |_, v, _| Ok(v.as_str().is_some_and(vault::is_value))),
+    on("vaulted_file", vaulted_file),
 ];
 
 fn matches(value: &Value, args: &mut Args, default: &str) -> Result<bool, Error> {
@@ -32,6 +36,13 @@ fn matches(value: &Value, args: &mut Args, default: &str) -> Result<bool, Error>
         other => return Err(args.wrong(format!("`{other}` is not a way to match: search, match or fullmatch"))),
     };
     compile(&pattern, ignorecase, multiline, place)?.is_match(&string(value)?).map_err(|fault| trouble(&fault))
+}
+
+/// Whether a file of this machine is encrypted as a whole.
+fn vaulted_file(state: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {
+    let path = string(value)?;
+    let content = local_of(state).read(&path);
+    content.map(|bytes| vault::is_encrypted(&bytes)).map_err(|e| args.wrong(format!("cannot read `{path}`: {e}")))
 }
 
 fn uri(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {

@@ -2,11 +2,17 @@
 
 use super::{Apt, Upgrade, Wanted, Wish};
 use crate::{
-    module::Failure,
+    module::{Failure, Whole},
     sh::{self, words},
 };
 
 impl Apt {
+    /// A script that reads the lists, for a module that has changed where they come from.
+    pub(in crate::module::builtin) fn reading(retries: Option<Whole>, longest: Option<Whole>) -> String {
+        let apt = Apt { update_cache_retries: retries, update_cache_retry_max_delay: longest, ..Apt::default() };
+        apt.prelude() + &apt.update_command()
+    }
+
     fn lock_timeout(&self) -> i64 {
         self.lock_timeout.map_or(60, |t| t.0.max(0))
     }

@@ -2,6 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io::{self, Write as _},
+    path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -36,22 +38,34 @@ type Version = (std::path::PathBuf, u64, i64, i64, String);
 /// Where the listing of an archive comes to lie, for all who wait for it.
 type Slot = Arc<OnceLock<Arc<Listing>>>;
 
-/// Lists an archive of the workstation, once for all hosts: a large one takes seconds to read.
-pub(super) fn listed(path: &std::path::Path, script: &str) -> Result<Arc<Listing>, PlanError> {
+/// Lists an archive of the workstation, once for all hosts: a large one takes seconds to read. `script` lists the archive at a
+/// path; `plain` is what is in one that is encrypted.
+pub(super) fn listed(
+    path: &Path,
+    plain: Option<&[u8]>,
+    script: &dyn Fn(&Path) -> String,
+) -> Result<Arc<Listing>, PlanError> {
     use std::os::unix::fs::MetadataExt as _;
     static KNOWN: OnceLock<Mutex<HashMap<Version, Slot>>> = OnceLock::new();
     let unreadable = |e: std::io::Error| Failure::new(format!("cannot read `{}`: {e}", path.display()));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    let version = (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), script.to_owned());
+    let version = (path.to_owned(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), script(path));
     let slot = {
         let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(version).or_default())
     };
     // Whoever comes second waits here rather than reading the archive too.
     let listing = slot.get_or_init(|| {
-        let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(script).stdin(std::process::Stdio::null());
-        Arc::new(match command.output() {
+        // A file of its owner alone, gone with the listing.
+        let decrypted = plain.map(|bytes| -> io::Result<_> {
+            let mut file = tempfile::NamedTempFile::new()?;
+            file.write_all(bytes).map(|()| file)
+        });
+        let output = decrypted.transpose().and_then(|file| {
+            let script = script(file.as_ref().map_or(path, |file| file.path()));
+            std::process::Command::new("sh").arg("-c").arg(script).stdin(std::process::Stdio::null()).output()
+        });
+        Arc::new(match output {
             Ok(output) => Listing {
                 status: output.status.code(),
                 bytes: output.status.success().then_some(output.stdout),

@@ -1,40 +1,69 @@
 //! Lookups that read this machine.
 
+use std::path::Path;
+
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
-use rand::RngExt as _;
 
 use super::call::{Call, Lookup, spread};
+use crate::python::random::{Random, Seed};
 use crate::template::error::{Kind, TemplateError, carry};
 use crate::template::file::FileOptions;
 use crate::template::filter::parse_yaml;
 use crate::template::value::{from_json, items, pairs, string};
+use crate::vault;
 use crate::yaml::origin;
 
 /// Their names.
 pub(super) const LOOKUPS: &[(&str, Lookup)] = &[
-    ("csvfile", csvfile),
     ("env", env),
     ("file", file),
     ("fileglob", fileglob),
     ("first_found", first_found),
-    ("ini", ini),
     ("lines", lines),
     ("password", password),
     ("pipe", pipe),
     ("template", template),
+    ("unvault", unvault),
 ];
 
-/// Finds and reads a text file of the role's or playbook's.
-fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Error> {
+/// Finds and reads a text file of the role's or playbook's; an encrypted one is decrypted.
+pub(super) fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Error> {
     let path = call.local.find(kind, name).ok_or_else(|| {
         let message = format!("lookup `{}`: there is no file `{name}`", call.name);
         let help = format!("it is looked for in the `{kind}` folders of the role and the playbook, then beside them");
         carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
     })?;
     let bytes = call.local.read(&path).map_err(|error| call.wrong(format!("cannot read `{path}`: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| call.wrong(format!("`{path}` is not UTF-8 text")))?;
+    // What a host sent is not decrypted for it.
+    let opened = match vault::is_encrypted(&bytes) && !origin::was_written(Path::new(&path)) {
+        true => vault::open_file(&path, bytes),
+        false => Ok((bytes.into(), false)),
+    };
+    let (bytes, secret) = opened.map_err(|reason| {
+        let message = format!("lookup `{}`: failed to decrypt `{path}`: {reason}", call.name);
+        let help = miette::Diagnostic::help(&reason).map(|help| help.to_string()).unwrap_or_default();
+        carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
+    })?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| call.wrong(format!("`{path}` is not UTF-8 text")))?;
+    if secret {
+        vault::conceal_content(&text);
+    }
     Ok((path, text))
+}
+
+/// What a lookup took out of a file: as secret as the file is.
+pub(super) fn taken(path: &str, text: String) -> Value {
+    if vault::is_hidden_source(path) {
+        vault::conceal(&text);
+    }
+    Value::from(text)
+}
+
+/// The content of files, encrypted or not, with the white space at their ends.
+fn unvault(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    let names = call.texts()?;
+    names.iter().map(|name| read(call, "files", name).map(|(_, text)| Value::from(text))).collect()
 }
 
 fn file(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
@@ -212,16 +241,8 @@ fn kept_password(call: &Call<'_>, path: &str, options: &[(String, String)]) -> R
     if alphabet.is_empty() || length > 100_000 {
         return Err(call.wrong("no password can be made of these `chars` and this `length`"));
     }
-    let mut rng: Box<dyn rand::Rng> = match find("seed") {
-        Some(seed) => {
-            use rand::SeedableRng as _;
-            use sha2::Digest as _;
-            let digest: [u8; 32] = sha2::Sha256::digest(seed.as_bytes()).into();
-            Box::new(rand::rngs::StdRng::from_seed(digest))
-        }
-        None => Box::new(rand::rng()),
-    };
-    let made: String = (0..length).filter_map(|_| alphabet.get(rng.random_range(0..alphabet.len()))).collect();
+    let mut chance = Random::new(find("seed").map(|seed| Seed::Text(seed.to_owned())).as_ref());
+    let made: String = (0..length).filter_map(|_| alphabet.get(chance.position(alphabet.len()))).collect();
     if persistent {
         let trouble = |error| call.wrong(format!("cannot write `{path}`: {error}"));
         call.local.write_private(path, format!("{made}\n").as_bytes()).map_err(trouble)?;
@@ -246,8 +267,7 @@ fn letters(sets: &str) -> Vec<char> {
             other => out.extend(other.chars()),
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    out.retain(|c| seen.insert(*c));
+    out.retain(|c| !matches!(c, '"' | '\''));
     out
 }
 
@@ -292,83 +312,6 @@ fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
             Some(parsed) => from_json(&parsed),
             None => Value::from(shown),
         });
-    }
-    Ok(out)
-}
-
-fn csvfile(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
-    let file = call.option("file").map_or_else(|| "ansible.csv".to_owned(), |v| v.to_string());
-    let delimiter = call.option("delimiter").map_or_else(|| "TAB".to_owned(), |v| v.to_string());
-    let delimiter = if matches!(delimiter.as_str(), "TAB" | "\\t" | "t") { "\t".to_owned() } else { delimiter };
-    let default = call.option("default");
-    let number = |v: Option<Value>, fallback: usize| v.and_then(|v| v.to_string().parse().ok()).unwrap_or(fallback);
-    let (col, keycol) = (call.option("col"), call.option("keycol"));
-    let (col, keycol) = (number(col, 1), number(keycol, 0));
-    call.option("encoding");
-    let (_, text) = read(call, "files", &file)?;
-    let mut out = Vec::new();
-    for key in call.texts()? {
-        let row = text.lines().map(|line| fields(line, &delimiter)).find(|row| row.get(keycol) == Some(&key));
-        match row.and_then(|row| row.get(col).cloned()) {
-            Some(found) => out.push(Value::from(found)),
-            None => out.extend(default.clone()),
-        }
-    }
-    Ok(out)
-}
-
-/// The fields of a CSV line; quotes may hold the delimiter.
-fn fields(line: &str, delimiter: &str) -> Vec<String> {
-    let mut out = vec![String::new()];
-    let (mut rest, mut quoted) = (line, false);
-    while let Some(c) = rest.chars().next() {
-        if c == '"' {
-            if quoted && rest.starts_with("\"\"") {
-                if let Some(field) = out.last_mut() {
-                    field.push('"');
-                }
-                rest = &rest[2..];
-                continue;
-            }
-            quoted = !quoted;
-        } else if !quoted && rest.starts_with(delimiter) {
-            out.push(String::new());
-            rest = &rest[delimiter.len()..];
-            continue;
-        } else if let Some(field) = out.last_mut() {
-            field.push(c);
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    out
-}
-
-fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
-    let file = call.option("file").map_or_else(|| "ansible.ini".to_owned(), |v| v.to_string());
-    let section = call.option("section").map_or_else(|| "global".to_owned(), |v| v.to_string());
-    let default = call.option("default");
-    let properties = call.option("type").is_some_and(|v| v.as_str() == Some("properties"));
-    let sensitive = call.flag("case_sensitive", false);
-    let (_, text) = read(call, "files", &file)?;
-    let fold = |s: &str| if sensitive { s.to_owned() } else { s.to_lowercase() };
-    let mut out = Vec::new();
-    for key in call.texts()? {
-        let mut inside = properties;
-        let mut found = None;
-        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', ';'])) {
-            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-                inside = name == section;
-            } else if let (true, Some((name, value))) = (inside, line.split_once(['=', ':']))
-                && fold(name.trim()) == fold(&key)
-            {
-                found = Some(value.trim().to_owned());
-            }
-        }
-        match (found, &default) {
-            (Some(value), _) => out.push(Value::from(value)),
-            (None, Some(default)) => out.push(default.clone()),
-            (None, None) => return Err(call.wrong(format!("`{file}` has no `{key}` in `[{section}]`"))),
-        }
     }
     Ok(out)
 }

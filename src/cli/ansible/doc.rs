@@ -1,0 +1,119 @@
+//! `ansible-doc`: what modules there are, as far as Ansible's command tells it.
+
+use clap::Parser;
+use miette::Report;
+use serde_json::{Map, Value as Json, json};
+
+use super::{OptionsError, Program, flags::without_effect};
+use crate::{
+    cli::{
+        Exit,
+        doc::{self, near},
+        say::{say, say_json},
+    },
+    module::{Entry, Registry},
+    report::terminal,
+};
+
+/// Show the pages of modules
+#[derive(Parser)]
+#[command(name = "ansible-doc", max_term_width = 100)]
+pub struct Doc {
+    /// The modules
+    plugin: Vec<String>,
+    /// List the modules
+    #[arg(short, long)]
+    list: bool,
+    /// List the modules with the files they are in
+    #[arg(short = 'F', long)]
+    list_files: bool,
+    /// Show a task to be filled in
+    #[arg(short, long)]
+    snippet: bool,
+    /// Print JSON
+    #[arg(short, long)]
+    json: bool,
+    /// The kind of plugin; modules alone have pages here
+    #[arg(short = 't', long = "type", value_name = "KIND", default_value = "module")]
+    kind: String,
+    /// Without effect: modules are part of the program
+    #[arg(short = 'M', long, value_name = "FOLDERS")]
+    module_path: Vec<String>,
+    /// Without effect: modules are part of the program
+    #[arg(long, value_name = "FOLDER")]
+    playbook_dir: Option<String>,
+    /// Say more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Program for Doc {
+    fn run(self) -> Result<Exit, Report> {
+        without_effect(&[
+            ("--module-path", !self.module_path.is_empty()),
+            ("--playbook-dir", self.playbook_dir.is_some()),
+        ]);
+        if self.kind != "module" {
+            let help = "`bringup doc` lists what has a page";
+            return Err(miette::miette!(help = help, "there are pages of modules alone, none of a {}", self.kind));
+        }
+        if self.list || self.list_files {
+            return self.print_list();
+        }
+        if self.plugin.is_empty() {
+            return Err(OptionsError::new("no module is named", "name one, or list them with `-l`").into());
+        }
+        let mut pages = Map::new();
+        for name in &self.plugin {
+            let Some(entry) = Registry::get().find(name) else {
+                // As with Ansible the others are shown all the same.
+                terminal::warn(&format!("there is no module `{name}`; {}", near(name)));
+                continue;
+            };
+            match (self.json, self.snippet) {
+                (true, _) => drop(pages.insert(entry.name.to_owned(), described(entry))),
+                (false, true) => say(&format!("{}\n", entry.examples.trim_end()))?,
+                (false, false) => say(&doc::page(entry))?,
+            }
+        }
+        if self.json {
+            say_json(&Json::Object(pages))?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl Doc {
+    fn print_list(&self) -> Result<Exit, Report> {
+        let wanted = |entry: &&Entry| {
+            let below = |prefix: &String| entry.name.starts_with(&format!("{prefix}.")) || entry.name == prefix;
+            self.plugin.is_empty() || self.plugin.iter().any(below)
+        };
+        let entries: Vec<&Entry> = Registry::get().entries().iter().filter(wanted).collect();
+        let told =
+            |entry: &Entry| if self.list_files { "part of bringup".to_owned() } else { entry.summary.to_owned() };
+        if self.json {
+            let all: Map<String, Json> = entries.iter().map(|e| (e.name.to_owned(), json!(told(e)))).collect();
+            say_json(&Json::Object(all))?;
+        } else {
+            let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+            let lines: String = entries.iter().map(|e| format!("{:<width$} {}\n", e.name, told(e))).collect();
+            say(&lines)?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// A module in the form that programs read.
+fn described(entry: &Entry) -> Json {
+    let schema = (entry.schema)().to_value();
+    json!({
+        "doc": {
+            "module": entry.name.rsplit('.').next(),
+            "plugin_name": entry.name,
+            "short_description": entry.summary,
+            "options": schema.get("properties").cloned().unwrap_or_else(|| json!({})),
+        },
+        "examples": entry.examples,
+    })
+}

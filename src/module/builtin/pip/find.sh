@@ -1,0 +1,7 @@
+# shellcheck shell=sh disable=SC2034
+# Defines `pip` by what the host has of it; $none says that there is none.
+if command -v pip3 >/dev/null; then pip() { pip3 "$@"; }
+elif command -v pip >/dev/null; then pip() { command pip "$@"; }
+elif command -v python3 >/dev/null && python3 -m pip --version >/dev/null 2>&1; then pip() { python3 -m pip "$@"; }
+else none=yes
+fi

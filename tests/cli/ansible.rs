@@ -1,0 +1,265 @@
+//! Called under the names of Ansible's commands: their command lines, their output where programs read it, their exit codes.
+
+use std::{path::PathBuf, process::Command};
+
+use serde_json::{Value as Json, json};
+
+use super::{Place, Ran, settled};
+use crate::support::skip;
+
+const HOSTS: &str = "plain\n\n[web]\nh1 color=red\nh2 d=\"{'a': 1}\"\n\n[db]\nh3\n\n[site:children]\nweb\ndb\n\n[site:vars]\nenv=prod\n\n\
+    [all:vars]\nansible_connection=local\n";
+
+/// A play on two hosts with one task.
+fn play(task: &str) -> String {
+    format!("- hosts: web\n  gather_facts: false\n  tasks:\n    - {task}\n")
+}
+
+fn place() -> Place {
+    let files = [
+        ("hosts", HOSTS.to_owned()),
+        ("group_vars/web.yml", "pkg: nginx\nlist: [1, two, {x: y}]\ntext: 'a: b'\n".to_owned()),
+        ("host_vars/h1.yml", "mine: 1.5\nnothing: null\n".to_owned()),
+        ("ok.yml", play("ping:")),
+        ("failed.yml", play("fail: msg=x")),
+        ("undefined.yml", play("debug: msg=\"{{ nope }}\"")),
+        ("module.yml", play("pingg:")),
+        ("import.yml", play("import_tasks: nothere.yml")),
+        ("syntax.yml", "- hosts: web\n  tasks: {\n".to_owned()),
+        ("keyword.yml", "- hosts: web\n  taks: []\n".to_owned()),
+        ("role.yml", "- hosts: web\n  roles: [nothere]\n".to_owned()),
+        ("nobody.yml", "- hosts: nobody\n  tasks:\n    - ping:\n".to_owned()),
+        ("local.yml", "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ping:\n".to_owned()),
+        ("all.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n    - ping:\n".to_owned()),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let place = Place::new(&files);
+    let made = place.run(&["init", "--links", "links"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    place
+}
+
+/// The command of a line, with the program of a folder.
+fn command(place: &Place, folder: &std::path::Path, line: &[&str]) -> Command {
+    let mut command = Command::new(folder.join(line[0]));
+    let pattern = place.command(&[]);
+    command.args(&line[1..]).current_dir(place.path()).env_clear().stdin(std::process::Stdio::null());
+    command.envs(pattern.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+}
+
+fn ran(place: &Place, line: &[&str]) -> Ran {
+    Ran::of(command(place, &place.path().join("links"), line).output().unwrap())
+}
+
+#[test]
+fn links_are_made_once_and_nothing_is_replaced() {
+    let place = place();
+    assert_eq!(place.run(&["init", "--links", "links"]).code, 0);
+    place.write("other/ansible", "somebody's own");
+    let refused = place.run(&["init", "--links", "other"]);
+    assert!(refused.code == 1 && refused.stderr.contains("other/ansible is there already"), "{}", refused.stderr);
+    assert!(!place.path().join("other/ansible-playbook").exists());
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_bringup"), place.path().join("links/ansible-galaxy")).unwrap();
+    let galaxy = ran(&place, &["ansible-galaxy", "install", "x"]);
+    assert!(galaxy.code == 1 && galaxy.stderr.contains("not fetched by bringup"), "{}", galaxy.stderr);
+}
+
+/// Lines, with the exit code that ansible-core 2.18 ends with.
+const ENDS: &[(&[&str], i32)] = &[
+    (&["ansible-playbook", "-i", "hosts", "ok.yml"], 0),
+    (&["ansible-playbook", "-i", "hosts", "failed.yml"], 2),
+    (&["ansible-playbook", "-i", "hosts", "undefined.yml"], 2),
+    (&["ansible-playbook", "-i", "hosts", "module.yml"], 4),
+    (&["ansible-playbook", "-i", "hosts", "syntax.yml"], 4),
+    (&["ansible-playbook", "-i", "hosts", "keyword.yml"], 4),
+    (&["ansible-playbook", "-i", "hosts", "--syntax-check", "syntax.yml"], 4),
+    (&["ansible-playbook", "-i", "hosts", "--syntax-check", "ok.yml"], 0),
+    (&["ansible-playbook", "-i", "hosts", "role.yml"], 1),
+    (&["ansible-playbook", "-i", "hosts", "import.yml"], 1),
+    (&["ansible-playbook", "-i", "hosts", "missing.yml"], 1),
+    (&["ansible-playbook", "-i", "hosts", "nobody.yml"], 0),
+    (&["ansible-playbook", "-i", "hosts", "ok.yml", "-l", "nobody"], 1),
+    (&["ansible-playbook", "-i", "hosts", "ok.yml", "--bogus"], 2),
+    (&["ansible-playbook", "-i", "hosts", "ok.yml", "-f", "0"], 2),
+    (&["ansible-playbook", "-i", "hosts", "ok.yml", "-k", "--connection-password-file", "x"], 2),
+    (&["ansible-playbook", "--inventory-file", "hosts", "--extra-v", "a=1", "--ask", "ok.yml"], 2),
+    (&["ansible-playbook"], 2),
+    (&["ansible-playbook", "--help"], 0),
+    (&["ansible-playbook", "local.yml"], 0),
+    (&["ansible-playbook", "-i", "nothere", "local.yml"], 0),
+    (&["ansible-playbook", "-i", "nothere", "ok.yml"], 0),
+    (&["ansible-playbook", "-i", "h9,", "all.yml", "-e", "ansible_host=127.0.0.1", "-e", "ansible_port=1"], 4),
+    (&["ansible", "-i", "hosts", "web", "-m", "ping"], 0),
+    (&["ansible", "-i", "hosts", "web"], 5),
+    (&["ansible", "-i", "hosts", "nobody", "-m", "ping"], 0),
+    (&["ansible", "-i", "hosts", "web", "-l", "nobody", "-m", "ping"], 1),
+    (&["ansible", "-i", "hosts", "h1", "-m", "bogus"], 2),
+    (&["ansible", "-i", "hosts", "h1", "-m", "copy", "-a", "nonsense=1"], 2),
+    (&["ansible"], 2),
+    (&["ansible-inventory", "-i", "hosts", "--host", "nope"], 5),
+    (&["ansible-inventory", "-i", "hosts", "--graph", "nope"], 5),
+    (&["ansible-inventory", "-i", "hosts"], 5),
+    (&["ansible-inventory", "-i", "hosts", "--list", "--graph"], 5),
+    (&["ansible-config"], 2),
+    (&["ansible-config", "dump"], 0),
+    (&["ansible-doc"], 5),
+    (&["ansible-doc", "nope"], 0),
+    (&["ansible-doc", "-l"], 0),
+];
+
+#[test]
+fn exit_codes_are_those_of_ansible() {
+    let place = place();
+    for (line, code) in ENDS {
+        let ran = ran(&place, line);
+        assert_eq!(ran.code, *code, "{line:?}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn results_of_single_modules_have_the_form_of_ansible() {
+    let place = place();
+    let out = |more: &[&str]| ran(&place, &[&["ansible", "-i", "hosts"], more].concat()).stdout;
+    let pong = "h1 | SUCCESS => {\n    \"changed\": false,\n    \"ping\": \"pong\"\n}\n";
+    assert_eq!(out(&["h1", "-m", "ping"]), pong);
+    assert_eq!(out(&["h1", "-m", "ping", "-o"]), "h1 | SUCCESS => {\"changed\": false,\"ping\": \"pong\"}\n");
+    assert_eq!(out(&["h1", "-a", "echo hi"]), "h1 | CHANGED | rc=0 >>\nhi\n");
+    let failed = out(&["h1", "-m", "shell", "-a", "echo hi; exit 3"]);
+    assert_eq!(failed, "h1 | FAILED | rc=3 >>\nhinon-zero return code\n");
+    assert_eq!(out(&["h1", "-m", "debug", "-a", "var=color"]), "h1 | SUCCESS => {\n    \"color\": \"red\"\n}\n");
+    assert_eq!(out(&["web", "--list-hosts"]), "  hosts (2):\n    h1\n    h2\n");
+    out(&["h1", "-m", "ping", "-t", "tree"]);
+    let written: Json = serde_json::from_slice(&std::fs::read(place.path().join("tree/h1")).unwrap()).unwrap();
+    assert_eq!(written, json!({"changed": false, "ping": "pong"}));
+}
+
+#[test]
+fn what_has_no_effect_is_named_and_the_version_can_be_read() {
+    let place = place();
+    let quiet = ran(&place, &["ansible-playbook", "-i", "hosts", "ok.yml", "-M", "x", "--scp-extra-args", "-l 1"]);
+    assert_eq!(
+        quiet.stderr.matches("without effect here: --scp-extra-args, --module-path").count(),
+        1,
+        "{}",
+        quiet.stderr
+    );
+    place.write("ansible.cfg", "[defaults]\n");
+    for name in ["ansible", "ansible-playbook", "ansible-inventory", "ansible-vault"] {
+        let version = ran(&place, &[name, "--version"]).stdout;
+        let mut lines = version.lines();
+        let first = lines.next().unwrap();
+        assert!(first.starts_with(&format!("{name} [core 2.")) && first.ends_with(']'), "{first}");
+        assert!(
+            lines.next().unwrap().starts_with("  config file = /") && version.contains("this is bringup"),
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn inventories_are_shown_in_all_forms() {
+    let place = place();
+    let out = |more: &[&str]| ran(&place, &[&["ansible-inventory", "-i", "hosts"], more].concat()).stdout;
+    settled(&place, || {
+        insta::assert_snapshot!("inventory_export", out(&["--list", "--yaml", "--export"]));
+        insta::assert_snapshot!("inventory_vars", out(&["--graph", "--vars"]));
+    });
+    let limited: Json = serde_json::from_str(&out(&["--list", "--limit", "db:h1"])).unwrap();
+    assert_eq!((&limited["web"], &limited["db"]), (&json!({"hosts": ["h1"]}), &json!({"hosts": ["h3"]})));
+    let toml: toml::Table = toml::from_str(&out(&["--list", "--toml", "--export", "--limit", "h2"])).unwrap();
+    assert_eq!(toml["site"]["vars"]["env"].as_str(), Some("prod"));
+    assert_eq!(out(&["--list", "--output", "out.json"]), "");
+    assert_eq!(std::fs::read_to_string(place.path().join("out.json")).unwrap() + "\n", out(&["--list"]));
+}
+
+#[test]
+fn settings_are_shown_as_ansible_shows_them() {
+    let place = place();
+    place.write("ansible.cfg", "[defaults]\nforks = 7 ; seven\ninventory = hosts,b\nlog_path = x\n");
+    let dump = ran(&place, &["ansible-config", "dump", "--only-changed"]).stdout;
+    let here = place.path().display().to_string();
+    assert_eq!(
+        dump.replace(&here, "DIR"),
+        "CONFIG_FILE() = DIR/ansible.cfg\nDEFAULT_FORKS(DIR/ansible.cfg) = 7\n\
+         DEFAULT_HOST_LIST(DIR/ansible.cfg) = ['DIR/hosts', 'DIR/b']\nDEFAULT_LOG_PATH(DIR/ansible.cfg) = DIR/x\n\nGALAXY_SERVERS:\n"
+    );
+    assert!(ran(&place, &["ansible-config", "dump"]).stdout.contains("DEFAULT_TIMEOUT(default) = 10\n"));
+    assert_eq!(ran(&place, &["ansible-config", "validate"]).code, 0);
+    place.write("ansible.cfg", "[defaults]\nforkz = 7\n");
+    let slip = ran(&place, &["ansible-config", "validate"]);
+    assert!(slip.code == 1 && slip.stderr.contains("did you mean `forks`?"), "{}", slip.stderr);
+}
+
+#[test]
+fn the_console_runs_line_by_line() {
+    let place = place();
+    let mut command = command(&place, &place.path().join("links"), &["ansible-console", "-i", "hosts", "web"]);
+    command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = b"cd h1\nnosuch(\nping\n! echo $((40+2))\nlist\nexit\n";
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("\"ping\": \"pong\"") && ran.stdout.contains("42\n") && ran.stdout.contains("h1\n"),
+        "{}",
+        ran.stdout
+    );
+}
+
+/// The folder of Ansible's own commands.
+fn ansible() -> Option<PathBuf> {
+    let named = std::env::var_os("BRINGUP_TEST_ANSIBLE").map(PathBuf::from);
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        || std::env::split_paths(&paths).map(|folder| folder.join("ansible-playbook")).find(|path| path.is_file());
+    named.or_else(found).filter(|path| path.is_file())?.parent().map(PathBuf::from)
+}
+
+/// Lines whose output is the same, byte by byte.
+const SAME: &[&[&str]] = &[
+    &["ansible-inventory", "-i", "hosts", "--list"],
+    &["ansible-inventory", "-i", "hosts", "--list", "--export"],
+    &["ansible-inventory", "-i", "hosts", "--list", "--yaml", "--export"],
+    &["ansible-inventory", "-i", "hosts", "--list", "-l", "web:!h2", "-e", "x=1"],
+    &["ansible-inventory", "-i", "hosts", "-i", "y1,y2", "--list", "--yaml", "-l", "h1:y1"],
+    &["ansible-inventory", "-i", "hosts", "--graph", "--vars"],
+    &["ansible-inventory", "-i", "hosts", "--graph", "site"],
+    &["ansible-inventory", "-i", "hosts", "--host", "h1", "--yaml"],
+    &["ansible", "-i", "hosts", "h1", "-m", "ping", "-o"],
+    &["ansible", "-i", "hosts", "h1", "-m", "debug", "-a", "msg={{ env }}"],
+    &["ansible", "-i", "hosts", "h1", "-m", "shell", "-a", "echo hi; exit 3"],
+    &["ansible", "-i", "hosts", "web", "--list-hosts"],
+    &["ansible-playbook", "-i", "hosts", "--list-tasks", "ok.yml"],
+    &["ansible-playbook", "-i", "hosts", "--list-tags", "ok.yml"],
+    &["ansible-config", "dump", "--only-changed"],
+];
+
+#[test]
+fn beside_ansible_outputs_and_exit_codes_are_the_same() {
+    let Some(theirs) = ansible() else {
+        skip::skip!("there is no ansible-playbook on the PATH nor in BRINGUP_TEST_ANSIBLE");
+    };
+    let place = place();
+    place.write("ansible.cfg", "[defaults]\nforks = 3\nroles_path = roles:~/r\nnocows = yes\ninventory = hosts\n");
+    let ours = place.path().join("links");
+    // Its search for a Python may end at one that does not start here.
+    let python = theirs.join("python3");
+    let run = |folder: &PathBuf, line: &[&str]| {
+        let mut command = command(&place, folder, line);
+        Ran::of(command.env("ANSIBLE_PYTHON_INTERPRETER", &python).env_remove("NO_COLOR").output().unwrap())
+    };
+    let both = |line: &[&str]| [run(&theirs, line), run(&ours, line)];
+    for (line, code) in ENDS {
+        let [theirs, ours] = both(line);
+        assert_eq!((theirs.code, ours.code), (*code, *code), "{line:?}: {}{}", theirs.stderr, ours.stderr);
+    }
+    for line in SAME {
+        let [theirs, ours] = both(line);
+        assert_eq!(theirs.stdout, ours.stdout, "{line:?}: {}{}", theirs.stderr, ours.stderr);
+    }
+}
