@@ -58,13 +58,37 @@ fn parse(node: &Node, is_argument: impl Fn(&str) -> bool) -> Result<Vec<(Node, N
     Ok(pairs)
 }
 
-/// Key and value of a word, when it is one; `\=` is no separator.
+/// Key and value of a word, when it is one; `\=` is no separator. A key may hold templates, or be one: `{{ item }}=set`.
 fn split(word: &str) -> Option<(&str, &str)> {
-    let at = word.match_indices('=').map(|(at, _)| at).find(|at| *at > 0 && !word[..*at].ends_with('\\'))?;
-    let key = &word[..at];
-    let named = key.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-    named.then(|| (key, &word[at + 1..]))
+    let mut rest = word;
+    while let Some(at) = rest.find(['=', '{', '\\']) {
+        let tail = &rest[at..];
+        let length = match (tail.strip_prefix("{{"), tail.as_bytes()[0]) {
+            // What is within a template separates nothing; one that does not end is no key.
+            (Some(inner), _) => inner.find("}}")? + 4,
+            (None, b'\\') => 1 + tail[1..].chars().next().map_or(0, char::len_utf8),
+            (None, b'{') => 1,
+            _ => {
+                let key = &word[..word.len() - tail.len()];
+                return is_key(key).then_some((key, &tail[1..]));
+            }
+        };
+        rest = &tail[length..];
+    }
+    None
+}
+
+/// Whether it can be the name of an argument, whatever templates in it come to.
+fn is_key(key: &str) -> bool {
+    let (mut plain, mut rest) = (String::new(), key);
+    while let Some((before, template)) = rest.split_once("{{") {
+        plain.push_str(before);
+        plain.push('_');
+        rest = template.split_once("}}").map_or("", |(_, behind)| behind);
+    }
+    plain.push_str(rest);
+    plain.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && plain.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
 /// Takes the quotes off a text that is quoted as a whole.
@@ -327,6 +351,10 @@ mod tests {
             ("=x", vec![("_raw_params", "=x")]),
             ("a\\=b", vec![("_raw_params", "a=b")]),
             ("name=a\nstate=b\n", vec![("name", "a"), ("state", "b")]),
+            ("{{ item }}=set", vec![("{{ item }}", "set")]),
+            ("x_{{ item.0 + '=' }}_y={{ a }} b=c", vec![("x_{{ item.0 + '=' }}_y", "{{ a }}"), ("b", "c")]),
+            ("{{ a }}/{{ b }}=c", vec![("_raw_params", "{{ a }}/{{ b }}=c")]),
+            ("{{ a }}", vec![("_raw_params", "{{ a }}")]),
         ] {
             assert_eq!(pairs(text), owned(&expected), "{text}");
         }
