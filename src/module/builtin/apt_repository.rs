@@ -83,10 +83,12 @@ impl Described for AptRepository {
         if !KINDS.contains(&kind) || self.repo.0.trim().contains('\n') || self.parts().len() < 2 {
             let error =
                 ParameterError::new("repo", format!("Invalid repository string: {}", self.repo.0.escape_debug()));
-            return Err(error.help("it is a line such as `deb https://deb.debian.org/debian bookworm main`"));
+            return Err(error.help("it is a line such as `deb https://mirror.example.org/debian bookworm main`"));
         }
-        if self.filename.as_ref().is_some_and(|f| f.0.is_empty() || f.0.contains(['\n', '\0'])) {
-            return Err(ParameterError::new("filename", "it is no file's name"));
+        // Elsewhere somebody else could lead the name to another file.
+        let outside = |f: &str| f.contains('/') && (!f.starts_with("/etc/apt/") || f.contains("/../"));
+        if self.filename.as_ref().is_some_and(|f| f.0.is_empty() || f.0.contains(['\n', '\0']) || outside(&f.0)) {
+            return Err(ParameterError::new("filename", "it is no file's name, nor a path below /etc/apt"));
         }
         Ok(())
     }

@@ -170,7 +170,8 @@ impl Pip {
 
     /// Defines `pip`, or leaves it undefined and `$none` set.
     fn define(&self, env: Option<&str>) -> String {
-        let mut script = String::from("export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 none=\n");
+        // From a folder that nobody else writes to: Python would take modules that lie where it is started.
+        let mut script = String::from("cd / || exit 1\nexport LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 none=\n");
         if self.break_system_packages.0 {
             script.push_str("export PIP_BREAK_SYSTEM_PACKAGES=1\n");
         }
@@ -195,7 +196,7 @@ impl Pip {
 
     fn question(&self, env: Option<&str>) -> Probe {
         let script = format!(
-            "{}[ -z \"$none\" ] || {{ echo none; exit 0; }}\ncd / && pip list --format=freeze 2>/dev/null || pip freeze --all || exit 91\n",
+            "{}[ -z \"$none\" ] || {{ echo none; exit 0; }}\npip list --format=freeze 2>/dev/null || pip freeze --all || exit 91\n",
             self.define(env)
         );
         let reads = env.map_or(Resource::Anything, |env| Resource::Path(env.to_owned()));
@@ -291,12 +292,15 @@ impl Pip {
 
     fn script(&self, env: Option<&str>, new: bool, chdir: Option<&str>) -> String {
         let umask = self.umask.as_ref().map_or(String::new(), |u| format!("umask {}\n", u.0));
-        let mut script = format!("{umask}cd -- {} || exit 1\n", chdir.map_or_else(|| "/tmp".into(), quote));
+        let mut script = format!("{umask}cd / || exit 1\n");
         if let (Some(env), true) = (env, new) {
             script.push_str(&self.make(env));
         }
         script.push_str(&self.define(env));
         script.push_str("[ -z \"$none\" ] || { echo 'the host has no pip: install `python3-pip` (or as its system calls it) first' >&2; exit 90; }\n");
+        if let Some(chdir) = chdir {
+            script.push_str(&format!("cd -- {} || exit 1\n", quote(chdir)));
+        }
         script.push_str("before=$(pip freeze 2>/dev/null)\n");
         script.push_str(&format!("pip {}; status=$?\n", words(self.arguments())));
         script.push_str("[ \"$before\" = \"$(pip freeze 2>/dev/null)\" ] && echo bringup:same || echo bringup:other\nexit $status\n");
