@@ -39,6 +39,8 @@ pub enum Certainty {
     Known,
     /// What a run would return is not known, though it is known what it would do.
     Open,
+    /// Check mode did not run this, a run would, and the playbook says that it never changes anything.
+    OnlyReads,
     /// Check mode did not run this, and a run would.
     WouldRun,
     /// What it comes to depends on a task that was not carried out: its title.

@@ -9,6 +9,7 @@ use super::{
     variables::at_place, vars_from,
 };
 use crate::{
+    fact::Resource,
     inventory::{Level, Variable, Vars},
     playbook::{
         Action, Include, IncludeKind, IncludeRole, Item, LoopControl, MetaAction, PlaybookError, SearchKind, Task,
@@ -32,7 +33,7 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
             // Whether the play ends here is not known: what comes behind is looked at all the same.
-            let outcome = self.of.depends(None, &on);
+            let outcome = self.of.depends(None, &on, &[]);
             return self.conclude(task, position, vars, outcome).await;
         }
         match task::conditions(&self.of.run, task, vars) {
@@ -88,7 +89,11 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let outcome = self.of.depends(self.of.run.machines.of(&self.of.host.name).first().map(AsRef::as_ref), &on);
+            let outcome = self.of.depends(
+                self.of.run.machines.of(&self.of.host.name).first().map(AsRef::as_ref),
+                &on,
+                &[Resource::Anything],
+            );
             return self.conclude(task, position, vars, outcome).await;
         }
         let items = match task::items(&self.of.run, task, vars) {

@@ -77,7 +77,8 @@ impl Evaluation<'_> {
                 true => Vec::new(),
                 false => self.of.run.machines.of(&self.of.host.name),
             };
-            return Ok(self.of.depends(machines.first().map(AsRef::as_ref), &on));
+            let written = self.of.may_write(self.task, self.vars);
+            return Ok(self.of.depends(machines.first().map(AsRef::as_ref), &on, &written));
         }
         self.settings = match self.read_settings() {
             Ok(settings) => settings,

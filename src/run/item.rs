@@ -28,7 +28,7 @@ use crate::{
     playbook::Task,
     report::{Certainty, Event, Status},
     template::Context,
-    yaml::{Node, Value, origin},
+    yaml::{Node, origin},
 };
 
 /// A module that is still asking after so many rounds will never stop.
@@ -58,7 +58,7 @@ impl Evaluation<'_> {
             prepared.machine.forget_all();
         }
         loop {
-            let plan = match self.plan(&prepared).await? {
+            let plan = match self.plan(vars, &prepared).await? {
                 Ok(plan) => plan,
                 Err(outcome) => return Ok(*outcome),
             };
@@ -115,7 +115,7 @@ impl Evaluation<'_> {
     }
 
     /// Reads until the module can plan.
-    async fn plan(&mut self, prepared: &Prepared) -> Result<Result<Plan, Box<Outcome>>, Stop> {
+    async fn plan(&mut self, vars: &Context, prepared: &Prepared) -> Result<Result<Plan, Box<Outcome>>, Stop> {
         // What is read for this task is new enough for it, however long the host takes: a checksum of a large file may need
         // longer than answers stay fresh, and the first would be asked for again with the last, for ever.
         let now = Instant::now();
@@ -142,7 +142,11 @@ impl Evaluation<'_> {
                     return Ok(Err(Box::new(Outcome::failed(&TaskError::from(failure).at(&self.task.span)))));
                 }
                 Ok(Err(PlanError::Missing(Missing::Depends(on)))) => {
-                    return Ok(Err(Box::new(self.of.depends(Some(&prepared.machine), &on))));
+                    return Ok(Err(Box::new(self.of.depends(
+                        Some(&prepared.machine),
+                        &on,
+                        &self.of.may_write(self.task, vars),
+                    ))));
                 }
                 Ok(Err(PlanError::Missing(missing))) => {
                     let error = TaskError::new(format!("cannot read the host: {missing:?}"));
@@ -300,8 +304,10 @@ impl Evaluation<'_> {
 /// Check mode: tells what would be done and lets later tasks see it.
 fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
     let title = task.title();
+    // Whoever wrote the playbook says that it only reads.
+    let never = task.never_changes();
     // A pause changes nothing, though nobody can foretell how it ends.
-    for change in plan.changes.iter().filter(|_| plan.changed != Some(false)) {
+    for change in plan.changes.iter().filter(|_| plan.changed != Some(false) && !never) {
         // What such a change leaves behind is predicted below where it can be; nobody knows the rest.
         let open: &[Resource] = if change.closed { &[] } else { &change.writes };
         prepared.machine.taint(open, &title);
@@ -318,8 +324,8 @@ fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
     if skip {
         outcome.skip();
         outcome.result.entry("msg").or_insert(json!("not carried out in check mode"));
-        if plan.would_change() && !never_changes(task) {
-            outcome.doubt(Certainty::WouldRun);
+        if plan.would_change() {
+            outcome.doubt(if never { Certainty::OnlyReads } else { Certainty::WouldRun });
         }
     }
     outcome
@@ -350,15 +356,6 @@ fn never_settles(what: &str) -> TaskError {
 /// Whether every change is predicted exactly and fits into a script.
 fn closed(plan: &Plan) -> bool {
     plan.changes.iter().all(|c| c.closed && script(c).is_some())
-}
-
-/// Whether `changed_when` says that a task never counts as a change, whatever it does.
-fn never_changes(task: &Task) -> bool {
-    let never = |condition: &Node| match &condition.value {
-        Value::Bool(holds) => !holds,
-        _ => condition.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("false")),
-    };
-    task.changed_when.as_ref().is_some_and(|conditions| conditions.iter().any(never))
 }
 
 /// Notes what a task wrote on this machine: its content may have come from a host. What commands write is not known.

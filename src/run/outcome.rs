@@ -148,7 +148,7 @@ impl Outcome {
         match &self.certainty {
             Certainty::DependsOn(on) => drop(self.result.insert("depends_on".into(), json!(on))),
             Certainty::WouldRun => drop(self.result.insert("would_run".into(), json!(true))),
-            Certainty::Known | Certainty::Open => {}
+            Certainty::Known | Certainty::Open | Certainty::OnlyReads => {}
         }
     }
 

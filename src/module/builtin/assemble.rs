@@ -15,6 +15,7 @@ use crate::{
         Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Return, Returns,
         Text, ownership::Attributes, path, put, regexp::Pattern, returns, tree,
     },
+    playbook::About,
 };
 
 /// Parameters of `assemble`.
@@ -57,6 +58,7 @@ fn yes() -> Flag {
 
 impl Described for Assemble {
     const NAME: &'static str = "ansible.builtin.assemble";
+    const ABOUT: About = About { writes_at: &["dest"], ..About::PLAIN };
     const SUMMARY: &'static str = "Puts a file together from fragments";
     const EXAMPLES: &'static str = "\
 - name: one configuration from many

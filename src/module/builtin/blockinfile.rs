@@ -16,6 +16,7 @@ use crate::{
         regexp::{Characters, Pattern},
         returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `blockinfile`.
@@ -93,6 +94,7 @@ fn end() -> Text {
 
 impl Described for Blockinfile {
     const NAME: &'static str = "ansible.builtin.blockinfile";
+    const ABOUT: About = About { writes_at: &["path", "dest", "destfile", "name"], ..About::PLAIN };
     const SUMMARY: &'static str = "Manages a block of lines between two markers";
     const EXAMPLES: &'static str = "\
 - name: the cluster's names

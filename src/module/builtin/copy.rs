@@ -77,6 +77,7 @@ impl Described for Copy {
             template: None,
             remote: &[("remote_src", true)],
         }),
+        writes_at: &["dest"],
         ..About::PLAIN
     };
     const SUMMARY: &'static str = "Copies files to the host";

@@ -88,7 +88,7 @@ fn yes() -> Flag {
 
 impl Described for File {
     const NAME: &'static str = "ansible.builtin.file";
-    const ABOUT: About = About { writes_content: false, ..About::PLAIN };
+    const ABOUT: About = About { writes_content: false, writes_at: &["path", "dest", "name"], ..About::PLAIN };
     const SUMMARY: &'static str = "Manages files, directories, links and their attributes";
     const EXAMPLES: &'static str = "\
 - name: a directory for the configuration

@@ -18,6 +18,7 @@ use crate::{
         ownership::{self, Attributes},
         path, put, returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `get_url`.
@@ -84,6 +85,7 @@ fn ten() -> Whole {
 
 impl Described for GetUrl {
     const NAME: &'static str = "ansible.builtin.get_url";
+    const ABOUT: About = About { writes_at: &["dest"], ..About::PLAIN };
     const SUMMARY: &'static str = "Downloads a file to the host";
     const EXAMPLES: &'static str = "\
 - name: the release

@@ -16,6 +16,7 @@ use crate::{
         regexp::{Characters, Pattern},
         returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `lineinfile`.
@@ -78,6 +79,7 @@ enum LineState {
 
 impl Described for Lineinfile {
     const NAME: &'static str = "ansible.builtin.lineinfile";
+    const ABOUT: About = About { writes_at: &["path", "dest", "destfile", "name"], ..About::PLAIN };
     const SUMMARY: &'static str = "Manages one line of a file";
     const EXAMPLES: &'static str = "\
 - name: no passwords over SSH

@@ -16,6 +16,7 @@ use crate::{
         regexp::{Characters, Pattern},
         returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `replace`.
@@ -57,6 +58,7 @@ fn utf8() -> Text {
 
 impl Described for Replace {
     const NAME: &'static str = "ansible.builtin.replace";
+    const ABOUT: About = About { writes_at: &["path", "dest", "destfile", "name"], ..About::PLAIN };
     const SUMMARY: &'static str = "Replaces every match of an expression in a file";
     const EXAMPLES: &'static str = "\
 - name: swap stays off

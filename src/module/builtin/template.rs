@@ -94,6 +94,7 @@ impl Described for Template {
             ]),
             remote: &[],
         }),
+        writes_at: &["dest"],
         ..About::PLAIN
     };
     const SUMMARY: &'static str = "Renders a template into a file of the host";
