@@ -538,3 +538,35 @@ fn a_new_user_tells_its_number_and_its_key() {
 ";
     tasks(place.path(), users, &[]);
 }
+
+#[test]
+fn a_module_that_is_not_there_fails_where_its_condition_holds() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  vars: {family: Debian}
+  tasks:
+    - name: elsewhere
+      some_subscription: {name: x}
+      when: family == 'RedHat'
+    - block:
+        - action: some_subscription name=x
+      when: family == 'RedHat'
+    - name: here
+      some_subscription: {name: x}
+      when: family == 'Debian'
+      ignore_errors: true
+      register: tried
+    - assert: {that: [tried is failed, \"'no module `some_subscription`' in tried.msg\"]}
+";
+    let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("ok=2 ") && text.contains("skipped=2 ") && text.contains("ignored=1"), "{text}");
+    // One line for all of them; a slip ends the run at once, and so does what no condition keeps away.
+    assert_eq!(text.matches("no module `some_subscription`").count(), 2, "{text}");
+    assert!(text.contains("site.yml:6 and at 2 more places"), "{text}");
+    for wrong in [site.replace("some_subscription", "comand"), site.replace("when: family == 'Debian'", "when: true")] {
+        let (code, text) = apply(&Servers::start(), 1, place.path(), &wrong, &[]);
+        assert!(code != 0 && text.contains("unknown module") && !text.contains("PLAY RECAP"), "{text}");
+    }
+}

@@ -1,13 +1,13 @@
 //! `bringup apply` and `bringup plan`: playbooks against hosts.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, builder::FalseyValueParser};
 use miette::{MietteDiagnostic, Report, Severity};
 
 use super::{Exit, configured, fault::Undefined, flags, listing::Lists};
 use crate::{
-    playbook::Playbook,
+    playbook::{Diagnostic, Playbook},
     report::{self, Output, Reporter, terminal},
     run::Summary,
 };
@@ -127,7 +127,7 @@ impl Plays {
         let mut playbooks: Vec<Playbook> = Vec::new();
         for path in &self.playbooks {
             let (playbook, warnings) = loader.load(path)?;
-            warnings.into_iter().for_each(|w| terminal::err(&format!("{:?}", Report::new(w))));
+            warn(warnings);
             playbooks.push(playbook);
         }
         for text in Playbook::unknown_tags(&playbooks, &options.tag_filter) {
@@ -178,5 +178,28 @@ impl Plays {
             reporter = Arc::new(report::Timeline::new(reporter, file));
         }
         Ok(reporter)
+    }
+}
+
+/// Prints the warnings of a playbook. What we lack, and may never be needed for the conditions around it, is told in one line each: roles
+/// for many systems are full of it.
+fn warn(warnings: Vec<Diagnostic>) {
+    let mut lacking: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for warning in warnings {
+        match &warning.span {
+            Some(span) if warning.waits => {
+                let place = format!("{}:{}", span.source.name, span.line_column().0);
+                lacking.entry(warning.message.clone()).or_default().push(place);
+            }
+            _ => terminal::err(&format!("{:?}", Report::new(warning))),
+        }
+    }
+    for (message, places) in lacking {
+        let others = match places.len() - 1 {
+            0 => String::new(),
+            1 => " and at one more place".to_owned(),
+            more => format!(" and at {more} more places"),
+        };
+        terminal::warn(&format!("{message} ({}{others}): this fails where the conditions around it hold", places[0]));
     }
 }

@@ -352,7 +352,7 @@ impl Reader<'_> {
         for mut diagnostic in found {
             let missing = diagnostic.span.as_ref().is_some_and(|s| within(s, &task.span));
             if !self.strict && (diagnostic.unsupported || missing) && conditional {
-                diagnostic.severity = crate::playbook::Severity::Warning;
+                diagnostic = diagnostic.waiting();
             }
             self.found.push(diagnostic);
         }

@@ -162,7 +162,9 @@ impl Reader<'_> {
             }
             super::action::TEMPLATED => {
                 let entries = entries.iter().map(|(key, value)| match key.as_str() {
-                    Some("action" | "local_action") => (Node::text("action", key.span.clone()), found.value.clone()),
+                    Some(name) if matches!(name, "action" | "local_action") || name == found.written => {
+                        (Node::text("action", key.span.clone()), found.value.clone())
+                    }
                     _ => (key.clone(), value.clone()),
                 });
                 let task = Node::new(Value::Map(entries.collect()), found.value.span.clone());
