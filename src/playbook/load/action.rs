@@ -1,5 +1,7 @@
 //! Which key of a task is its action.
 
+use std::path::PathBuf;
+
 use super::items::Around;
 use super::reader::Reader;
 use super::values::is_template;
@@ -144,7 +146,7 @@ impl Reader<'_> {
             Some(builtin) => Some(builtin.to_owned()),
             None => self.module_name(&name, None, scope),
         };
-        let full = full.or_else(|| self.unknown_module(&span, &name, self.is_conditional(node, scope)))?;
+        let full = full.or_else(|| self.unknown_module(&span, &name, node, scope))?;
         let mut found = found(full, &name, &span, &rest);
         if keyword == "local_action" {
             found.delegate_to = Some(Node::text("localhost", key.span.clone()));
@@ -210,7 +212,7 @@ impl Reader<'_> {
         let mut modules = modules.into_iter();
         let mut missing = None;
         if let Some(&(key, name)) = modules.next() {
-            let stands_for = self.unknown_module(&key.span, name, self.is_conditional(node, scope));
+            let stands_for = self.unknown_module(&key.span, name, node, scope);
             missing = stands_for.zip(node.get(name)).map(|(full, value)| found(full, name, &key.span, value));
         } else if slips.is_empty()
             && !entries.iter().any(|(k, _)| matches!(k.as_str(), Some("action" | "local_action")))
@@ -260,19 +262,35 @@ impl Reader<'_> {
         Some(self.items(std::slice::from_ref(&node), &parent, around))
     }
 
-    /// Tells of a module that is not there. Where a `conditional` task may never need it, and its name is no slip, that is a warning, and what
+    /// The file of a module that a role or a playbook has beside it.
+    fn own_module(&self, name: &str, scope: &Scope) -> Option<PathBuf> {
+        let role = scope.role().map(|role| role.path.clone());
+        let folders = role.into_iter().chain([self.play.directory.clone()]).map(|folder| folder.join("library"));
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+        files.map(|entry| entry.path()).find(|path| path.file_stem().and_then(|stem| stem.to_str()) == Some(name))
+    }
+
+    /// Tells of a module that is not there. Where a conditional task may never need it, and its name is no slip, that is a warning, and what
     /// is returned stands for its name: the task fails in its turn.
-    fn unknown_module(&mut self, span: &Span, name: &str, conditional: bool) -> Option<String> {
+    fn unknown_module(&mut self, span: &Span, name: &str, node: &Node, scope: &Scope) -> Option<String> {
         let near = self.loader.modules.near(name);
         let slip = near.as_ref().is_some_and(|near| strsim::damerau_levenshtein(near, name) < 2);
         let problem = Diagnostic::error(span, format!("there is no module `{name}`"));
-        let (problem, stands_for) = match conditional && !slip && !self.is_due {
+        let (problem, stands_for) = match self.is_conditional(node, scope) && !slip && !self.is_due {
             true => (problem.label("fails where its condition holds").waiting(), Some(TEMPLATED.to_owned())),
             false => (problem.label("unknown module"), None),
         };
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "`bringup doc` lists the modules there are".to_owned(),
+            None => match (self.own_module(name, scope), name.rsplit_once('.')) {
+                (Some(path), _) => format!("`{}` is a module of your own: those do not run here", path.display()),
+                (None, Some((collection, _))) if !collection.starts_with("ansible.") => {
+                    format!(
+                        "of the collection `{collection}` there is no such module here; `bringup doc` lists those there are"
+                    )
+                }
+                _ => "`bringup doc` lists the modules there are".to_owned(),
+            },
         };
         self.report(problem.help(help).unsupported());
         stands_for
