@@ -570,3 +570,25 @@ fn a_module_that_is_not_there_fails_where_its_condition_holds() {
         assert!(code != 0 && text.contains("unknown module") && !text.contains("PLAY RECAP"), "{text}");
     }
 }
+
+#[test]
+fn what_a_link_leads_to_is_looked_at_behind_a_change_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("d")).unwrap();
+    fs::write(place.path().join("g"), "x\n").unwrap();
+    std::os::unix::fs::symlink("../g", place.path().join("d/l")).unwrap();
+    let looking = "    - blockinfile: {path: '{{ top }}/g', block: a}
+    - stat: {path: '{{ top }}/d/l', follow: true}
+      register: seen
+    - stat: {path: '{{ top }}/g'}
+      register: real
+    - assert: {that: [seen.stat.inode == real.stat.inode, seen.stat.size == real.stat.size, seen.stat.size > 2]}
+    - file: {path: '{{ top }}/n', state: directory}
+    - file: {path: '{{ top }}/to', src: n, state: link}
+    - copy: {content: x, dest: '{{ top }}/n/f'}
+    - stat: {path: '{{ top }}/to', follow: true}
+      register: folder
+    - assert: {that: [folder.stat.isdir]}
+";
+    tasks(place.path(), looking, &[]);
+}

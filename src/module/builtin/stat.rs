@@ -160,7 +160,8 @@ impl Module for Stat {
         let probe = Probe::Stat { path: path.clone(), follow: self.follow.0 };
         if !context.check && state.get(&probe).is_ok() && !state.was_read(&probe) {
             // Times, inode and the like of what an earlier task left cannot be foreseen.
-            return Err(Missing::Unread(Box::new(probe)).into());
+            // By the name that the earlier task knew it by: an answer to another one would not replace what was foreseen.
+            return Err(Missing::Unread(Box::new(state.asked_as(probe))).into());
         }
         if let Answer::Nowhere(why) = state.get(&probe)? {
             return Err(Failure::new(why.as_str()).with("path", path).into());

@@ -16,6 +16,7 @@ mod search;
 mod statics;
 mod task;
 mod templates;
+mod tree;
 mod values;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reader::Reader;
 pub use search::{NotFound, SearchKind};
+pub use tree::Tree;
 
 use super::{Diagnostic, IncludeRole, Item, ModuleNames, Playbook, PlaybookError, Role, Task, VarMap};
 use crate::template::Engine;
@@ -124,6 +126,11 @@ impl Loader {
         let mut reader = Reader::resume(self, from);
         let included = reader.dynamic_role(include, from);
         reader.done(included)
+    }
+
+    /// Takes a tree for the content of a file that is not there.
+    pub(super) fn take(&self, path: &Path, node: Node) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Arc::new(node));
     }
 
     /// Reads a file once; the same tree is returned when it is asked for again.
