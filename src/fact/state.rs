@@ -304,7 +304,7 @@ impl State {
                 other(path) || (hard && several(path))
             }
             Probe::Script { reads, .. } => {
-                reads.iter().any(|r| matches!(r, Resource::Path(path) if other(path) || hard))
+                reads.iter().any(|r| matches!(r, Resource::Path(path) | Resource::Tree(path) if other(path) || hard))
             }
             _ => false,
         };

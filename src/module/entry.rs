@@ -55,6 +55,9 @@ pub(super) fn entry<M: Described>() -> Entry {
 fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterError {
     let path = error.path().to_string();
     let message = error.into_inner().to_string();
+    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return ParameterError::task(format!("missing required arguments: {name}"));
+    }
     ParameterError { parameter: (path != ".").then_some(path), message, help: None }
 }
 

@@ -57,7 +57,7 @@ pub struct Outcome {
 pub fn check_validate(validate: Option<&str>) -> Result<(), ParameterError> {
     match validate {
         Some(command) if !command.contains("%s") => {
-            Err(ParameterError::new("validate", format!("`{command}` has no `%s` for the name of the new file")))
+            Err(ParameterError::new("validate", format!("validate must contain %s: {command}")))
         }
         _ => Ok(()),
     }

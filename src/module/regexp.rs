@@ -77,6 +77,21 @@ impl Pattern {
         self.regex.group(name)
     }
 
+    /// How many groups there are, the whole match included.
+    pub fn groups(&self) -> usize {
+        self.regex.groups()
+    }
+
+    /// The named groups and their numbers.
+    pub fn names(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.regex.names()
+    }
+
+    /// Whether bytes hold a match. No answer in time is none.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        self.matches(&Characters::of(bytes).text).unwrap_or(false)
+    }
+
     /// Whether there is a match.
     ///
     /// # Errors

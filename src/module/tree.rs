@@ -33,7 +33,7 @@ pub fn probe(top: &str, follow: bool) -> Probe {
         quote(top),
         quote(if top == "/" { "" } else { top }),
     );
-    Probe::Script { script, reads: vec![Resource::Path(top.to_owned())] }
+    Probe::Script { script, reads: vec![Resource::Tree(top.to_owned())] }
 }
 
 /// The answer to [`probe`], sorted by path.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connection::{Output, UploadSource},
     fact::Probe,
-    module::{Change, Content, FileWrite, Step, StepOutput, place},
+    module::{Change, Content, FileWrite, Step, StepOutput, place, regexp::Pattern},
     report::Event,
     sh::quote,
 };
@@ -110,7 +110,9 @@ impl Execution<'_> {
                 self.of.run.tell(Event::HostNote { host: String::new(), note: prompt.clone() });
                 Ok(self.of.run.prompter.pause(*time, prompt).await)
             }
-            Step::Until { script, timeout, sleep } => self.until(script, *timeout, *sleep).await,
+            Step::Until { script, timeout, sleep, matching } => {
+                self.until(script, *timeout, *sleep, matching.as_ref()).await
+            }
             Step::Reboot { command, timeout, test, pause } => self.reboot(command, *timeout, test, *pause).await,
             Step::Reconnect { timeout, sleep, delay } => {
                 self.unconfirmed.flush().await?;
@@ -238,10 +240,19 @@ impl Execution<'_> {
         self.one(format!("( {before}{}__k={key}\n{script}\n)\n{behind}", self.prepared.environment)).await
     }
 
-    async fn until(&mut self, script: &str, timeout: Duration, sleep: Duration) -> Result<StepOutput, Stop> {
+    async fn until(
+        &mut self,
+        script: &str,
+        timeout: Duration,
+        sleep: Duration,
+        matching: Option<&Pattern>,
+    ) -> Result<StepOutput, Stop> {
         let end = Instant::now() + timeout;
         loop {
-            let output = self.one(script.to_owned()).await?;
+            let mut output = self.one(script.to_owned()).await?;
+            if output.status == 0 && matching.is_some_and(|pattern| !pattern.is_in(&output.stdout)) {
+                output.status = 1;
+            }
             if (output.status == 0 && output.error.is_none())
                 || Instant::now() + sleep > end
                 || self.of.run.interrupted()

@@ -100,7 +100,7 @@ impl Evaluation<'_> {
             return Ok(Some(self.finish(prepared, plan, &[])));
         }
         if prepared.check {
-            return Ok(Some(pretend(self.task, prepared, plan)));
+            return Ok(Some(pretend(self.task, prepared, plan, self.of.run.options.check)));
         }
         let guard = guard(prepared, &self.of.host.name);
         if let Some(what) = self.unconfirmed.moved().too_often(&guard) {
@@ -297,19 +297,30 @@ impl Evaluation<'_> {
     }
 }
 
-/// Check mode: tells what would be done and lets later tasks see it.
-fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
-    let title = task.title();
+/// Check mode: tells what would be done and lets later tasks see it, if they are in check mode as well.
+fn pretend(task: &Task, prepared: &Prepared, plan: &Plan, all: bool) -> Outcome {
+    if all {
+        foresee(&task.title(), prepared, plan);
+    }
+    told(task, prepared, plan)
+}
+
+/// What later tasks of a run in check mode are to see.
+fn foresee(title: &str, prepared: &Prepared, plan: &Plan) {
     // A pause changes nothing, though nobody can foretell how it ends.
     for change in plan.changes.iter().filter(|_| plan.changed != Some(false)) {
         // What such a change leaves behind is predicted below where it can be; nobody knows the rest.
         let open: &[Resource] = if change.closed { &[] } else { &change.writes };
-        prepared.machine.taint(open, &title);
+        prepared.machine.taint(open, title);
         prepared.machine.forget(&change.writes);
     }
     prepared.machine.with_state(&prepared.actor, |state| {
         plan.predictions.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
     });
+}
+
+/// What is told of a task that is not carried out.
+fn told(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
     let skip = plan.check_mode == CheckMode::Skip;
     let mut outcome = Outcome::of_plan(plan, !skip && plan.would_change(), plan.result.clone(), prepared.diff);
     if skip || (plan.result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {

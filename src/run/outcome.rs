@@ -89,6 +89,12 @@ impl Outcome {
         }
         if diff {
             outcome.diff.clone_from(&plan.diff);
+            if !plan.diff.is_empty() && !outcome.result.contains_key("diff") {
+                outcome.result.insert("diff".into(), plan.diff.iter().map(Diff::field).collect());
+            }
+        }
+        if !plan.warnings.is_empty() {
+            outcome.result.insert("warnings".into(), json!(plan.warnings));
         }
         outcome
     }

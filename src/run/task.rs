@@ -254,8 +254,8 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
                 .map(|(key, value)| if value.span.end > value.span.start { &value.span } else { &key.span })
         });
         let message = match &error.parameter {
-            Some(parameter) => format!("{written}: {parameter}: {}", error.message),
-            None => format!("{written}: {}", error.message),
+            Some(parameter) => format!("{parameter}: {}", error.message),
+            None => error.message.clone(),
         };
         TaskError { help: error.help, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
     });

@@ -213,6 +213,9 @@ impl Module for Assemble {
         let mut plan = self.deploy(&source).plan(context, state)?;
         plan.result.insert("src".into(), json!(self.src.0));
         plan.result.insert("msg".into(), json!("OK"));
+        if let Some(diff) = plan.diff.first().filter(|_| context.diff) {
+            plan.result.insert("diff".into(), diff.field());
+        }
         Ok(plan)
     }
 }

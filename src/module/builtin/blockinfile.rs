@@ -108,6 +108,7 @@ impl Described for Blockinfile {
         returns::BACKUP,
         &[
             Return::text("path", "when the file is there", "The file"),
+            Return::list("diff", "when the file is there", "What differs: the text, empty without `diff`, and the attributes"),
             Return::text("msg", "always", "What was done: `Block inserted`"),
         ],
     ];
@@ -159,6 +160,8 @@ impl Module for Blockinfile {
             Some(_) => "Block inserted",
         };
         let mut plan = edit.plan(context, state, &present, &after, message)?;
+        let diff = edit::told(context, &present, &plan);
+        plan.result.insert("diff".into(), diff);
         if let Some(backup) = plan.result.remove("backup").filter(|b| b.as_str().is_some_and(|b| !b.is_empty())) {
             plan.result.insert("backup_file".into(), backup);
         }

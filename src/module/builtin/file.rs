@@ -116,6 +116,9 @@ impl Described for File {
             Return::text("path", "with `state` absent, directory or file", "The path"),
             Return::text("dest", "with `state` touch, hard or link", "The path"),
             Return::text("src", "with `state` hard or link", "Where it points, or whose name it shares"),
+            Return::map("diff", "always", "What differs of the path: `before` and `after`"),
+            Return::any("diff.before.{field}", "always", "An attribute as it was"),
+            Return::any("diff.after.{field}", "always", "The same as it is now"),
         ],
     ];
 
@@ -188,14 +191,17 @@ impl Module for File {
         if wanted != FileState::Absent {
             self.attributes().check(state)?;
         }
-        match wanted {
+        let mut plan = match wanted {
             FileState::Absent => self.absent(context, state, &path, stat),
             FileState::Directory => self.directory(context, state, &path),
             FileState::File => self.file(context, state, &path),
             FileState::Touch => self.touch(context, state, &path),
             FileState::Link => self.link(context, state, &path, stat),
             FileState::Hard => self.hard(context, state, &path, stat),
-        }
+        }?;
+        let diff = told(&path, &plan);
+        plan.result.insert("diff".into(), diff);
+        Ok(plan)
     }
 }
 
@@ -369,6 +375,7 @@ impl File {
             plan.changes.push(change);
             let mut timed = after.clone();
             self.stamps_of(wanted).applied(state, &mut timed)?;
+            plan.diff.extend(stamps.difference(path, after, &timed));
             plan.predictions.extend(ownership::predictions(path, Some(timed)));
             plan.predictions.extend(put::kept_content(state, path));
         }
@@ -391,6 +398,18 @@ fn existing_parent<'s>(state: &'s State, path: &str) -> Result<&'s FileStat, Pla
 
 fn created_diff(path: &str, state: &str) -> crate::module::Diff {
     ownership::attribute_diff(path, fields([("state", json!("absent"))]), fields([("state", json!(state))]))
+}
+
+/// The field `diff`: what differs of the path by names of attributes, whether differences are asked for or not.
+fn told(path: &str, plan: &Plan) -> Json {
+    // A difference of attributes is written as JSON, for people to read.
+    let read = |text: &str| serde_json::from_str::<Map<String, Json>>(text).unwrap_or_default();
+    let side = |text: fn(&crate::module::Diff) -> &str| {
+        let mut side = fields([("path", json!(path))]);
+        plan.diff.iter().for_each(|diff| side.extend(read(text(diff))));
+        Json::Object(side)
+    };
+    json!({ "before": side(|diff| &diff.before), "after": side(|diff| &diff.after) })
 }
 
 /// What Ansible calls the thing at a path.

@@ -13,7 +13,7 @@ use super::group::Presence;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
+        Context, Described, Diff, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         edit::{self, Edit},
     },
 };
@@ -63,6 +63,7 @@ impl Described for KnownHosts {
         Return::text("path", "always", "The file, as it was given"),
         Return::flag("hash_host", "always", "As it was given"),
         Return::text("state", "always", "`present` or `absent`"),
+        Return::map("diff", "always", "The whole file `before` and `after`"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
@@ -190,9 +191,21 @@ impl Module for KnownHosts {
         let edit = self.edit();
         let present = edit.present(context, state)?;
         let lines: Vec<String> = present.lines()?.map(str::to_owned).collect();
-        let mut plan = match self.edited(&lines) {
-            Some(after) => edit.plan(context, state, &present, edit::joined(&after).as_bytes(), "")?,
-            None => Plan::default(),
+        let before = present.text()?.unwrap_or_default();
+        let (mut plan, after) = match self.edited(&lines) {
+            Some(after) => {
+                let after = edit::joined(&after);
+                (edit.plan(context, state, &present, after.as_bytes(), "")?, after)
+            }
+            None => (Plan::default(), before.to_owned()),
+        };
+        // Ansible tells it whether differences are asked for or not.
+        let header = if present.bytes.is_some() { &present.path } else { "/dev/null" };
+        let diff = Diff {
+            before_header: header.to_owned(),
+            after_header: present.path.clone(),
+            before: before.to_owned(),
+            after,
         };
         plan.result = Map::from_iter([
             ("name".to_owned(), json!(self.name.0)),
@@ -200,6 +213,7 @@ impl Module for KnownHosts {
             ("path".to_owned(), json!(self.path.0)),
             ("hash_host".to_owned(), json!(self.hash_host.0)),
             ("state".to_owned(), json!(self.state.word())),
+            ("diff".to_owned(), diff.field()),
         ]);
         Ok(plan)
     }

@@ -92,6 +92,7 @@ impl Described for Lineinfile {
         returns::FILE,
         &[
             Return::text("path", "when the file is there", "The file"),
+            Return::list("diff", "when the file is there", "What differs: the text, empty without `diff`, and the attributes"),
             Return::text("msg", "always", "What was done: `line added`"),
             Return::text("backup", "always", "Where the file as it was is kept; empty without `backup`"),
             Return::whole("found", "with `state: absent`", "How many lines were removed"),
@@ -169,6 +170,8 @@ impl Module for Lineinfile {
                 plan
             }
         };
+        let diff = edit::told(context, &present, &plan);
+        plan.result.insert("diff".into(), diff);
         let empty = |t: &Option<Text>| t.as_ref().is_some_and(|t| t.0.is_empty());
         for (given, name) in [(&self.regexp, "regular expression"), (&self.search_string, "search string")] {
             if empty(given) {

@@ -148,6 +148,9 @@ impl Module for Replace {
         let after = format!("{}{replaced}{}", &text.text[..range.start], &text.text[range.end..]);
         let mut plan = edit.plan(context, state, &present, &text.bytes(&after), &message)?;
         plan.result.insert("rc".into(), json!(0));
+        if let Some(diff) = plan.diff.first().filter(|_| context.diff && replaced != part) {
+            plan.result.insert("diff".into(), diff.field());
+        }
         if let Some(backup) = plan.result.remove("backup").filter(|b| b.as_str().is_some_and(|b| !b.is_empty())) {
             plan.result.insert("backup_file".into(), backup);
         }

@@ -34,12 +34,12 @@ pub struct Stat {
     #[serde(default = "sha1", alias = "checksum", alias = "checksum_algo")]
     #[schemars(extend("x-aliases" = ["checksum", "checksum_algo"]))]
     checksum_algorithm: Text,
-    /// Ask `file` for type and encoding, where the host has it. Ansible always does; here only when it is wanted.
-    #[serde(default, alias = "mime", alias = "mime_type", alias = "mime-type")]
+    /// Ask `file` for type and encoding, where the host has it.
+    #[serde(default = "yes", alias = "mime", alias = "mime_type", alias = "mime-type")]
     #[schemars(extend("x-aliases" = ["mime", "mime_type", "mime-type"]))]
     get_mime: Flag,
-    /// Ask `lsattr` for attributes, where the host has it. Ansible always does; here only when it is wanted.
-    #[serde(default, alias = "attr", alias = "attributes")]
+    /// Ask `lsattr` for attributes, where the host has it.
+    #[serde(default = "yes", alias = "attr", alias = "attributes")]
     #[schemars(extend("x-aliases" = ["attr", "attributes"]))]
     get_attributes: Flag,
 }
@@ -102,9 +102,9 @@ impl Described for Stat {
         Return::text("stat.checksum", "with `get_checksum`, of a file that can be read", "The checksum"),
         Return::text("stat.mimetype", "with `get_mime`", "The type, as `file` tells it"),
         Return::text("stat.charset", "with `get_mime`", "The encoding, as `file` tells it"),
-        Return::text("stat.version", "with `get_attributes`", "The version, as `lsattr` tells it"),
-        Return::text("stat.attr_flags", "with `get_attributes`", "The attributes as letters"),
-        Return::list("stat.attributes", "with `get_attributes`", "The attributes as words"),
+        Return::text("stat.version", "with `get_attributes`, where the host has `lsattr`", "The version, as `lsattr` tells it"),
+        Return::text("stat.attr_flags", "with `get_attributes`, where the host has `lsattr`", "The attributes as letters"),
+        Return::list("stat.attributes", "with `get_attributes`, where the host has `lsattr`", "The attributes as words"),
         Return::text("path", "when it cannot be looked at", "The path"),
     ]];
 
@@ -204,21 +204,32 @@ impl Stat {
             }
         }
         if self.get_mime.0 {
-            let answer = state.script(&self.mime(path))?.text();
+            let answer = told(state, &self.mime(path))?;
             let (kind, charset) = answer.trim().split_once("; charset=").unwrap_or(("unknown", "unknown"));
             found.insert("mimetype".into(), json!(kind));
             found.insert("charset".into(), json!(charset));
         }
         if self.get_attributes.0 {
-            let answer = state.script(&attributes(path))?.text();
+            let answer = told(state, &attributes(path))?;
             let mut words = answer.split_whitespace();
-            let version = words.next().unwrap_or_default().to_owned();
-            let flags = words.next().unwrap_or_default().replace('-', "");
-            found.insert("version".into(), json!(version));
-            found.insert("attr_flags".into(), json!(flags));
-            found.insert("attributes".into(), json!(flags.chars().map(attribute).collect::<Vec<_>>()));
+            // Where `lsattr` is missing, or the file system knows of no attributes, there are none to tell.
+            if let (Some(version), Some(flags)) = (words.next(), words.next()) {
+                let flags = flags.replace('-', "");
+                found.insert("version".into(), json!(version));
+                found.insert("attributes".into(), json!(flags.chars().map(attribute).collect::<Vec<_>>()));
+                found.insert("attr_flags".into(), json!(flags));
+            }
         }
         Ok(found)
+    }
+}
+
+/// What a program says about the path; nothing where an earlier task, not carried out, may have changed it.
+fn told(state: &State, probe: &Probe) -> Result<String, Missing> {
+    match state.script(probe) {
+        Err(missing @ Missing::Unread(_)) => Err(missing),
+        Err(_) => Ok(String::new()),
+        Ok(answer) => Ok(answer.text()),
     }
 }
 

@@ -38,6 +38,11 @@ pub trait Local: Send + Sync {
     /// The path with all links resolved.
     fn real_path(&self, path: &str) -> Option<String>;
 
+    /// Whether something is mounted at a path.
+    fn is_mount(&self, _: &str) -> bool {
+        false
+    }
+
     /// An environment variable.
     fn env(&self, name: &str) -> Option<String>;
 
@@ -167,6 +172,17 @@ impl Local for System {
 
     fn real_path(&self, path: &str) -> Option<String> {
         std::fs::canonicalize(self.resolve(path)).ok().map(|p| p.to_string_lossy().into_owned())
+    }
+
+    fn is_mount(&self, path: &str) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = self.resolve(path);
+        let (Ok(own), Ok(above)) = (std::fs::symlink_metadata(&path), std::fs::canonicalize(path.join(".."))) else {
+            return false;
+        };
+        let Ok(above) = std::fs::symlink_metadata(above) else { return false };
+        // The root is above itself; a link is never one, whatever it leads to.
+        own.is_dir() && (own.dev() != above.dev() || own.ino() == above.ino())
     }
 
     fn env(&self, name: &str) -> Option<String> {
