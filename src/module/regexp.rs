@@ -109,6 +109,14 @@ impl Pattern {
         self.regex.replace(text, &replacement, 0, MAX_BYTES).map_err(said)
     }
 
+    /// Whether a template is one for this expression.
+    ///
+    /// # Errors
+    /// Unknown escapes, and groups that are not there.
+    pub fn check(&self, template: &str) -> Result<(), String> {
+        self.replacement(template).map(drop)
+    }
+
     /// Puts the groups of a match into a template, as Python's `expand` does: `\1`, `\g<1>`, `\g<name>`, `\n`.
     ///
     /// # Errors

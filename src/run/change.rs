@@ -254,12 +254,12 @@ impl Execution<'_> {
                 output.status = 1;
             }
             if (output.status == 0 && output.error.is_none())
-                || Instant::now() + sleep > end
+                || Instant::now() >= end
                 || self.of.run.interrupted()
             {
                 return Ok(output);
             }
-            tokio::time::sleep(sleep).await;
+            tokio::time::sleep(sleep.min(end.saturating_duration_since(Instant::now()))).await;
         }
     }
 

@@ -257,7 +257,8 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
             Some(parameter) => format!("{parameter}: {}", error.message),
             None => error.message.clone(),
         };
-        TaskError { help: error.help, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
+        let result = error.rc.iter().map(|rc| ("rc".to_owned(), Json::from(*rc))).collect();
+        TaskError { help: error.help, result, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
     });
     Ok((parsed?, entry.name.to_owned()))
 }
@@ -407,6 +408,14 @@ pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
         user: &prepared.user,
         host,
         folder: prepared.folder.as_deref(),
+        unsafe_writes: unsafe_writes(&prepared.environment),
         controller: &prepared.controller,
     }
+}
+
+/// Whether the environment of a task says that files may be written in place.
+fn unsafe_writes(environment: &str) -> bool {
+    let prefix = "export ANSIBLE_UNSAFE_WRITES=";
+    let value = environment.lines().rev().find_map(|line| line.strip_prefix(prefix));
+    value.is_some_and(|value| crate::python::truth::boolean(&Json::from(value.trim_matches('\''))).unwrap_or(false))
 }

@@ -57,6 +57,7 @@ fn yes() -> Flag {
 
 impl Described for Assemble {
     const NAME: &'static str = "ansible.builtin.assemble";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Puts a file together from fragments";
     const EXAMPLES: &'static str = "\
 - name: one configuration from many

@@ -93,6 +93,7 @@ fn end() -> Text {
 
 impl Described for Blockinfile {
     const NAME: &'static str = "ansible.builtin.blockinfile";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Manages a block of lines between two markers";
     const EXAMPLES: &'static str = "\
 - name: the cluster's names

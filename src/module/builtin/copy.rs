@@ -79,6 +79,7 @@ impl Described for Copy {
         }),
         ..About::PLAIN
     };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Copies files to the host";
     const EXAMPLES: &'static str = "\
 - name: a file that comes with the role

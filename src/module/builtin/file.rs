@@ -35,6 +35,9 @@ pub struct File {
     /// What is to be there. By default what is there already, else a directory with `recurse`, else a file.
     /// `file` only sets attributes and fails where there is no file; `touch` creates an empty one.
     state: Option<FileState>,
+    /// Whether to tell only if the file looks like no text, for what shows differences.
+    #[serde(rename = "_diff_peek")]
+    diff_peek: Option<Text>,
     /// Where a link is to point; relative to the link's directory. For a hard link, the file to share.
     src: Option<Text>,
     /// Set owner, group and mode on all below a directory too.
@@ -89,6 +92,7 @@ fn yes() -> Flag {
 impl Described for File {
     const NAME: &'static str = "ansible.builtin.file";
     const ABOUT: About = About { writes_content: false, ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Manages files, directories, links and their attributes";
     const EXAMPLES: &'static str = "\
 - name: a directory for the configuration
@@ -116,6 +120,7 @@ impl Described for File {
             Return::text("path", "with `state` absent, directory or file", "The path"),
             Return::text("dest", "with `state` touch, hard or link", "The path"),
             Return::text("src", "with `state` hard or link", "Where it points, or whose name it shares"),
+            Return::flag("appears_binary", "with `_diff_peek`", "Whether the file looks like no text"),
             Return::map("diff", "always", "What differs of the path: `before` and `after`"),
             Return::any("diff.before.{field}", "always", "An attribute as it was"),
             Return::any("diff.after.{field}", "always", "The same as it is now"),
@@ -173,6 +178,9 @@ impl Module for File {
             if there.is_some_and(|s| s.kind == FileKind::Directory) {
                 path = path::join(&path, path::name(&src.0));
             }
+        }
+        if self.diff_peek.is_some() {
+            return peek(state, &path);
         }
         let stat = state.stat(&path, false)?;
         let wanted = self.state.unwrap_or(match stat.map(|s| s.kind) {
@@ -398,6 +406,16 @@ fn existing_parent<'s>(state: &'s State, path: &str) -> Result<&'s FileStat, Pla
 
 fn created_diff(path: &str, state: &str) -> crate::module::Diff {
     ownership::attribute_diff(path, fields([("state", json!("absent"))]), fields([("state", json!(state))]))
+}
+
+/// Whether a file looks like no text, and nothing else.
+fn peek(state: &State, path: &str) -> Result<Plan, PlanError> {
+    let bytes = match state.content(path) {
+        Err(Missing::Failed(_)) => None,
+        bytes => bytes?,
+    };
+    let binary = bytes.is_some_and(|bytes| bytes.iter().take(8192).any(|b| *b == 0));
+    Ok(Plan::ok(fields([("path", json!(path)), ("appears_binary", json!(binary))])))
 }
 
 /// The field `diff`: what differs of the path by names of attributes, whether differences are asked for or not.

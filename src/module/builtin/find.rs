@@ -334,7 +334,10 @@ impl Find {
                 skipped.insert(top.clone(), json!(why));
             }
             for entry in entries {
-                examined += 1;
+                // A listing of one's own would end where it is deep enough, one level below.
+                let level = entry.path[top.len()..].trim_start_matches('/').split('/').count() as i64;
+                let deepest = self.depth.filter(|d| d.0 > 0).map_or(i64::MAX, |d| d.0.saturating_add(1));
+                examined += usize::from(level <= if self.recurse.0 { deepest } else { 1 });
                 if self.matches(&filter, &top, &entry, now)? {
                     found.push(entry);
                 }

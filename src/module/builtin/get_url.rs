@@ -84,6 +84,7 @@ fn ten() -> Whole {
 
 impl Described for GetUrl {
     const NAME: &'static str = "ansible.builtin.get_url";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Downloads a file to the host";
     const EXAMPLES: &'static str = "\
 - name: the release

@@ -170,8 +170,8 @@ impl KnownHosts {
         match after.iter().position(of_kind) {
             Some(at) => {
                 let there = Line::parse(after[at].trim())?;
-                let hidden = there.hosts.starts_with("|1|");
-                if there.says(&given) && (hidden || !self.hash_host.0) {
+                let hidden = |hosts: &str| hosts.starts_with("|1|");
+                if there.says(&given) && hidden(there.hosts) == (self.hash_host.0 || hidden(given.hosts)) {
                     return None;
                 }
                 after[at] = self.wanted();

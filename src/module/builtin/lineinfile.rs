@@ -78,6 +78,7 @@ enum LineState {
 
 impl Described for Lineinfile {
     const NAME: &'static str = "ansible.builtin.lineinfile";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Manages one line of a file";
     const EXAMPLES: &'static str = "\
 - name: no passwords over SSH
@@ -175,7 +176,10 @@ impl Module for Lineinfile {
         let empty = |t: &Option<Text>| t.as_ref().is_some_and(|t| t.0.is_empty());
         for (given, name) in [(&self.regexp, "regular expression"), (&self.search_string, "search string")] {
             if empty(given) {
-                plan.warnings.push(format!("The {name} is an empty string, which will match every line in the file."));
+                plan.warnings.push(format!(
+                    "The {name} is an empty string, which will match every line in the file. This may have unintended \
+                     consequences, such as replacing the last line in the file rather than appending."
+                ));
             }
         }
         Ok(plan)

@@ -57,6 +57,7 @@ fn utf8() -> Text {
 
 impl Described for Replace {
     const NAME: &'static str = "ansible.builtin.replace";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Replaces every match of an expression in a file";
     const EXAMPLES: &'static str = "\
 - name: swap stays off
@@ -76,7 +77,10 @@ impl Described for Replace {
     ];
 
     fn check(&self) -> Result<(), ParameterError> {
-        Pattern::new(&self.regexp.0, true).map_err(|why| ParameterError::new("regexp", why))?;
+        let pattern = Pattern::new(&self.regexp.0, true).map_err(|why| ParameterError::new("regexp", why))?;
+        pattern.check(&self.replace.0).map_err(|why| {
+            ParameterError::task(format!("Unable to process replace due to error: {why}"))
+        })?;
         if let Some(section) = self.section() {
             Pattern::new(&section, false).map_err(|why| ParameterError::task(format!("after or before: {why}")))?;
         }

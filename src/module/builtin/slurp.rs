@@ -54,10 +54,6 @@ impl Module for Slurp {
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let path = path::absolute(context, state, &self.src.0)?;
-        let probe = Probe::Stat { path: path.clone(), follow: true };
-        if let Answer::Nowhere(why) = state.get(&probe)? {
-            return Err(Failure::new(format!("unable to slurp file {path}: {why}")).into());
-        }
         let kind = match state.stat(&path, true) {
             // Who may not look into its directory may not read it either.
             Err(Missing::Failed(why)) if why.ends_with("Permission denied") => {
@@ -65,6 +61,9 @@ impl Module for Slurp {
             }
             stat => stat?.map(|s| s.kind),
         };
+        if let Answer::Nowhere(why) = state.get(&Probe::Stat { path: path.clone(), follow: true })? {
+            return Err(Failure::new(format!("unable to slurp file {path}: {why}")).into());
+        }
         let message = match kind {
             None => format!("file not found: {path}"),
             Some(FileKind::Directory) => format!("source is a directory and must be a file: {path}"),

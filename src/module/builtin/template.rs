@@ -96,6 +96,7 @@ impl Described for Template {
         }),
         ..About::PLAIN
     };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Renders a template into a file of the host";
     const EXAMPLES: &'static str = "\
 - name: the configuration

@@ -130,6 +130,7 @@ fn success() -> List<Whole> {
 
 impl Described for Uri {
     const NAME: &'static str = "ansible.builtin.uri";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Makes a request to a web server, from the host";
     const EXAMPLES: &'static str = "\
 - name: it serves

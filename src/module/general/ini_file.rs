@@ -81,6 +81,7 @@ fn yes() -> Flag {
 
 impl Described for IniFile {
     const NAME: &'static str = "community.general.ini_file";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Sets options of INI files";
     const EXAMPLES: &'static str = "\
 - name: Keep the journal small
