@@ -147,6 +147,10 @@ pub fn finished(cmd: &Json, output: &StepOutput, strip: bool) -> Result<Map<Stri
         return Err(Failure::new(format!("the command did not end: {error}")).fields(result));
     }
     if output.status != 0 {
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status == 1 && said.starts_with(NO_DIRECTORY) && !said.contains('\n') && output.stdout.is_empty() {
+            return Err(Failure::new(said.into_owned()).fields(fields(cmd, "", "", None)));
+        }
         let mut message = "non-zero return code".to_owned();
         if output.status == 127 {
             message.push_str(": there is no such command");
@@ -281,6 +285,9 @@ pub fn expandable(word: &str) -> String {
     script
 }
 
+/// What is told of a directory that cannot be entered.
+const NO_DIRECTORY: &str = "Unable to change directory before execution: ";
+
 /// Puts `cd` before a command.
 ///
 /// # Errors
@@ -295,7 +302,8 @@ pub fn in_directory(
         None => Ok(format!("{command}\n")),
         Some(chdir) => {
             let directory = path::absolute(context, state, chdir)?;
-            Ok(format!("cd -- {} || exit 1\n{command}\n", quote(&directory)))
+            let told = quote(&format!("{NO_DIRECTORY}{directory}")).into_owned();
+            Ok(format!("cd -- {} 2>/dev/null || {{ printf %s {told} >&2; exit 1; }}\n{command}\n", quote(&directory)))
         }
     }
 }

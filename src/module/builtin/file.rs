@@ -196,17 +196,19 @@ impl Module for File {
         if self.src.is_some() && !matches!(wanted, FileState::Link | FileState::Hard) {
             return Err(Failure::new("src option requires state to be 'link' or 'hard'").with("path", path).into());
         }
+        let mut warnings = Vec::new();
         if wanted != FileState::Absent {
-            self.attributes().check(state)?;
+            match context.check {
+                // Whoever is to own it may be made until it counts.
+                true => warnings = self.nobody(state),
+                false => self.attributes().check(state)?,
+            }
         }
-        let mut plan = match wanted {
-            FileState::Absent => self.absent(context, state, &path, stat),
-            FileState::Directory => self.directory(context, state, &path),
-            FileState::File => self.file(context, state, &path),
-            FileState::Touch => self.touch(context, state, &path),
-            FileState::Link => self.link(context, state, &path, stat),
-            FileState::Hard => self.hard(context, state, &path, stat),
-        }?;
+        let mut plan = self.arranged(context, state, wanted, &path).map_err(|error| match error {
+            PlanError::Failed(failure) if !warnings.is_empty() => failure.with("warnings", json!(warnings)).into(),
+            error => error,
+        })?;
+        plan.warnings.extend(warnings);
         let diff = told(&path, &plan);
         plan.result.insert("diff".into(), diff);
         Ok(plan)
@@ -214,6 +216,37 @@ impl Module for File {
 }
 
 impl File {
+    /// What is to be done for a state.
+    fn arranged(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        wanted: FileState,
+        path: &str,
+    ) -> Result<Plan, PlanError> {
+        let stat = state.stat(path, false)?;
+        match wanted {
+            FileState::Absent => self.absent(context, state, path, stat),
+            FileState::Directory => self.directory(context, state, path),
+            FileState::File => self.file(context, state, path),
+            FileState::Touch => self.touch(context, state, path),
+            FileState::Link => self.link(context, state, path, stat),
+            FileState::Hard => self.hard(context, state, path, stat),
+        }
+    }
+
+    /// Warnings of an owner and a group that the host lacks.
+    fn nobody(&self, state: &State) -> Vec<String> {
+        let warning = |what: &str, id: &str, name: &str| {
+            let by = if name.bytes().all(|b| b.is_ascii_digit()) { format!(" with {id}") } else { String::new() };
+            format!("failed to look up {what}{by} {name}. Create {what} up to this point in real play")
+        };
+        let owner = self.owner.as_ref().filter(|owner| matches!(state.user(&owner.0), Ok(None)));
+        let group = self.group.as_ref().filter(|group| matches!(state.group(&group.0), Ok(None)));
+        let owner = owner.map(|owner| warning("user", "uid", &owner.0));
+        owner.into_iter().chain(group.map(|group| warning("group", "gid", &group.0))).collect()
+    }
+
     fn attributes(&self) -> Attributes<'_> {
         Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref())
     }

@@ -330,8 +330,9 @@ impl Find {
                 continue;
             }
             let (entries, unseen) = tree::what_is_seen(state, &top, self.follow.0)?;
-            if let Some(why) = unseen.first() {
-                skipped.insert(top.clone(), json!(why));
+            for why in &unseen {
+                let (path, why) = refused(why).unwrap_or((top.clone(), why));
+                skipped.insert(path, json!(why));
             }
             for entry in entries {
                 // A listing of one's own would end where it is deep enough, one level below.
@@ -345,6 +346,13 @@ impl Find {
         }
         Ok((found, examined, skipped))
     }
+}
+
+/// The directory that find(1) could not look into, and why: `find: '/a/./b': Permission denied`.
+fn refused(line: &str) -> Option<(String, &str)> {
+    let (path, why) = line.strip_prefix("find: ")?.rsplit_once(": ")?;
+    let path = path.trim_matches('\'');
+    path.starts_with('/').then(|| (path.replacen("/./", "/", 1), why))
 }
 
 /// What matches, how many entries were looked at, and the directories that were not, each with its reason.

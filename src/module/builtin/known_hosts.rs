@@ -163,8 +163,13 @@ impl KnownHosts {
             return lines.iter().any(goes).then(|| lines.iter().filter(|line| !goes(line)).cloned().collect());
         }
         let given = given?;
+        // A host has one key of a kind; of authorities and of keys that are revoked there may be several.
         let of_kind = |line: &String| {
-            is_hosts(line) && Line::parse(line.trim()).is_some_and(|l| l.kind == given.kind && l.marker == given.marker)
+            let takes_place = |there: Line<'_>| match given.marker.is_empty() && there.marker.is_empty() {
+                true => there.kind == given.kind,
+                false => there.says(&given),
+            };
+            is_hosts(line) && Line::parse(line.trim()).is_some_and(takes_place)
         };
         let mut after = lines.to_vec();
         match after.iter().position(of_kind) {

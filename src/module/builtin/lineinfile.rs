@@ -176,10 +176,14 @@ impl Module for Lineinfile {
         let empty = |t: &Option<Text>| t.as_ref().is_some_and(|t| t.0.is_empty());
         for (given, name) in [(&self.regexp, "regular expression"), (&self.search_string, "search string")] {
             if empty(given) {
-                plan.warnings.push(format!(
+                let mut warning = format!(
                     "The {name} is an empty string, which will match every line in the file. This may have unintended \
                      consequences, such as replacing the last line in the file rather than appending."
-                ));
+                );
+                if name == "regular expression" {
+                    warning.push_str(" If this is desired, use '^' to match every line in the file and avoid this warning.");
+                }
+                plan.warnings.push(warning);
             }
         }
         Ok(plan)

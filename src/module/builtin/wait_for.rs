@@ -321,6 +321,9 @@ impl Module for WaitFor {
             Change::open(what, Step::Wait { time: Some(time), prompt: format!("{what} for {} s", time.as_secs()) })
         };
         let Some(script) = self.script(context, state)? else {
+            if self.delay.0 > 0 {
+                plan.changes.push(wait(seconds(self.delay), "wait before that"));
+            }
             plan.changes.push(wait(seconds(self.timeout), "wait"));
             return Ok(plan);
         };
