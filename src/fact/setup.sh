@@ -38,7 +38,6 @@ for m in apt-get dnf5 dnf yum apk pacman zypper xbps-install emerge opkg swupd; 
 for m in $n/*/brport/bridge; do [ -e "$m" ] && { m=${m#"$n/"}; l=${m%%/*}; cd -P "$n/$m" && echo "port $l ${PWD##*/}"; }; done
 for m in $n/*/bridge; do [ -d "$m" ] && { m=${m#"$n/"}; echo "bridge ${m%%/*}"; }; done
 cd /
-has python3 && { s python; command -v python3; python3 -V 2>&1; }
 s cpu
 grep -E '^(processor|vendor_id|model name|Processor|physical id|core id|cpu cores|siblings)' /proc/cpuinfo
 grep -qm1 '^flags.* hypervisor' /proc/cpuinfo && echo hypervisor:1

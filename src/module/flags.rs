@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, Resource, State},
+    python::truth::boolean,
     sh::quote,
 };
 
@@ -105,7 +106,7 @@ impl<M: Module> Module for Shares<M> {
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let mut plan = self.module.plan(context, state)?;
-        if self.shared.unsafe_writes.map_or(context.unsafe_writes, |flag| flag.0) {
+        if self.shared.unsafe_writes.map_or_else(|| unsafe_writes(context.environment), |flag| flag.0) {
             for change in &mut plan.changes {
                 if let Step::Write(write) = &mut change.step {
                     write.in_place = true;
@@ -126,6 +127,13 @@ impl<M: Module> Module for Shares<M> {
     fn changed(&self, plan: &Plan, outputs: &[StepOutput]) -> bool {
         self.module.changed(plan, outputs)
     }
+}
+
+/// Whether the environment of a task says that files may be written in place.
+fn unsafe_writes(environment: &str) -> bool {
+    let prefix = "export ANSIBLE_UNSAFE_WRITES=";
+    let value = environment.lines().rev().find_map(|line| line.strip_prefix(prefix));
+    value.is_some_and(|value| boolean(&Json::from(value.trim_matches('\''))).unwrap_or(false))
 }
 
 /// The question for the attributes of a path; status 9 where the host cannot change any.

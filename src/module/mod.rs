@@ -92,8 +92,8 @@ pub struct Context<'a> {
     pub host: &'a str,
     /// Where relative paths begin, if that is not the user's home: on the workstation the folder that the run was started in.
     pub folder: Option<&'a str>,
-    /// Whether files that cannot be replaced are written in place, unless the task says otherwise.
-    pub unsafe_writes: bool,
+    /// Lines of shell that export what `environment` says.
+    pub environment: &'a str,
     /// Files of the workstation, templates and variables.
     pub controller: &'a dyn Controller,
 }

@@ -94,8 +94,8 @@ pub fn answer(entries: &[Entry]) -> Answer {
 fn stat_line(s: &FileStat) -> String {
     let stamps = if s.stamps.is_empty() { "|" } else { &s.stamps };
     format!(
-        "{:x} {} {} {} {} {} {} {} {} {} {stamps}|{}|{}",
-        s.raw_mode, s.uid, s.gid, s.size, s.mtime, s.ctime, s.atime, s.inode, s.device, s.links, s.owner, s.group
+        "{:x} {} {} {} {} {} {} {} {} {} {stamps}|{}|{}|{}",
+        s.raw_mode, s.uid, s.gid, s.size, s.mtime, s.ctime, s.atime, s.inode, s.device, s.links, s.owner, s.group, s.accessed
     )
 }
 

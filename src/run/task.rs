@@ -408,14 +408,7 @@ pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
         user: &prepared.user,
         host,
         folder: prepared.folder.as_deref(),
-        unsafe_writes: unsafe_writes(&prepared.environment),
+        environment: &prepared.environment,
         controller: &prepared.controller,
     }
-}
-
-/// Whether the environment of a task says that files may be written in place.
-fn unsafe_writes(environment: &str) -> bool {
-    let prefix = "export ANSIBLE_UNSAFE_WRITES=";
-    let value = environment.lines().rev().find_map(|line| line.strip_prefix(prefix));
-    value.is_some_and(|value| crate::python::truth::boolean(&Json::from(value.trim_matches('\''))).unwrap_or(false))
 }

@@ -13,7 +13,6 @@ pub(super) fn gather(told: &Told<'_>, facts: &mut Map<String, Json>) -> Option<(
     security(told, facts);
     virtualization(told, facts);
     command_line(told, facts);
-    python(told, facts);
     facts.insert("env".into(), environment(told.section("env")));
     facts.insert("pkg_mgr".into(), json!(package_manager(told)));
     facts.insert("service_mgr".into(), json!(service_manager(told)));
@@ -35,25 +34,6 @@ pub(super) fn gather(told: &Told<'_>, facts: &mut Map<String, Json>) -> Option<(
         }
     }
     Some(())
-}
-
-/// The Python that a host has, though nothing here needs it: playbooks choose packages by it.
-fn python(told: &Told<'_>, facts: &mut Map<String, Json>) {
-    let [path, version] = told.section("python") else { return };
-    let Some((kind, version)) = version.split_once(' ') else { return };
-    let number = |part: &str| part.bytes().take_while(u8::is_ascii_digit).map(char::from).collect::<String>();
-    let parts: Vec<u64> = version.splitn(3, '.').filter_map(|part| number(part).parse().ok()).collect();
-    let [major, minor, micro] = parts[..] else { return };
-    let named = json!({ "major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0 });
-    let told = json!({
-        "executable": path,
-        "has_sslcontext": true,
-        "type": if kind == "Python" { "cpython" } else { "unknown" },
-        "version": named,
-        "version_info": [major, minor, micro, "final", 0],
-    });
-    facts.insert("python".into(), told);
-    facts.insert("python_version".into(), json!(version));
 }
 
 fn kernel(told: &Told<'_>, facts: &mut Map<String, Json>) -> Option<()> {

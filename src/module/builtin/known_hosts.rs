@@ -68,7 +68,12 @@ impl Described for KnownHosts {
 
     fn check(&self) -> Result<(), ParameterError> {
         let name = &self.name.0;
-        if name.is_empty() || name.contains(char::is_whitespace) || name.contains(',') {
+        if name.contains(',') {
+            let message = "Comma separated list of names is not supported. Please pass a single name to lookup in the \
+                           known_hosts file.";
+            return Err(ParameterError::task(message));
+        }
+        if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(ParameterError::new("name", format!("`{}` is no host", name.escape_debug())));
         }
         let Some(key) = &self.key else {

@@ -289,6 +289,8 @@ impl Lineinfile {
                 lines.insert(0, ended);
                 "line added"
             }
+            // Behind the line that `insertafter` found it may stand already: then that was the first match of several.
+            Found { insert: Some(number), .. } if self.insertafter.is_some() && self.stands(&lines, number, &line) => "",
             Found { insert: Some(number), .. } => {
                 end_line(&mut lines, number);
                 lines.insert(number, ended);
@@ -302,6 +304,12 @@ impl Lineinfile {
             }
         };
         Ok((lines.concat(), message))
+    }
+
+    /// Whether the line stands where it would be put, behind another.
+    fn stands(&self, lines: &[String], at: usize, line: &str) -> bool {
+        let there = lines.get(at).or(lines.last());
+        there.is_some_and(|there| there.trim_end_matches(['\r', '\n']) == line)
     }
 
     /// The text without the line, and how often it was there.

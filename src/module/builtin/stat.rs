@@ -236,6 +236,7 @@ fn told(state: &State, probe: &Probe) -> Result<String, Missing> {
 /// The fields that need nothing but `stat`.
 pub(super) fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
     let kind = stat.raw_mode & 0o170_000;
+    let mut stamps = stat.stamps.split('|');
     let mut found = Map::from_iter([
         ("exists".to_owned(), json!(true)),
         ("path".to_owned(), json!(path)),
@@ -255,9 +256,9 @@ pub(super) fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
         ("inode".to_owned(), json!(stat.inode)),
         ("dev".to_owned(), json!(stat.device)),
         ("nlink".to_owned(), json!(stat.links)),
-        ("atime".to_owned(), json!(stat.atime)),
-        ("mtime".to_owned(), json!(stat.mtime)),
-        ("ctime".to_owned(), json!(stat.ctime)),
+        ("atime".to_owned(), json!(exact(stat.atime, Some(&stat.accessed)))),
+        ("mtime".to_owned(), json!(exact(stat.mtime, stamps.next()))),
+        ("ctime".to_owned(), json!(exact(stat.ctime, stamps.next()))),
     ]);
     let bits = [
         ("wusr", 0o200),
@@ -274,6 +275,14 @@ pub(super) fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
     ];
     found.extend(bits.map(|(name, bit)| (name.to_owned(), json!(stat.raw_mode & bit != 0))));
     found
+}
+
+/// A time with the fraction of a second that its words tell: `2026-01-31 09:00:00.123456789 +0000`.
+fn exact(seconds: i64, words: Option<&str>) -> f64 {
+    let fraction = words.and_then(|words| words.split_once('.')).map(|(_, rest)| rest);
+    let digits = fraction.map(|rest| rest.split(' ').next().unwrap_or_default());
+    let fraction = digits.and_then(|digits| format!("0.{digits}").parse::<f64>().ok()).unwrap_or_default();
+    seconds as f64 + fraction
 }
 
 /// Whether the task's user may read, write and execute the path.

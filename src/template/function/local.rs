@@ -23,6 +23,11 @@ pub trait Local: Send + Sync {
     /// the playbook's folder.
     fn find(&self, kind: &str, name: &str) -> Option<String>;
 
+    /// The same in any of several `kinds`, the first preferred; what is nearer goes first.
+    fn find_nearest(&self, kinds: &[&str], name: &str) -> Option<String> {
+        kinds.iter().find_map(|kind| self.find(kind, name))
+    }
+
     /// Reads a file.
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>>;
 
@@ -126,6 +131,13 @@ impl Local for System {
             .flat_map(|folder| [folder.join(kind).join(given), folder.join(given)])
             .find(|path| path.exists())
             .map(|path| path.to_string_lossy().into_owned())
+    }
+
+    fn find_nearest(&self, kinds: &[&str], name: &str) -> Option<String> {
+        self.folders.iter().find_map(|folder| {
+            let one = System { folders: vec![folder.clone()] };
+            kinds.iter().find_map(|kind| one.find(kind, name))
+        })
     }
 
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {

@@ -173,8 +173,8 @@ fn candidates(call: &mut Call<'_>) -> Result<(Vec<String>, bool), Error> {
 fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let (files, skip) = candidates(call)?;
     for name in &files {
-        let found = ["vars", "files", "templates", "tasks"].iter().find_map(|kind| call.local.find(kind, name));
-        if let Some(path) = found {
+        // A role's own files go before those of the role that it is needed by, whatever folder they are in.
+        if let Some(path) = call.local.find_nearest(&["vars", "files", "templates", "tasks"], name) {
             return Ok(vec![Value::from(path)]);
         }
     }
