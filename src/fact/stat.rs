@@ -257,7 +257,9 @@ pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
     let (mtime, ctime, atime) = (number()?, number()?, number()?);
     let (inode, device, links) =
         (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    let [changed, moved, owner, group, accessed] = fields.next()?.split('|').collect::<Vec<_>>()[..] else { return None };
+    let [changed, moved, owner, group, accessed] = fields.next()?.split('|').collect::<Vec<_>>()[..] else {
+        return None;
+    };
     let name = |name: &str, id: i64| if name == "UNKNOWN" { id.to_string() } else { name.to_owned() };
     Some(FileStat {
         kind,

@@ -80,7 +80,10 @@ impl<'a> Wanted<'a> {
             '+' => self.letters.chars().all(has),
             '-' => !self.letters.chars().any(has),
             // None at all asks for nothing, as Ansible has it.
-            _ => self.letters.is_empty() || (self.letters.chars().all(has) && present.chars().all(|c| self.letters.contains(c))),
+            _ => {
+                self.letters.is_empty()
+                    || (self.letters.chars().all(has) && present.chars().all(|c| self.letters.contains(c)))
+            }
         }
     }
 }
@@ -162,9 +165,13 @@ fn add(context: &Context<'_>, state: &State, wanted: Wanted<'_>, plan: &mut Plan
         return Ok(());
     }
     let told = format!("{}{}", wanted.sign, wanted.letters);
-    let script = settle::at(&Place::of(context, state, &path), &stat, |word| format!("chattr {told} {word} || exit 1\n"));
-    let change =
-        Change::closed(format!("set attributes {told} of {path}"), Step::Script(script), ownership::written(&path, Some(&stat)));
+    let script =
+        settle::at(&Place::of(context, state, &path), &stat, |word| format!("chattr {told} {word} || exit 1\n"));
+    let change = Change::closed(
+        format!("set attributes {told} of {path}"),
+        Step::Script(script),
+        ownership::written(&path, Some(&stat)),
+    );
     plan.changes.push(change);
     let side = |value: &str| Map::from_iter([("attributes".to_owned(), json!(value))]);
     plan.diff.push(attribute_diff(&path, side(&present), side(&told)));

@@ -95,7 +95,19 @@ fn stat_line(s: &FileStat) -> String {
     let stamps = if s.stamps.is_empty() { "|" } else { &s.stamps };
     format!(
         "{:x} {} {} {} {} {} {} {} {} {} {stamps}|{}|{}|{}",
-        s.raw_mode, s.uid, s.gid, s.size, s.mtime, s.ctime, s.atime, s.inode, s.device, s.links, s.owner, s.group, s.accessed
+        s.raw_mode,
+        s.uid,
+        s.gid,
+        s.size,
+        s.mtime,
+        s.ctime,
+        s.atime,
+        s.inode,
+        s.device,
+        s.links,
+        s.owner,
+        s.group,
+        s.accessed
     )
 }
 

@@ -253,10 +253,7 @@ impl Execution<'_> {
             if output.status == 0 && matching.is_some_and(|pattern| !pattern.is_in(&output.stdout)) {
                 output.status = 1;
             }
-            if (output.status == 0 && output.error.is_none())
-                || Instant::now() >= end
-                || self.of.run.interrupted()
-            {
+            if (output.status == 0 && output.error.is_none()) || Instant::now() >= end || self.of.run.interrupted() {
                 return Ok(output);
             }
             tokio::time::sleep(sleep.min(end.saturating_duration_since(Instant::now()))).await;

@@ -57,14 +57,17 @@ pub enum Readiness {
     /// To be planned.
     Ready(Box<Prepared>),
     /// `when` did not hold: the condition as written.
-    Skip(String),
+    Skip(Json),
 }
 
 /// Checks all conditions of a task, outermost first. Returns the first that does not hold.
-pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<String>, TaskError> {
+pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Json>, TaskError> {
     for when in task.scope.whens() {
         if !run.engine.condition(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
-            return Ok(Some(when.key_text()));
+            return Ok(Some(match &when.value {
+                yaml::Value::Bool(holds) => json!(holds),
+                _ => json!(when.key_text()),
+            }));
         }
     }
     Ok(None)

@@ -109,7 +109,11 @@ impl Described for Blockinfile {
         returns::BACKUP,
         &[
             Return::text("path", "when the file is there", "The file"),
-            Return::list("diff", "when the file is there", "What differs: the text, empty without `diff`, and the attributes"),
+            Return::list(
+                "diff",
+                "when the file is there",
+                "What differs: the text, empty without `diff`, and the attributes",
+            ),
             Return::text("msg", "always", "What was done: `Block inserted`"),
         ],
     ];

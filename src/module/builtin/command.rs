@@ -76,7 +76,9 @@ impl Described for Command {
     fn check(&self) -> Result<(), ParameterError> {
         match (&self.cmd, &self.argv) {
             (None, None) => return Err(ParameterError::task("no command given").rc(256)),
-            (Some(_), Some(_)) => return Err(ParameterError::task("only command or argv can be given, not both").rc(256)),
+            (Some(_), Some(_)) => {
+                return Err(ParameterError::task("only command or argv can be given, not both").rc(256));
+            }
             _ => {}
         }
         let words = self.words().map_err(|why| ParameterError::new("cmd", why))?;

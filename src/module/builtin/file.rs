@@ -217,13 +217,7 @@ impl Module for File {
 
 impl File {
     /// What is to be done for a state.
-    fn arranged(
-        &self,
-        context: &Context<'_>,
-        state: &State,
-        wanted: FileState,
-        path: &str,
-    ) -> Result<Plan, PlanError> {
+    fn arranged(&self, context: &Context<'_>, state: &State, wanted: FileState, path: &str) -> Result<Plan, PlanError> {
         let stat = state.stat(path, false)?;
         match wanted {
             FileState::Absent => self.absent(context, state, path, stat),

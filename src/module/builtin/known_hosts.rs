@@ -88,7 +88,7 @@ impl Described for KnownHosts {
         };
         match line.is_of(&self.host()) {
             true => Ok(()),
-            false => Err(ParameterError::new("key", "Host parameter does not match hashed host field in supplied key")),
+            false => Err(ParameterError::task("Host parameter does not match hashed host field in supplied key")),
         }
     }
 }

@@ -93,7 +93,11 @@ impl Described for Lineinfile {
         returns::FILE,
         &[
             Return::text("path", "when the file is there", "The file"),
-            Return::list("diff", "when the file is there", "What differs: the text, empty without `diff`, and the attributes"),
+            Return::list(
+                "diff",
+                "when the file is there",
+                "What differs: the text, empty without `diff`, and the attributes",
+            ),
             Return::text("msg", "always", "What was done: `line added`"),
             Return::text("backup", "always", "Where the file as it was is kept; empty without `backup`"),
             Return::whole("found", "with `state: absent`", "How many lines were removed"),
@@ -181,7 +185,9 @@ impl Module for Lineinfile {
                      consequences, such as replacing the last line in the file rather than appending."
                 );
                 if name == "regular expression" {
-                    warning.push_str(" If this is desired, use '^' to match every line in the file and avoid this warning.");
+                    warning.push_str(
+                        " If this is desired, use '^' to match every line in the file and avoid this warning.",
+                    );
                 }
                 plan.warnings.push(warning);
             }
@@ -290,7 +296,9 @@ impl Lineinfile {
                 "line added"
             }
             // Behind the line that `insertafter` found it may stand already: then that was the first match of several.
-            Found { insert: Some(number), .. } if self.insertafter.is_some() && self.stands(&lines, number, &line) => "",
+            Found { insert: Some(number), .. } if self.insertafter.is_some() && self.stands(&lines, number, &line) => {
+                ""
+            }
             Found { insert: Some(number), .. } => {
                 end_line(&mut lines, number);
                 lines.insert(number, ended);

@@ -78,9 +78,9 @@ impl Described for Replace {
 
     fn check(&self) -> Result<(), ParameterError> {
         let pattern = Pattern::new(&self.regexp.0, true).map_err(|why| ParameterError::new("regexp", why))?;
-        pattern.check(&self.replace.0).map_err(|why| {
-            ParameterError::task(format!("Unable to process replace due to error: {why}"))
-        })?;
+        pattern
+            .check(&self.replace.0)
+            .map_err(|why| ParameterError::task(format!("Unable to process replace due to error: {why}")))?;
         if let Some(section) = self.section() {
             Pattern::new(&section, false).map_err(|why| ParameterError::task(format!("after or before: {why}")))?;
         }

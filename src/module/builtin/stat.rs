@@ -102,9 +102,21 @@ impl Described for Stat {
         Return::text("stat.checksum", "with `get_checksum`, of a file that can be read", "The checksum"),
         Return::text("stat.mimetype", "with `get_mime`", "The type, as `file` tells it"),
         Return::text("stat.charset", "with `get_mime`", "The encoding, as `file` tells it"),
-        Return::text("stat.version", "with `get_attributes`, where the host has `lsattr`", "The version, as `lsattr` tells it"),
-        Return::text("stat.attr_flags", "with `get_attributes`, where the host has `lsattr`", "The attributes as letters"),
-        Return::list("stat.attributes", "with `get_attributes`, where the host has `lsattr`", "The attributes as words"),
+        Return::text(
+            "stat.version",
+            "with `get_attributes`, where the host has `lsattr`",
+            "The version, as `lsattr` tells it",
+        ),
+        Return::text(
+            "stat.attr_flags",
+            "with `get_attributes`, where the host has `lsattr`",
+            "The attributes as letters",
+        ),
+        Return::list(
+            "stat.attributes",
+            "with `get_attributes`, where the host has `lsattr`",
+            "The attributes as words",
+        ),
         Return::text("path", "when it cannot be looked at", "The path"),
     ]];
 

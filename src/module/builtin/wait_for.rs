@@ -175,7 +175,10 @@ impl WaitFor {
             return Ok(Some(match (self.state, &self.search_regex) {
                 (Wanted::Absent, _) => format!("[ ! -e {word} ] && [ ! -L {word} ]\n"),
                 (_, Some(regex)) => match for_grep(&regex.0) {
-                    Some(regex) => format!("[ -e {word} ] && grep -aE -e {} -- {word} 2>/dev/null | head -c {MOST}\n", quote(&regex)),
+                    Some(regex) => format!(
+                        "[ -e {word} ] && grep -aE -e {} -- {word} 2>/dev/null | head -c {MOST}\n",
+                        quote(&regex)
+                    ),
                     None => format!("[ -e {word} ] && tail -c {MOST} -- {word} 2>/dev/null\n"),
                 },
                 _ => format!("[ -e {word} ]\n"),
@@ -192,10 +195,9 @@ impl WaitFor {
                 let excluded: Vec<String> = self.exclude_hosts.0.iter().filter_map(|h| kernel_address(&h.0)).collect();
                 format!("! connections {hex} '{}' '{}'\n", codes.join(" "), excluded.join(" "))
             }
-            (_, Some(_)) => format!(
-                "reach {host} {0} {seconds} {hex} && banner {host} {0} {seconds} | head -c {MOST}\n",
-                port.0
-            ),
+            (_, Some(_)) => {
+                format!("reach {host} {0} {seconds} {hex} && banner {host} {0} {seconds} | head -c {MOST}\n", port.0)
+            }
             _ => format!("reach {host} {} {seconds} {hex}\n", port.0),
         };
         Ok(Some(format!("{}{test}", sh::file!("wait_for.sh"))))

@@ -89,8 +89,10 @@ impl Stamps {
     /// What differs of the times; one that is to be the present time is called so.
     pub(super) fn difference(&self, path: &str, before: &FileStat, after: &FileStat) -> Option<Diff> {
         let (mut old, mut new) = (Map::new(), Map::new());
-        let times =
-            [("mtime", &self.modification, before.mtime, after.mtime), ("atime", &self.access, before.atime, after.atime)];
+        let times = [
+            ("mtime", &self.modification, before.mtime, after.mtime),
+            ("atime", &self.access, before.atime, after.atime),
+        ];
         for (name, stamp, was, is) in times {
             let now = matches!(stamp, Stamp::Now);
             if now || was != is {
