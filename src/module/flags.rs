@@ -174,6 +174,13 @@ fn add(context: &Context<'_>, state: &State, wanted: Wanted<'_>, plan: &mut Plan
     );
     plan.changes.push(change);
     let side = |value: &str| Map::from_iter([("attributes".to_owned(), json!(value))]);
+    // `file` tells what differs by names of attributes.
+    for (field, value) in [("before", &present), ("after", &told)] {
+        let diff = plan.result.get_mut("diff").and_then(|diff| diff.get_mut(field));
+        if let Some(diff) = diff.and_then(Json::as_object_mut) {
+            diff.insert("attributes".into(), json!(value));
+        }
+    }
     plan.diff.push(attribute_diff(&path, side(&present), side(&told)));
     Ok(())
 }

@@ -122,8 +122,8 @@ impl Described for File {
             Return::text("src", "with `state` hard or link", "Where it points, or whose name it shares"),
             Return::flag("appears_binary", "with `_diff_peek`", "Whether the file looks like no text"),
             Return::map("diff", "always", "What differs of the path: `before` and `after`"),
-            Return::any("diff.before.{field}", "always", "An attribute as it was"),
-            Return::any("diff.after.{field}", "always", "The same as it is now"),
+            Return::map("diff.before", "always", "The attributes that differ, as they were"),
+            Return::map("diff.after", "always", "The same as they are now"),
         ],
     ];
 
