@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Change, Context, Failure, Flag, Module, ParameterError, Place, Plan, PlanError, Step, StepOutput, Text,
     ownership::{self, attribute_diff},
-    settle,
+    path, settle,
 };
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, Resource, State},
@@ -112,6 +112,10 @@ impl<M: Module> Module for Shares<M> {
         if self.shared.unsafe_writes.map_or_else(|| unsafe_writes(context.environment), |flag| flag.0) {
             for change in &mut plan.changes {
                 if let Step::Write(write) = &mut change.step {
+                    // Whether others can write above it must be known: a name of theirs is not written through.
+                    for probe in path::above(&write.path) {
+                        state.get(&probe)?;
+                    }
                     write.in_place = true;
                     change.closed = false;
                 }
