@@ -100,7 +100,7 @@ impl Evaluation<'_> {
             return Ok(Some(self.finish(prepared, plan, &[])));
         }
         if prepared.check {
-            return Ok(Some(pretend(self.task, prepared, plan)));
+            return Ok(Some(self.pretend(prepared, plan)));
         }
         let guard = guard(prepared, &self.of.host.name);
         if let Some(what) = self.unconfirmed.moved().too_often(&guard) {
@@ -112,6 +112,15 @@ impl Evaluation<'_> {
             true => self.defer(vars, prepared, plan, guard).await.map(Some),
             false => self.carry_out(vars, prepared, plan, &guard).await,
         }
+    }
+
+    /// Check mode: tells what would be done. Where the whole run is one, later tasks see it; a task that alone is checked leaves the host to
+    /// them as it is.
+    fn pretend(&self, prepared: &Prepared, plan: &Plan) -> Outcome {
+        if self.of.run.options.check {
+            foresee(&self.task.title(), prepared, plan);
+        }
+        pretend(self.task, prepared, plan)
     }
 
     /// Reads until the module can plan.
@@ -297,19 +306,22 @@ impl Evaluation<'_> {
     }
 }
 
-/// Check mode: tells what would be done and lets later tasks see it.
-fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
-    let title = task.title();
+/// Lets later tasks see what a task of check mode would do.
+fn foresee(title: &str, prepared: &Prepared, plan: &Plan) {
     // A pause changes nothing, though nobody can foretell how it ends.
     for change in plan.changes.iter().filter(|_| plan.changed != Some(false)) {
         // What such a change leaves behind is predicted below where it can be; nobody knows the rest.
         let open: &[Resource] = if change.closed { &[] } else { &change.writes };
-        prepared.machine.taint(open, &title);
+        prepared.machine.taint(open, title);
         prepared.machine.forget(&change.writes);
     }
     prepared.machine.with_state(&prepared.actor, |state| {
         plan.predictions.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
     });
+}
+
+/// Check mode: tells what would be done.
+fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
     let skip = plan.check_mode == CheckMode::Skip;
     let mut outcome = Outcome::of_plan(plan, !skip && plan.would_change(), plan.result.clone(), prepared.diff);
     if skip || (plan.result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {
