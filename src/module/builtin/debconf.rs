@@ -133,6 +133,10 @@ impl Debconf {
             Json::String(text) => text.clone(),
             Json::Bool(flag) => if *flag { "True" } else { "False" }.to_owned(),
             Json::Null => String::new(),
+            Json::Array(chosen) => {
+                let text = |one: &Json| one.as_str().map_or_else(|| one.to_string(), str::to_owned);
+                chosen.iter().map(text).collect::<Vec<_>>().join(", ")
+            }
             other => other.to_string(),
         };
         // Ansible takes Python's words for a boolean too.
