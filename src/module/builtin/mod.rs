@@ -28,6 +28,7 @@ pub mod hostname;
 pub mod iptables;
 pub mod known_hosts;
 pub mod lineinfile;
+pub mod mount_facts;
 pub mod package;
 pub mod package_facts;
 pub mod pause;
@@ -45,6 +46,7 @@ pub mod setup;
 pub mod shell;
 pub mod slurp;
 pub mod stat;
+pub mod subversion;
 pub mod systemd_service;
 pub mod tempfile;
 pub mod template;
@@ -88,6 +90,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<iptables::Iptables>(),
         entry::<known_hosts::KnownHosts>(),
         entry::<lineinfile::Lineinfile>(),
+        entry::<mount_facts::MountFacts>(),
         entry::<package::Package>(),
         entry::<package_facts::PackageFacts>(),
         entry::<pause::Pause>(),
@@ -105,6 +108,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<shell::Shell>(),
         entry::<slurp::Slurp>(),
         entry::<stat::Stat>(),
+        entry::<subversion::Subversion>(),
         entry::<systemd_service::SystemdService>(),
         entry::<tempfile::Tempfile>(),
         entry::<template::Template>(),
