@@ -84,10 +84,6 @@ pub struct GetUrl {
     /// Headers that are not sent on when the server names another address. None that are sent may be among them.
     #[serde(default)]
     unredirected_headers: List<Text>,
-    /// Accepted for Ansible's sake: files are always put in their place whole.
-    #[serde(default)]
-    #[allow(dead_code)]
-    unsafe_writes: Flag,
     /// Accepted for Ansible's sake: it is made in a folder of its own beside `dest`.
     #[allow(dead_code)]
     tmp_dest: Option<Text>,

@@ -14,6 +14,7 @@ pub mod cron;
 pub mod deb822_repository;
 pub mod debconf;
 pub mod debug;
+pub mod dnf;
 pub mod dpkg_selections;
 pub mod fail;
 pub mod fetch;
@@ -37,6 +38,7 @@ pub mod pip;
 pub mod raw;
 pub mod reboot;
 pub mod replace;
+pub mod rpm_key;
 pub mod script;
 pub mod service;
 pub mod service_facts;
@@ -48,6 +50,7 @@ pub mod slurp;
 pub mod stat;
 pub mod subversion;
 pub mod systemd_service;
+pub mod sysvinit;
 pub mod tempfile;
 pub mod template;
 pub mod unarchive;
@@ -56,6 +59,7 @@ pub mod user;
 pub mod validate_argument_spec;
 pub mod wait_for;
 pub mod wait_for_connection;
+pub mod yum_repository;
 
 use super::entry::{Entry, entry};
 
@@ -76,6 +80,8 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<deb822_repository::Deb822Repository>(),
         entry::<debconf::Debconf>(),
         entry::<debug::Debug>(),
+        entry::<dnf::Dnf>(),
+        entry::<dnf::Dnf5>(),
         entry::<dpkg_selections::DpkgSelections>(),
         entry::<fail::Fail>(),
         entry::<fetch::Fetch>(),
@@ -99,6 +105,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<raw::Raw>(),
         entry::<reboot::Reboot>(),
         entry::<replace::Replace>(),
+        entry::<rpm_key::RpmKey>(),
         entry::<script::Script>(),
         entry::<service::Service>(),
         entry::<service_facts::ServiceFacts>(),
@@ -110,6 +117,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<stat::Stat>(),
         entry::<subversion::Subversion>(),
         entry::<systemd_service::SystemdService>(),
+        entry::<sysvinit::Sysvinit>(),
         entry::<tempfile::Tempfile>(),
         entry::<template::Template>(),
         entry::<unarchive::Unarchive>(),
@@ -118,5 +126,6 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<validate_argument_spec::ValidateArgumentSpec>(),
         entry::<wait_for::WaitFor>(),
         entry::<wait_for_connection::WaitForConnection>(),
+        entry::<yum_repository::YumRepository>(),
     ]
 }

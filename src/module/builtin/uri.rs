@@ -101,10 +101,6 @@ pub struct Uri {
     /// Headers that are not sent on when the server names another address. None that are sent may be among them.
     #[serde(default)]
     unredirected_headers: List<Text>,
-    /// Accepted for Ansible's sake: files are always put in their place whole.
-    #[serde(default)]
-    #[allow(dead_code)]
-    unsafe_writes: Flag,
     /// Ask for no copy that something on the way may have kept, and for the content even if `dest` is not older.
     #[serde(default)]
     force: Flag,
