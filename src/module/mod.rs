@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod bringup;
 pub mod builtin;
+pub mod converse;
 pub mod crypto;
 pub mod edit;
 mod entry;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::FileWrite;
+use super::{FileWrite, converse::Conversation};
 use crate::fact::{Answer, ApiQuery, Missing, Probe, Resource};
 
 /// What [`super::Module::plan`] decided.
@@ -184,6 +184,8 @@ pub enum Step {
         /// Between two tries.
         sleep: Duration,
     },
+    /// Runs a command on a terminal and answers its questions.
+    Converse(Conversation),
     /// Does nothing for a while on the workstation; `None` waits for the user's key.
     Wait {
         /// How long.

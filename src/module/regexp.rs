@@ -55,6 +55,15 @@ impl Pattern {
         regex.map(|regex| Pattern { regex }).map_err(|e| format!("`{expression}` is no regular expression: {e}"))
     }
 
+    /// Compiles an expression whose `.` is any character, a line's end too.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn dotall(expression: &str) -> Result<Pattern, String> {
+        let regex = Regex::new(expression, Flags { dotall: true, ..Flags::default() });
+        regex.map(|regex| Pattern { regex }).map_err(|e| format!("`{expression}` is no regular expression: {e}"))
+    }
+
     /// Compiles an expression that must match at the beginning, as `re.match` has it.
     ///
     /// # Errors

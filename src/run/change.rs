@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connection::{Output, UploadSource},
     fact::Probe,
-    module::{Change, Content, FileWrite, Step, StepOutput, place},
+    module::{Change, Content, FileWrite, Step, StepOutput, converse::Conversation, place},
     report::Event,
     sh::quote,
 };
@@ -110,6 +110,7 @@ impl Execution<'_> {
                 self.of.run.tell(Event::HostNote { host: String::new(), note: prompt.clone() });
                 Ok(self.of.run.prompter.pause(*time, prompt).await)
             }
+            Step::Converse(conversation) => self.converse(conversation, before).await,
             Step::Until { script, timeout, sleep } => self.until(script, *timeout, *sleep).await,
             Step::Reboot { command, timeout, test, pause } => self.reboot(command, *timeout, test, *pause).await,
             Step::Reconnect { timeout, sleep, delay } => {
@@ -236,6 +237,22 @@ impl Execution<'_> {
         let script = write.received();
         let behind = format!("r=$?\n{folder}rm -f -- \"$d/sending/{key}\"\nexit $r");
         self.one(format!("( {before}{}__k={key}\n{script}\n)\n{behind}", self.prepared.environment)).await
+    }
+
+    /// Talks with a command, in one script after the other.
+    async fn converse(&mut self, conversation: &Conversation, before: &str) -> Result<StepOutput, Stop> {
+        let (mut talk, script) = conversation.begin();
+        let mut output = self.one(format!("{before}{}{script}", self.prepared.environment)).await?;
+        loop {
+            match talk.next(output) {
+                Ok(script) => output = self.one(script).await?,
+                Err(over) => return Ok(over),
+            }
+            if self.of.run.interrupted() {
+                self.one(talk.give_up()).await?;
+                return Ok(StepOutput { status: 1, error: Some("interrupted".to_owned()), ..StepOutput::default() });
+            }
+        }
     }
 
     async fn until(&mut self, script: &str, timeout: Duration, sleep: Duration) -> Result<StepOutput, Stop> {

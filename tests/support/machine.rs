@@ -179,6 +179,16 @@ impl Machine {
                 fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
                 StepOutput::default()
             }
+            Step::Converse(conversation) => {
+                let (mut talk, script) = conversation.begin();
+                let mut output = self.run(&script, &[]);
+                loop {
+                    match talk.next(output) {
+                        Ok(script) => output = self.run(&script, &[]),
+                        Err(over) => return over,
+                    }
+                }
+            }
             Step::Until { script, timeout, sleep } => {
                 let begun = std::time::Instant::now();
                 loop {

@@ -16,6 +16,7 @@ pub mod debconf;
 pub mod debug;
 pub mod dnf;
 pub mod dpkg_selections;
+pub mod expect;
 pub mod fail;
 pub mod fetch;
 pub mod file;
@@ -83,6 +84,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<dnf::Dnf>(),
         entry::<dnf::Dnf5>(),
         entry::<dpkg_selections::DpkgSelections>(),
+        entry::<expect::Expect>(),
         entry::<fail::Fail>(),
         entry::<fetch::Fetch>(),
         entry::<file::File>(),
