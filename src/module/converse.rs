@@ -46,6 +46,9 @@ impl std::fmt::Debug for Question {
 /// Why a talk was given up: [`StepOutput::error`] of one that took too long.
 pub const TOO_LONG: &str = "command exceeded timeout";
 
+/// How much a command may show.
+const MOST: usize = 64 << 20;
+
 /// A talk that goes on.
 #[derive(Debug)]
 pub struct Talk<'c> {
@@ -123,6 +126,9 @@ impl Talk<'_> {
 
     /// What comes of what was heard: an answer, more listening, or the end.
     fn answer(&mut self, status: Option<i32>) -> Result<String, StepOutput> {
+        if self.heard.len() > MOST {
+            return Ok(self.end(-1, Some(format!("the command showed more than {MOST} bytes"))));
+        }
         let text = String::from_utf8_lossy(&self.heard).into_owned();
         let rest = text.get(self.seen..).unwrap_or_default();
         let mut first: Option<(usize, usize, usize)> = None;

@@ -144,6 +144,9 @@ impl Module for Expect {
     fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
         let Some(output) = outputs.first() else { return Ok(plan.result.clone()) };
         let shown = json!(self.command.0);
+        if std::str::from_utf8(&output.stdout).is_err() {
+            return Err(Failure::new(format!("the command `{}` returned non UTF-8 data", self.command.0)).changed(true));
+        }
         match &output.error {
             Some(why) => {
                 let told = StepOutput { error: None, status: 0, ..output.clone() };

@@ -66,6 +66,10 @@ use super::entry::{Entry, entry};
 
 /// The modules of this collection.
 pub(super) fn entries() -> Vec<Entry> {
+    up_to_group().into_iter().chain(behind_group()).collect()
+}
+
+fn up_to_group() -> Vec<Entry> {
     vec![
         entry::<add_host::AddHost>(),
         entry::<apt::Apt>(),
@@ -94,6 +98,11 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<git::Git>(),
         entry::<group::Group>(),
         entry::<group_by::GroupBy>(),
+    ]
+}
+
+fn behind_group() -> Vec<Entry> {
+    vec![
         entry::<hostname::Hostname>(),
         entry::<iptables::Iptables>(),
         entry::<known_hosts::KnownHosts>(),

@@ -262,33 +262,9 @@ impl Uri {
         let on_host = |t: &Option<Text>| t.as_ref().map(|t| path::absolute(context, state, &t.0)).transpose();
         let mut headers: Vec<(String, String)> = self.headers.iter().map(|(n, v)| (n.clone(), plain(v))).collect();
         let typed = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
-        let mut form = None;
-        let body = match (&self.body, &self.src) {
-            (Some(Json::Object(fields)), _) if self.body_format == BodyFormat::FormMultipart => {
-                let (kind, body) = multipart::form(context, state, fields, self.remote_src.0)?;
-                form = Some(kind);
-                Some(body)
-            }
-            (Some(body), _) => Some(self.encode(body)),
-            (None, Some(src)) if self.remote_src.0 => {
-                let src = path::absolute(context, state, &src.0)?;
-                let bytes = state.content(&src)?.map(<[u8]>::to_vec);
-                Some(bytes.ok_or_else(|| Failure::new(format!("`{src}` cannot be read on the host")))?)
-            }
-            (None, Some(src)) => {
-                let found = context.controller.find(Folder::Files, &src.0)?;
-                Some(context.controller.read(&found)?.to_vec())
-            }
-            (None, None) => None,
-        };
-        let kind = match self.body_format {
-            BodyFormat::FormMultipart => form.as_deref(),
-            BodyFormat::Json => Some("application/json"),
-            BodyFormat::FormUrlencoded => Some("application/x-www-form-urlencoded"),
-            BodyFormat::Raw => None,
-        };
+        let (kind, body) = self.body(context, state)?;
         if let (Some(kind), false) = (kind, typed) {
-            headers.push(("Content-Type".to_owned(), kind.to_owned()));
+            headers.push(("Content-Type".to_owned(), kind));
         }
         if self.force.0 {
             headers.push(("Cache-Control".to_owned(), "no-cache".to_owned()));
@@ -326,6 +302,36 @@ impl Uri {
             negotiate: self.use_gssapi.0,
             netrc: self.use_netrc.0,
         })
+    }
+
+    /// What is sent along, and its type where that goes with it.
+    fn body(&self, context: &Context<'_>, state: &State) -> Result<(Option<String>, Option<Vec<u8>>), PlanError> {
+        let mut form = None;
+        let body = match (&self.body, &self.src) {
+            (Some(Json::Object(fields)), _) if self.body_format == BodyFormat::FormMultipart => {
+                let (kind, body) = multipart::form(context, state, fields, self.remote_src.0)?;
+                form = Some(kind);
+                Some(body)
+            }
+            (Some(body), _) => Some(self.encode(body)),
+            (None, Some(src)) if self.remote_src.0 => {
+                let src = path::absolute(context, state, &src.0)?;
+                let bytes = state.content(&src)?.map(<[u8]>::to_vec);
+                Some(bytes.ok_or_else(|| Failure::new(format!("`{src}` cannot be read on the host")))?)
+            }
+            (None, Some(src)) => {
+                let found = context.controller.find(Folder::Files, &src.0)?;
+                Some(context.controller.read(&found)?.to_vec())
+            }
+            (None, None) => None,
+        };
+        let kind = match self.body_format {
+            BodyFormat::FormMultipart => form.as_deref(),
+            BodyFormat::Json => Some("application/json"),
+            BodyFormat::FormUrlencoded => Some("application/x-www-form-urlencoded"),
+            BodyFormat::Raw => None,
+        };
+        Ok((kind.map(str::to_owned), body))
     }
 
     /// Where the answer's content goes: in a directory it has the name in the URL.

@@ -133,7 +133,16 @@ impl Request {
         )
     }
 
-    fn curl(&self, into: Option<&str>) -> String {
+    fn unpacks(&self) -> bool {
+        self.decompress && self.method != "HEAD"
+    }
+
+    fn asks_netrc(&self) -> bool {
+        self.netrc && self.user.is_none() && !self.negotiate
+    }
+
+    /// What curl reads from a descriptor.
+    fn configuration(&self) -> String {
         // What may be secret goes in a configuration through a descriptor, so that no list of processes shows it.
         let mut config = String::new();
         let mut set = |name: &str, value: &str| config.push_str(&format!("{name} = \"{}\"\n", escape(value)));
@@ -154,8 +163,7 @@ impl Request {
             set("ciphers", ciphers);
         }
         let own = self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("accept-encoding"));
-        let unpacks = self.decompress && self.method != "HEAD";
-        if unpacks && !own {
+        if self.unpacks() && !own {
             // Unpacked is what comes packed; nothing is asked to be.
             set("header", "Accept-Encoding:");
         }
@@ -176,10 +184,15 @@ impl Request {
             method => config.push_str(&format!("request = \"{}\"\n", escape(method))),
         }
         config.push_str(if self.negotiate { "negotiate\n" } else { "" });
-        let netrc = self.netrc && self.user.is_none() && !self.negotiate;
-        config.push_str(if netrc { "netrc-optional\n" } else { "" });
+        config.push_str(if self.asks_netrc() { "netrc-optional\n" } else { "" });
         config.push_str(if self.follow { "location\n" } else { "" });
         config.push_str(if self.validate_certs { "" } else { "insecure\n" });
+        config
+    }
+
+    fn curl(&self, into: Option<&str>) -> String {
+        let config = self.configuration();
+        let (unpacks, netrc) = (self.unpacks(), self.asks_netrc());
         let seconds = self.timeout.as_secs().max(1);
         let limit = if into.is_some() { "--speed-limit 1 --speed-time" } else { "--max-time" };
         let mut script = String::from("set --\n");

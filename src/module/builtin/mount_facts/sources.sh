@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2015,SC2154
 # Each file of "$@" as a line of \001, its name, a blank and its real path, then what is in it; then devices with their UUIDs. $binary is the program that
 # lists mounts, $asked is set where it is a source of its own, $limit a command in front of it.
 export LC_ALL=C
