@@ -154,7 +154,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("DISPLAY_ARGS_TO_STDOUT", Bool, "False", "defaults.display_args_to_stdout", "ANSIBLE_DISPLAY_ARGS_TO_STDOUT", "", Same),
     row("DISPLAY_SKIPPED_HOSTS", Bool, "True", "defaults.display_skipped_hosts", "ANSIBLE_DISPLAY_SKIPPED_HOSTS", "", Here),
     row("DOCSITE_ROOT_URL", Text, "https://docs.ansible.com/ansible-core/", "defaults.docsite_root_url", "", "", Moot),
-    row("DUPLICATE_YAML_DICT_KEY", Text, "warn", "defaults.duplicate_dict_key", "ANSIBLE_DUPLICATE_YAML_DICT_KEY", "error warn ignore", Same),
+    row("DUPLICATE_YAML_DICT_KEY", Text, "warn", "defaults.duplicate_dict_key", "ANSIBLE_DUPLICATE_YAML_DICT_KEY", "error warn ignore", Here),
     row("ERROR_ON_MISSING_HANDLER", Bool, "True", "defaults.error_on_missing_handler", "ANSIBLE_ERROR_ON_MISSING_HANDLER", "", Same),
     row("FACTS_MODULES", List, "smart", "defaults.facts_modules", "ANSIBLE_FACTS_MODULES", "", Same),
     row("GALAXY_IGNORE_CERTS", Bool, "", "galaxy.ignore_certs", "ANSIBLE_GALAXY_IGNORE", "", Moot),

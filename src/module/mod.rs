@@ -91,6 +91,8 @@ pub struct Context<'a> {
     pub host: &'a str,
     /// Where relative paths begin, if that is not the user's home: on the workstation the folder that the run was started in.
     pub folder: Option<&'a str>,
+    /// Lines of shell that export what `environment` says.
+    pub environment: &'a str,
     /// Files of the workstation, templates and variables.
     pub controller: &'a dyn Controller,
 }

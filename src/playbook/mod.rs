@@ -24,6 +24,7 @@ pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keyword::{Kind, Level};
 pub use keywords::{Keyword, Keywords, keywords};
 pub use list::Listing;
+pub(crate) use load::is_variable_name;
 pub use load::{IncludedRole, Loader, NotFound, Options, SearchKind};
 pub use notified::{handler_tasks, notified};
 pub use play::{Block, Item, Order, Play, Playbook, Prompt, Strategy};

@@ -3,6 +3,9 @@
 //! `tests/python/` holds what a real Python answers; `tests/python.rs` compares.
 
 pub mod character;
+pub mod configparser;
+pub mod csv;
+pub mod encoding;
 pub mod fnmatch;
 pub mod glob;
 pub mod number;

@@ -267,6 +267,9 @@ impl Run {
         let mut given = Vec::new();
         for node in &play.serial {
             let value = self.engine.render_tree(node, &vars).map_err(|e| RunError::template(&e))?;
+            if crate::template::is_omit(&value) {
+                continue;
+            }
             let text = keyword::as_text(&value).unwrap_or_default();
             let size = match text.strip_suffix('%') {
                 Some(share) => number::float(share).map(|p| ((p / 100.0 * hosts.len() as f64) as usize).max(1)),

@@ -6,6 +6,7 @@ use super::{Run, task_error::TaskError};
 use crate::{
     playbook::{Loop, LoopKind},
     template::{Context, Trust, Var},
+    yaml::{Node, Value},
 };
 
 /// How many values the rows of `with_nested` may hold.
@@ -36,7 +37,12 @@ pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Items, TaskError>
 
 #[allow(clippy::too_many_lines, reason = "one arm for each kind of loop")]
 fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<Vec<Json>, TaskError> {
-    let value = run.engine.render_tree_noting(&over.over, vars, trust).map_err(TaskError::from)?;
+    let written = match over.kind {
+        // Names of files that cannot be told yet are passed over.
+        LoopKind::WithFirstFound => &told(run, &over.over, vars),
+        _ => &over.over,
+    };
+    let value = run.engine.render_tree_noting(written, vars, trust).map_err(TaskError::from)?;
     let mut lookup = |plugin: &str| -> Result<Vec<Json>, TaskError> {
         let arguments = match &value {
             Json::Array(items) if plugin != "sequence" => items.clone(),
@@ -52,8 +58,8 @@ fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<V
         LoopKind::Loop | LoopKind::WithList => match value {
             Json::Array(items) => Ok(items),
             other => {
-                let error =
-                    TaskError::new(format!("a loop needs a list, this is {}", short(&other))).at(&over.over.span);
+                let error = TaskError::new(format!("{} expects a list, this is {}", name_of(over), short(&other)))
+                    .at(&over.over.span);
                 Err(match other {
                     Json::Object(_) => error.help("to go through a mapping, write `{{ … | dict2items }}`"),
                     _ => error.help("put the value in brackets to loop over it alone"),
@@ -65,15 +71,22 @@ fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<V
         LoopKind::WithDict => match value {
             Json::Object(map) => Ok(map.into_iter().map(|(k, v)| json!({"key": k, "value": v})).collect()),
             other => {
-                Err(TaskError::new(format!("with_dict needs a mapping, this is {}", short(&other))).at(&over.over.span))
+                Err(TaskError::new(format!("with_dict expects a dict, this is {}", short(&other))).at(&over.over.span))
             }
         },
+        LoopKind::WithIndexedItems if value.is_object() => {
+            Err(TaskError::new("with_indexed_items expects a list").at(&over.over.span))
+        }
         LoopKind::WithIndexedItems => {
             let all = list(value, over)?.into_iter().flat_map(one_level).enumerate();
             Ok(all.map(|(index, item)| json!([index, item])).collect())
         }
         LoopKind::WithTogether => {
             let lists: Vec<Vec<Json>> = list(value, over)?.into_iter().map(one_level).collect();
+            if lists.is_empty() {
+                let message = "with_together requires at least one element in each list";
+                return Err(TaskError::new(message).at(&over.over.span));
+            }
             let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
             let row = |i: usize| lists.iter().map(|l| l.get(i).cloned().unwrap_or(Json::Null)).collect::<Vec<_>>();
             Ok((0..longest).map(|i| json!(row(i))).collect())
@@ -108,6 +121,27 @@ fn listed(run: &Run, over: &Loop, vars: &Context, trust: &mut Trust) -> Result<V
         LoopKind::WithFiletree => lookup("filetree"),
         LoopKind::WithLookup(name) => lookup(name),
     }
+}
+
+/// A tree without the texts that read something undefined.
+fn told(run: &Run, node: &Node, vars: &Context) -> Node {
+    let kept = |item: &Node| match &item.value {
+        Value::String { .. } => !run.engine.render_tree(item, vars).is_err_and(|error| error.is_undefined()),
+        _ => true,
+    };
+    let value = match &node.value {
+        Value::Seq(items) => Value::Seq(items.iter().filter(|i| kept(i)).map(|i| told(run, i, vars)).collect()),
+        Value::Map(entries) => {
+            let all = entries.iter().filter(|(_, item)| kept(item));
+            Value::Map(all.map(|(key, item)| (key.clone(), told(run, item, vars))).collect())
+        }
+        other => other.clone(),
+    };
+    Node::new(value, node.span.clone())
+}
+
+fn name_of(over: &Loop) -> &'static str {
+    if over.kind == LoopKind::WithList { "with_list" } else { "a loop" }
 }
 
 fn list(value: Json, over: &Loop) -> Result<Vec<Json>, TaskError> {

@@ -40,13 +40,12 @@ impl Evaluation<'_> {
         let wants_retry = !self.task.until.is_empty() || self.task.retries.is_some();
         let (began, mut attempt) = (Instant::now(), 1);
         loop {
-            let mut outcome = self.attempt(vars).await?;
+            let mut outcome = self.attempt(vars, wants_retry.then_some(attempt)).await?;
             // What was waited for between the tries is the task's time too.
             outcome.began = began;
             if outcome.status == Status::Skipped || !wants_retry {
                 return Ok(outcome);
             }
-            outcome.result.insert("attempts".into(), json!(attempt));
             let done = match self.task.until.is_empty() {
                 true => Ok(outcome.status != Status::Failed),
                 false => self.holds(&self.task.until, vars, &outcome),
@@ -90,10 +89,13 @@ impl Evaluation<'_> {
     }
 
     /// One try of one item, its result judged by `changed_when` and `failed_when`.
-    async fn attempt(&mut self, vars: &Context) -> Result<Outcome, Stop> {
+    async fn attempt(&mut self, vars: &Context, number: Option<i64>) -> Result<Outcome, Stop> {
         let mut outcome = self.act(vars).await?;
         if outcome.status == Status::Skipped {
             return Ok(outcome);
+        }
+        if let Some(number) = number {
+            outcome.result.insert("attempts".into(), json!(number));
         }
         if let Some(conditions) = &self.task.changed_when {
             match self.holds(conditions, vars, &outcome) {

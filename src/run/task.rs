@@ -169,6 +169,11 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String,
     Ok((rendered, trust))
 }
 
+/// A value for a message.
+fn as_words(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// The parameters as far as they can be rendered with these variables.
 fn words(run: &Run, task: &Task, vars: &Context) -> Map<String, Json> {
     let mut all = Map::new();
@@ -209,9 +214,11 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
         match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
             Json::Object(given) => rendered.extend(given),
             other => {
-                return Err(
-                    TaskError::new(format!("the parameters must be a mapping, this is {other}")).at(&template.span)
-                );
+                return Err(TaskError::new(format!("invalid or malformed argument: '{}'", as_words(&other)))
+                    .at(&template.span)
+                    .help(
+                        "behind the name of a module stand `name=value` arguments, or a template that makes a mapping",
+                    ));
             }
         }
     }
@@ -407,6 +414,7 @@ pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
         user: &prepared.user,
         host,
         folder: prepared.folder.as_deref(),
+        environment: &prepared.environment,
         controller: &prepared.controller,
     }
 }

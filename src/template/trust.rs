@@ -66,6 +66,8 @@ pub struct Trust {
 #[derive(Clone, Debug)]
 struct Word {
     trusted: bool,
+    /// Whether all data in it stands between the user's quotes and cannot end them: as an expression it says what the user wrote.
+    quoted: bool,
     span: Option<Span>,
 }
 
@@ -78,11 +80,26 @@ impl Trust {
     /// Notes a text.
     pub(crate) fn note(&mut self, text: &str, trusted: bool) {
         match self.texts.get_mut(text) {
-            Some(word) => word.trusted &= trusted,
+            Some(word) => {
+                word.trusted &= trusted;
+                word.quoted = false;
+            }
             None => {
-                self.texts.insert(text.to_owned(), Word { trusted, span: self.span.clone() });
+                self.texts.insert(text.to_owned(), Word { trusted, quoted: false, span: self.span.clone() });
             }
         }
+    }
+
+    /// Notes of a text that stands there once that it holds data between quotes alone.
+    pub(crate) fn note_quoted(&mut self, text: &str) {
+        if let Some(word) = self.texts.get_mut(text) {
+            word.quoted = true;
+        }
+    }
+
+    /// Whether a text may be read as an expression: it is the user's own, or data stands in it as texts alone.
+    pub(crate) fn reads(&self, text: &str) -> bool {
+        self.texts.get(text).is_some_and(|word| word.trusted || word.quoted)
     }
 
     /// Whether a text is the user's own.

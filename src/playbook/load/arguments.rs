@@ -2,7 +2,7 @@
 
 use super::action::Found;
 use super::reader::Reader;
-use super::values::{is_template, is_whole_template};
+use super::values::is_template;
 use crate::playbook::{Args, Diagnostic};
 use crate::yaml::{Node, Value, parse_kv, parse_kv_free_form};
 
@@ -72,7 +72,8 @@ impl Reader<'_> {
         let text = raw.as_str().unwrap_or_default();
         if takes_text {
             arguments.free_form = Some(raw);
-        } else if is_whole_template(text) && pairs.is_empty() {
+        } else if is_template(&raw) {
+            // What it comes to is known when the task is run.
             arguments.template = Some(raw);
         } else {
             let message = format!("`{}` takes `name=value` arguments, not {}", found.written, raw.describe());

@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use level::is_variable_name;
 use reader::Reader;
 pub use search::{NotFound, SearchKind};
 

@@ -240,7 +240,7 @@ impl Reader<'_> {
             self.report(problem.help("add `name: VARIABLE`"));
             return None;
         };
-        self.variable_name(&name.key_text(), &name.span);
+        self.variable_name("vars_prompt", &name.key_text(), &name.span);
         let text = |key: &str| node.get(key).filter(|n| !n.is_null()).map(Node::key_text);
         let flag = |reader: &mut Self, key: &str, default: bool| {
             node.get(key).map_or(default, |n| reader.flag(key, n).unwrap_or(default))

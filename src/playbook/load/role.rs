@@ -155,7 +155,7 @@ impl Reader<'_> {
     ) -> (Arc<Role>, Arc<Scope>) {
         let params = use_.params;
         for (name, value) in &params {
-            let _ok = self.variable_name(name, &value.span);
+            let _ok = self.variable_name("public", name, &value.span);
         }
         let given = use_.keywords.vars.clone().unwrap_or_default();
         let defaults = self.role_vars(path, "defaults", use_.defaults.as_deref(), &use_.span);

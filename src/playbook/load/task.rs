@@ -146,7 +146,7 @@ impl Reader<'_> {
             self.report(problem.help("write the name without `{{ }}`"));
             return None;
         }
-        self.variable_name(&name.key_text(), &name.span).then(|| name.clone())
+        self.variable_name("register", &name.key_text(), &name.span).then(|| name.clone())
     }
 
     fn task_action(&mut self, entries: &[(Node, Node)], found: Found, scope: &Arc<Scope>) -> Option<Action> {

@@ -23,10 +23,15 @@ pub trait Local: Send + Sync {
     /// the playbook's folder.
     fn find(&self, kind: &str, name: &str) -> Option<String>;
 
+    /// The folders in which files of a kind are looked for, in their order.
+    fn folders(&self, kind: &str) -> Vec<String> {
+        self.find(kind, ".").into_iter().collect()
+    }
+
     /// Reads a file.
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>>;
 
-    /// Writes a file that only its owner may read, and the folders it needs (`lookup('password')`).
+    /// Writes a file that only its owner may read, and the folders it needs, which are the owner's alone too (`lookup('password')`).
     fn write_private(&self, path: &str, content: &[u8]) -> std::io::Result<()>;
 
     /// Paths that match a shell pattern, sorted.
@@ -123,6 +128,11 @@ impl Local for System {
             .map(|path| path.to_string_lossy().into_owned())
     }
 
+    fn folders(&self, kind: &str) -> Vec<String> {
+        let all = self.folders.iter().flat_map(|folder| [folder.join(kind), folder.clone()]);
+        all.map(|folder| folder.to_string_lossy().into_owned()).collect()
+    }
+
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
         use std::io::Read as _;
         // Not every file ends: devices do not.
@@ -139,7 +149,11 @@ impl Local for System {
         use std::io::Write as _;
         let path = self.resolve(path);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(folder)?;
         }
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
