@@ -9,6 +9,7 @@ pub mod encoding;
 pub mod fnmatch;
 pub mod glob;
 pub mod number;
+pub mod pep440;
 pub mod random;
 pub mod regex;
 pub mod shlex;

@@ -14,6 +14,7 @@ use super::{
     outcome::Outcome,
     program::Program,
     throttle::Throttles,
+    vars_files::VarsFiles,
 };
 use crate::{
     inventory::Vars,
@@ -40,7 +41,7 @@ pub struct Batch {
     pub handlers: Arc<Handlers>,
     /// The task that gathers facts.
     pub gather: Arc<Task>,
-    /// What the user answered to `vars_prompt`, and `vars_files`.
+    /// What the user answered to `vars_prompt`, and `vars_files` where all hosts read the same.
     pub prompted: Arc<Vars>,
     /// All hosts of the play.
     pub all_hosts: Vec<String>,
@@ -58,6 +59,8 @@ pub struct Batch {
     pub max_fail_percentage: Option<f64>,
     /// Roles that were included while it ran and are seen by the rest of it (`public`).
     pub public: Mutex<Vec<Arc<Role>>>,
+    /// The files of `vars_files` that its hosts read.
+    pub vars_files: VarsFiles,
     /// How far its hosts' failures have brought it.
     pub course: Course,
 }

@@ -37,10 +37,13 @@ impl HostRun {
             self.unconfirmed.flush().await?;
         }
         let snapshot = self.snapshot();
-        let changed = outcome.changed;
-        if let Err(error) = self.of.run.hosts.regroup(&self.of.host.name, &outcome.effects) {
-            outcome = Outcome::failed(&error.at(&task.span));
+        match self.of.run.hosts.regroup(&self.of.host.name, &outcome.effects) {
+            // Only here it is known whether the inventory is another one now.
+            Ok(true) if task.changed_when.is_none() && outcome.status != Status::Skipped => outcome.set_changed(true),
+            Ok(_) => {}
+            Err(error) => outcome = Outcome::failed(&error.at(&task.span)),
         }
+        let changed = outcome.changed;
         self.learn(task, &outcome);
         let ignored = outcome.status == Status::Failed && self.ignores_errors(task, vars);
         let mut again = None;

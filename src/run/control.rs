@@ -10,9 +10,7 @@ use super::{
 };
 use crate::{
     inventory::{Level, Variable, Vars},
-    playbook::{
-        Action, Include, IncludeKind, IncludeRole, Item, LoopControl, MetaAction, PlaybookError, SearchKind, Task,
-    },
+    playbook::{Action, Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
     report::Status,
     template::Context,
     yaml::Node,
@@ -124,10 +122,7 @@ impl HostRun {
         }
         let outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
-            _ if matches!(include.kind, IncludeKind::Vars) => {
-                let over = task.loop_.as_ref().zip(items.as_ref());
-                Outcome::new(Status::Ok, told(result, over.map(|(over, items)| (&over.control, &**items))))
-            }
+            _ if matches!(include.kind, IncludeKind::Vars) => Outcome::new(Status::Ok, told(result, items.as_ref())),
             _ => Outcome::new(Status::Ok, unchanged()),
         };
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
@@ -349,8 +344,8 @@ fn unchanged() -> Map<String, Json> {
 }
 
 /// What a result tells of `include_vars`: of each item of a loop by itself.
-fn told(included: Vec<Included>, over: Option<(&LoopControl, &[Json])>) -> Map<String, Json> {
-    let Some((control, items)) = over else {
+fn told(included: Vec<Included>, over: Option<&super::repeat::Items>) -> Map<String, Json> {
+    let Some(items) = over else {
         return unchanged().into_iter().chain(included.into_iter().next().unwrap_or_default().fields()).collect();
     };
     let results: Vec<Json> = included
@@ -360,8 +355,8 @@ fn told(included: Vec<Included>, over: Option<(&LoopControl, &[Json])>) -> Map<S
             let mut fields = one.fields();
             fields.insert("changed".into(), json!(false));
             fields.insert("failed".into(), json!(false));
-            fields.insert(control.item_name().to_owned(), item);
-            fields.insert("ansible_loop_var".into(), json!(control.item_name()));
+            fields.insert(items.name.clone(), item);
+            fields.insert("ansible_loop_var".into(), json!(items.name));
             Json::Object(fields)
         })
         .collect();

@@ -154,7 +154,7 @@ impl Evaluation<'_> {
                     one
                 }
             };
-            name_item(&mut one, control, item, index);
+            name_item(&mut one, control, &items.name, item, index);
             // As with Ansible those of all items that were done, where any of them changed something.
             if one.status != Status::Skipped && !self.task.notify.is_empty() {
                 match self.of.notifications(self.task, &with) {
@@ -247,8 +247,7 @@ pub fn registered(task: &Task) -> Option<&str> {
 }
 
 /// Notes in an item's result which item it was.
-fn name_item(one: &mut Outcome, control: Option<&LoopControl>, item: &Json, index: usize) {
-    let name = control.map_or("item", |c| c.item_name());
+fn name_item(one: &mut Outcome, control: Option<&LoopControl>, name: &str, item: &Json, index: usize) {
     one.result.insert(name.to_owned(), item.clone());
     one.result.insert("ansible_loop_var".to_owned(), json!(name));
     if let Some(name) = control.and_then(|c| c.index_var.as_ref()).and_then(Node::as_str) {

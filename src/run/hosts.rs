@@ -97,11 +97,12 @@ impl Hosts {
         lock(&self.gone).clear();
     }
 
-    /// Takes over what `add_host` and `group_by` ask for: hosts and groups for the rest of the run.
+    /// Takes over what `add_host` and `group_by` ask for: hosts and groups for the rest of the run. Says whether that changed anything.
     ///
     /// # Errors
     /// When the inventory does not take them.
-    pub fn regroup(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
+    pub fn regroup(&self, host: &str, effects: &[Due]) -> Result<bool, TaskError> {
+        let mut changed = false;
         let wrong = |error: InventoryError| TaskError::new(error.to_string());
         for Due { effect, .. } in effects {
             let touched = match effect.as_ref() {
@@ -109,12 +110,14 @@ impl Hosts {
                     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
                     let vars: Vars =
                         vars.iter().map(|(name, value)| (name.clone(), Variable::from(value.clone()))).collect();
-                    self.change_inventory(|inventory| inventory.add_host(name, &groups, vars)).map_err(wrong)?;
+                    changed |=
+                        self.change_inventory(|inventory| inventory.add_host(name, &groups, vars)).map_err(wrong)?;
                     Some(name.as_str())
                 }
                 Effect::Group { name, parents } => {
                     let parents: Vec<&str> = parents.iter().map(String::as_str).filter(|p| *p != "all").collect();
-                    self.change_inventory(|inventory| inventory.group_by(host, name, &parents)).map_err(wrong)?;
+                    changed |=
+                        self.change_inventory(|inventory| inventory.group_by(host, name, &parents)).map_err(wrong)?;
                     Some(host)
                 }
                 Effect::Facts(_) | Effect::Variables { .. } => None,
@@ -124,7 +127,7 @@ impl Hosts {
                 self.refresh(host, &directory);
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
     fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {

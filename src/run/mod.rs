@@ -53,6 +53,7 @@ mod throttle;
 mod together;
 mod unconfirmed;
 mod variables;
+mod vars_files;
 mod vars_from;
 
 use std::{

@@ -120,9 +120,9 @@ impl Outcome {
     }
 
     /// Returns what a task came to whose condition, as written, did not hold.
-    pub fn condition(condition: &str) -> Outcome {
+    pub fn condition(condition: &Json) -> Outcome {
         let mut outcome = Outcome::skipped("Conditional result was False");
-        outcome.result.insert("false_condition".into(), json!(condition));
+        outcome.result.insert("false_condition".into(), condition.clone());
         outcome
     }
 

@@ -15,6 +15,7 @@ use super::{
     program::Program,
     throttle::Throttles,
     variables::TaskVars,
+    vars_files::{self, VarsFiles},
 };
 use crate::{
     inventory::{Variable, Vars},
@@ -229,6 +230,7 @@ impl Run {
             throttles: Throttles::default(),
             max_fail_percentage: percentage,
             public: std::sync::Mutex::default(),
+            vars_files: VarsFiles::default(),
             course: Course::default(),
         })
     }
@@ -326,29 +328,15 @@ impl Run {
             let answer = self.prompter.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
             vars.insert(prompt.name.clone(), self.answered(play, prompt, answer)?);
         }
-        let Some(host) = hosts.first().and_then(|h| self.hosts.get(h)) else { return Ok(vars) };
-        for node in &play.vars_files {
+        let differ = vars_files::differ(play);
+        // Where all hosts read the same, one look is enough.
+        for name in hosts.iter().take(if differ { usize::MAX } else { 1 }) {
+            let Some(host) = self.hosts.get(name) else { continue };
             let context = TaskVars::context(self, batch, &host, &play.scope, &[]);
-            let candidates: Vec<&Node> = match &node.value {
-                Value::Seq(many) => many.iter().collect(),
-                _ => vec![node],
-            };
-            let mut tried = Vec::new();
-            let mut found = None;
-            for candidate in candidates {
-                let name = self.engine.render_tree(candidate, &context).map_err(|e| RunError::template(&e))?;
-                let name = keyword::as_text(&name).unwrap_or_default();
-                let path = play.directory.join(&name);
-                if path.is_file() {
-                    found = Some(path);
-                    break;
-                }
-                tried.push(path.display().to_string());
+            let read = batch.vars_files.checked(self, play, &context)?;
+            if !differ {
+                vars.extend(read);
             }
-            let path = found
-                .ok_or_else(|| RunError::at(&node.span, format!("vars_files: there is no {}", tried.join(" nor "))))?;
-            let loaded = crate::inventory::file_vars(&path).map_err(RunError::Inventory)?;
-            vars.extend(loaded);
         }
         Ok(vars)
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Run, task_error::TaskError};
+use super::{Run, keyword, task_error::TaskError};
 use crate::{
-    playbook::{Loop, LoopKind},
+    playbook::{Loop, LoopKind, is_variable_name},
     template::{Context, Trust, Var},
     yaml::{Node, Value},
 };
@@ -16,6 +16,8 @@ const MAX_CELLS: usize = 1_000_000;
 #[derive(Debug, Default)]
 pub struct Items {
     list: Vec<Json>,
+    /// The name of the variable that holds the item.
+    pub name: String,
     /// Whose words their texts are.
     pub trust: Trust,
 }
@@ -32,7 +34,19 @@ impl std::ops::Deref for Items {
 pub fn items(run: &Run, over: &Loop, vars: &Context) -> Result<Items, TaskError> {
     let mut trust = Trust::default();
     let list = listed(run, over, vars, &mut trust)?;
-    Ok(Items { list, trust })
+    Ok(Items { list, name: name(run, over, vars)?, trust })
+}
+
+/// The name of the item, which may be a template.
+fn name(run: &Run, over: &Loop, vars: &Context) -> Result<String, TaskError> {
+    let Some(node) = over.control.loop_var.as_ref().filter(|node| node.key_text().contains("{{")) else {
+        return Ok(over.control.item_name().to_owned());
+    };
+    let rendered = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+    match keyword::as_text(&rendered).filter(|name| is_variable_name(name)) {
+        Some(name) => Ok(name),
+        None => Err(TaskError::new(format!("Invalid variable name in `loop_var`: `{rendered}`")).at(&node.span)),
+    }
 }
 
 #[allow(clippy::too_many_lines, reason = "one arm for each kind of loop")]

@@ -57,7 +57,11 @@ impl Evaluation<'_> {
             }
             if attempt > retries || self.of.run.interrupted() || self.of.run.options.check {
                 outcome.result.insert("attempts".into(), json!(attempt - 1));
-                outcome.set_failed(true);
+                // What `failed_when` said counts; the result tells of the tries all the same.
+                match outcome.result.contains_key("failed_when_result") {
+                    true => drop(outcome.result.insert("failed".into(), json!(true))),
+                    false => outcome.set_failed(true),
+                }
                 outcome
                     .result
                     .entry("msg")

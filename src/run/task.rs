@@ -57,14 +57,14 @@ pub enum Readiness {
     /// To be planned.
     Ready(Box<Prepared>),
     /// `when` did not hold: the condition as written.
-    Skip(String),
+    Skip(Json),
 }
 
 /// Checks all conditions of a task, outermost first. Returns the first that does not hold.
-pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<String>, TaskError> {
+pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Json>, TaskError> {
     for when in task.scope.whens() {
         if !run.engine.condition(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
-            return Ok(Some(when.key_text()));
+            return Ok(Some(when.to_json()));
         }
     }
     Ok(None)
@@ -115,12 +115,12 @@ fn node(value: &Json, span: &Span, trust: &Trust) -> Node {
     Node { value, span: span.clone() }
 }
 
-fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Json> {
+fn item_values(task: &Task, items: &Items, index: usize) -> IndexMap<String, Json> {
     let mut vars = IndexMap::new();
     let Some(over) = &task.loop_ else { return vars };
     let Some(item) = items.get(index) else { return vars };
-    vars.insert(over.control.item_name().to_owned(), item.clone());
-    vars.insert("ansible_loop_var".to_owned(), json!(over.control.item_name()));
+    vars.insert(items.name.clone(), item.clone());
+    vars.insert("ansible_loop_var".to_owned(), json!(items.name));
     if let Some(name) = over.control.index_var.as_ref().and_then(Node::as_str) {
         vars.insert(name.to_owned(), json!(index));
         vars.insert("ansible_index_var".to_owned(), json!(name));
@@ -132,7 +132,7 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
             "first": index == 0, "last": last, "length": count,
         });
         if over.control.extended_allitems.as_ref().is_none_or(|n| truth(&n.to_json())) {
-            extended["allitems"] = json!(items);
+            extended["allitems"] = json!(&items[..]);
         }
         if index > 0 {
             extended["previtem"] = items[index - 1].clone();

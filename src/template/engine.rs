@@ -311,7 +311,7 @@ impl Engine {
 
     /// Whether all data that a template with `'{{ … }}'` in it puts out stands between quotes of the user's and cannot end them.
     ///
-    /// Only names are looked at twice, and what is done to them; what calls anything may come to something else the second time.
+    /// What reads this machine is not looked at twice.
     fn quotes_data(&self, source: &str, value: &Value, inner: &Arc<Inner>) -> bool {
         let Some(shown) = value.as_str().filter(|_| !value.is_safe()) else { return false };
         if !source.contains(['\'', '"']) || source.contains("{%") || source.contains("{#") {
@@ -329,7 +329,8 @@ impl Engine {
         };
         while let Some((before, behind)) = rest.split_once("{{") {
             let Some((inside, after)) = behind.split_once("}}") else { return false };
-            if inside.contains(['(', '-']) || before.contains('\\') {
+            let calls = ["lookup", "query", "q("].iter().any(|word| inside.contains(word));
+            if calls || inside.starts_with(['-', '+']) || inside.ends_with(['-', '+']) || before.contains('\\') {
                 return false;
             }
             scan(&mut quote, before);

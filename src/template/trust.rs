@@ -278,6 +278,69 @@ mod tests {
         }
     }
 
+    /// What somebody reads twice: the texts of `that`, of a condition.
+    fn decided(text: &str) -> Result<bool, String> {
+        let engine = Engine::new();
+        let mut vars: IndexMap<String, Var> = IndexMap::new();
+        for (name, value) in
+            [("host", HOST), ("plain", "some words"), ("name", "mine"), ("open", "'"), ("slash", "a\\")]
+        {
+            vars.insert(name.into(), Var::data(&json!(value)));
+        }
+        vars.insert("mine".into(), Var::json(&json!("secret")));
+        vars.insert("nested".into(), Var::json(&json!("'{{ plain }}'")));
+        let vars = Context::new(&engine, Arc::new(vars), Arc::new(NoLocal));
+        let mut trust = Trust::default();
+        let node = crate::yaml::load_str("t", &format!("- {}", json!(text))).map_err(|e| e.to_string())?;
+        let node = node.as_seq().unwrap_or_default()[0].clone();
+        let by_condition = engine.condition(&node, &vars).map_err(|e| e.to_string());
+        let rendered = engine.render_tree_noting(&node, &vars, &mut trust).map_err(|e| e.to_string())?;
+        let by_parameter = match &rendered {
+            serde_json::Value::String(text) => engine.condition_of(text, &trust, &vars).map_err(|e| e.to_string()),
+            other => Ok(other.as_bool().unwrap_or_default()),
+        };
+        assert_eq!(by_condition.is_ok(), by_parameter.is_ok(), "{text}: {by_condition:?} {by_parameter:?}");
+        by_parameter
+    }
+
+    #[test]
+    fn data_between_quotes_is_a_text_and_nothing_else_is_read() {
+        for (text, expected) in [
+            ("'{{ plain }}' == 'some words'", true),
+            ("\"{{ plain }}!\" in ['some words!']", true),
+            ("'{{ plain | upper }}' == 'SOME WORDS' and mine == '{{ mine }}'", true),
+            ("'{{ plain }}' == plain and '{{ name }}' != mine", true),
+        ] {
+            assert_eq!(decided(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "{{ name }} == 'secret'",
+            "'{{ host }}' == ''",
+            "'' ~ {{ plain }}",
+            "'{{ open }} or true or {{ open }}'",
+            "'{{ slash }}' or true or '{{ plain }}'",
+            "'a' == {{ plain }} or '{{ plain }}'",
+            "'x {{ nested }} y' == ''",
+            "\\'{{ plain }}\\'",
+            "{% if true %}'{{ plain }}'{% endif %} == ''",
+        ] {
+            assert!(decided(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_a_playbook_lists_are_its_own_and_what_is_made_of_them_is_not() {
+        let engine = Engine::new();
+        let vars = context(&engine);
+        let trusts = |text: &str| is_trusted(&engine.render_value(text, None, &vars.inner).unwrap());
+        assert!(trusts("{{ ['x == 1', mine] }}") && trusts("{{ ['x == 1'] + mines[:1] }}"));
+        for text in
+            ["{{ ['a', host] }}", "{{ ['a' ~ host] }}", "{{ ['a' + host] }}", "{{ ['a'] | map('upper') | list }}"]
+        {
+            assert!(!trusts(text), "{text}");
+        }
+    }
+
     #[test]
     fn what_is_handed_on_stays_trusted() {
         let engine = Engine::new();

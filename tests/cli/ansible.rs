@@ -158,6 +158,27 @@ fn what_has_no_effect_is_named_and_the_version_can_be_read() {
 }
 
 #[test]
+fn keys_that_stand_twice_are_told_once_and_the_last_one_counts() {
+    let place = place();
+    place.write(
+        "twice.yml",
+        "- hosts: h1\n  gather_facts: false\n  vars:\n    a: 1\n    a: 2\n  tasks:\n    - debug: var=a\n",
+    );
+    let line = ["ansible-playbook", "-i", "hosts", "twice.yml"];
+    let told = ran(&place, &line);
+    assert_eq!((told.code, told.stdout.contains("\"a\": 2")), (0, true), "{}{}", told.stdout, told.stderr);
+    assert_eq!(told.stderr.matches("found a duplicate dict key (a)").count(), 1, "{}", told.stderr);
+    place.write("ansible.cfg", "[defaults]\nduplicate_dict_key = ignore\n");
+    let ignored = ran(&place, &line);
+    assert!(ignored.code == 0 && !ignored.stderr.contains("duplicate"), "{}", ignored.stderr);
+    place.write("ansible.cfg", "[defaults]\nduplicate_dict_key = error\n");
+    let refused = ran(&place, &line);
+    assert!(refused.code == 4 && refused.stderr.contains("found a duplicate dict key (a)"), "{}", refused.stderr);
+    // Under the program's own name it is an error.
+    assert_ne!(place.run(&["apply", "-i", "hosts", "twice.yml"]).code, 0);
+}
+
+#[test]
 fn inventories_are_shown_in_all_forms() {
     let place = place();
     let out = |more: &[&str]| ran(&place, &[&["ansible-inventory", "-i", "hosts"], more].concat()).stdout;

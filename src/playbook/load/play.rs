@@ -199,7 +199,7 @@ impl Reader<'_> {
         if names.iter().any(is_template) || paths.is_empty() {
             return;
         }
-        let candidates = |p: &str| [directory.join(p), directory.join("vars").join(p)];
+        let candidates = |p: &str| [directory.join("vars").join(p), directory.join(p)];
         let found = paths.iter().flat_map(|p| candidates(p)).find(|c| c.exists() && !c.is_dir());
         match found {
             Some(found) => {
