@@ -18,12 +18,12 @@ pub(super) const GENERAL: &[Entry] = &[on("from_csv", from_csv), on("from_ini", 
 fn from_csv(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let named = args.text_or("dialect", "excel")?;
     let names = args.some("fieldnames").map(|names| items(&names)).transpose()?;
-    let mut dialect = Dialect::default();
-    dialect.delimiter = match named.as_str() {
+    let delimiter = match named.as_str() {
         "excel" | "unix" => ',',
         "excel-tab" => '\t',
         other => return Err(args.wrong(format!("`{other}` is no dialect: excel, excel-tab or unix"))),
     };
+    let mut dialect = Dialect { delimiter, ..Dialect::default() };
     if let Some(given) = args.opt_text("delimiter")? {
         let mut chars = given.chars();
         let (Some(one), None) = (chars.next(), chars.next()) else {
