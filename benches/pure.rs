@@ -133,8 +133,15 @@ fn planning_1000_converged_files(bencher: Bencher<'_, '_>) {
     let entry = Registry::get().find("ansible.builtin.file").unwrap();
     let parameters: Vec<_> =
         (0..1000).map(|n| json!({"path": format!("/srv/d{n}"), "state": "directory", "mode": "0755"})).collect();
-    let context =
-        ModuleContext { check: false, diff: false, user: "root", host: "h1", folder: None, controller: &Nothing };
+    let context = ModuleContext {
+        check: false,
+        diff: false,
+        user: "root",
+        host: "h1",
+        folder: None,
+        environment: "",
+        controller: &Nothing,
+    };
     let stat = FileStat::new(FileKind::Directory, 0o755, "root", "root");
     let state = State::of((0..1000).flat_map(|n| {
         let stat = &stat;
