@@ -279,7 +279,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("allow_world_readable_tmpfiles", Bool, "False", "defaults.allow_world_readable_tmpfiles", "ANSIBLE_SHELL_ALLOW_WORLD_READABLE_TEMP", "", Moot),
     row("admin_users", List, "root,toor", "defaults.admin_users", "ANSIBLE_ADMIN_USERS", "", Moot),
     row("display_ok_hosts", Bool, "True", "defaults.display_ok_hosts", "ANSIBLE_DISPLAY_OK_HOSTS", "", Here),
-    row("display_failed_stderr", Bool, "False", "defaults.display_failed_stderr", "ANSIBLE_DISPLAY_FAILED_STDERR", "", Same),
+    row("display_failed_stderr", Bool, "False", "defaults.display_failed_stderr", "ANSIBLE_DISPLAY_FAILED_STDERR", "", Here),
     row("show_per_host_start", Bool, "False", "defaults.show_per_host_start", "ANSIBLE_SHOW_PER_HOST_START", "", Same),
     row("check_mode_markers", Bool, "False", "defaults.check_mode_markers", "ANSIBLE_CHECK_MODE_MARKERS", "", Same),
     row("show_task_path_on_failure", Bool, "False", "defaults.show_task_path_on_failure", "ANSIBLE_SHOW_TASK_PATH_ON_FAILURE", "", Moot),

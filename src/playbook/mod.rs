@@ -23,7 +23,7 @@ pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, Mo
 pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keyword::{Kind, Level};
 pub use keywords::{Keyword, Keywords, keywords};
-pub use list::Listing;
+pub use list::{Listing, ReadTag};
 pub use load::{IncludedRole, Loader, NotFound, Options, SearchKind};
 pub use notified::{handler_tasks, notified};
 pub use play::{Block, Item, Order, Play, Playbook, Prompt, Strategy};

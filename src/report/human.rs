@@ -73,6 +73,7 @@ impl ForPeople for Human {
             Event::Warning { message } if state.warned.insert(message.clone()) => {
                 aside = Some(message.to_string());
             }
+            Event::Meta { message, .. } if self.verbosity > 1 => out.push_str(&format!("META: {message}\n")),
             Event::Recap { hosts, duration, round_trips, check } => {
                 if state.hidden > 0 {
                     let note =

@@ -314,8 +314,11 @@ impl Execution<'_> {
     }
 }
 
+/// What is wrong with a step that took longer than it may.
+pub(super) const TIME_OVER: &str = "its time was over";
+
 fn step_output(output: Output, duration: Duration) -> StepOutput {
-    let error = output.timed_out.then(|| "its time was over".to_owned());
+    let error = output.timed_out.then(|| TIME_OVER.to_owned());
     StepOutput { status: i32::from(output.status), stdout: output.stdout, stderr: output.stderr, duration, error }
 }
 

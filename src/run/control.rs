@@ -13,7 +13,7 @@ use crate::{
     playbook::{
         Action, Include, IncludeKind, IncludeRole, Item, LoopControl, MetaAction, PlaybookError, SearchKind, Task,
     },
-    report::Status,
+    report::{Event, Status},
     template::Context,
     yaml::Node,
 };
@@ -38,21 +38,27 @@ impl HostRun {
         match task::conditions(&self.of.run, task, vars) {
             Ok(None) => {}
             Ok(Some(_)) => {
+                self.tell_meta(task, position, vars, passed_by(action, &self.of.host.name, task));
                 self.cursor.advance();
                 return Ok(());
             }
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         }
+        self.tell_meta(task, position, vars, (done(action, &self.of.host.name, task), false));
         match action {
-            MetaAction::Noop | MetaAction::RefreshInventory => self.cursor.advance(),
+            MetaAction::Noop => self.cursor.advance(),
+            MetaAction::RefreshInventory => return self.read_inventory_again(task, position, vars).await,
             MetaAction::FlushHandlers => self.flush_handlers(position.clone()),
             MetaAction::ClearFacts => {
                 self.of.host.clear_facts();
                 self.cursor.advance();
             }
             MetaAction::ClearHostErrors => {
+                self.unconfirmed.flush().await?;
                 self.of.run.hosts.clear_errors();
+                self.of.run.forgive();
                 self.of.batch.clear_errors();
+                self.cursor.clear_errors();
                 self.cursor.advance();
             }
             MetaAction::EndHost => {
@@ -78,6 +84,35 @@ impl HostRun {
         Ok(())
     }
 
+    /// `meta: refresh_inventory`: the first host to come does it for all.
+    async fn read_inventory_again(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+    ) -> Result<(), Stop> {
+        self.unconfirmed.together(position).await?;
+        match self.of.batch.once_for_all(position, || self.of.run.refresh_inventory()) {
+            Ok(()) => {
+                self.cursor.advance();
+                Ok(())
+            }
+            Err(error) => self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+        }
+    }
+
+    /// Tells what a `meta` task does, or why it does nothing.
+    fn tell_meta(&mut self, task: &Arc<Task>, position: &Position, vars: &Context, told: (String, bool)) {
+        let (message, skipped) = told;
+        let event = Event::Meta {
+            task: self.line(task, position, Some(vars)),
+            host: self.of.host.name.clone(),
+            message,
+            skipped,
+        };
+        self.unconfirmed.decide(self.snapshot(), position, vec![event]);
+    }
+
     /// Brings in what a dynamic include names, once or for each item.
     pub(super) async fn include(
         &mut self,
@@ -98,6 +133,7 @@ impl HostRun {
         let count = items.as_ref().map_or(1, |items| items.len());
         let mut frames = Vec::new();
         let mut result: Vec<Included> = Vec::new();
+        let mut led = Vec::new();
         let mut skipped_by = None;
         for index in 0..count {
             let item = items.as_ref().map(|items| task::item_vars(task, items, index));
@@ -112,6 +148,8 @@ impl HostRun {
             }
             match self.bring_in(include, task, &with) {
                 Ok(Brought::Items(brought)) => {
+                    let of = items.as_ref().and_then(|items| items.get(index)).cloned();
+                    led.extend(led_to(include, &brought).map(|file| (file, of)));
                     let item: Vars = match &items {
                         Some(items) => task::item_layer(task, items, index),
                         None => Vars::new(),
@@ -122,7 +160,7 @@ impl HostRun {
                 Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
             }
         }
-        let outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
+        let mut outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
             _ if matches!(include.kind, IncludeKind::Vars) => {
                 let over = task.loop_.as_ref().zip(items.as_ref());
@@ -130,6 +168,7 @@ impl HostRun {
             }
             _ => Outcome::new(Status::Ok, unchanged()),
         };
+        outcome.included = led;
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
         if frames.is_empty() {
@@ -317,6 +356,56 @@ impl HostRun {
             TaskError::new(format!("`{name}` was not found"))
                 .help(format!("looked for it at\n    {}", tried.join("\n    ")))
         })
+    }
+}
+
+/// What a `meta` task does for a host, in Ansible's words.
+fn done(action: MetaAction, host: &str, task: &Task) -> String {
+    match action {
+        MetaAction::Noop => "noop".to_owned(),
+        MetaAction::FlushHandlers => format!("triggered running handlers for {host}"),
+        MetaAction::RefreshInventory => "inventory successfully refreshed".to_owned(),
+        MetaAction::ClearFacts => "facts cleared".to_owned(),
+        MetaAction::ClearHostErrors => "cleared host errors".to_owned(),
+        MetaAction::EndPlay => "ending play".to_owned(),
+        MetaAction::EndBatch => "ending batch".to_owned(),
+        MetaAction::EndHost => format!("ending play for {host}"),
+        MetaAction::EndRole => format!("ending role {} for {host}", role_name(task)),
+        MetaAction::ResetConnection => "reset connection".to_owned(),
+    }
+}
+
+/// Why a `meta` task does nothing for a host, in Ansible's words; true, for it was passed by.
+fn passed_by(action: MetaAction, host: &str, task: &Task) -> (String, bool) {
+    let goes_on = match action {
+        MetaAction::FlushHandlers => format!(", not running handlers for {host}"),
+        MetaAction::ClearFacts => format!(", not clearing facts and fact cache for {host}"),
+        MetaAction::ClearHostErrors => format!(", not clearing host error state for {host}"),
+        MetaAction::EndPlay => ", continuing play".to_owned(),
+        MetaAction::EndBatch => ", continuing current batch".to_owned(),
+        MetaAction::EndHost => format!(", continuing execution for {host}"),
+        MetaAction::EndRole => format!(", continuing role {} for {host}", role_name(task)),
+        MetaAction::Noop | MetaAction::RefreshInventory | MetaAction::ResetConnection => String::new(),
+    };
+    (format!("{} conditional evaluated to False{goes_on}", action.name()), true)
+}
+
+fn role_name(task: &Task) -> &str {
+    task.scope.role().map_or("", |role| role.name.as_str())
+}
+
+/// What an include has brought in, as reports name it: the file, or the role.
+fn led_to(include: &Include, brought: &[Item]) -> Option<String> {
+    match &include.kind {
+        IncludeKind::Role(_) => brought.first()?.scope().role.as_ref().map(|role| role.name.clone()),
+        IncludeKind::Tasks { .. } => {
+            let file = match brought.first()? {
+                Item::Task(task) => &task.span.source.name,
+                Item::Block(block) => &block.span.source.name,
+            };
+            Some(super::place::absolute(std::path::Path::new(file)))
+        }
+        IncludeKind::Vars | IncludeKind::Action { .. } => None,
     }
 }
 

@@ -273,7 +273,8 @@ fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
         Status::Skipped => "All items skipped",
         _ => "All items completed",
     };
-    let mut all = Outcome { changed, ..Outcome::new(status, Map::new()) };
+    let undefined = ended.iter().filter(|one| one.status == Status::Failed).all(|one| one.undefined) && failed;
+    let mut all = Outcome { changed, undefined, ..Outcome::new(status, Map::new()) };
     let (mut results, mut facts) = (Vec::with_capacity(ended.len()), Map::new());
     for one in ended {
         for Due { effect, .. } in &one.effects {

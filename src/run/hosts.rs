@@ -25,6 +25,8 @@ pub struct Hosts {
     cache: Option<Arc<FactCache>>,
     /// The folder of the playbook at work: its `group_vars` and `host_vars` count.
     directory: Mutex<Option<PathBuf>>,
+    /// What tasks have added to the inventory, each with the host that it was for.
+    added: Mutex<Vec<(String, Due)>>,
     /// Those that have failed, and take part in no further play.
     out: Mutex<HashSet<String>>,
     /// Those that cannot be reached.
@@ -40,6 +42,7 @@ impl Hosts {
             known: Mutex::default(),
             cache,
             directory: Mutex::default(),
+            added: Mutex::default(),
             out: Mutex::default(),
             gone: Mutex::default(),
         }
@@ -102,6 +105,26 @@ impl Hosts {
     /// # Errors
     /// When the inventory does not take them.
     pub fn regroup(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
+        let adds = |due: &&Due| matches!(due.effect.as_ref(), Effect::Host { .. } | Effect::Group { .. });
+        lock(&self.added).extend(effects.iter().filter(adds).map(|due| (host.to_owned(), due.clone())));
+        self.add(host, effects)
+    }
+
+    /// Goes on with an inventory that was read anew, to which is added what tasks have added so far.
+    ///
+    /// # Errors
+    /// When it does not take that.
+    pub fn reload(&self, inventory: Inventory) -> Result<(), TaskError> {
+        *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inventory);
+        let directory = lock(&self.directory).clone();
+        if let Some(directory) = directory {
+            self.enter(&directory);
+        }
+        let added = lock(&self.added).clone();
+        added.iter().try_for_each(|(host, due)| self.add(host, std::slice::from_ref(due)))
+    }
+
+    fn add(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
         let wrong = |error: InventoryError| TaskError::new(error.to_string());
         for Due { effect, .. } in effects {
             let touched = match effect.as_ref() {

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     background,
-    change::{Execution, script},
+    change::{Execution, TIME_OVER, script},
     evaluation::Evaluation,
     guard::{Guard, Moved},
     keyword, lock,
@@ -38,6 +38,8 @@ impl Evaluation<'_> {
     /// Prepares, reads, plans and carries out.
     pub(super) async fn act(&mut self, vars: &Context) -> Result<Outcome, Stop> {
         let began = Instant::now();
+        let with = task::delegated_vars(self.of, self.task, vars);
+        let vars = with.as_ref().unwrap_or(vars);
         let prepared = match task::prepare(self.of, &self.cursor.vars(), self.task, vars) {
             Ok(Readiness::Skip(condition)) => return Ok(Outcome::condition(&condition)),
             Ok(Readiness::Ready(prepared)) => prepared,
@@ -247,6 +249,10 @@ impl Evaluation<'_> {
         // What runs with unknown effect may be seen by other hosts, and may see them: all keep Ansible's order there.
         if open && !self.of.batch.alone() {
             self.unconfirmed.together(self.position).await?;
+            if self.of.run.options.forks == 1 {
+                // One host after the other, in their order.
+                self.of.batch.in_turn(&self.of.host.name, self.position).await;
+            }
         }
         // What must hold for the first step, and is noted with it.
         let before = format!("{}{}", guard.script(), self.owing(vars, prepared, plan));
@@ -268,7 +274,23 @@ impl Evaluation<'_> {
             return Ok(None);
         }
         note_written(prepared, plan);
+        if let Some(limit) = limit.filter(|_| self.task.async_.is_none())
+            && outputs.iter().any(|output| output.error.as_deref() == Some(TIME_OVER))
+        {
+            return Ok(Some(Outcome::failed(&self.out_of_time(limit))));
+        }
         Ok(Some(self.finish(prepared, plan, &outputs)))
+    }
+
+    /// The failure of a task whose `timeout` is over, in Ansible's words.
+    fn out_of_time(&self, limit: Duration) -> TaskError {
+        let (written, seconds) = (self.task.action.written(), limit.as_secs());
+        let name = written.rsplit('.').next().unwrap_or(written);
+        let message =
+            format!("The {name} action failed to execute in the expected time frame ({seconds}) and was terminated");
+        let mut error = TaskError::new(message).at(&self.task.span).help("give it more time with `timeout`");
+        error.result.insert("timedout".into(), json!({ "period": seconds }));
+        error
     }
 
     /// `timeout`, `async` and `--task-timeout` bound a step.
@@ -293,7 +315,7 @@ impl Evaluation<'_> {
         }
         let names = self.of.notifications(self.task, vars).unwrap_or_default();
         prepared.machine.set_owes(&prepared.actor, true);
-        names.iter().map(|n| lock::owe(n)).collect()
+        names.iter().map(|n| lock::owe(&machine.name, n)).collect()
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Outcome {
     pub no_log: bool,
     /// Whether its host cannot be reached.
     pub unreachable: bool,
+    /// Whether it failed for a variable that has no value, before anything was done.
+    pub undefined: bool,
     /// Where the failure is.
     pub place: Option<String>,
     /// What to do about the failure.
@@ -42,6 +44,8 @@ pub struct Outcome {
     pub notified: Option<Vec<String>>,
     /// When it began.
     pub began: Instant,
+    /// Where an include led: the files or roles, each with the item of the loop that it is for.
+    pub included: Vec<(String, Option<Json>)>,
     /// Events of the items.
     pub events: Vec<Event>,
 }
@@ -67,11 +71,13 @@ impl Outcome {
             shown: false,
             no_log: false,
             unreachable: false,
+            undefined: false,
             place: None,
             help: None,
             diff: Vec::new(),
             notified: None,
             began: Instant::now(),
+            included: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -106,7 +112,13 @@ impl Outcome {
         if let Some(place) = &place {
             result.insert("place".into(), json!(place));
         }
-        Outcome { changed: error.changed, place, help: error.help.clone(), ..Outcome::new(Status::Failed, result) }
+        Outcome {
+            changed: error.changed,
+            undefined: error.undefined,
+            place,
+            help: error.help.clone(),
+            ..Outcome::new(Status::Failed, result)
+        }
     }
 
     /// Returns what a task came to that does nothing, for a reason.
@@ -199,6 +211,7 @@ impl Outcome {
             unreachable: self.unreachable,
             place: self.place.clone().filter(|_| !self.no_log),
             help: self.help.clone().filter(|_| !self.no_log),
+            included: self.included.clone(),
         }
     }
 
@@ -213,7 +226,10 @@ impl Outcome {
                 shown.insert(field.to_owned(), value.clone());
             }
         }
-        shown.insert("censored".into(), json!("the output is hidden, as no_log asks"));
+        shown.insert(
+            "censored".into(),
+            json!("the output has been hidden due to the fact that 'no_log: true' was specified for this result"),
+        );
         Json::Object(shown)
     }
 }

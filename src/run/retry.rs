@@ -65,6 +65,8 @@ impl Evaluation<'_> {
                     .or_insert_with(|| json!(format!("`until` did not hold after {} tries", attempt - 1)));
                 return Ok(outcome);
             }
+            let (task, host) = (self.line(Some(vars)), self.of.host.name.clone());
+            self.of.run.tell(Event::Retry { task, host, left: (retries + 1).saturating_sub(attempt) as u64 });
             let note = format!("{}: try {attempt} of {retries}", self.task.title());
             self.of.run.tell(Event::HostNote { host: self.of.host.name.clone(), note });
             attempt += 1;

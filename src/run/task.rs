@@ -19,7 +19,7 @@ use super::{
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Context as ModuleContext, Module, Registry, about},
-    playbook::{About, Action, Sets, Task},
+    playbook::{About, Action, Scope, Sets, Task},
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
@@ -329,12 +329,19 @@ fn known_environment(run: &Run, node: &Node, vars: &Context) -> Json {
 /// Makes one item of a task ready on a machine; `brought` are the variables of the includes that it stands in.
 pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
     let (run, scope) = (&of.run, &task.scope);
+    // As with Ansible it is asked before the conditions whether there is a host at all.
+    let named = delegate(run, scope, vars);
+    if let Err(error) = &named
+        && error.message == EMPTY
+    {
+        return Err(error.clone());
+    }
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
     }
     let (parameters, trust) = parameters(run, task, vars)?;
     let (module, name) = module(task, parameters)?;
-    let delegate = keyword::text(run, scope, vars, |k| k.delegate_to.as_ref())?;
+    let delegate = named?;
     let (on, reached) = match &delegate {
         None => (of.host.name.clone(), vars.clone()),
         Some(name) => delegated(of, name, task, brought, vars)?,
@@ -364,6 +371,22 @@ pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Contex
     })))
 }
 
+/// What is wrong where `delegate_to` comes to nothing.
+const EMPTY: &str = "delegate_to: the name of the host is empty";
+
+/// The name that `delegate_to` gives; none where it is left out.
+///
+/// # Errors
+/// An empty one: the task is for another host than its own, whatever that was to be.
+fn delegate(run: &Run, scope: &Scope, vars: &Context) -> Result<Option<String>, TaskError> {
+    let Some(value) = keyword::value(run, scope, vars, |k| k.delegate_to.as_ref())? else { return Ok(None) };
+    match keyword::as_text(&value).filter(|name| !name.trim().is_empty()) {
+        Some(name) => Ok(Some(name)),
+        None if value.is_null() => Ok(None),
+        None => Err(TaskError::new(EMPTY).help("name a host, or say `omit`")),
+    }
+}
+
 /// The host that `delegate_to` names, and the variables by which it is reached: its own and those of the task's place. What is
 /// known of the task's host alone does not count.
 fn delegated(
@@ -389,6 +412,27 @@ fn delegated(
         }
     }
     Ok((host.name.clone(), if item.is_empty() { own } else { own.with(item) }))
+}
+
+/// `ansible_delegated_vars` where a task reads it: how the host is reached that acts in the place of its own.
+pub fn delegated_vars(of: &PlayHost, task: &Arc<Task>, vars: &Context) -> Option<Context> {
+    const NAME: &str = "ansible_delegated_vars";
+    if !of.run.features_of(task).references.names.contains(NAME) {
+        return None;
+    }
+    let name = delegate(&of.run, &task.scope, vars).ok().flatten()?;
+    let host = of.run.hosts.get(&name).or_else(|| of.run.hosts.at(&name));
+    let own = host.as_ref().map_or(name.as_str(), |host| host.name.as_str());
+    let mut known =
+        Map::from_iter([("inventory_hostname".to_owned(), json!(own)), ("ansible_host".to_owned(), json!(name))]);
+    let layers = host.as_ref().map(|host| host.layers());
+    for variable in ["ansible_host", "ansible_port", "ansible_user", "ansible_connection"] {
+        if let Some(found) = layers.as_ref().and_then(|layers| layers.get(variable)) {
+            known.insert(variable.to_owned(), found.value.to_json());
+        }
+    }
+    let value = json!({ name: known });
+    Some(vars.with(IndexMap::from_iter([(NAME.to_owned(), Var::data(&value))])))
 }
 
 /// The names of the variables that a loop sets for each item.

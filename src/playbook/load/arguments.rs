@@ -76,13 +76,15 @@ impl Reader<'_> {
             arguments.template = Some(raw);
         } else {
             let message = format!("`{}` takes `name=value` arguments, not {}", found.written, raw.describe());
+            let problem = Diagnostic::error(&found.value.span, message).label("no `name=value`");
             let word = text.split_whitespace().next().unwrap_or_default().trim_end_matches(':');
-            self.report(
-                Diagnostic::error(&found.value.span, message)
-                    .label("no `name=value`")
-                    .help(format!("write `{}:` and below it `{word}: VALUE`, further indented", found.written)),
-            );
-            return None;
+            let help = format!("write `{}:` and below it `{word}: VALUE`, further indented", found.written);
+            self.report_running([problem.help(help)]);
+            if !self.ready {
+                return None;
+            }
+            // The module refuses it where the task runs.
+            arguments.args.push((Node::text(RAW, raw.span.clone()), raw));
         }
         Some(())
     }

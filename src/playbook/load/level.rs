@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Reader;
 use super::values::{check, is_template, truth};
 use crate::connection::{BecomeMethod, registry};
-use crate::playbook::keyword::{Level, join};
+use crate::playbook::keyword::{Kind, Level, join};
 use crate::playbook::keywords::{find, hint};
 use crate::playbook::{Diagnostic, Keywords, VarMap};
 use crate::suggest::near;
@@ -23,8 +23,12 @@ impl Reader<'_> {
             };
             let Some(keyword) = find(name, level) else { continue };
             if let Err(problem) = check(name, value, keyword.kind) {
-                self.report(problem);
-                continue;
+                // What is neither true nor false is found out again where the task runs.
+                if keyword.kind != Kind::Bool || keyword.field.is_none() || !self.ready {
+                    self.report(problem);
+                    continue;
+                }
+                self.report_running([problem]);
             }
             match name {
                 "when" => keywords.when = self.conditions(name, value),

@@ -168,9 +168,9 @@ impl Reader<'_> {
                 let task = Node::new(Value::Map(entries.collect()), found.value.span.clone());
                 let module = Node::text(&*found.written, found.name_span.clone());
                 let Found { written, name_span, .. } = found;
-                let (args, apply) = (Vec::new(), Keywords::default());
+                let (args, apply, notify) = (Vec::new(), Keywords::default(), Vec::new());
                 let kind = IncludeKind::Action { module, task };
-                Some(Action::Include(Box::new(Include { kind, written, name_span, args, apply })))
+                Some(Action::Include(Box::new(Include { kind, written, name_span, args, apply, notify })))
             }
             "include_vars" => {
                 let arguments = self.arguments(&found, true)?;
@@ -179,8 +179,8 @@ impl Reader<'_> {
                     args.push((Node::text("file", file.span.clone()), file));
                 }
                 let Found { written, name_span, .. } = found;
-                let apply = Keywords::default();
-                Some(Action::Include(Box::new(Include { kind: IncludeKind::Vars, written, name_span, args, apply })))
+                let (kind, apply, notify) = (IncludeKind::Vars, Keywords::default(), Vec::new());
+                Some(Action::Include(Box::new(Include { kind, written, name_span, args, apply, notify })))
             }
             _ => self.module(found, scope),
         }
