@@ -52,7 +52,12 @@ fn inventory_of_2000_hosts(bencher: Bencher<'_, '_>) {
     let folder = tempfile::tempdir().unwrap();
     let source = inventory(folder.path());
     bencher.bench(|| {
-        let inventory = Inventory::load(&[&source], &[]).unwrap();
+        let inventory = Inventory::load(
+            &[&source],
+            &[],
+            (&bringup::run::InventoryExpressions::default(), &bringup::inventory::Vars::new()),
+        )
+        .unwrap();
         // What a run asks first: all hosts, and the variables of each.
         inventory.hosts().map(|host| inventory.host_vars(host, None).len()).sum::<usize>()
     });
@@ -95,7 +100,12 @@ fn running_1000_tasks_without_a_host(bencher: Bencher<'_, '_>) {
     let (playbook, _) = loader().load(&path).unwrap();
     let inventory = folder.path().join("hosts.ini");
     write(&inventory, "h1 ansible_connection=local\n");
-    let inventory = Inventory::load(&[inventory.display().to_string()], &[]).unwrap();
+    let inventory = Inventory::load(
+        &[inventory.display().to_string()],
+        &[],
+        (&bringup::run::InventoryExpressions::default(), &bringup::inventory::Vars::new()),
+    )
+    .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     bencher.bench_local(|| {
         let ssh = Arc::new(Connections::new(Arc::new(NoPrompter)));
@@ -133,8 +143,15 @@ fn planning_1000_converged_files(bencher: Bencher<'_, '_>) {
     let entry = Registry::get().find("ansible.builtin.file").unwrap();
     let parameters: Vec<_> =
         (0..1000).map(|n| json!({"path": format!("/srv/d{n}"), "state": "directory", "mode": "0755"})).collect();
-    let context =
-        ModuleContext { check: false, diff: false, user: "root", host: "h1", folder: None, controller: &Nothing };
+    let context = ModuleContext {
+        check: false,
+        diff: false,
+        user: "root",
+        host: "h1",
+        folder: None,
+        environment: "",
+        controller: &Nothing,
+    };
     let stat = FileStat::new(FileKind::Directory, 0o755, "root", "root");
     let state = State::of((0..1000).flat_map(|n| {
         let stat = &stat;

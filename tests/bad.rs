@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bringup::inventory::{Inventory, InventoryError, parse_extra_vars};
+use bringup::{
+    inventory::{Inventory, InventoryError, Vars, parse_extra_vars},
+    run::InventoryExpressions,
+};
 use libtest_mimic::Trial;
 
 use crate::support::{diagnostic::render, loader::loader, skip::always};
@@ -97,7 +100,9 @@ fn refuse_playbook(case: &Path) -> Option<String> {
 /// A file is an inventory; a folder has its arguments in `args`.
 fn refuse_inventory(case: &Path) -> Option<String> {
     let error = match case.is_dir() {
-        false => Inventory::load(&[case.to_str().unwrap()], &[]).err(),
+        false => {
+            Inventory::load(&[case.to_str().unwrap()], &[], (&InventoryExpressions::default(), &Vars::new())).err()
+        }
         true => run(case).err(),
     };
     error.map(|error| render(&error))
@@ -121,7 +126,7 @@ fn run(case: &Path) -> Result<(), InventoryError> {
         }
     }
     parse_extra_vars(&extra)?;
-    let inventory = Inventory::load(&sources, &dirs)?;
+    let inventory = Inventory::load(&sources, &dirs, (&InventoryExpressions::default(), &Vars::new()))?;
     inventory.select(pattern.as_deref().unwrap_or("all"), limit.as_deref())?;
     Ok(())
 }

@@ -102,7 +102,6 @@ fn a_plan_tells_of_loops_that_depend_and_gathers_facts_all_the_same() {
   gather_facts: false
   tasks:
     - command: 'true'
-      changed_when: false
     - copy: {dest: '{{ top }}/m{{ item }}', content: x}
       loop: [a, b]
 - hosts: all
@@ -131,4 +130,32 @@ fn what_is_below_an_archive_that_is_yet_to_be_unpacked_depends_on_it() {
     let done = tasks(place.path(), unpacking, &[]);
     assert!(done.contains("changed=3"), "{done}");
     assert!(tasks(place.path(), unpacking, &["--check"]).contains("changed=0"));
+}
+
+#[test]
+fn what_only_reads_makes_nothing_doubtful_but_what_is_made_of_its_result() {
+    let place = tempfile::tempdir().unwrap();
+    let there = place.path().display();
+    let reading = format!(
+        "    - command: echo yes
+      register: answer
+      changed_when: false
+    - copy: {{content: x, dest: {there}/known}}
+    - copy: {{content: '{{{{ answer.stdout }}}}', dest: {there}/made}}
+    - copy: {{content: x, dest: '{there}/beside'}}
+    - lineinfile: {{path: {there}/made, line: x, create: true}}
+    - stat: {{path: {there}/made}}
+    - command: 'echo {{{{ answer.stdout }}}}'
+      changed_when: false
+    - copy: {{content: x, dest: {there}/behind}}
+"
+    );
+    let text = tasks(place.path(), &reading, &["--check"]);
+    // The file made of it, and the two tasks that look at that file; then the command made of it.
+    assert_eq!(text.matches("depends on `").count(), 4, "{text}");
+    assert!(text.contains("3 changes to be made on 1 host"), "{text}");
+    assert!(text.contains("1 command that never changes anything (`changed_when: false`) not run"), "{text}");
+    // A command of which nobody says so may have done anything.
+    let text = tasks(place.path(), &reading.replace("      changed_when: false\n", ""), &["--check"]);
+    assert!(text.contains("no changes foreseen"), "{text}");
 }

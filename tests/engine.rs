@@ -110,7 +110,7 @@ fn what_says_who_acts_is_true_or_false() {
     let site = "- {hosts: all, gather_facts: false, vars: {ansible_become: maybe}, tasks: [ping: ]}\n";
     let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("`ansible_become`: `maybe` is neither true nor false"), "{text}");
+    assert!(text.contains("`ansible_become`: `maybe` is not a valid boolean"), "{text}");
 }
 
 #[test]
@@ -157,6 +157,49 @@ fn handlers_that_notify_each_other_come_to_an_end() {
     };
     assert_eq!(handlers(&site(true)), 6);
     assert_eq!(handlers(&site(false)), 0, "nothing is owed to the next run");
+}
+
+/// A handler whose variables only the run had that was cut off would fail every run from then on.
+#[test]
+fn what_is_owed_and_cannot_be_made_up_for_is_told_and_dropped() {
+    let place = tempfile::tempdir().unwrap();
+    let site = |fails: bool| {
+        format!(
+            "- hosts: all
+  gather_facts: false
+  tasks:
+    - {{command: echo kept, register: seen, when: {fails}}}
+    - {{command: 'true', notify: [gone, still], changed_when: {fails}}}
+    - {{fail: , when: {fails}}}
+  handlers:
+    - {{name: gone, command: 'echo {{{{ seen.stdout }}}}'}}
+    - {{name: still, command: 'true'}}
+"
+        )
+    };
+    let servers = Servers::start();
+    servers.forget();
+    let run = |fails: bool| apply(&servers, 1, place.path(), &site(fails), &[]);
+    assert_eq!(run(true).0, 2);
+    let (code, text) = run(false);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("the handler `gone` (site.yml:") && text.contains("is dropped"), "{text}");
+    assert!(text.contains("RUNNING HANDLER [still]"), "{text}");
+    let (code, text) = run(false);
+    assert!(code == 0 && !text.contains("RUNNING HANDLER") && !text.contains("owed"), "{text}");
+}
+
+#[test]
+fn with_one_fork_hosts_go_one_after_the_other() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: h2,h1
+  gather_facts: false
+  tasks:
+    - shell: sleep 0.0{{ 3 - play_hosts.index(inventory_hostname) }}; echo {{ inventory_hostname }} >> {{ top }}/order
+";
+    let (code, text) = apply(&Servers::start(), 2, place.path(), site, &["--forks", "1"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(fs::read_to_string(place.path().join("order")).unwrap(), "h2\nh1\n");
 }
 
 #[test]
@@ -537,4 +580,58 @@ fn a_new_user_tells_its_number_and_its_key() {
           - again.ssh_key_file == u.ssh_key_file
 ";
     tasks(place.path(), users, &[]);
+}
+
+#[test]
+fn a_module_that_is_not_there_fails_where_its_condition_holds() {
+    let place = tempfile::tempdir().unwrap();
+    let site = "- hosts: all
+  gather_facts: false
+  vars: {family: Debian}
+  tasks:
+    - name: elsewhere
+      some_subscription: {name: x}
+      when: family == 'RedHat'
+    - block:
+        - action: some_subscription name=x
+      when: family == 'RedHat'
+    - name: here
+      some_subscription: {name: x}
+      when: family == 'Debian'
+      ignore_errors: true
+      register: tried
+    - assert: {that: [tried is failed, \"'no module `some_subscription`' in tried.msg\"]}
+";
+    let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("ok=2 ") && text.contains("skipped=2 ") && text.contains("ignored=1"), "{text}");
+    // One line for all of them; a slip ends the run at once, and so does what no condition keeps away.
+    assert_eq!(text.matches("no module `some_subscription`").count(), 2, "{text}");
+    assert!(text.contains("site.yml:6 and at 2 more places"), "{text}");
+    for wrong in [site.replace("some_subscription", "comand"), site.replace("when: family == 'Debian'", "when: true")] {
+        let (code, text) = apply(&Servers::start(), 1, place.path(), &wrong, &[]);
+        assert!(code != 0 && text.contains("unknown module") && !text.contains("PLAY RECAP"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_link_leads_to_is_looked_at_behind_a_change_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("d")).unwrap();
+    fs::write(place.path().join("g"), "x\n").unwrap();
+    std::os::unix::fs::symlink("../g", place.path().join("d/l")).unwrap();
+    let looking = "    - blockinfile: {path: '{{ top }}/g', block: a}
+    - stat: {path: '{{ top }}/d/l', follow: true}
+      register: seen
+    - stat: {path: '{{ top }}/g'}
+      register: real
+    - assert: {that: [seen.stat.inode == real.stat.inode, seen.stat.size == real.stat.size, seen.stat.size > 2]}
+    - file: {path: '{{ top }}/n', state: directory}
+    - file: {path: '{{ top }}/to', src: n, state: link}
+    - copy: {content: x, dest: '{{ top }}/n/f'}
+    - stat: {path: '{{ top }}/to', follow: true}
+      register: folder
+    - assert: {that: [folder.stat.isdir]}
+";
+    tasks(place.path(), looking, &[]);
 }

@@ -96,7 +96,7 @@ fn unsafe_and_vault_keep_their_kind() {
 
 #[test]
 fn a_key_given_twice_is_refused_unless_allowed() {
-    assert_eq!(refused("a: 1\nb: 2\na: 3\n"), "the key `a` is given twice in one mapping (first in line 1)");
+    assert_eq!(refused("a: 1\nb: 2\na: 3\n"), "found a duplicate dict key (a), first given in line 1");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.yml");
     std::fs::write(&path, "a: 1\nb: 2\na: 3\n").unwrap();

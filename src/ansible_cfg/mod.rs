@@ -206,7 +206,7 @@ impl Configuration {
                 continue;
             }
             let value = take(setting, text, &place)
-                .map_err(|(message, help)| ConfigurationError::new(format!("{name}: {message}"), help))?;
+                .map_err(|(message, help)| ConfigurationError::new(ill_typed(setting, name, &message), help))?;
             self.doubt(setting, text, name);
             self.given.insert(setting.name, Given { value, origin: Origin::Variable(name) });
         }
@@ -295,6 +295,11 @@ impl Configuration {
             self.warnings.push(format!("{file}: without effect here: {}", list.join(", ")));
         }
     }
+}
+
+/// What is wrong with a variable, in Ansible's words and ours.
+fn ill_typed(setting: &Setting, variable: &str, message: &str) -> String {
+    format!("Invalid type for configuration option setting: {} (from env: {variable}): {message}", setting.name)
 }
 
 /// Reads the value of a setting; the message and the help where it is none.

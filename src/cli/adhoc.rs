@@ -7,7 +7,10 @@ use miette::Report;
 use super::{flags, module_names::Modules};
 use crate::{
     module::{Entry, Registry},
-    playbook::{Action, Args, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError, Scope, ScopeKind, Task},
+    playbook::{
+        Action, Args, Include, IncludeKind, IncludeRole, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError,
+        Scope, ScopeKind, Task,
+    },
     report::{Reporter, terminal},
     run::{Options, Summary},
     yaml::{self, Node, Source, Span, Value},
@@ -18,7 +21,14 @@ pub struct Call {
     entry: &'static Entry,
     args: Args,
     free_form: Option<Node>,
+    /// The role that is brought in, in the place of a module.
+    role: Option<Include>,
     span: Span,
+}
+
+/// The name of a module of Ansible's own without its collection.
+fn short(module: &str) -> &str {
+    ["ansible.builtin.", "ansible.legacy."].iter().find_map(|own| module.strip_prefix(own)).unwrap_or(module)
 }
 
 fn text(text: &str, span: &Span) -> Node {
@@ -31,6 +41,9 @@ impl Call {
     /// # Errors
     /// When there is no such module, or it does not take these arguments.
     pub fn written(module: &str, arguments: &str) -> Result<Call, Report> {
+        if matches!(short(module), "include_role" | "import_role") {
+            return Call::role(module, arguments);
+        }
         let entry = Registry::get().find(module).ok_or_else(|| {
             let help = Registry::get().near(module).map(|n| format!("did you mean `{n}`?"));
             let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
@@ -51,7 +64,7 @@ impl Call {
         };
         let raw = args.iter().position(|(key, _)| key.key_text() == "_raw_params");
         let free_form = raw.map(|at| args.remove(at).1).filter(|n| !n.key_text().trim().is_empty());
-        let call = Call { entry, args, free_form, span };
+        let call = Call { entry, args, free_form, role: None, span };
         if let (Some(rest), None) = (&call.free_form, entry.free_form) {
             let words = rest.key_text();
             return Err(miette::miette!(
@@ -60,6 +73,46 @@ impl Call {
             ));
         }
         call.checked()
+    }
+
+    /// `include_role`: the tasks of a role.
+    fn role(module: &str, arguments: &str) -> Result<Call, Report> {
+        let source = Source::new("-a", arguments);
+        let span = Span::whole(&source);
+        let mut args: Args = match arguments.trim_start().starts_with('{') {
+            true => yaml::load_source(&source)?.as_map().unwrap_or_default().to_vec(),
+            false => yaml::parse_kv(&text(arguments, &span))?,
+        };
+        let mut take = |name: &str| {
+            let at = args.iter().position(|(key, _)| key.as_str() == Some(name))?;
+            Some(args.remove(at).1)
+        };
+        let name = take("name").or_else(|| take("role"));
+        let role = IncludeRole {
+            name: name.ok_or_else(|| miette::miette!(help = "write `-a name=ROLE`", "`{module}` names no role"))?,
+            tasks_from: take("tasks_from"),
+            vars_from: take("vars_from"),
+            defaults_from: take("defaults_from"),
+            handlers_from: take("handlers_from"),
+            public: false,
+            allow_duplicates: true,
+            rolespec_validate: true,
+        };
+        if let Some((key, _)) = args.first() {
+            let help = "it takes `name`, `tasks_from`, `vars_from`, `defaults_from` and `handlers_from`";
+            return Err(miette::miette!(help = help, "`{module}` has no argument `{}` here", key.key_text()));
+        }
+        let include = Include {
+            kind: IncludeKind::Role(role),
+            written: module.to_owned(),
+            name_span: span.clone(),
+            args: Vec::new(),
+            apply: Keywords::default(),
+            notify: Vec::new(),
+        };
+        let entry = Registry::get().find("ansible.builtin.debug");
+        let entry = entry.ok_or_else(|| miette::miette!("there is no module to stand in for `{module}`"))?;
+        Ok(Call { entry, args: Vec::new(), free_form: None, role: Some(include), span })
     }
 
     /// A command with its words: one alone is for the shell, several are taken as they are.
@@ -77,7 +130,7 @@ impl Call {
             }
         };
         let entry = Registry::get().find(module).ok_or_else(|| miette::miette!("there is no module `{module}`"))?;
-        Call { entry, args, free_form, span }.checked()
+        Call { entry, args, free_form, role: None, span }.checked()
     }
 
     fn checked(self) -> Result<Call, Report> {
@@ -151,13 +204,16 @@ impl Call {
             include_dir: None,
         };
         let play_scope = Arc::new(scope(ScopeKind::Play, None));
-        let action = Action::Module {
-            name: self.entry.name.to_owned(),
-            written: self.entry.name.to_owned(),
-            name_span: span.clone(),
-            args: self.args,
-            free_form: self.free_form,
-            template: None,
+        let action = match self.role {
+            Some(include) => Action::Include(Box::new(include)),
+            None => Action::Module {
+                name: self.entry.name.to_owned(),
+                written: self.entry.name.to_owned(),
+                name_span: span.clone(),
+                args: self.args,
+                free_form: self.free_form,
+                template: None,
+            },
         };
         let scope = Arc::new(scope(ScopeKind::Task, Some(play_scope.clone())));
         let task = Task { name: None, ..Task::plain(text("", &span), scope, action, span.clone()) };

@@ -1,15 +1,15 @@
 //! `bringup apply` and `bringup plan`: playbooks against hosts.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, builder::FalseyValueParser};
 use miette::{MietteDiagnostic, Report, Severity};
 
 use super::{Exit, configured, fault::Undefined, flags, listing::Lists};
 use crate::{
-    playbook::Playbook,
+    playbook::{Diagnostic, Playbook},
     report::{self, Output, Reporter, terminal},
-    run::Summary,
+    run::{Reload, Summary, known_tags},
 };
 
 /// Bring the hosts to the described state
@@ -84,9 +84,9 @@ pub(super) struct Plays {
     /// Write an HTML page that shows when each task ran on each host
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
-    output: Output,
+    /// What to print [default: human]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
+    output: Option<Output>,
 }
 
 impl Apply {
@@ -115,9 +115,9 @@ impl Plays {
         let mut options = self.hosts.options()?;
         options.check = check;
         options.diff = diff;
-        options.tags = self.tags.clone();
-        options.skip_tags = self.skip_tags.clone();
         options.tag_filter = flags::tag_filter(&self.tags, &self.skip_tags);
+        options.tags = options.tag_filter.only.clone();
+        options.skip_tags = options.tag_filter.skip.clone();
         options.start_at_task = self.start_at_task.clone();
         options.step = self.step;
         options.task_timeout = self.task_timeout.map(Duration::from_secs);
@@ -127,7 +127,7 @@ impl Plays {
         let mut playbooks: Vec<Playbook> = Vec::new();
         for path in &self.playbooks {
             let (playbook, warnings) = loader.load(path)?;
-            warnings.into_iter().for_each(|w| terminal::err(&format!("{:?}", Report::new(w))));
+            warn(warnings);
             playbooks.push(playbook);
         }
         for text in Playbook::unknown_tags(&playbooks, &options.tag_filter) {
@@ -135,12 +135,15 @@ impl Plays {
             terminal::err(&format!("{:?}", Report::new(warning)));
         }
         if self.lists.any() && !self.lists.hosts() {
-            self.lists.print(&playbooks, &options.tag_filter, None)?;
+            self.lists.print(&playbooks, &options.tag_filter, &known_tags(&options.extra_vars), None)?;
             return Ok(Summary::default());
         }
         let folders: Vec<PathBuf> =
             playbooks.iter().flat_map(|p| p.plays.iter().map(|play| play.directory.clone())).collect();
         let inventory = self.hosts.load(&folders)?;
+        let hosts = self.hosts.clone();
+        let again = folders.clone();
+        options.reload = Some(Reload(Arc::new(move || hosts.reload(&again).map_err(|error| error.to_string()))));
         if let (Some(cache), true) = (&options.fact_cache, self.flush_cache) {
             configured::flush(cache, &inventory)?;
         }
@@ -149,13 +152,13 @@ impl Plays {
         {
             return Err(miette::miette!(
                 help = "`bringup inventory --graph` shows the hosts and groups there are",
-                "`--limit {limit}` leaves no host"
+                "`--limit {limit}` leaves no host to target"
             ));
         }
         if self.lists.any() {
-            let filter = options.tag_filter.clone();
+            let (filter, extra) = (options.tag_filter.clone(), options.extra_vars.clone());
             let run = flags::new_run(options, inventory, loader, Arc::new(report::Silent));
-            self.lists.print(&playbooks, &filter, Some(&run))?;
+            self.lists.print(&playbooks, &filter, &known_tags(&extra), Some(&run))?;
             return Ok(Summary::default());
         }
         let reporter = self.reporter(only_changes)?;
@@ -167,9 +170,16 @@ impl Plays {
     fn reporter(&self, only_changes: bool) -> Result<Arc<dyn Reporter>, Report> {
         // A question between two tasks and a moving display don't go together.
         let live = !self.step;
-        let mut reporter = report::reporter(self.output, self.hosts.verbose, configured::left_out(only_changes), live);
+        let left_out = configured::left_out(only_changes);
+        let output = self.output.unwrap_or_default();
+        // Programs that read what Ansible prints are given that.
+        let as_ansible = self.hosts.as_ansible && self.output.is_none() && !terminal::read_by_a_person();
+        let mut reporter: Arc<dyn Reporter> = match as_ansible {
+            true => Arc::new(report::CallbackDefault::new(self.hosts.verbose, left_out, configured::failures_aside())),
+            false => report::reporter(output, self.hosts.verbose, left_out, live),
+        };
         if self.profile {
-            reporter = Arc::new(report::Profile::new(reporter, self.output != Output::Human));
+            reporter = Arc::new(report::Profile::new(reporter, output != Output::Human));
         }
         if let Some(path) = &self.timeline {
             let file = std::fs::File::create(path).map_err(|e| {
@@ -178,5 +188,28 @@ impl Plays {
             reporter = Arc::new(report::Timeline::new(reporter, file));
         }
         Ok(reporter)
+    }
+}
+
+/// Prints the warnings of a playbook. What we lack, and may never be needed for the conditions around it, is told in one line each: roles
+/// for many systems are full of it.
+fn warn(warnings: Vec<Diagnostic>) {
+    let mut lacking: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for warning in warnings {
+        match &warning.span {
+            Some(span) if warning.waits => {
+                let place = format!("{}:{}", span.source.name, span.line_column().0);
+                lacking.entry(warning.message.clone()).or_default().push(place);
+            }
+            _ => terminal::err(&format!("{:?}", Report::new(warning))),
+        }
+    }
+    for (message, places) in lacking {
+        let others = match places.len() - 1 {
+            0 => String::new(),
+            1 => " and at one more place".to_owned(),
+            more => format!(" and at {more} more places"),
+        };
+        terminal::warn(&format!("{message} ({}{others}): this fails where the conditions around it hold", places[0]));
     }
 }

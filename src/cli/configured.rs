@@ -141,13 +141,6 @@ fn place(configuration: &Configuration, name: &str) -> String {
 /// What is done as configured though it costs something.
 fn gives_up(configuration: &Configuration) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(name) = unchecked(configuration) {
-        warnings.push(format!(
-            "{} switches off the check of host keys: whoever answers at a host's address gets what is sent there, passwords \
-             excepted. `--accept-new-host-keys` asks nobody either, and notices a host that was replaced",
-            place(configuration, name)
-        ));
-    }
     let cache = configuration.text("CACHE_PLUGIN").map(|kind| kind.trim_start_matches("ansible.builtin."));
     match cache {
         None | Some("memory" | "jsonfile") => {}
@@ -157,6 +150,15 @@ fn gives_up(configuration: &Configuration) -> Vec<String> {
         )),
     }
     warnings
+}
+
+/// What is to be said where the first host is reached whose key is not checked.
+fn of_unchecked_keys(configuration: &Configuration) -> Option<String> {
+    let place = place(configuration, unchecked(configuration)?);
+    Some(format!(
+        "{place} switches off the check of host keys: whoever answers at a host's address gets what is sent there, passwords \
+         excepted. `--accept-new-host-keys` asks nobody either, and notices a host that was replaced"
+    ))
 }
 
 /// The setting by which host keys are not checked.
@@ -188,6 +190,7 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
         },
         host_key_checking: unchecked(configuration).map(|_| false),
     };
+    options.unchecked_keys = of_unchecked_keys(configuration);
     for method in ["sudo", "su", "doas"] {
         let one = |field: &str, general: &str| text(&format!("{method}_become_{field}")).or_else(|| text(general));
         let defaults = BecomeDefaults {
@@ -228,6 +231,11 @@ pub fn flush(cache: &FactCache, inventory: &Inventory) -> Result<(), Report> {
 pub fn left_out(unchanged: bool) -> LeftOut {
     let hidden = |name: &str| get().truth(name) == Some(false);
     LeftOut { unchanged, ok: hidden("display_ok_hosts"), skipped: hidden("DISPLAY_SKIPPED_HOSTS") }
+}
+
+/// Whether failures go to standard error where Ansible's lines are printed.
+pub fn failures_aside() -> bool {
+    get().truth("display_failed_stderr") == Some(true)
 }
 
 fn fact_cache(configuration: &Configuration) -> Result<Option<Arc<FactCache>>, Report> {

@@ -16,7 +16,7 @@ use crate::{
     inventory::{Inventory, parse_extra_vars},
     playbook::{Loader, Playbook, TagFilter},
     report::{self, Reporter, terminal},
-    run::{Options, Run, Summary, extra_var_map},
+    run::{InventoryExpressions, Options, Run, Summary, extra_var_map},
     ssh::{HostKeyPolicy, Secret},
 };
 
@@ -174,9 +174,27 @@ impl Hosts {
                 "there is no inventory"
             ));
         }
-        let inventory = Inventory::load(&self.inventory, playbook_dirs)?;
+        let inventory = self.read(&self.inventory, playbook_dirs)?;
         inventory.warnings().iter().for_each(|w| terminal::warn(w));
         Ok(inventory)
+    }
+}
+
+impl Hosts {
+    /// The same inventory once more; what is not there any more is left out.
+    pub fn reload(&self, playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
+        let there = |source: &&String| source.contains(',') || Path::new(source.as_str()).exists();
+        let sources: Vec<String> = match self.inventory.as_slice() {
+            [] if self.as_ansible => vec![ANSIBLES_INVENTORY.to_owned()],
+            named => named.to_vec(),
+        };
+        let sources: Vec<String> = sources.iter().filter(there).cloned().collect();
+        self.read(&sources, playbook_dirs)
+    }
+
+    fn read(&self, sources: &[String], playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
+        let extra_vars = parse_extra_vars(&self.extra_vars)?;
+        Ok(Inventory::load(sources, playbook_dirs, (&InventoryExpressions::default(), &extra_vars))?)
     }
 }
 
@@ -208,7 +226,7 @@ impl Hosts {
         if there.is_empty() {
             terminal::warn("there is no inventory: only localhost is there, which `all` does not mean");
         }
-        let inventory = Inventory::load(&there, playbook_dirs)?;
+        let inventory = self.read(&there, playbook_dirs)?;
         inventory.warnings().iter().for_each(|w| terminal::warn(w));
         Ok(inventory)
     }
@@ -275,7 +293,8 @@ pub fn exit(summary: &Summary, changes: bool) -> Exit {
     if summary.interrupted {
         return Exit::Interrupted;
     }
-    match (any(|c| c.unreachable), any(|c| c.failed), changes && (any(|c| c.changed) || summary.undecided > 0)) {
+    let (failed, unreachable) = summary.failed;
+    match (unreachable, failed, changes && (any(|c| c.changed) || summary.undecided > 0)) {
         (true, ..) => Exit::Unreachable,
         (_, true, _) => Exit::Failed,
         (_, _, true) => Exit::Changes,

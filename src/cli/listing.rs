@@ -7,7 +7,7 @@ use miette::Report;
 
 use super::say::say;
 use crate::{
-    playbook::{Listing, Playbook, TagFilter},
+    playbook::{Listing, Playbook, ReadTag, TagFilter},
     run::Run,
 };
 
@@ -44,6 +44,7 @@ impl Lists {
         &self,
         playbooks: &[Playbook],
         filter: &TagFilter,
+        read: ReadTag<'_>,
         run: Option<&std::sync::Arc<Run>>,
     ) -> Result<(), Report> {
         let mut out = String::new();
@@ -51,7 +52,7 @@ impl Lists {
             let listing = Listing { tasks: self.list_tasks, tags: self.list_tags };
             let hosts = run.filter(|_| self.list_hosts);
             if (self.list_tasks || self.list_tags) && hosts.is_none() {
-                out.push_str(&playbook.list(listing, filter));
+                out.push_str(&playbook.list(listing, filter, read));
                 continue;
             }
             let _ = writeln!(out, "\nplaybook: {}", playbook.path.display());
@@ -60,7 +61,7 @@ impl Lists {
                 let hosts = run.play_hosts(play)?;
                 let lines: String = hosts.iter().map(|host| format!("      {host}\n")).collect();
                 let about = format!("    pattern: {}\n    hosts ({}):\n{lines}", play.patterns(), hosts.len());
-                out.push_str(&play.list(at + 1, listing, filter, &about));
+                out.push_str(&play.list(at + 1, listing, (filter, read), &about));
             }
         }
         say(&out)

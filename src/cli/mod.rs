@@ -144,8 +144,10 @@ fn print(error: &clap::Error) -> u8 {
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    report::install_diagnostics();
-    if let Some(name) = std::env::args_os().next().as_deref().and_then(ansible::Name::of) {
+    let name = std::env::args_os().next().as_deref().and_then(ansible::Name::of);
+    report::install_diagnostics(name.is_some());
+    if let Some(name) = name {
+        terminal::speak_as_ansible();
         return ansible::main(name);
     }
     let settings = match settings::all() {

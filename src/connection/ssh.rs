@@ -243,6 +243,10 @@ impl Connection for LoggedIn {
     ) -> BoxFuture<'a, Result<Process, Error>> {
         Box::pin(async move {
             let (channel, slot) = self.open_channel(room).await?;
+            for (name, value) in &self.connection.settings.environment {
+                // A server that does not take it says nothing, as none was asked for.
+                let _ = channel.set_env(false, name.as_str(), value.as_str()).await;
+            }
             let sent = channel.exec(true, request).await;
             let process = channel::process(channel, reading, slot);
             sent.map_err(|_| self.lost())?;

@@ -5,6 +5,8 @@
 pub enum Resource {
     /// A path and all below it.
     Path(String),
+    /// All below a path, however deep, as a listing reads it.
+    Tree(String),
     /// A package of the distribution.
     Package(String),
     /// A unit of the service manager.
@@ -30,12 +32,13 @@ impl Resource {
     ///
     /// A path written touches itself, all below it, and the directory it stands in (whose entries changed).
     pub fn touches(&self, read: &Resource) -> bool {
-        use Resource::{Anything, Group, Groups, Kernel, Path, User, Users};
+        use Resource::{Anything, Group, Groups, Kernel, Path, Tree, User, Users};
         match (self, read) {
             (Anything, _) | (_, Anything) => true,
             (Path(written), Path(read)) => {
                 within(read, written) || written.rsplit_once('/').is_some_and(|(parent, _)| non_empty(parent) == *read)
             }
+            (Path(written), Tree(read)) => within(read, written) || within(written, read),
             (Kernel(written), Kernel(read)) => written.is_empty() || written == read,
             (Users, User(_)) | (User(_), Users) | (Groups, Group(_)) | (Group(_), Groups) => true,
             // A number may stand for one that is known by a name.
@@ -71,6 +74,9 @@ mod tests {
             (path("/a/b"), path("/a/b/c"), true),
             (path("/a/b"), path("/a"), true),
             (path("/a/b/c"), path("/a"), false),
+            (path("/a/b/c"), Tree("/a".into()), true),
+            (path("/a"), Tree("/a/b".into()), true),
+            (path("/ab/c"), Tree("/a".into()), false),
             (path("/a/b"), path("/a/bc"), false),
             (path("/a"), path("/"), true),
             (path("/"), path("/etc"), true),

@@ -42,6 +42,17 @@ s cpu
 grep -E '^(processor|vendor_id|model name|Processor|physical id|core id|cpu cores|siblings)' /proc/cpuinfo
 grep -qm1 '^flags.* hypervisor' /proc/cpuinfo && echo hypervisor:1
 has nproc && echo "nproc: $(nproc)"
+# The Python that modules would find there, left alone by what users can set.
+for m in python3.13 python3.12 python3.11 python3.10 python3.9 python3.8 /usr/bin/python3 python3; do
+    has "$m" || continue
+    p=$("$m" -ISc 'import sys, importlib.machinery as m
+print(*sys.version_info)
+print(sys.executable)
+print(sys.implementation.name)
+print("_ssl" in sys.builtin_module_names or bool(m.PathFinder.find_spec("_ssl")))' 2>/dev/null) || continue
+    s python; printf '%s\n' "$p"
+    break
+done
 s date; date '+%Y %m %d %H %M %S %s %Z %z %A %w %U %N'; date -u '+%Y %m %d %H %M %S'
 s id; id; id -ru; id -rg
 s passwd; u=$(id -u)
@@ -65,8 +76,9 @@ while read -r d m y _; do
 done </proc/mounts
 [ $# -gt 0 ] && stat -f -c '%S %b %a %c %d %n' "$@" 2>/dev/null
 for f in "$own"/*.fact; do
-    [ -e "$f" ] || continue
+    [ -e "$f" ] || [ -L "$f" ] || continue
     n=${f##*/}; s "local ${n%.fact}"
+    [ -e "$f" ] || { printf '\001missing %s\n' "$f"; continue; }
     if [ -x "$f" ]; then "$f" </dev/null 2>/dev/null || printf '\001failed %s\n' "$?"; else cat "$f"; fi
     echo
 done

@@ -41,6 +41,8 @@ pub struct FileStat {
     /// The last changes of content and inode in words, `2026-01-31 09:00:00.123456789 +0000|…`: only so `stat` tells
     /// fractions of a second everywhere. Empty where the path was foreseen and not read.
     pub stamps: String,
+    /// The last access in words; empty as they are.
+    pub accessed: String,
     /// Inode number.
     pub inode: u64,
     /// Device number.
@@ -74,6 +76,7 @@ impl FileStat {
             ctime: 0,
             atime: 0,
             stamps: String::new(),
+            accessed: String::new(),
             inode: 0,
             device: 0,
             links: 1,
@@ -99,7 +102,7 @@ impl FileStat {
 }
 
 /// `stat -c` arguments, in an order that coreutils and busybox both know; names come last, they may be anything.
-pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %y|%z|%U|%G";
+pub(crate) const FORMAT: &str = "%f %u %g %s %Y %Z %X %i %d %h %y|%z|%U|%G|%x";
 
 /// Shell that sets `$@` to those of `paths` for which `test` (about `$p`) holds and prints a flag for each (`existing.sh`).
 pub(super) fn existing(test: &str, paths: &[&str]) -> String {
@@ -254,7 +257,9 @@ pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
     let (mtime, ctime, atime) = (number()?, number()?, number()?);
     let (inode, device, links) =
         (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    let [changed, moved, owner, group] = fields.next()?.split('|').collect::<Vec<_>>()[..] else { return None };
+    let [changed, moved, owner, group, accessed] = fields.next()?.split('|').collect::<Vec<_>>()[..] else {
+        return None;
+    };
     let name = |name: &str, id: i64| if name == "UNKNOWN" { id.to_string() } else { name.to_owned() };
     Some(FileStat {
         kind,
@@ -268,6 +273,7 @@ pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
         ctime,
         atime,
         stamps: format!("{changed}|{moved}"),
+        accessed: accessed.to_owned(),
         inode,
         device,
         links,

@@ -71,7 +71,7 @@ impl State {
     /// Records an answer read at `at`.
     pub fn learn(&mut self, probe: Probe, answer: Answer, at: Instant) {
         // Facts are as they are: what a command that did not run would make of them, Ansible does not know either.
-        let known = match self.depends(&probe) {
+        let known = match self.depends(&probe).or_else(|| self.may_come(&probe, &answer)) {
             Some(task) if !gathers(&probe) => Known::Depends(task.to_owned()),
             _ => {
                 self.note_link(&probe, &answer);
@@ -88,6 +88,12 @@ impl State {
         let open =
             || self.open.iter().find(|(top, _)| reads.iter().any(|r| below(r, top))).map(|(_, task)| task.as_str());
         self.tainted.as_deref().or_else(open)
+    }
+
+    /// Check mode: the task that may make what is not there yet, for it is a directory on the way to where that task may write.
+    fn may_come(&self, probe: &Probe, answer: &Answer) -> Option<&str> {
+        let (Probe::Stat { path, .. }, Answer::Stat(None)) = (probe, answer) else { return None };
+        self.open.iter().find(|(top, _)| within(top, path)).map(|(_, task)| task.as_str())
     }
 
     /// Records what a planned change will leave, so that later tasks are planned on it, whatever name they know it by.
@@ -304,7 +310,7 @@ impl State {
                 other(path) || (hard && several(path))
             }
             Probe::Script { reads, .. } => {
-                reads.iter().any(|r| matches!(r, Resource::Path(path) if other(path) || hard))
+                reads.iter().any(|r| matches!(r, Resource::Path(path) | Resource::Tree(path) if other(path) || hard))
             }
             _ => false,
         };
@@ -322,12 +328,27 @@ impl State {
     /// Check mode: marks whatever `written` may have altered as depending on `task`, for good.
     pub fn taint(&mut self, written: &[Resource], task: &str) {
         let written = &self.by_every_name(written);
+        let leads = |probe: &Probe, known: &Known| match (probe, known) {
+            (Probe::Stat { path, .. }, Known::Read { answer: Answer::Stat(None), .. }) => {
+                written.iter().any(|resource| matches!(resource, Resource::Path(top) if within(top, path)))
+            }
+            _ => false,
+        };
         let aliases = self.aliases(written);
         for (probe, known) in &mut self.known {
-            let depends = matches!(known, Known::Depends(_)) || gathers(probe);
-            if !depends && (touched(written, probe) || aliases.contains(probe)) {
-                *known = Known::Depends(task.to_owned());
+            let touches = touched(written, probe) || aliases.contains(probe) || leads(probe, known);
+            if !touches || matches!(known, Known::Depends(_)) || gathers(probe) {
+                continue;
             }
+            // A directory in which something may be written is there all the same.
+            *known = match known {
+                Known::Read { answer, .. } | Known::Predicted(answer) | Known::Coarse(answer)
+                    if only_entries(written, probe) && matches!(answer, Answer::Stat(Some(_))) =>
+                {
+                    Known::Coarse(answer.clone())
+                }
+                _ => Known::Depends(task.to_owned()),
+            };
         }
         if written.contains(&Resource::Anything) && self.tainted.is_none() {
             self.tainted = Some(task.to_owned());
@@ -437,8 +458,14 @@ mod tests {
         assert!(state.stat("/opt/a/b", false).is_err());
         assert!(state.stat("/opt/a", false).is_err());
         assert!(state.script(&script("/opt/a/b/c")).is_err());
-        assert_eq!(state.stat("/opt", false), Ok(None));
+        // It may be made on the way to it; where it is, it stays.
+        assert!(state.stat("/opt", false).is_err());
         assert_eq!(state.stat("/opt/ab", false), Ok(None));
+        let folder = || Answer::Stat(Some(FileStat::new(FileKind::Directory, 0o755, "root", "root")));
+        let mut there = State::of([(stat("/opt"), folder()), (stat("/opt/a"), Answer::Stat(None))]);
+        there.taint(&[Resource::Path("/opt/a".into())], "unpack");
+        assert!(there.stat("/opt/a", false).is_err());
+        assert!(there.stat("/opt", false).unwrap().is_some());
         // What a later task would put there is known.
         let file = FileStat::new(FileKind::File, 0o644, "root", "root");
         state.predict(stat("/opt/a/b"), Answer::Stat(Some(file)));

@@ -168,7 +168,7 @@ pub enum InventoryError {
 
     /// A file named by `--limit @FILE`.
     #[error("failed to read the limit file `{}`: {reason}", path.display())]
-    #[diagnostic(code(inventory::limit), help("it holds one host or pattern per line"))]
+    #[diagnostic(code(inventory::limit), help("it must be a file that holds one host or pattern per line"))]
     Limit {
         /// The file.
         path: PathBuf,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Inventory, InventoryError,
+    Expressions, Inventory, InventoryError, Vars,
     folder::{Kind, VarsFolder},
     ini,
     model::Origin,
@@ -23,20 +23,29 @@ const IGNORED_SUFFIXES: [&str; 11] = ["pyc", "pyo", "swp", "bak", "rpm", "md", "
 
 impl Inventory {
     /// Reads inventories in their order: files (INI, YAML, JSON), folders of files, scripts, and lists (`h1,h2,`), then the
-    /// variables beside them and beside the playbooks.
+    /// variables beside them and beside the playbooks. What the plugin `constructed` makes is made with `expressions`.
     ///
     /// # Errors
     /// When one of them is missing, wrong, or contradicts another.
-    pub fn load<S: AsRef<str>>(sources: &[S], playbook_dirs: &[PathBuf]) -> Result<Self, InventoryError> {
+    pub fn load<S: AsRef<str>>(
+        sources: &[S],
+        playbook_dirs: &[PathBuf],
+        (expressions, extra_vars): (&dyn Expressions, &Vars),
+    ) -> Result<Self, InventoryError> {
         let mut inventory = Self::default();
         for source in sources {
             inventory.add_source(source.as_ref())?;
+            for constructed in std::mem::take(&mut inventory.constructed) {
+                inventory.reconcile()?;
+                if constructed.reads_folders() {
+                    inventory.read_folders()?;
+                }
+                constructed.apply(&mut inventory, expressions, extra_vars)?;
+            }
         }
         inventory.reconcile()?;
         inventory.warn_of_shared_names();
-        for at in inventory.inventory_folders.clone() {
-            inventory.read_folder(at)?;
-        }
+        inventory.read_folders()?;
         for folder in playbook_dirs {
             inventory.add_playbook_dir(folder)?;
         }
@@ -178,6 +187,11 @@ impl Inventory {
         }
         self.folders.push(VarsFolder::open(path)?);
         Ok(self.folders.len() - 1)
+    }
+
+    /// Reads the variables beside inventories.
+    fn read_folders(&mut self) -> Result<(), InventoryError> {
+        self.inventory_folders.clone().into_iter().try_for_each(|at| self.read_folder(at))
     }
 
     /// Reads a folder's variables for all groups and hosts.

@@ -3,6 +3,7 @@
 //! [`Inventory::load`] reads what stands behind `-i`; [`Inventory::select`] finds the hosts of a pattern;
 //! [`Inventory::host_vars`] gives the variables of a host as [`Layer`]s, which the run stacks into [`Layers`].
 
+mod constructed;
 mod dynamic;
 mod error;
 mod extra_vars;
@@ -22,6 +23,7 @@ mod variables;
 mod warning;
 mod yaml_file;
 
+pub use constructed::Expressions;
 pub use error::InventoryError;
 pub use extra_vars::{file_vars, parse_extra_vars};
 pub use model::{Group, Host, Inventory, LOCALHOST, is_localhost};

@@ -8,7 +8,7 @@ use std::{
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{InventoryError, Variable, Vars, folder::VarsFolder, warning::Warnings};
+use super::{InventoryError, Variable, Vars, constructed::Constructed, folder::VarsFolder, warning::Warnings};
 use crate::yaml::{Node, Source, Span, Value};
 
 /// The group that every host belongs to.
@@ -77,6 +77,8 @@ pub struct Inventory {
     pub(super) playbook_folders: HashMap<PathBuf, usize>,
     pub(super) warnings: Warnings,
     pub(super) groups_map: OnceLock<Arc<IndexMap<String, Vec<String>>>>,
+    /// Files that make variables and groups of what is there before them, as long as they are not applied.
+    pub(super) constructed: Vec<Constructed>,
     /// How many hosts the names read so far stand for.
     named: usize,
 }
@@ -91,6 +93,7 @@ impl Default for Inventory {
             playbook_folders: HashMap::new(),
             warnings: Warnings::default(),
             groups_map: OnceLock::new(),
+            constructed: Vec::new(),
             named: 0,
         };
         inventory.ensure_group(ALL, None);
@@ -345,6 +348,7 @@ impl Inventory {
 }
 
 /// The inventory a host comes from: the variables `inventory_file` and `inventory_dir`.
+#[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub file: String,
     pub folder: Option<String>,

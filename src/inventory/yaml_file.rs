@@ -30,6 +30,11 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node, origin: &Origin) -> R
     };
     if let Some((key, plugin)) = root.get_entry("plugin").filter(|(_, v)| v.as_str().is_some()) {
         let plugin = plugin.as_str().unwrap_or_default();
+        if super::constructed::is_named(plugin) {
+            let constructed = super::constructed::Constructed::read(root, origin)?;
+            inventory.constructed.push(constructed);
+            return Ok(());
+        }
         let message = format!("this configures the inventory plugin `{plugin}`, which is not supported");
         let help = "run `ansible-inventory --list -i FILE` once and use its output, or write an inventory script";
         return Err(wrong(message, key, help));

@@ -1,7 +1,7 @@
 //! Editing a file of the host: what is in it is read, all of it is written. `lineinfile` and its like are about nothing else; for
 //! `sysctl`, `mount` or `hostname` it is one change of several.
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{
     Change, Content, Context, Diff, Failure, Plan, PlanError,
@@ -211,6 +211,20 @@ impl<'a> Edit<'a> {
         };
         put::put(context, state, put)
     }
+}
+
+/// The field `diff` of modules that edit lines: the text, empty where no difference is asked for, and the attributes.
+pub fn told(context: &Context<'_>, present: &Present<'_>, plan: &Plan) -> Json {
+    let side = |what: &str| format!("{} ({what})", present.path);
+    let (content, attributes) = (side("content"), side("file attributes"));
+    let is = |header: &str| plan.diff.iter().filter(|_| context.diff).find(|d| d.before_header == header);
+    let empty = |header: &str| Diff {
+        before_header: header.to_owned(),
+        after_header: header.to_owned(),
+        before: String::new(),
+        after: String::new(),
+    };
+    [content, attributes].iter().map(|header| is(header).map_or_else(|| empty(header).field(), Diff::field)).collect()
 }
 
 /// Turns a failed match into a failed task.

@@ -3,7 +3,10 @@
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
-use super::{Described, Module, ParameterError, Return, Returns};
+use super::{
+    Described, Module, ParameterError, Return, Returns,
+    flags::{Shared, Shares},
+};
 use crate::playbook::About;
 
 /// Reads a module's rendered parameters.
@@ -43,11 +46,21 @@ pub(super) fn entry<M: Described>() -> Entry {
         free_form: M::FREE_FORM,
         open: M::OPEN,
         about: About { free_form: M::FREE_FORM.is_some(), ..M::ABOUT },
-        schema: || schemars::schema_for!(M),
-        parse: |parameters| {
+        schema: || {
+            let mut schema = schemars::schema_for!(M);
+            if M::MANAGES_FILE {
+                Shared::describe(&mut schema);
+            }
+            schema
+        },
+        parse: |mut parameters| {
+            let shared = if M::MANAGES_FILE { Some(Shared::taken(&mut parameters)?) } else { None };
             let module: M = serde_path_to_error::deserialize(Json::Object(parameters)).map_err(explain)?;
             module.check()?;
-            Ok(Box::new(module))
+            Ok(match shared {
+                Some(shared) => Box::new(Shares::new(module, shared)),
+                None => Box::new(module),
+            })
         },
     }
 }
@@ -55,7 +68,10 @@ pub(super) fn entry<M: Described>() -> Entry {
 fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterError {
     let path = error.path().to_string();
     let message = error.into_inner().to_string();
-    ParameterError { parameter: (path != ".").then_some(path), message, help: None }
+    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return ParameterError::task(format!("missing required arguments: {name}"));
+    }
+    ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None }
 }
 
 impl Entry {
@@ -77,6 +93,7 @@ impl Entry {
         let near = crate::suggest::near(name, known.iter().map(String::as_str));
         let error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
         match near {
+            _ if name == "warn" => error.help("Ansible has it no more (2.14): leave it out"),
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("it has {}", known.join(", "))),
         }

@@ -6,9 +6,11 @@
 pub mod archive;
 pub mod bringup;
 pub mod builtin;
+pub mod converse;
 pub mod crypto;
 pub mod edit;
 mod entry;
+mod flags;
 pub mod general;
 pub mod held;
 pub mod http;
@@ -91,6 +93,8 @@ pub struct Context<'a> {
     pub host: &'a str,
     /// Where relative paths begin, if that is not the user's home: on the workstation the folder that the run was started in.
     pub folder: Option<&'a str>,
+    /// Lines of shell that export what `environment` says.
+    pub environment: &'a str,
     /// Files of the workstation, templates and variables.
     pub controller: &'a dyn Controller,
 }
@@ -168,6 +172,8 @@ pub trait Described: Module + serde::de::DeserializeOwned + schemars::JsonSchema
     const RETURNS: Returns;
     /// The parameter that takes a free-form text (`command: ls`), where there is one.
     const FREE_FORM: Option<&'static str> = None;
+    /// Whether it manages a file and takes `attributes` and `unsafe_writes`.
+    const MANAGES_FILE: bool = false;
     /// Whether it takes parameters of any name, as `set_fact` does.
     const OPEN: bool = false;
     /// What else the loader and the runner must know of it.
@@ -191,17 +197,26 @@ pub struct ParameterError {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// The `rc` of the result, where Ansible returns one.
+    pub rc: Option<i32>,
 }
 
 impl ParameterError {
     /// Returns an error about one parameter.
     pub fn new(parameter: &str, message: impl Into<String>) -> ParameterError {
-        ParameterError { parameter: Some(parameter.to_owned()), message: message.into(), help: None }
+        ParameterError { parameter: Some(parameter.to_owned()), message: message.into(), help: None, rc: None }
     }
 
     /// Returns an error about the combination of parameters.
     pub fn task(message: impl Into<String>) -> ParameterError {
-        ParameterError { parameter: None, message: message.into(), help: None }
+        ParameterError { parameter: None, message: message.into(), help: None, rc: None }
+    }
+
+    /// Adds the exit status that the result is to tell.
+    #[must_use]
+    pub fn rc(mut self, rc: i32) -> ParameterError {
+        self.rc = Some(rc);
+        self
     }
 
     /// Adds what to do.

@@ -104,9 +104,12 @@ impl<'de> Deserialize<'de> for Mode {
 }
 
 /// Whether a decimal number reads like an octal mode whose leading zero was forgotten: 644, 755, 1777.
+///
+/// Numbers that YAML made of octal ones (`0777` is 511) do not: read so, their owner could not read and write.
 fn looks_octal(number: u64) -> bool {
     let digits = number.to_string();
-    number >= 500 && digits.bytes().all(|d| d < b'8') && digits.len() >= 3
+    let owner = digits.len().checked_sub(3).and_then(|at| digits.as_bytes().get(at));
+    digits.bytes().all(|d| d < b'8') && owner.is_some_and(|owner| matches!(owner, b'6' | b'7'))
 }
 
 impl Mode {

@@ -79,6 +79,12 @@ pub fn parents(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(parent(path)), |p| Some(parent(p))).take_while(|p| *p != "/")
 }
 
+/// Whether a path is a directory's, or stands somewhere below it.
+pub fn is_below(path: &str, directory: &str) -> bool {
+    let rest = path.strip_prefix(directory.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The probe for what stands at the path itself.
 pub fn stat(path: &str) -> Probe {
     Probe::Stat { path: path.to_owned(), follow: false }

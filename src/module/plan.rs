@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::FileWrite;
+use super::{FileWrite, converse::Conversation, regexp::Pattern};
 use crate::fact::{Answer, ApiQuery, Missing, Probe, Resource};
 
 /// What [`super::Module::plan`] decided.
@@ -183,7 +183,11 @@ pub enum Step {
         timeout: Duration,
         /// Between two tries.
         sleep: Duration,
+        /// What it must print besides.
+        matching: Option<Pattern>,
     },
+    /// Runs a command on a terminal and answers its questions.
+    Converse(Conversation),
     /// Does nothing for a while on the workstation; `None` waits for the user's key.
     Wait {
         /// How long.
@@ -249,6 +253,18 @@ pub struct Diff {
     pub before: String,
     /// The text after; empty when nothing is left.
     pub after: String,
+}
+
+impl Diff {
+    /// The difference as a returned field, named as Ansible names its parts.
+    pub fn field(&self) -> Json {
+        json!({
+            "before_header": self.before_header,
+            "after_header": self.after_header,
+            "before": self.before,
+            "after": self.after,
+        })
+    }
 }
 
 /// What a [`Step`] produced.

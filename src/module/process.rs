@@ -49,7 +49,7 @@ impl Guard<'_> {
             pattern(&path),
             quote(fixed)
         );
-        Ok(Probe::Script { script, reads: vec![Resource::Path(fixed.to_owned())] })
+        Ok(Probe::Script { script, reads: vec![Resource::Tree(fixed.to_owned())] })
     }
 
     fn exists(&self, context: &Context<'_>, state: &State, written: &str) -> Result<bool, Missing> {
@@ -147,15 +147,55 @@ pub fn finished(cmd: &Json, output: &StepOutput, strip: bool) -> Result<Map<Stri
         return Err(Failure::new(format!("the command did not end: {error}")).fields(result));
     }
     if output.status != 0 {
-        // It ran, so it may have changed something: Ansible says so too. A program that is not there did not.
-        let changed = output.status != 127 || cmd.is_string();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status == 1 && said.starts_with(NO_DIRECTORY) && !said.contains('\n') && output.stdout.is_empty() {
+            return Err(Failure::new(said.into_owned()).fields(fields(cmd, "", "", None)));
+        }
         let mut message = "non-zero return code".to_owned();
         if output.status == 127 {
             message.push_str(": there is no such command");
         }
+        // It ran, so it may have changed something: Ansible says so too. What no program is did not.
+        let changed = output.status != 127 || cmd.is_string();
         return Err(Failure::new(message).fields(result).changed(changed));
     }
     Ok(result)
+}
+
+/// Why a program cannot be started: the system's numbers, which Ansible returns as `rc`, and words.
+const NOT_STARTED: [(i32, &str); 2] = [(2, "No such file or directory"), (13, "Permission denied")];
+
+/// POSIX sh that ends the subshell where there is no program to run, told so that [`not_started`] knows.
+///
+/// `word` is the name for the shell, `name` for people.
+pub fn found(word: &str, name: &str) -> String {
+    let told = |rc: i32| NOT_STARTED.iter().find(|(n, _)| *n == rc).map(|(n, why)| not_started_line(*n, why, name));
+    let [missing, denied] = [2, 13].map(|rc| quote(&told(rc).unwrap_or_default()).into_owned());
+    format!(
+        "__c={word}; case $__c in */*) if [ ! -e \"$__c\" ]; then printf %s {missing} >&2; exit 127; \
+         elif [ ! -x \"$__c\" ] || [ -d \"$__c\" ]; then printf %s {denied} >&2; exit 126; fi ;; \
+         *) command -v \"$__c\" >/dev/null 2>&1 || {{ printf %s {missing} >&2; exit 127; }} ;; esac; "
+    )
+}
+
+fn not_started_line(rc: i32, why: &str, name: &str) -> String {
+    format!("[Errno {rc}] {why}: {}", name.escape_debug())
+}
+
+/// Whether the program of a command that [`found`] looks for could not be started: the number and the message.
+pub fn not_started(name: &str, output: &StepOutput) -> Option<(i32, String)> {
+    if !matches!(output.status, 126 | 127) || !output.stdout.is_empty() {
+        return None;
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let (rc, why) = NOT_STARTED.iter().find(|(rc, why)| said.trim_end() == not_started_line(*rc, why, name))?;
+    let hint = if *rc == 2 { "there is no such command" } else { "it cannot be executed" };
+    Some((*rc, format!("{hint}: {}", not_started_line(*rc, why, name))))
+}
+
+/// The failure of a command that was not started: it printed nothing and changed nothing.
+pub fn no_program(cmd: &Json, rc: i32, message: String) -> Failure {
+    Failure::new(message).fields(fields(cmd, "", "", Some(rc)))
 }
 
 fn fields(cmd: &Json, stdout: &str, stderr: &str, rc: Option<i32>) -> Map<String, Json> {
@@ -245,6 +285,9 @@ pub fn expandable(word: &str) -> String {
     script
 }
 
+/// What is told of a directory that cannot be entered.
+const NO_DIRECTORY: &str = "Unable to change directory before execution: ";
+
 /// Puts `cd` before a command.
 ///
 /// # Errors
@@ -259,7 +302,8 @@ pub fn in_directory(
         None => Ok(format!("{command}\n")),
         Some(chdir) => {
             let directory = path::absolute(context, state, chdir)?;
-            Ok(format!("cd -- {} || exit 1\n{command}\n", quote(&directory)))
+            let told = quote(&format!("{NO_DIRECTORY}{directory}")).into_owned();
+            Ok(format!("cd -- {} 2>/dev/null || {{ printf %s {told} >&2; exit 1; }}\n{command}\n", quote(&directory)))
         }
     }
 }

@@ -57,7 +57,8 @@ pub struct Outcome {
 pub fn check_validate(validate: Option<&str>) -> Result<(), ParameterError> {
     match validate {
         Some(command) if !command.contains("%s") => {
-            Err(ParameterError::new("validate", format!("`{command}` has no `%s` for the name of the new file")))
+            Err(ParameterError::task(format!("validate must contain %s: {command}"))
+                .help("`%s` stands for the name of the new file"))
         }
         _ => Ok(()),
     }

@@ -55,6 +55,15 @@ impl Pattern {
         regex.map(|regex| Pattern { regex }).map_err(|e| format!("`{expression}` is no regular expression: {e}"))
     }
 
+    /// Compiles an expression whose `.` is any character, a line's end too.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn dotall(expression: &str) -> Result<Pattern, String> {
+        let regex = Regex::new(expression, Flags { dotall: true, ..Flags::default() });
+        regex.map(|regex| Pattern { regex }).map_err(|e| format!("`{expression}` is no regular expression: {e}"))
+    }
+
     /// Compiles an expression that must match at the beginning, as `re.match` has it.
     ///
     /// # Errors
@@ -77,6 +86,21 @@ impl Pattern {
         self.regex.group(name)
     }
 
+    /// How many groups there are, the whole match included.
+    pub fn groups(&self) -> usize {
+        self.regex.groups()
+    }
+
+    /// The named groups and their numbers.
+    pub fn names(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.regex.names()
+    }
+
+    /// Whether bytes hold a match. No answer in time is none.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        self.matches(&Characters::of(bytes).text).unwrap_or(false)
+    }
+
     /// Whether there is a match.
     ///
     /// # Errors
@@ -92,6 +116,14 @@ impl Pattern {
     pub fn replace_all(&self, text: &str, template: &str) -> Result<(String, usize), String> {
         let replacement = self.replacement(template)?;
         self.regex.replace(text, &replacement, 0, MAX_BYTES).map_err(said)
+    }
+
+    /// Whether a template is one for this expression.
+    ///
+    /// # Errors
+    /// Unknown escapes, and groups that are not there.
+    pub fn check(&self, template: &str) -> Result<(), String> {
+        self.replacement(template).map(drop)
     }
 
     /// Puts the groups of a match into a template, as Python's `expand` does: `\1`, `\g<1>`, `\g<name>`, `\n`.

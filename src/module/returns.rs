@@ -148,6 +148,12 @@ pub const COMMON: &[Return] = &[
     Return::list("results", "with a loop", "The results of the items"),
     Return::whole("attempts", "with `retries`", "How often it was tried"),
     Return::flag("unreachable", "when the host was not reached", "`true`"),
+    Return::list("warnings", "when there are any", "What the user was warned of"),
+    Return::any(
+        "diff",
+        "with `diff: true`, or where it says so",
+        "What differs: `before` and `after`, and their headers",
+    ),
     Return::map("ansible_facts", "when it sets facts or variables", "Their names and values"),
     Return::whole("rc", "when a command of the module failed", "Its exit status"),
     Return::text("stdout", "when a command of the module failed", "What it printed"),

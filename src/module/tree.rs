@@ -33,7 +33,7 @@ pub fn probe(top: &str, follow: bool) -> Probe {
         quote(top),
         quote(if top == "/" { "" } else { top }),
     );
-    Probe::Script { script, reads: vec![Resource::Path(top.to_owned())] }
+    Probe::Script { script, reads: vec![Resource::Tree(top.to_owned())] }
 }
 
 /// The answer to [`probe`], sorted by path.
@@ -94,8 +94,20 @@ pub fn answer(entries: &[Entry]) -> Answer {
 fn stat_line(s: &FileStat) -> String {
     let stamps = if s.stamps.is_empty() { "|" } else { &s.stamps };
     format!(
-        "{:x} {} {} {} {} {} {} {} {} {} {stamps}|{}|{}",
-        s.raw_mode, s.uid, s.gid, s.size, s.mtime, s.ctime, s.atime, s.inode, s.device, s.links, s.owner, s.group
+        "{:x} {} {} {} {} {} {} {} {} {} {stamps}|{}|{}|{}",
+        s.raw_mode,
+        s.uid,
+        s.gid,
+        s.size,
+        s.mtime,
+        s.ctime,
+        s.atime,
+        s.inode,
+        s.device,
+        s.links,
+        s.owner,
+        s.group,
+        s.accessed
     )
 }
 

@@ -31,6 +31,8 @@ pub struct FileWrite {
     pub validate: Option<String>,
     /// The directory and what is known of it.
     pub place: Place,
+    /// Write into the file that is there, where it cannot be replaced.
+    pub in_place: bool,
 }
 
 /// A write in parts, for several of which the host's disk is asked to be up to date once. Each runs in a shell of its own.
@@ -61,12 +63,36 @@ impl FileWrite {
             backup: None,
             validate: None,
             place: Place::unknown(path),
+            in_place: false,
         }
     }
 
     /// The script that writes a content which it carries itself. It is for [`keyed`](super::place::keyed), as the others.
     pub fn script(&self) -> String {
-        format!("{}{}{}", self.staged(), self.sync(), self.placed().close())
+        let whole = format!("{}{}{}", self.staged(), self.sync(), self.placed().close());
+        match self.in_place && self.kept().is_some() {
+            true => format!("( {whole}) && exit 0\n{}", self.direct()),
+            false => whole,
+        }
+    }
+
+    /// Writes into the file itself, which half of it may be seen of. Where others can write in the directory it is left alone.
+    fn direct(&self) -> String {
+        if !self.place.guarded {
+            let why = format!("others can write above {}: it is not written in place", self.path);
+            return format!("echo {} >&2; exit 1\n", quote(&why));
+        }
+        let bytes: &[u8] = match &self.content {
+            Content::Bytes(bytes) => bytes,
+            Content::File { .. } => return "exit 1\n".to_owned(),
+        };
+        let attributes = self.attributes().replace("|| fail", "|| exit 1").replace("\"$t\"", "\"$p\"");
+        format!(
+            "echo 'it cannot be replaced and is written in place' >&2\np={}\n[ -f \"$p\" ] && [ ! -L \"$p\" ] || exit 1\n\
+             {} >\"$p\" || exit 1\nset -- $(stat -c '%s %a %u %g' -- \"$p\")\n{attributes}",
+            quote(&self.path),
+            print(bytes),
+        )
     }
 
     /// The same in parts.

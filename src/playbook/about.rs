@@ -12,6 +12,8 @@ pub struct About {
     pub only_tells: bool,
     /// Whether what it changes are files' contents: one that sets modes and links writes nothing that a host has said.
     pub writes_content: bool,
+    /// The parameters that name the path at and below which it writes, and nowhere else; none: it may write anywhere.
+    pub writes_at: &'static [&'static str],
     /// Whether it takes a text that is not `name=value`.
     pub free_form: bool,
     /// Whether that text is a command line, in which few of all `name=value` are parameters.
@@ -69,6 +71,7 @@ impl About {
         sets: Sets::Nothing,
         only_tells: false,
         writes_content: true,
+        writes_at: &[],
         free_form: false,
         command_line: false,
         expressions: None,

@@ -48,6 +48,8 @@ pub struct Include {
     pub args: Args,
     /// `apply`: keywords that every included task inherits (the include's own `when` and `tags` hold for itself only).
     pub apply: Keywords,
+    /// What `apply` has included tasks notify that notify nothing of their own.
+    pub notify: Vec<Node>,
 }
 
 /// What a dynamic include brings in.

@@ -32,6 +32,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Whether it is right for Ansible but not done here.
     pub unsupported: bool,
+    /// Whether it is a warning of what fails in its turn, if the conditions around it hold.
+    pub waits: bool,
     /// Whether a role or file that it names is missing, while its own words are right.
     pub missing: bool,
     cause: Option<Arc<dyn miette::Diagnostic + Send + Sync>>,
@@ -57,6 +59,7 @@ impl Diagnostic {
             label: None,
             help: None,
             unsupported: false,
+            waits: false,
             missing: false,
             cause: None,
         }
@@ -87,6 +90,13 @@ impl Diagnostic {
     #[must_use]
     pub fn unsupported(mut self) -> Self {
         self.unsupported = true;
+        self
+    }
+
+    /// Makes a warning of what fails in its turn, if the conditions around it hold.
+    #[must_use]
+    pub fn waiting(mut self) -> Self {
+        (self.severity, self.waits) = (Severity::Warning, true);
         self
     }
 

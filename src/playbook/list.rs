@@ -6,6 +6,12 @@ use super::tags::{TagFilter, as_written, names};
 use super::{Action, Item, Play, Playbook, Task};
 use crate::yaml::Node;
 
+/// Reads a tag that is a template: of a play, its texts.
+pub type ReadTag<'a> = &'a dyn Fn(&Play, &Node) -> Vec<String>;
+
+/// The same within a play.
+type ReadOne<'a> = dyn Fn(&Node) -> Vec<String> + 'a;
+
 /// What to list.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Listing {
@@ -19,7 +25,7 @@ impl Playbook {
     /// Lists plays and, as asked, tasks and tags: the text Ansible prints, tags sorted.
     ///
     /// Tasks of dynamic includes are not known yet; the include itself is listed.
-    pub fn list(&self, what: Listing, filter: &TagFilter) -> String {
+    pub fn list(&self, what: Listing, filter: &TagFilter, read: ReadTag<'_>) -> String {
         let mut filter = filter.clone();
         if what.tags && filter.only.is_empty() {
             // All tags are wanted, those of tasks that run only on demand included.
@@ -27,7 +33,7 @@ impl Playbook {
         }
         let mut out = format!("\nplaybook: {}\n", self.path.display());
         for (at, play) in self.plays.iter().enumerate() {
-            out.push_str(&play.list(at + 1, what, &filter, ""));
+            out.push_str(&play.list(at + 1, what, (&filter, read), ""));
         }
         out
     }
@@ -72,8 +78,10 @@ fn all_tags(item: &Item, known: &mut BTreeSet<String>, includes: &mut bool) {
 
 impl Play {
     /// Lists the play and, as asked, its tasks and tags; `about` are lines that stand behind its first one.
-    pub fn list(&self, number: usize, what: Listing, filter: &TagFilter, about: &str) -> String {
-        let mut play_tags = names(&self.scope, as_written);
+    pub fn list(&self, number: usize, what: Listing, tags: (&TagFilter, ReadTag<'_>), about: &str) -> String {
+        let (filter, read) = tags;
+        let read = |tag: &Node| read(self, tag);
+        let mut play_tags = names(&self.scope, read);
         play_tags.sort();
         let (patterns, tags) = (patterns(&self.hosts).join(","), play_tags.join(","));
         let mut out = format!("\n  play #{number} ({patterns}): {}\tTAGS: [{tags}]\n{about}", self.title());
@@ -85,7 +93,7 @@ impl Play {
         }
         let mut all_tags = play_tags;
         for item in self.sections().into_iter().flatten() {
-            task_lines(&mut out, item, what, filter, &mut all_tags);
+            task_lines(&mut out, item, what, (filter, &read), &mut all_tags);
         }
         if what.tags {
             all_tags.sort();
@@ -103,12 +111,19 @@ impl Play {
     }
 }
 
-fn task_lines(out: &mut String, item: &Item, what: Listing, filter: &TagFilter, all_tags: &mut Vec<String>) {
+fn task_lines(
+    out: &mut String,
+    item: &Item,
+    what: Listing,
+    tags: (&TagFilter, &ReadOne<'_>),
+    all_tags: &mut Vec<String>,
+) {
+    let (filter, read) = tags;
     match item {
         // As Ansible does it, `rescue` and `always` are not listed.
-        Item::Block(block) => block.block.iter().for_each(|i| task_lines(out, i, what, filter, all_tags)),
+        Item::Block(block) => block.block.iter().for_each(|i| task_lines(out, i, what, tags, all_tags)),
         Item::Task(task) => {
-            let mut tags = names(&task.scope, as_written);
+            let mut tags = names(&task.scope, read);
             if !filter.selects(&tags) {
                 return;
             }

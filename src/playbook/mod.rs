@@ -23,8 +23,9 @@ pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, Mo
 pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keyword::{Kind, Level};
 pub use keywords::{Keyword, Keywords, keywords};
-pub use list::Listing;
-pub use load::{IncludedRole, Loader, NotFound, Options, SearchKind};
+pub use list::{Listing, ReadTag};
+pub(crate) use load::is_variable_name;
+pub use load::{IncludedRole, Loader, NotFound, Options, SearchKind, Tree};
 pub use notified::{handler_tasks, notified};
 pub use play::{Block, Item, Order, Play, Playbook, Prompt, Strategy};
 pub use role::Role;

@@ -11,10 +11,8 @@ use super::{Item, Task};
 pub fn notified(handlers: &[Arc<Task>], notification: &str, name_of: impl Fn(&Task) -> Option<String>) -> Vec<usize> {
     let mut found: Vec<usize> = Vec::new();
     let named = handlers.iter().enumerate().rev().find(|(_, handler)| {
-        name_of(handler).is_some_and(|name| {
-            let role = handler.scope.role().map(|r| r.name.as_str());
-            notification == name || role.is_some_and(|r| notification == format!("{r} : {name}"))
-        })
+        name_of(handler)
+            .is_some_and(|name| notification == name || of_roles(handler, &name).contains(&notification.to_owned()))
     });
     found.extend(named.map(|(at, _)| at));
     let mut seen: Vec<String> = Vec::new();
@@ -39,9 +37,16 @@ pub fn notified(handlers: &[Arc<Task>], notification: &str, name_of: impl Fn(&Ta
 fn topics(handler: &Task) -> impl Iterator<Item = String> + '_ {
     handler.listen.iter().flat_map(|topic| {
         let topic = topic.key_text();
-        let in_role = handler.scope.role().map(|r| format!("{} : {topic}", r.name));
+        let in_role = of_roles(handler, &topic);
         std::iter::once(topic).chain(in_role)
     })
+}
+
+/// The name or topic with the role's in front: of a role of a collection by its whole name and by its last part.
+pub(super) fn of_roles(handler: &Task, name: &str) -> Vec<String> {
+    let Some(role) = handler.scope.role() else { return Vec::new() };
+    let short = role.name.rsplit('.').next().unwrap_or(&role.name);
+    vec![format!("{} : {name}", role.name), format!("{short} : {name}")]
 }
 
 /// Lists the tasks of a list of handlers.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Action, IncludeKind, Scope};
-use crate::yaml::{Node, Span};
+use crate::yaml::{Node, Span, Value};
 
 /// One task or handler, as written.
 #[derive(Debug)]
@@ -131,6 +131,15 @@ impl LoopControl {
 }
 
 impl Task {
+    /// Whether `changed_when` says that it never counts as a change, whatever it does.
+    pub fn never_changes(&self) -> bool {
+        let never = |condition: &Node| match &condition.value {
+            Value::Bool(holds) => !holds,
+            _ => condition.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("false")),
+        };
+        self.changed_when.as_ref().is_some_and(|conditions| conditions.iter().any(never))
+    }
+
     /// Makes a task that has nothing but a name and an action.
     pub fn plain(name: Node, scope: Arc<Scope>, action: Action, span: Span) -> Self {
         Self {

@@ -3,9 +3,13 @@
 //! `tests/python/` holds what a real Python answers; `tests/python.rs` compares.
 
 pub mod character;
+pub mod configparser;
+pub mod csv;
+pub mod encoding;
 pub mod fnmatch;
 pub mod glob;
 pub mod number;
+pub mod pep440;
 pub mod random;
 pub mod regex;
 pub mod shlex;

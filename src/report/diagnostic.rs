@@ -3,25 +3,47 @@
 use std::{borrow::Cow, error::Error, fmt};
 
 use miette::{
-    Diagnostic, LabeledSpan, MietteHandler, MietteHandlerOpts, NamedSource, ReportHandler, Severity, SourceCode,
-    SourceSpan,
+    Diagnostic, GraphicalTheme, LabeledSpan, MietteHandler, MietteHandlerOpts, NamedSource, ReportHandler, Severity,
+    SourceCode, SourceSpan,
 };
 use textwrap::WordSplitter;
 
-use super::shown;
+use super::{shown, terminal};
 use crate::vault;
 
 /// Lines around a place that are quoted at most.
 const AROUND: usize = 3;
 
+/// Columns that no message fills.
+const UNCUT: usize = 10_000;
+
 /// Prints all errors of this program: words are wrapped whole (a path or a name of two parts can be copied from the
 /// terminal), and nothing hostile in them gets through.
-pub fn install() {
+///
+/// Where Ansible's own commands are stood in for, an error begins with their word for it, and is not cut into lines for scripts that look
+/// for a part of it.
+pub fn install(as_ansible: bool) {
     // Only a second hook is refused, and it would be this one.
-    let _ = miette::set_hook(Box::new(|_| {
-        let options = MietteHandlerOpts::new().break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    let _ = miette::set_hook(Box::new(move |_| {
+        let mut options = MietteHandlerOpts::new().break_words(false).word_splitter(WordSplitter::NoHyphenation);
+        if as_ansible {
+            options = options.graphical_theme(ansibles_theme());
+            if !terminal::told_to_a_person() {
+                options = options.width(UNCUT);
+            }
+        }
         Box::new(Handler(options.build()))
     }));
+}
+
+fn ansibles_theme() -> GraphicalTheme {
+    let mut theme = match console::colors_enabled_stderr() {
+        true => GraphicalTheme::unicode(),
+        false => GraphicalTheme::unicode_nocolor(),
+    };
+    theme.characters.error = "ERROR!".to_owned();
+    theme.characters.warning = "[WARNING]:".to_owned();
+    theme
 }
 
 struct Handler(MietteHandler);

@@ -26,6 +26,23 @@ pub fn unified(diffs: &[Diff]) -> String {
     out
 }
 
+/// Differences in the very form of Ansible's callbacks: whole headers, and a blank line behind each.
+pub fn as_ansible(diffs: &[Diff]) -> String {
+    let named = |text: &str, word: &str| if text.is_empty() { word.to_owned() } else { format!("{word}: {text}") };
+    let one = |diff: &Diff| {
+        let headers = Diff {
+            before_header: named(&diff.before_header, "before"),
+            after_header: named(&diff.after_header, "after"),
+            ..diff.clone()
+        };
+        match unified(&[headers]) {
+            text if text.is_empty() => text,
+            text => format!("{text}\n"),
+        }
+    };
+    diffs.iter().map(one).collect()
+}
+
 fn header(given: &str, otherwise: &str) -> String {
     if given.is_empty() { otherwise.to_owned() } else { given.to_owned() }
 }

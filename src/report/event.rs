@@ -39,6 +39,8 @@ pub enum Certainty {
     Known,
     /// What a run would return is not known, though it is known what it would do.
     Open,
+    /// Check mode did not run this, a run would, and the playbook says that it never changes anything.
+    OnlyReads,
     /// Check mode did not run this, and a run would.
     WouldRun,
     /// What it comes to depends on a task that was not carried out: its title.
@@ -67,6 +69,8 @@ pub struct Marks {
     pub place: Option<String>,
     /// What to do about the failure.
     pub help: Option<String>,
+    /// Where an include led: the files or roles, each with the item of the loop that it is for.
+    pub included: Vec<(String, Option<Json>)>,
 }
 
 /// A task or handler as reports name it.
@@ -95,6 +99,8 @@ pub enum Event<T = String, R = Json> {
         check: bool,
         /// The playbooks.
         playbooks: Vec<T>,
+        /// How many plays each of them has.
+        plays: Vec<usize>,
         /// All hosts of all plays, as far as they are known.
         hosts: usize,
     },
@@ -189,6 +195,26 @@ pub enum Event<T = String, R = Json> {
         host: T,
         /// The text.
         note: T,
+    },
+    /// A task is tried again.
+    Retry {
+        /// The task.
+        task: TaskLine<T>,
+        /// The host.
+        host: T,
+        /// How many tries are left.
+        left: u64,
+    },
+    /// A `meta` task was done for a host, or was passed by.
+    Meta {
+        /// The task.
+        task: TaskLine<T>,
+        /// The host.
+        host: T,
+        /// What was done, or why nothing was.
+        message: T,
+        /// Whether its condition did not hold.
+        skipped: bool,
     },
     /// A host has no more to do in this play, or in this batch of it.
     HostDone {
@@ -288,13 +314,14 @@ impl TaskLine {
 
 impl Marks {
     fn shown(self) -> Marks {
-        let Marks { changed, certainty, shown, unreachable, place, help } = self;
+        let Marks { changed, certainty, shown, unreachable, place, help, included } = self;
         let certainty = match certainty {
             Certainty::DependsOn(task) => Certainty::DependsOn(shown::line(&task).into_owned()),
             other => other,
         };
         // A place is looked up, and shown by who finds it.
-        Marks { changed, certainty, shown, unreachable, place, help: help.map(|help| shown::block(&help).into_owned()) }
+        let help = help.map(|help| shown::block(&help).into_owned());
+        Marks { changed, certainty, shown, unreachable, place, help, included }
     }
 }
 
@@ -304,7 +331,9 @@ impl Event {
         let one = |text: String| Shown::line(&text);
         let many = |texts: Vec<String>| texts.iter().map(|text| Shown::line(text)).collect();
         match self {
-            Event::RunStart { check, playbooks, hosts } => Event::RunStart { check, playbooks: many(playbooks), hosts },
+            Event::RunStart { check, playbooks, plays, hosts } => {
+                Event::RunStart { check, playbooks: many(playbooks), plays, hosts }
+            }
             Event::PlayStart { play, hosts, tasks } => Event::PlayStart { play: one(play), hosts: many(hosts), tasks },
             Event::TaskRunning { task, host } => Event::TaskRunning { task: task.shown(), host: one(host) },
             Event::ItemResult { task, host, status, item, diff, result, marks } => Event::ItemResult {
@@ -334,6 +363,10 @@ impl Event {
             }
             Event::Waited { host, duration } => Event::Waited { host: one(host), duration },
             Event::HostNote { host, note } => Event::HostNote { host: one(host), note: one(note) },
+            Event::Retry { task, host, left } => Event::Retry { task: task.shown(), host: one(host), left },
+            Event::Meta { task, host, message, skipped } => {
+                Event::Meta { task: task.shown(), host: one(host), message: one(message), skipped }
+            }
             Event::HostDone { host } => Event::HostDone { host: one(host) },
             Event::BatchStart { hosts } => Event::BatchStart { hosts: many(hosts) },
             Event::Warning { message } => Event::Warning { message: Shown::message(&message) },

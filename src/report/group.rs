@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 use super::{Event, Marks, Status, TaskLine, fields::Fields, shown::Shown};
 use crate::module::Diff;
 
@@ -61,9 +63,16 @@ pub struct Groups {
     rank: HashMap<Shown, usize>,
     items: HashMap<(Vec<u32>, Shown), Vec<ItemEnd>>,
     waiting: BTreeMap<Vec<u32>, Group>,
+    /// Whether a `meta` task that is passed by counts as one that is skipped.
+    meta: bool,
 }
 
 impl Groups {
+    /// Groups in which `meta` tasks stand too where their condition did not hold.
+    pub fn with_meta() -> Groups {
+        Groups { meta: true, ..Groups::default() }
+    }
+
     /// Takes an event; returns the tasks that are complete now.
     pub fn take(&mut self, event: &Event<Shown, Fields>) -> Vec<Group> {
         match event {
@@ -98,15 +107,34 @@ impl Groups {
                     marks: marks.clone(),
                     items: self.items.remove(&(task.position.clone(), host.clone())).unwrap_or_default(),
                 };
-                let group = self.waiting.entry(task.position.clone());
-                group.or_insert_with(|| Group { task: task.clone(), ends: Vec::new() }).ends.push(end);
-                if let Some((_, at)) = self.active.get_mut(host) {
-                    at.clone_from(&task.position);
-                }
-                self.complete()
+                self.end(task, end)
+            }
+            Event::Meta { task, host, message, skipped: true } if self.meta => {
+                let result = json!({"msg": task.action.to_string(), "skip_reason": message.to_string()});
+                let end = HostEnd {
+                    host: host.clone(),
+                    delegate: None,
+                    status: Status::Skipped,
+                    duration: Duration::ZERO,
+                    diff: Vec::new(),
+                    result: Fields::of(result),
+                    marks: Marks::default(),
+                    items: Vec::new(),
+                };
+                self.end(task, end)
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Takes a host's end of a task; returns the tasks that are complete now.
+    fn end(&mut self, task: &TaskLine<Shown>, end: HostEnd) -> Vec<Group> {
+        if let Some((_, at)) = self.active.get_mut(&end.host) {
+            at.clone_from(&task.position);
+        }
+        let group = self.waiting.entry(task.position.clone());
+        group.or_insert_with(|| Group { task: task.clone(), ends: Vec::new() }).ends.push(end);
+        self.complete()
     }
 
     /// The tasks that no host at work can still tell of.

@@ -17,6 +17,7 @@ use super::{
     shown::{self, Shown},
     terminal,
 };
+use crate::yaml::Span;
 
 /// More hosts than these with the same terse end share a line on a terminal.
 const FOLD: usize = 5;
@@ -34,8 +35,9 @@ struct State {
     groups: Groups,
     warned: HashSet<Shown>,
     last: String,
-    depending: usize,
-    would_run: usize,
+    /// Where the task of that title stands.
+    last_place: Option<(String, usize)>,
+    undecided: recap::Undecided,
     /// The play whose name is not printed yet, because nothing of it was.
     play: Option<String>,
     /// Ends that were not worth a line.
@@ -64,6 +66,7 @@ impl ForPeople for Human {
         match &event {
             Event::PlayStart { play, .. } => {
                 state.last.clear();
+                state.last_place = None;
                 let title = format!("\n{}\n", style(format!("PLAY [{play}]")).bold());
                 match self.left_out.unchanged {
                     true => state.play = Some(title),
@@ -73,13 +76,14 @@ impl ForPeople for Human {
             Event::Warning { message } if state.warned.insert(message.clone()) => {
                 aside = Some(message.to_string());
             }
+            Event::Meta { message, .. } if self.verbosity > 1 => out.push_str(&format!("META: {message}\n")),
             Event::Recap { hosts, duration, round_trips, check } => {
                 if state.hidden > 0 {
                     let note =
                         format!("{} without a change not shown: -v shows all", recap::count(state.hidden, "result"));
                     out.push_str(&format!("\n{}\n", style(note).dim()));
                 }
-                out.push_str(&recap::recap(hosts, *duration, round_trips, *check, (state.would_run, state.depending)));
+                out.push_str(&recap::recap(hosts, *duration, round_trips, *check, state.undecided));
             }
             _ => {}
         }
@@ -137,6 +141,9 @@ impl Human {
             _ => false,
         };
         let told = |end: &&HostEnd| !configured(end) && (!self.left_out.unchanged || worth(end));
+        for end in group.ends.iter().filter(|end| !configured(end)) {
+            state.undecided.note(&end.marks.certainty);
+        }
         let ends: Vec<&HostEnd> = group.ends.iter().filter(told).collect();
         if self.left_out.unchanged {
             state.hidden += (group.ends.len() - ends.len()) as u64;
@@ -150,10 +157,17 @@ impl Human {
             false => format!("TASK [{}]", group.task.name),
         };
         // An include or a host that lags behind comes back to a task already named.
-        if state.last != title {
-            out.push_str(&format!("\n{}\n", style(&title).bold()));
+        let place = group.task.span.as_ref().map(|span| (span.source.name.clone(), span.start));
+        let twin = state.last == title && state.last_place != place;
+        if state.last != title || twin {
+            // Nothing else tells a task from the one above it that bears the same name.
+            let line = |span: &Span| Shown::line(&format!(" {}:{}", span.source.name, span.line_column().0));
+            let place = group.task.span.as_ref().filter(|_| twin).map(line);
+            let place = place.map(|place| style(place).dim().to_string()).unwrap_or_default();
+            out.push_str(&format!("\n{}{place}\n", style(&title).bold()));
             state.last = title;
         }
+        state.last_place = place;
         let mut folded: Vec<Status> = Vec::new();
         let fold = |status: Status| {
             let many = ends.iter().filter(|e| e.status == status && terse(e)).count();
@@ -161,11 +175,6 @@ impl Human {
         };
         let mut told: Vec<(Shown, String)> = Vec::new();
         for end in &ends {
-            match end.marks.certainty {
-                Certainty::DependsOn(_) => state.depending += 1,
-                Certainty::WouldRun => state.would_run += 1,
-                Certainty::Known | Certainty::Open => {}
-            }
             match fold(end.status).filter(|_| terse(end)) {
                 Some(_) if folded.contains(&end.status) => {}
                 Some(many) => {

@@ -24,7 +24,7 @@ fn diffs(diffs: &[Diff]) -> Json {
 /// The event's fields, as `docs` describe them; none for those that only a progress display needs.
 fn object(event: &Event) -> Option<Map<String, Json>> {
     let value = match event {
-        Event::RunStart { check, playbooks, hosts } => {
+        Event::RunStart { check, playbooks, hosts, .. } => {
             json!({"event": "run_start", "check": check, "playbooks": playbooks, "hosts": hosts})
         }
         Event::PlayStart { play, hosts, tasks } => {
@@ -50,6 +50,8 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
         | Event::RoundTrip { .. }
         | Event::Waited { .. }
         | Event::HostNote { .. }
+        | Event::Meta { .. }
+        | Event::Retry { .. }
         | Event::HostDone { .. }
         | Event::BatchStart { .. } => return None,
     };

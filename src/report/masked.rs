@@ -39,12 +39,16 @@ fn marks(marks: &mut Marks) {
         text(task);
     }
     marks.help.iter_mut().for_each(text);
+    for (file, item) in &mut marks.included {
+        text(file);
+        item.iter_mut().for_each(vault::mask_json);
+    }
 }
 
 /// The event without secrets. Every kind is named, so that none can be forgotten.
 fn masked(mut event: Event) -> Event {
     match &mut event {
-        Event::TaskRunning { task: line, .. } => task(line),
+        Event::TaskRunning { task: line, .. } | Event::Retry { task: line, .. } => task(line),
         Event::ItemResult { task: line, item, diff, result, marks: known, .. } => {
             task(line);
             // A label is a value by itself: all its keys are somebody's.
@@ -63,6 +67,10 @@ fn masked(mut event: Event) -> Event {
         }
         Event::Transfer { what, .. } => text(what),
         Event::HostNote { note, .. } => text(note),
+        Event::Meta { task: line, message, .. } => {
+            task(line);
+            text(message);
+        }
         Event::Warning { message } => text(message),
         Event::RunStart { .. }
         | Event::PlayStart { .. }

@@ -4,6 +4,7 @@
 //! get texts of the type [`Shown`] alone ([`ForPeople`]), errors go through [`diagnostic`], and only [`terminal`] may print.
 
 mod adhoc;
+mod callback_default;
 mod diagnostic;
 mod diff;
 mod event;
@@ -26,6 +27,7 @@ mod yamlish;
 use std::sync::Arc;
 
 pub use adhoc::AdHoc;
+pub use callback_default::CallbackDefault;
 pub use diagnostic::install as install_diagnostics;
 pub use event::{Certainty, Counts, Event, ForPeople, Marks, Reporter, Silent, Status, TaskLine};
 pub use fields::Fields;

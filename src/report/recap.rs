@@ -4,15 +4,38 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use console::style;
 
-use super::{Counts, shown::Shown};
+use super::{Certainty, Counts, shown::Shown};
 
-/// Ansible's recap, and what it comes to. `undecided`, in check mode: commands that would run, and tasks that depend on them.
+/// What check mode leaves open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Undecided {
+    /// Commands that would run.
+    running: usize,
+    /// Tasks that depend on what was not done.
+    depending: usize,
+    /// Commands that were not run and are taken to change nothing, for the playbook says so.
+    reading: usize,
+}
+
+impl Undecided {
+    /// Counts how a task ended.
+    pub fn note(&mut self, certainty: &Certainty) {
+        match certainty {
+            Certainty::DependsOn(_) => self.depending += 1,
+            Certainty::WouldRun => self.running += 1,
+            Certainty::OnlyReads => self.reading += 1,
+            Certainty::Known | Certainty::Open => {}
+        }
+    }
+}
+
+/// Ansible's recap, and what it comes to.
 pub fn recap(
     hosts: &[(Shown, Counts)],
     duration: Duration,
     round_trips: &BTreeMap<Shown, u64>,
     check: bool,
-    undecided: (usize, usize),
+    undecided: Undecided,
 ) -> String {
     let mut out = format!("\n{}\n", style("PLAY RECAP").bold());
     for (host, c) in hosts {
@@ -40,7 +63,8 @@ pub fn recap(
     out
 }
 
-fn verdict(hosts: &[(Shown, Counts)], check: bool, (running, depending): (usize, usize)) -> String {
+fn verdict(hosts: &[(Shown, Counts)], check: bool, undecided: Undecided) -> String {
+    let Undecided { running, depending, reading } = undecided;
     let changes: u64 = hosts.iter().map(|(_, c)| u64::from(c.changed)).sum();
     let on = hosts.iter().filter(|(_, c)| c.changed > 0).count() as u64;
     let bad = hosts.iter().filter(|(_, c)| c.failed + c.unreachable > 0).count() as u64;
@@ -63,6 +87,11 @@ fn verdict(hosts: &[(Shown, Counts)], check: bool, (running, depending): (usize,
         let depend = if depending == 1 { "task depends" } else { "tasks depend" };
         parts.push(format!("{depending} {depend} on changes not made yet"));
     }
+    if reading > 0 {
+        let not_run =
+            format!("{} that never changes anything (`changed_when: false`) not run", count(reading as u64, "command"));
+        parts.push(if reading == 1 { not_run } else { not_run.replace("changes", "change") });
+    }
     parts.join(", ")
 }
 
@@ -77,15 +106,20 @@ mod tests {
 
     #[test]
     fn says_what_it_came_to() {
+        let undecided = |running, depending, reading| Undecided { running, depending, reading };
         let hosts = |changed, failed| vec![(Shown::line("h1"), Counts { ok: 3, changed, failed, ..Counts::default() })];
-        assert_eq!(verdict(&hosts(0, 0), true, (0, 0)), "no changes: all hosts are as described");
+        assert_eq!(verdict(&hosts(0, 0), true, undecided(0, 0, 0)), "no changes: all hosts are as described");
         assert_eq!(
-            verdict(&hosts(2, 0), true, (1, 2)),
+            verdict(&hosts(2, 0), true, undecided(1, 2, 0)),
             "2 changes to be made on 1 host, 1 command would run, 2 tasks depend on changes not made yet"
         );
-        assert_eq!(verdict(&hosts(0, 0), true, (1, 0)), "no changes foreseen, 1 command would run");
-        assert_eq!(verdict(&hosts(0, 0), false, (0, 0)), "nothing had to be changed");
-        assert_eq!(verdict(&hosts(1, 0), false, (0, 0)), "1 change made on 1 host");
-        assert_eq!(verdict(&hosts(0, 1), false, (0, 0)), "1 host failed or unreachable, nothing changed");
+        assert_eq!(verdict(&hosts(0, 0), true, undecided(1, 0, 0)), "no changes foreseen, 1 command would run");
+        assert_eq!(
+            verdict(&hosts(0, 0), true, undecided(0, 0, 2)),
+            "no changes: all hosts are as described, 2 commands that never change anything (`changed_when: false`) not run"
+        );
+        assert_eq!(verdict(&hosts(0, 0), false, undecided(0, 0, 0)), "nothing had to be changed");
+        assert_eq!(verdict(&hosts(1, 0), false, undecided(0, 0, 0)), "1 change made on 1 host");
+        assert_eq!(verdict(&hosts(0, 1), false, undecided(0, 0, 0)), "1 host failed or unreachable, nothing changed");
     }
 }

@@ -1,7 +1,10 @@
 //! The one place that writes to the terminal and asks there. Clippy refuses it elsewhere.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::{live::aside, shown};
 use crate::vault;
@@ -22,14 +25,28 @@ pub fn err(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", shown::composed(&vault::mask(text)));
 }
 
+/// Whether this process stands in for one of Ansible's commands: scripts look for their words.
+static AS_ANSIBLE: AtomicBool = AtomicBool::new(false);
+
+/// Has warnings begin as those of Ansible's commands do.
+pub fn speak_as_ansible() {
+    AS_ANSIBLE.store(true, Ordering::Relaxed);
+}
+
 /// Warns of something. The display must be out of the way.
 pub fn warn(message: &str) {
-    err(&format!("{} {}", console::style("warning:").for_stderr().yellow(), shown::nested(message, 2)));
+    let word = if AS_ANSIBLE.load(Ordering::Relaxed) { "[WARNING]:" } else { "warning:" };
+    err(&format!("{} {}", console::style(word).for_stderr().yellow(), shown::nested(message, 2)));
 }
 
 /// Whether a person reads standard output.
 pub fn read_by_a_person() -> bool {
     io::stdout().is_terminal()
+}
+
+/// Whether a person reads standard error.
+pub fn told_to_a_person() -> bool {
+    io::stderr().is_terminal()
 }
 
 /// Asks a question and waits for a line, the display being out of the way.

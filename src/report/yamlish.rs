@@ -9,7 +9,15 @@ fn hidden(name: &str) -> bool {
     name.starts_with("_ansible")
         || matches!(
             name,
-            "invocation" | "failed" | "place" | "help" | "stdout_lines" | "stderr_lines" | "ansible_loop_var"
+            "invocation"
+                | "failed"
+                | "place"
+                | "help"
+                | "diff"
+                | "warnings"
+                | "stdout_lines"
+                | "stderr_lines"
+                | "ansible_loop_var"
         )
 }
 

@@ -77,6 +77,14 @@ impl Barrier {
         self.moved.notify_waiters();
     }
 
+    /// Whether a host has come past `position`, or takes no further part.
+    pub fn is_past(&self, host: &str, position: &[u32]) -> bool {
+        match self.places().hosts.get(host) {
+            Some(Some(at)) => at.as_slice() > position,
+            _ => true,
+        }
+    }
+
     /// Waits until every host that takes part has come to `position`.
     pub async fn all_reached(&self, position: &[u32]) {
         self.until(|| self.places().counts.keys().next().is_none_or(|last| last.as_slice() >= position).then_some(()))

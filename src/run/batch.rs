@@ -13,7 +13,9 @@ use super::{
     handlers::Handlers,
     outcome::Outcome,
     program::Program,
+    task_error::TaskError,
     throttle::Throttles,
+    vars_files::VarsFiles,
 };
 use crate::{
     inventory::Vars,
@@ -40,7 +42,7 @@ pub struct Batch {
     pub handlers: Arc<Handlers>,
     /// The task that gathers facts.
     pub gather: Arc<Task>,
-    /// What the user answered to `vars_prompt`, and `vars_files`.
+    /// What the user answered to `vars_prompt`, and `vars_files` where all hosts read the same.
     pub prompted: Arc<Vars>,
     /// All hosts of the play.
     pub all_hosts: Vec<String>,
@@ -58,6 +60,8 @@ pub struct Batch {
     pub max_fail_percentage: Option<f64>,
     /// Roles that were included while it ran and are seen by the rest of it (`public`).
     pub public: Mutex<Vec<Arc<Role>>>,
+    /// The files of `vars_files` that its hosts read.
+    pub vars_files: VarsFiles,
     /// How far its hosts' failures have brought it.
     pub course: Course,
 }
@@ -69,6 +73,10 @@ pub struct Course {
     /// Those that `meta: end_host` took out.
     left: Mutex<Vec<String>>,
     once: Mutex<HashMap<Position, Shared>>,
+    /// What the first host to come did for all of them, by the task.
+    done: Mutex<HashMap<Position, Result<(), TaskError>>>,
+    /// Hosts that pass a `run_once` task by, as its role has run on them.
+    passed: Mutex<HashMap<Position, Vec<String>>>,
     /// The task behind which no other is to be started, once there is one.
     over: Mutex<Option<Position>>,
     play_over: AtomicBool,
@@ -85,11 +93,48 @@ impl Batch {
         self.hosts.iter().filter(|h| !gone.contains(h)).cloned().collect()
     }
 
-    /// Whether this is the host that does `run_once` tasks.
-    pub fn first_active(&self, host: &str) -> bool {
+    /// Whether this is the host that does the `run_once` task at `position`.
+    pub fn does_once(&self, host: &str, position: &Position) -> bool {
+        let passed = self.course.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = self.once(position).is_some();
+        // One that has failed into a `rescue` has gone past it too.
+        let passes = |other: &String| {
+            let gone = !done && other != host && self.barrier.is_past(other, position);
+            gone || passed.get(position).is_some_and(|hosts| hosts.contains(other))
+        };
         let failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let left = self.course.left.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hosts.iter().find(|h| !failed.contains(h) && !left.contains(h)).is_some_and(|first| first == host)
+        self.hosts
+            .iter()
+            .find(|h| !failed.contains(h) && !left.contains(h) && !passes(h))
+            .is_some_and(|first| first == host)
+    }
+
+    /// Does something for all hosts of the batch where the first of them comes to a task; the others get the same answer.
+    ///
+    /// # Errors
+    /// What went wrong with it.
+    pub fn once_for_all(
+        &self,
+        position: &Position,
+        act: impl FnOnce() -> Result<(), TaskError>,
+    ) -> Result<(), TaskError> {
+        let mut done = self.course.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.entry(position.clone()).or_insert_with(act).clone()
+    }
+
+    /// Notes that a host passes a `run_once` task by: another one does it, or nobody.
+    pub fn pass_by(&self, host: &str, position: &Position) {
+        let mut passed = self.course.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.entry(position.clone()).or_default().push(host.to_owned());
+        drop(passed);
+        self.barrier.wake();
+    }
+
+    /// Waits until all hosts in front of this one have come past `position`, or take no further part.
+    pub async fn in_turn(&self, host: &str, position: &[u32]) {
+        let before: Vec<&String> = self.hosts.iter().take_while(|other| *other != host).collect();
+        self.barrier.until(|| before.iter().all(|host| self.barrier.is_past(host, position)).then_some(())).await;
     }
 
     /// Notes that a host takes no further part, though nothing is wrong with it.

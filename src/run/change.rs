@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connection::{Output, UploadSource},
     fact::Probe,
-    module::{Change, Content, FileWrite, Step, StepOutput, place},
+    module::{Change, Content, FileWrite, Step, StepOutput, converse::Conversation, place, regexp::Pattern},
     report::Event,
     sh::quote,
 };
@@ -110,7 +110,10 @@ impl Execution<'_> {
                 self.of.run.tell(Event::HostNote { host: String::new(), note: prompt.clone() });
                 Ok(self.of.run.prompter.pause(*time, prompt).await)
             }
-            Step::Until { script, timeout, sleep } => self.until(script, *timeout, *sleep).await,
+            Step::Converse(conversation) => self.converse(conversation, before).await,
+            Step::Until { script, timeout, sleep, matching } => {
+                self.until(script, *timeout, *sleep, matching.as_ref()).await
+            }
             Step::Reboot { command, timeout, test, pause } => self.reboot(command, *timeout, test, *pause).await,
             Step::Reconnect { timeout, sleep, delay } => {
                 self.unconfirmed.flush().await?;
@@ -238,17 +241,39 @@ impl Execution<'_> {
         self.one(format!("( {before}{}__k={key}\n{script}\n)\n{behind}", self.prepared.environment)).await
     }
 
-    async fn until(&mut self, script: &str, timeout: Duration, sleep: Duration) -> Result<StepOutput, Stop> {
+    /// Talks with a command, in one script after the other.
+    async fn converse(&mut self, conversation: &Conversation, before: &str) -> Result<StepOutput, Stop> {
+        let (mut talk, script) = conversation.begin();
+        let mut output = self.one(format!("{before}{}{script}", self.prepared.environment)).await?;
+        loop {
+            match talk.next(output) {
+                Ok(script) => output = self.one(script).await?,
+                Err(over) => return Ok(over),
+            }
+            if self.of.run.interrupted() {
+                self.one(talk.give_up()).await?;
+                return Ok(StepOutput { status: 1, error: Some("interrupted".to_owned()), ..StepOutput::default() });
+            }
+        }
+    }
+
+    async fn until(
+        &mut self,
+        script: &str,
+        timeout: Duration,
+        sleep: Duration,
+        matching: Option<&Pattern>,
+    ) -> Result<StepOutput, Stop> {
         let end = Instant::now() + timeout;
         loop {
-            let output = self.one(script.to_owned()).await?;
-            if (output.status == 0 && output.error.is_none())
-                || Instant::now() + sleep > end
-                || self.of.run.interrupted()
-            {
+            let mut output = self.one(script.to_owned()).await?;
+            if output.status == 0 && matching.is_some_and(|pattern| !pattern.is_in(&output.stdout)) {
+                output.status = 1;
+            }
+            if (output.status == 0 && output.error.is_none()) || Instant::now() >= end || self.of.run.interrupted() {
                 return Ok(output);
             }
-            tokio::time::sleep(sleep).await;
+            tokio::time::sleep(sleep.min(end.saturating_duration_since(Instant::now()))).await;
         }
     }
 
@@ -314,8 +339,11 @@ impl Execution<'_> {
     }
 }
 
+/// What is wrong with a step that took longer than it may.
+pub(super) const TIME_OVER: &str = "its time was over";
+
 fn step_output(output: Output, duration: Duration) -> StepOutput {
-    let error = output.timed_out.then(|| "its time was over".to_owned());
+    let error = output.timed_out.then(|| TIME_OVER.to_owned());
     StepOutput { status: i32::from(output.status), stdout: output.stdout, stderr: output.stderr, duration, error }
 }
 

@@ -36,11 +36,17 @@ impl HostRun {
             // It may have failed because of something that has not happened.
             self.unconfirmed.flush().await?;
         }
-        let snapshot = self.snapshot();
-        let changed = outcome.changed;
-        if let Err(error) = self.of.run.hosts.regroup(&self.of.host.name, &outcome.effects) {
-            outcome = Outcome::failed(&error.at(&task.span));
+        if outcome.status == Status::Failed && outcome.undefined && self.is_owed_alone() {
+            outcome = self.drop_owed(task, position, vars, &outcome);
         }
+        let snapshot = self.snapshot();
+        match self.of.run.hosts.regroup(&self.of.host.name, &outcome.effects) {
+            // Only here it is known whether the inventory is another one now.
+            Ok(true) if task.changed_when.is_none() && outcome.status != Status::Skipped => outcome.set_changed(true),
+            Ok(_) => {}
+            Err(error) => outcome = Outcome::failed(&error.at(&task.span)),
+        }
+        let changed = outcome.changed;
         self.learn(task, &outcome);
         let ignored = outcome.status == Status::Failed && self.ignores_errors(task, vars);
         let mut again = None;
@@ -51,7 +57,9 @@ impl HostRun {
                 Err(error) => outcome = Outcome::failed(&error),
             }
         }
+        // One that could not be reached is tried again by the next use of the role.
         if outcome.status != Status::Skipped
+            && !outcome.unreachable
             && let Some(role) = task.scope.role().filter(|role| !role.allow_duplicates)
         {
             self.roles_run.entry(role.key.clone()).or_insert(Arc::as_ptr(role) as usize);
@@ -98,8 +106,29 @@ impl HostRun {
             }
             notified.extend(found);
         }
+        self.owed.retain(|owed| !notified.contains(owed));
         self.cursor.notify(notified.iter().copied());
         Ok(notified)
+    }
+
+    /// Whether the handler at hand is due for an earlier run alone.
+    fn is_owed_alone(&self) -> bool {
+        self.cursor.handler().is_some_and(|handler| self.owed.contains(&handler))
+    }
+
+    /// A handler that an earlier run was cut off before, and whose variables only that run had: it can never be made up for, so it is
+    /// told and forgotten.
+    fn drop_owed(&self, task: &Task, position: &Position, vars: &Context, failure: &Outcome) -> Outcome {
+        let name = self.line(task, position, Some(vars)).name;
+        let told = failure.result.get("msg").and_then(Json::as_str).unwrap_or_default();
+        let place = failure.place.clone().unwrap_or_else(|| task.span.place().to_string());
+        let host = &self.of.host.name;
+        let message = format!(
+            "{host}: the handler `{name}` ({place}) was owed by an earlier run that was cut off, and is dropped: {told}. \
+             See to what it would have done"
+        );
+        self.of.run.tell(Event::Warning { message });
+        Outcome::skipped("owed by an earlier run, whose variables are not there any more")
     }
 
     /// Tells the host which handlers are still owed, once some have run.
@@ -124,7 +153,7 @@ impl HostRun {
         for machine in machines {
             for actor in machine.owing() {
                 let snapshot = self.snapshot();
-                let note = vec![Work::new(lock::settle(&left))];
+                let note = vec![Work::new(lock::settle(&machine.name, &left))];
                 self.unconfirmed.put_off(&machine, &actor, note, Guard::default()).await?;
                 self.unconfirmed.decide(snapshot, &Vec::new(), Vec::new());
                 if left.is_empty() {

@@ -74,6 +74,12 @@ impl Settings {
     }
 
     /// What they come to.
+    /// Whether the host is reached by the network.
+    pub fn is_network(&self) -> bool {
+        self.kind.network
+    }
+
+    /// What the connection is made from.
     pub fn target(&self, run: &Run, host: &str) -> Result<Target, TaskError> {
         let values = self.values.iter().filter_map(|(name, value)| Some((*name, keyword::as_text(value)?))).collect();
         let defaults = defaults(&run.options);

@@ -9,11 +9,10 @@ use super::{
     variables::at_place, vars_from,
 };
 use crate::{
+    fact::Resource,
     inventory::{Level, Variable, Vars},
-    playbook::{
-        Action, Include, IncludeKind, IncludeRole, Item, LoopControl, MetaAction, PlaybookError, SearchKind, Task,
-    },
-    report::Status,
+    playbook::{Action, Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
+    report::{Event, Status},
     template::Context,
     yaml::Node,
 };
@@ -32,27 +31,33 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
             // Whether the play ends here is not known: what comes behind is looked at all the same.
-            let outcome = self.of.depends(None, &on);
+            let outcome = self.of.depends(None, &on, &[]);
             return self.conclude(task, position, vars, outcome).await;
         }
         match task::conditions(&self.of.run, task, vars) {
             Ok(None) => {}
             Ok(Some(_)) => {
+                self.tell_meta(task, position, vars, passed_by(action, &self.of.host.name, task));
                 self.cursor.advance();
                 return Ok(());
             }
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         }
+        self.tell_meta(task, position, vars, (done(action, &self.of.host.name, task), false));
         match action {
-            MetaAction::Noop | MetaAction::RefreshInventory => self.cursor.advance(),
+            MetaAction::Noop => self.cursor.advance(),
+            MetaAction::RefreshInventory => return self.read_inventory_again(task, position, vars).await,
             MetaAction::FlushHandlers => self.flush_handlers(position.clone()),
             MetaAction::ClearFacts => {
                 self.of.host.clear_facts();
                 self.cursor.advance();
             }
             MetaAction::ClearHostErrors => {
+                self.unconfirmed.flush().await?;
                 self.of.run.hosts.clear_errors();
+                self.of.run.forgive();
                 self.of.batch.clear_errors();
+                self.cursor.clear_errors();
                 self.cursor.advance();
             }
             MetaAction::EndHost => {
@@ -78,6 +83,35 @@ impl HostRun {
         Ok(())
     }
 
+    /// `meta: refresh_inventory`: the first host to come does it for all.
+    async fn read_inventory_again(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+    ) -> Result<(), Stop> {
+        self.unconfirmed.together(position).await?;
+        match self.of.batch.once_for_all(position, || self.of.run.refresh_inventory()) {
+            Ok(()) => {
+                self.cursor.advance();
+                Ok(())
+            }
+            Err(error) => self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+        }
+    }
+
+    /// Tells what a `meta` task does, or why it does nothing.
+    fn tell_meta(&mut self, task: &Arc<Task>, position: &Position, vars: &Context, told: (String, bool)) {
+        let (message, skipped) = told;
+        let event = Event::Meta {
+            task: self.line(task, position, Some(vars)),
+            host: self.of.host.name.clone(),
+            message,
+            skipped,
+        };
+        self.unconfirmed.decide(self.snapshot(), position, vec![event]);
+    }
+
     /// Brings in what a dynamic include names, once or for each item.
     pub(super) async fn include(
         &mut self,
@@ -88,7 +122,11 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let outcome = self.of.depends(self.of.run.machines.of(&self.of.host.name).first().map(AsRef::as_ref), &on);
+            let outcome = self.of.depends(
+                self.of.run.machines.of(&self.of.host.name).first().map(AsRef::as_ref),
+                &on,
+                &[Resource::Anything],
+            );
             return self.conclude(task, position, vars, outcome).await;
         }
         let items = match task::items(&self.of.run, task, vars) {
@@ -98,6 +136,7 @@ impl HostRun {
         let count = items.as_ref().map_or(1, |items| items.len());
         let mut frames = Vec::new();
         let mut result: Vec<Included> = Vec::new();
+        let mut led = Vec::new();
         let mut skipped_by = None;
         for index in 0..count {
             let item = items.as_ref().map(|items| task::item_vars(task, items, index));
@@ -112,6 +151,8 @@ impl HostRun {
             }
             match self.bring_in(include, task, &with) {
                 Ok(Brought::Items(brought)) => {
+                    let of = items.as_ref().and_then(|items| items.get(index)).cloned();
+                    led.extend(led_to(include, &brought).map(|file| (file, of)));
                     let item: Vars = match &items {
                         Some(items) => task::item_layer(task, items, index),
                         None => Vars::new(),
@@ -122,14 +163,12 @@ impl HostRun {
                 Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
             }
         }
-        let outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
+        let mut outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
-            _ if matches!(include.kind, IncludeKind::Vars) => {
-                let over = task.loop_.as_ref().zip(items.as_ref());
-                Outcome::new(Status::Ok, told(result, over.map(|(over, items)| (&over.control, &**items))))
-            }
+            _ if matches!(include.kind, IncludeKind::Vars) => Outcome::new(Status::Ok, told(result, items.as_ref())),
             _ => Outcome::new(Status::Ok, unchanged()),
         };
+        outcome.included = led;
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
         if frames.is_empty() {
@@ -320,6 +359,56 @@ impl HostRun {
     }
 }
 
+/// What a `meta` task does for a host, in Ansible's words.
+fn done(action: MetaAction, host: &str, task: &Task) -> String {
+    match action {
+        MetaAction::Noop => "noop".to_owned(),
+        MetaAction::FlushHandlers => format!("triggered running handlers for {host}"),
+        MetaAction::RefreshInventory => "inventory successfully refreshed".to_owned(),
+        MetaAction::ClearFacts => "facts cleared".to_owned(),
+        MetaAction::ClearHostErrors => "cleared host errors".to_owned(),
+        MetaAction::EndPlay => "ending play".to_owned(),
+        MetaAction::EndBatch => "ending batch".to_owned(),
+        MetaAction::EndHost => format!("ending play for {host}"),
+        MetaAction::EndRole => format!("ending role {} for {host}", role_name(task)),
+        MetaAction::ResetConnection => "reset connection".to_owned(),
+    }
+}
+
+/// Why a `meta` task does nothing for a host, in Ansible's words; true, for it was passed by.
+fn passed_by(action: MetaAction, host: &str, task: &Task) -> (String, bool) {
+    let goes_on = match action {
+        MetaAction::FlushHandlers => format!(", not running handlers for {host}"),
+        MetaAction::ClearFacts => format!(", not clearing facts and fact cache for {host}"),
+        MetaAction::ClearHostErrors => format!(", not clearing host error state for {host}"),
+        MetaAction::EndPlay => ", continuing play".to_owned(),
+        MetaAction::EndBatch => ", continuing current batch".to_owned(),
+        MetaAction::EndHost => format!(", continuing execution for {host}"),
+        MetaAction::EndRole => format!(", continuing role {} for {host}", role_name(task)),
+        MetaAction::Noop | MetaAction::RefreshInventory | MetaAction::ResetConnection => String::new(),
+    };
+    (format!("{} conditional evaluated to False{goes_on}", action.name()), true)
+}
+
+fn role_name(task: &Task) -> &str {
+    task.scope.role().map_or("", |role| role.name.as_str())
+}
+
+/// What an include has brought in, as reports name it: the file, or the role.
+fn led_to(include: &Include, brought: &[Item]) -> Option<String> {
+    match &include.kind {
+        IncludeKind::Role(_) => brought.first()?.scope().role.as_ref().map(|role| role.name.clone()),
+        IncludeKind::Tasks { .. } => {
+            let file = match brought.first()? {
+                Item::Task(task) => &task.span.source.name,
+                Item::Block(block) => &block.span.source.name,
+            };
+            Some(super::place::absolute(std::path::Path::new(file)))
+        }
+        IncludeKind::Vars | IncludeKind::Action { .. } => None,
+    }
+}
+
 enum Brought {
     Items(Vec<Item>),
     Variables(Included),
@@ -349,8 +438,8 @@ fn unchanged() -> Map<String, Json> {
 }
 
 /// What a result tells of `include_vars`: of each item of a loop by itself.
-fn told(included: Vec<Included>, over: Option<(&LoopControl, &[Json])>) -> Map<String, Json> {
-    let Some((control, items)) = over else {
+fn told(included: Vec<Included>, over: Option<&super::repeat::Items>) -> Map<String, Json> {
+    let Some(items) = over else {
         return unchanged().into_iter().chain(included.into_iter().next().unwrap_or_default().fields()).collect();
     };
     let results: Vec<Json> = included
@@ -360,8 +449,8 @@ fn told(included: Vec<Included>, over: Option<(&LoopControl, &[Json])>) -> Map<S
             let mut fields = one.fields();
             fields.insert("changed".into(), json!(false));
             fields.insert("failed".into(), json!(false));
-            fields.insert(control.item_name().to_owned(), item);
-            fields.insert("ansible_loop_var".into(), json!(control.item_name()));
+            fields.insert(items.name.clone(), item);
+            fields.insert("ansible_loop_var".into(), json!(items.name));
             Json::Object(fields)
         })
         .collect();

@@ -129,6 +129,10 @@ impl Controller for TaskController {
     }
 
     fn value(&self, expression: &str) -> Result<Option<Json>, Failure> {
+        // What is data is shown as it is.
+        if !self.trust.holds(expression) {
+            return Ok(Some(Json::String(expression.to_owned())));
+        }
         match self.run.engine.expression_of(expression, &self.trust, &self.vars) {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.is_undefined() => Ok(None),
@@ -141,15 +145,18 @@ impl Controller for TaskController {
 ///
 /// Source: <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/template_module.html>
 fn of_template(path: &Path, managed: Option<&str>) -> IndexMap<String, Var> {
+    use std::os::unix::fs::MetadataExt as _;
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let time = |at: jiff::Zoned| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let changed = std::fs::metadata(path).and_then(|found| found.modified()).ok();
     let changed = changed.and_then(|at| jiff::Zoned::try_from(at).ok());
     let managed = managed.map(|text| managed_by(text, path, host.trim(), changed.as_ref()));
-    let changed = changed.map(time).unwrap_or_default();
     let named = managed.map(|text| ("ansible_managed", text));
+    let changed = changed.map(time).unwrap_or_default();
+    let owner = std::fs::metadata(path).map_or_else(|_| String::new(), |found| owner_name(found.uid()));
     [
+        ("template_uid", owner),
         ("template_path", path.display().to_string()),
         ("template_fullpath", whole),
         ("template_host", host.trim().to_owned()),

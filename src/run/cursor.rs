@@ -163,6 +163,11 @@ impl Cursor {
         self.frames.iter().any(|frame| frame.program.rescue_ahead(frame.pc))
     }
 
+    /// `meta: clear_host_errors`: what failed in the blocks around no longer leads out of them.
+    pub fn clear_errors(&mut self) {
+        self.frames.iter_mut().for_each(|frame| frame.failed.clear());
+    }
+
     /// `meta: end_host`: nothing is left.
     pub fn end(&mut self) {
         self.frames.clear();

@@ -77,7 +77,8 @@ impl Evaluation<'_> {
                 true => Vec::new(),
                 false => self.of.run.machines.of(&self.of.host.name),
             };
-            return Ok(self.of.depends(machines.first().map(AsRef::as_ref), &on));
+            let written = self.of.may_write(self.task, self.vars);
+            return Ok(self.of.depends(machines.first().map(AsRef::as_ref), &on, &written));
         }
         self.settings = match self.read_settings() {
             Ok(settings) => settings,
@@ -154,7 +155,7 @@ impl Evaluation<'_> {
                     one
                 }
             };
-            name_item(&mut one, control, item, index);
+            name_item(&mut one, control, &items.name, item, index);
             // As with Ansible those of all items that were done, where any of them changed something.
             if one.status != Status::Skipped && !self.task.notify.is_empty() {
                 match self.of.notifications(self.task, &with) {
@@ -247,8 +248,7 @@ pub fn registered(task: &Task) -> Option<&str> {
 }
 
 /// Notes in an item's result which item it was.
-fn name_item(one: &mut Outcome, control: Option<&LoopControl>, item: &Json, index: usize) {
-    let name = control.map_or("item", |c| c.item_name());
+fn name_item(one: &mut Outcome, control: Option<&LoopControl>, name: &str, item: &Json, index: usize) {
     one.result.insert(name.to_owned(), item.clone());
     one.result.insert("ansible_loop_var".to_owned(), json!(name));
     if let Some(name) = control.and_then(|c| c.index_var.as_ref()).and_then(Node::as_str) {
@@ -273,7 +273,8 @@ fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
         Status::Skipped => "All items skipped",
         _ => "All items completed",
     };
-    let mut all = Outcome { changed, ..Outcome::new(status, Map::new()) };
+    let undefined = ended.iter().filter(|one| one.status == Status::Failed).all(|one| one.undefined) && failed;
+    let mut all = Outcome { changed, undefined, ..Outcome::new(status, Map::new()) };
     let (mut results, mut facts) = (Vec::with_capacity(ended.len()), Map::new());
     for one in ended {
         for Due { effect, .. } in &one.effects {

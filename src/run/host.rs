@@ -1,6 +1,10 @@
 //! One host's way through a play: a cursor, what is not yet confirmed, and what happens when something fails.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -48,6 +52,8 @@ pub struct HostRun {
     pub(super) fatal: bool,
     /// Whether `meta: end_host` took it out before the play was over.
     pub(super) left_early: bool,
+    /// The handlers that are due for an earlier run alone, which was cut off before them.
+    pub(super) owed: BTreeSet<usize>,
 }
 
 impl HostRun {
@@ -65,6 +71,7 @@ impl HostRun {
             failed_at: None,
             fatal: false,
             left_early: false,
+            owed: BTreeSet::new(),
             of,
         }
     }
@@ -130,7 +137,9 @@ impl HostRun {
     pub(super) fn flush_handlers(&mut self, position: Position) {
         for machine in self.of.run.machines.of(&self.of.host.name) {
             for name in machine.take_owed(|name| !self.handlers.find(name).is_empty()) {
-                self.cursor.notify(self.handlers.find(&name));
+                let found = self.handlers.find(&name);
+                self.owed.extend(found.iter().filter(|handler| !self.cursor.notified().contains(handler)));
+                self.cursor.notify(found);
             }
         }
         self.cursor.flush_handlers(&self.handlers.program, position);

@@ -25,6 +25,8 @@ pub struct Hosts {
     cache: Option<Arc<FactCache>>,
     /// The folder of the playbook at work: its `group_vars` and `host_vars` count.
     directory: Mutex<Option<PathBuf>>,
+    /// What tasks have added to the inventory, each with the host that it was for.
+    added: Mutex<Vec<(String, Due)>>,
     /// Those that have failed, and take part in no further play.
     out: Mutex<HashSet<String>>,
     /// Those that cannot be reached.
@@ -40,6 +42,7 @@ impl Hosts {
             known: Mutex::default(),
             cache,
             directory: Mutex::default(),
+            added: Mutex::default(),
             out: Mutex::default(),
             gone: Mutex::default(),
         }
@@ -97,11 +100,32 @@ impl Hosts {
         lock(&self.gone).clear();
     }
 
-    /// Takes over what `add_host` and `group_by` ask for: hosts and groups for the rest of the run.
+    /// Takes over what `add_host` and `group_by` ask for: hosts and groups for the rest of the run. Says whether that changed anything.
     ///
     /// # Errors
     /// When the inventory does not take them.
-    pub fn regroup(&self, host: &str, effects: &[Due]) -> Result<(), TaskError> {
+    pub fn regroup(&self, host: &str, effects: &[Due]) -> Result<bool, TaskError> {
+        let adds = |due: &&Due| matches!(due.effect.as_ref(), Effect::Host { .. } | Effect::Group { .. });
+        lock(&self.added).extend(effects.iter().filter(adds).map(|due| (host.to_owned(), due.clone())));
+        self.add(host, effects)
+    }
+
+    /// Goes on with an inventory that was read anew, to which is added what tasks have added so far.
+    ///
+    /// # Errors
+    /// When it does not take that.
+    pub fn reload(&self, inventory: Inventory) -> Result<(), TaskError> {
+        *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inventory);
+        let directory = lock(&self.directory).clone();
+        if let Some(directory) = directory {
+            self.enter(&directory);
+        }
+        let added = lock(&self.added).clone();
+        added.iter().try_for_each(|(host, due)| self.add(host, std::slice::from_ref(due)).map(|_| ()))
+    }
+
+    fn add(&self, host: &str, effects: &[Due]) -> Result<bool, TaskError> {
+        let mut changed = false;
         let wrong = |error: InventoryError| TaskError::new(error.to_string());
         for Due { effect, .. } in effects {
             let touched = match effect.as_ref() {
@@ -109,12 +133,14 @@ impl Hosts {
                     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
                     let vars: Vars =
                         vars.iter().map(|(name, value)| (name.clone(), Variable::from(value.clone()))).collect();
-                    self.change_inventory(|inventory| inventory.add_host(name, &groups, vars)).map_err(wrong)?;
+                    changed |=
+                        self.change_inventory(|inventory| inventory.add_host(name, &groups, vars)).map_err(wrong)?;
                     Some(name.as_str())
                 }
                 Effect::Group { name, parents } => {
                     let parents: Vec<&str> = parents.iter().map(String::as_str).filter(|p| *p != "all").collect();
-                    self.change_inventory(|inventory| inventory.group_by(host, name, &parents)).map_err(wrong)?;
+                    changed |=
+                        self.change_inventory(|inventory| inventory.group_by(host, name, &parents)).map_err(wrong)?;
                     Some(host)
                 }
                 Effect::Facts(_) | Effect::Variables { .. } => None,
@@ -124,7 +150,7 @@ impl Hosts {
                 self.refresh(host, &directory);
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
     fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     background,
-    change::{Execution, script},
+    change::{Execution, TIME_OVER, script},
     evaluation::Evaluation,
     guard::{Guard, Moved},
     keyword, lock,
@@ -28,7 +28,7 @@ use crate::{
     playbook::Task,
     report::{Certainty, Event, Status},
     template::Context,
-    yaml::{Node, Value, origin},
+    yaml::{Node, origin},
 };
 
 /// A module that is still asking after so many rounds will never stop.
@@ -38,6 +38,8 @@ impl Evaluation<'_> {
     /// Prepares, reads, plans and carries out.
     pub(super) async fn act(&mut self, vars: &Context) -> Result<Outcome, Stop> {
         let began = Instant::now();
+        let with = task::delegated_vars(self.of, self.task, vars);
+        let vars = with.as_ref().unwrap_or(vars);
         let prepared = match task::prepare(self.of, &self.cursor.vars(), self.task, vars) {
             Ok(Readiness::Skip(condition)) => return Ok(Outcome::condition(&condition)),
             Ok(Readiness::Ready(prepared)) => prepared,
@@ -58,7 +60,7 @@ impl Evaluation<'_> {
             prepared.machine.forget_all();
         }
         loop {
-            let plan = match self.plan(&prepared).await? {
+            let plan = match self.plan(vars, &prepared).await? {
                 Ok(plan) => plan,
                 Err(outcome) => return Ok(*outcome),
             };
@@ -100,7 +102,7 @@ impl Evaluation<'_> {
             return Ok(Some(self.finish(prepared, plan, &[])));
         }
         if prepared.check {
-            return Ok(Some(pretend(self.task, prepared, plan)));
+            return Ok(Some(self.pretend(prepared, plan)));
         }
         let guard = guard(prepared, &self.of.host.name);
         if let Some(what) = self.unconfirmed.moved().too_often(&guard) {
@@ -114,8 +116,17 @@ impl Evaluation<'_> {
         }
     }
 
+    /// Check mode: tells what would be done. Where the whole run is one, later tasks see it; a task that alone is checked leaves the host to
+    /// them as it is.
+    fn pretend(&self, prepared: &Prepared, plan: &Plan) -> Outcome {
+        if self.of.run.options.check {
+            foresee(self.task, prepared, plan);
+        }
+        pretend(self.task, prepared, plan)
+    }
+
     /// Reads until the module can plan.
-    async fn plan(&mut self, prepared: &Prepared) -> Result<Result<Plan, Box<Outcome>>, Stop> {
+    async fn plan(&mut self, vars: &Context, prepared: &Prepared) -> Result<Result<Plan, Box<Outcome>>, Stop> {
         // What is read for this task is new enough for it, however long the host takes: a checksum of a large file may need
         // longer than answers stay fresh, and the first would be asked for again with the last, for ever.
         let now = Instant::now();
@@ -142,7 +153,11 @@ impl Evaluation<'_> {
                     return Ok(Err(Box::new(Outcome::failed(&TaskError::from(failure).at(&self.task.span)))));
                 }
                 Ok(Err(PlanError::Missing(Missing::Depends(on)))) => {
-                    return Ok(Err(Box::new(self.of.depends(Some(&prepared.machine), &on))));
+                    return Ok(Err(Box::new(self.of.depends(
+                        Some(&prepared.machine),
+                        &on,
+                        &self.of.may_write(self.task, vars),
+                    ))));
                 }
                 Ok(Err(PlanError::Missing(missing))) => {
                     let error = TaskError::new(format!("cannot read the host: {missing:?}"));
@@ -247,6 +262,10 @@ impl Evaluation<'_> {
         // What runs with unknown effect may be seen by other hosts, and may see them: all keep Ansible's order there.
         if open && !self.of.batch.alone() {
             self.unconfirmed.together(self.position).await?;
+            if self.of.run.options.forks == 1 {
+                // One host after the other, in their order.
+                self.of.batch.in_turn(&self.of.host.name, self.position).await;
+            }
         }
         // What must hold for the first step, and is noted with it.
         let before = format!("{}{}", guard.script(), self.owing(vars, prepared, plan));
@@ -268,7 +287,23 @@ impl Evaluation<'_> {
             return Ok(None);
         }
         note_written(prepared, plan);
+        if let Some(limit) = limit.filter(|_| self.task.async_.is_none())
+            && outputs.iter().any(|output| output.error.as_deref() == Some(TIME_OVER))
+        {
+            return Ok(Some(Outcome::failed(&self.out_of_time(limit))));
+        }
         Ok(Some(self.finish(prepared, plan, &outputs)))
+    }
+
+    /// The failure of a task whose `timeout` is over, in Ansible's words.
+    fn out_of_time(&self, limit: Duration) -> TaskError {
+        let (written, seconds) = (self.task.action.written(), limit.as_secs());
+        let name = written.rsplit('.').next().unwrap_or(written);
+        let message =
+            format!("The {name} action failed to execute in the expected time frame ({seconds}) and was terminated");
+        let mut error = TaskError::new(message).at(&self.task.span).help("give it more time with `timeout`");
+        error.result.insert("timedout".into(), json!({ "period": seconds }));
+        error
     }
 
     /// `timeout`, `async` and `--task-timeout` bound a step.
@@ -293,23 +328,28 @@ impl Evaluation<'_> {
         }
         let names = self.of.notifications(self.task, vars).unwrap_or_default();
         prepared.machine.set_owes(&prepared.actor, true);
-        names.iter().map(|n| lock::owe(n)).collect()
+        names.iter().map(|n| lock::owe(&machine.name, n)).collect()
     }
 }
 
-/// Check mode: tells what would be done and lets later tasks see it.
-fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
-    let title = task.title();
+/// Lets later tasks see what a task of check mode would do. What never changes anything, as its playbook says, leaves nothing to see.
+fn foresee(task: &Task, prepared: &Prepared, plan: &Plan) {
+    let title = &task.title();
+    let never = task.never_changes();
     // A pause changes nothing, though nobody can foretell how it ends.
-    for change in plan.changes.iter().filter(|_| plan.changed != Some(false)) {
+    for change in plan.changes.iter().filter(|_| plan.changed != Some(false) && !never) {
         // What such a change leaves behind is predicted below where it can be; nobody knows the rest.
         let open: &[Resource] = if change.closed { &[] } else { &change.writes };
-        prepared.machine.taint(open, &title);
+        prepared.machine.taint(open, title);
         prepared.machine.forget(&change.writes);
     }
     prepared.machine.with_state(&prepared.actor, |state| {
         plan.predictions.iter().for_each(|(probe, answer)| state.predict(probe.clone(), answer.clone()));
     });
+}
+
+/// Check mode: tells what would be done.
+fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
     let skip = plan.check_mode == CheckMode::Skip;
     let mut outcome = Outcome::of_plan(plan, !skip && plan.would_change(), plan.result.clone(), prepared.diff);
     if skip || (plan.result.contains_key("cmd") && plan.changes.iter().any(|c| !c.closed)) {
@@ -318,8 +358,8 @@ fn pretend(task: &Task, prepared: &Prepared, plan: &Plan) -> Outcome {
     if skip {
         outcome.skip();
         outcome.result.entry("msg").or_insert(json!("not carried out in check mode"));
-        if plan.would_change() && !never_changes(task) {
-            outcome.doubt(Certainty::WouldRun);
+        if plan.would_change() {
+            outcome.doubt(if task.never_changes() { Certainty::OnlyReads } else { Certainty::WouldRun });
         }
     }
     outcome
@@ -350,15 +390,6 @@ fn never_settles(what: &str) -> TaskError {
 /// Whether every change is predicted exactly and fits into a script.
 fn closed(plan: &Plan) -> bool {
     plan.changes.iter().all(|c| c.closed && script(c).is_some())
-}
-
-/// Whether `changed_when` says that a task never counts as a change, whatever it does.
-fn never_changes(task: &Task) -> bool {
-    let never = |condition: &Node| match &condition.value {
-        Value::Bool(holds) => !holds,
-        _ => condition.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("false")),
-    };
-    task.changed_when.as_ref().is_some_and(|conditions| conditions.iter().any(never))
 }
 
 /// Notes what a task wrote on this machine: its content may have come from a host. What commands write is not known.

@@ -24,13 +24,14 @@ pub fn value(
     vars: &Context,
     pick: impl for<'a> Fn(&'a Keywords) -> Option<&'a Node>,
 ) -> Result<Option<Json>, TaskError> {
-    match scope.inherited(pick) {
-        Some(node) => {
-            let value = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
-            Ok(Some(value).filter(|value| !crate::template::is_omit(value)))
+    // What is omitted is as if it were not written there: the level around it says.
+    for node in scope.chain().filter_map(|level| pick(&level.keywords)) {
+        let value = run.engine.render_tree(node, vars).map_err(TaskError::from)?;
+        if !crate::template::is_omit(&value) {
+            return Ok(Some(value));
         }
-        None => Ok(None),
     }
+    Ok(None)
 }
 
 /// A keyword that is true or false.
@@ -60,7 +61,8 @@ pub fn decided(value: &Json) -> Result<bool, TaskError> {
         Json::String(text) if text.trim().is_empty() => Ok(false),
         value => boolean(value).ok_or_else(|| {
             let written = as_text(value).unwrap_or_default();
-            TaskError::new(format!("`{written}` is neither true nor false")).help("write `true` or `false`")
+            TaskError::new(format!("`{written}` is not a valid boolean: it is neither true nor false"))
+                .help("write `true` or `false`")
         }),
     }
 }

@@ -124,8 +124,9 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Parses what [`open`] printed on success.
-    pub fn parse(stdout: &[u8]) -> Opened {
+    /// Parses what [`open`] printed on success, for a host by its name in the inventory: other names of the same machine are owed their own.
+    pub fn parse(stdout: &[u8], host: &str) -> Opened {
+        let host = one_line(host);
         let text = String::from_utf8_lossy(stdout);
         let mut opened = Opened::default();
         let mut lines = text.lines();
@@ -136,6 +137,12 @@ impl Opened {
             opened.notes.push(line.to_owned());
         }
         for line in lines.filter(|l| !l.is_empty()) {
+            // A line without a name is of a version that knew none.
+            let line = match line.split_once('\t') {
+                Some((name, handler)) if name == host => handler,
+                Some(_) => continue,
+                None => line,
+            };
             if !opened.pending.iter().any(|p| p == line) {
                 opened.pending.push(line.to_owned());
             }
@@ -149,11 +156,16 @@ pub fn close() -> String {
     format!("{FOLDER}l=$(readlink \"$d/lock\" 2>/dev/null) && case $l in $$:*) rm -f \"$d/lock\" ;; esac; :\n")
 }
 
-/// Notes that a handler is owed, in front of the change that notifies it.
-pub fn owe(handler: &str) -> String {
-    let handler = handler.replace('\n', " ");
+/// A name as a field of a line.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\t'], " ")
+}
+
+/// Notes that a handler is owed to a host, in front of the change that notifies it.
+pub fn owe(host: &str, handler: &str) -> String {
+    let line = format!("{}\t{}", one_line(host), one_line(handler));
     // In a shell of its own: what follows keeps its umask and its variables.
-    format!("( {FOLDER}umask 077; mkdir -p \"$d\"; printf '%s\\n' {} >>\"$d/pending\" ) || exit 1\n", quote(&handler))
+    format!("( {FOLDER}umask 077; mkdir -p \"$d\"; printf '%s\\n' {} >>\"$d/pending\" ) || exit 1\n", quote(&line))
 }
 
 /// Notes what is made for a file that is on its way, in front of making it: who comes next removes what is left.
@@ -167,10 +179,19 @@ pub fn sending(key: &str, place: &Place) -> String {
     )
 }
 
-/// Notes which handlers are still owed once some have run.
-pub fn settle(left: &[String]) -> String {
-    let lines: String = left.iter().map(|h| format!("{}\n", h.replace('\n', " "))).collect();
-    format!("{FOLDER}umask 077; [ ! -e \"$d/pending\" ] || printf %s {} >\"$d/pending\"\n", quote(&lines))
+/// Notes which handlers are still owed to a host once some have run. What is owed to other names of the machine stays.
+pub fn settle(host: &str, left: &[String]) -> String {
+    let host = one_line(host);
+    let lines: String = left.iter().map(|handler| format!("{host}\t{}\n", one_line(handler))).collect();
+    format!(
+        "{FOLDER}umask 077; h={} t=$(printf '\\t')\n\
+         if [ -e \"$d/pending\" ]; then\n\
+         k=$(while IFS= read -r l; do case $l in \"$h$t\"*) ;; *\"$t\"*) printf '%s\\n' \"$l\" ;; esac; done <\"$d/pending\")\n\
+         printf '%s%s' \"${{k:+$k\n}}\" {} >\"$d/pending\"\n\
+         fi\n",
+        quote(&host),
+        quote(&lines)
+    )
 }
 
 #[cfg(test)]

@@ -306,7 +306,7 @@ fn the_connection_of_a_run_that_has_ended_is_ended_and_no_other() {
         let taken = nobody.run(&open("two", Some(&holder)), &home);
         assert_eq!(taken.status.code(), Some(0), "{}", told(&taken));
         let said = "ended the connection of a run by one that was cut off";
-        assert_eq!(Opened::parse(&taken.stdout).notes, [said]);
+        assert_eq!(Opened::parse(&taken.stdout, "h1").notes, [said]);
         assert!(!first.wait().unwrap().success(), "it was ended");
         assert!(held(&home).contains(":two:"), "{}", held(&home));
     });
@@ -362,4 +362,35 @@ fn a_run_whose_connection_cannot_be_seen_is_told_and_not_waited_for() {
         first.kill().unwrap();
         first.wait().unwrap();
     });
+}
+
+/// Two names of one machine share the folder: each is owed its own, and settles its own.
+#[test]
+fn handlers_are_owed_to_a_host_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |script: &str| {
+        let script = script.replace(FOLDER, &format!("d={}; ", folder.path().display()));
+        let status = Command::new("sh").arg("-c").arg(script).status().unwrap();
+        assert!(status.success());
+    };
+    let owed = |host: &str| {
+        let written = fs::read_to_string(folder.path().join("pending")).unwrap_or_default();
+        Opened::parse(format!("{PENDING}\n{written}").as_bytes(), host).pending
+    };
+    place(&owe("a", "restart it's"));
+    place(&owe("b", "reload\nall"));
+    place(&owe("a", "other"));
+    assert_eq!(
+        (owed("a"), owed("b")),
+        (vec!["restart it's".to_owned(), "other".to_owned()], vec!["reload all".to_owned()])
+    );
+    assert!(owed("c").is_empty());
+    place(&settle("a", &["other".to_owned()]));
+    assert_eq!((owed("a"), owed("b")), (vec!["other".to_owned()], vec!["reload all".to_owned()]));
+    place(&settle("b", &[]));
+    place(&settle("a", &[]));
+    assert_eq!(fs::read_to_string(folder.path().join("pending")).unwrap(), "");
+    // What an older version has left has no name: it is whoever comes'.
+    fs::write(folder.path().join("pending"), "restart\n").unwrap();
+    assert_eq!(owed("c"), ["restart"]);
 }

@@ -336,7 +336,7 @@ impl Machine {
             0 => {
                 opening.opened = true;
                 opening.locked = matches!(self.hold, Hold::Lock(_));
-                let Opened { pending, notes } = Opened::parse(&output.stdout);
+                let Opened { pending, notes } = Opened::parse(&output.stdout, &self.name);
                 if !pending.is_empty() {
                     self.set_owes(actor, true);
                 }

@@ -18,6 +18,7 @@ mod controller;
 mod cursor;
 mod error;
 mod evaluation;
+mod expressions;
 mod fact_cache;
 mod facts;
 mod features;
@@ -53,12 +54,13 @@ mod throttle;
 mod together;
 mod unconfirmed;
 mod variables;
+mod vars_files;
 mod vars_from;
 
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -66,12 +68,13 @@ use indexmap::IndexMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use error::RunError;
+pub use expressions::InventoryExpressions;
 pub use fact_cache::FactCache;
 use features::Known;
 use hosts::Hosts;
 pub use machine::{Actor, Hold, Machine, MachineError, Work};
 use machines::Machines;
-pub use options::{BecomeDefaults, Gathering, Options};
+pub use options::{BecomeDefaults, Gathering, Options, Reload};
 use prompter::Prompter;
 use shared_files::SharedFiles;
 use start_at::StartAt;
@@ -81,9 +84,10 @@ pub use task_error::TaskError;
 use crate::{
     connection::Context as Connections,
     inventory::{Inventory, Variable, Vars},
-    playbook::{Loader, Playbook, Scope, Task, VarMap},
+    playbook::{Loader, Play, Playbook, Scope, Task, VarMap},
     report::{Counts, Event, Reporter},
     template::{Context, Engine, Local, System, Var},
+    yaml::Node,
 };
 
 /// The level of Ansible's language that playbooks may test for; the product's own version is `bringup_version`.
@@ -94,6 +98,8 @@ pub const LANGUAGE: &str = "2.19.0";
 pub struct Summary {
     /// Counts per host.
     pub hosts: Vec<(String, Counts)>,
+    /// Whether any host failed, and whether any could not be reached, since errors were cleared last.
+    pub failed: (bool, bool),
     /// Faults of our own, for exit code 250.
     pub faults: Vec<String>,
     /// Whether the user interrupted it.
@@ -126,6 +132,8 @@ pub struct Run {
     tally: Tally,
     start_at: StartAt,
     permits: Semaphore,
+    /// Whether it was said that host keys are not checked.
+    told_of_keys: AtomicBool,
 }
 
 /// The name of this machine where the inventory does not list it.
@@ -157,6 +165,7 @@ impl Run {
             tally: Tally::default(),
             start_at: StartAt::new(options.start_at_task.clone()),
             permits: Semaphore::new(options.forks.max(1)),
+            told_of_keys: AtomicBool::new(false),
             options,
         })
     }
@@ -170,6 +179,7 @@ impl Run {
         self.tell(Event::RunStart {
             check: self.options.check,
             playbooks: playbooks.iter().map(|p| p.path.display().to_string()).collect(),
+            plays: playbooks.iter().map(|p| p.plays.len()).collect(),
             hosts: self.inventory().hosts().len(),
         });
         let mut number = 0;
@@ -224,6 +234,7 @@ impl Run {
         });
         Summary {
             hosts,
+            failed: self.tally.unforgiven(),
             faults: self.tally.faults(),
             interrupted: self.interrupted(),
             undecided: self.tally.undecided(),
@@ -233,6 +244,21 @@ impl Run {
     /// The inventory as it is now: hosts and groups can appear while a playbook runs.
     pub fn inventory(&self) -> Arc<Inventory> {
         self.hosts.inventory()
+    }
+
+    /// `meta: refresh_inventory`: reads the inventory again. What tasks have added to it stays.
+    ///
+    /// # Errors
+    /// When it cannot be read now.
+    pub(super) fn refresh_inventory(&self) -> Result<(), TaskError> {
+        let Some(Reload(read)) = &self.options.reload else { return Ok(()) };
+        self.hosts
+            .reload(read().map_err(|reason| TaskError::new(format!("cannot read the inventory again: {reason}")))?)
+    }
+
+    /// `meta: clear_host_errors`: what has failed so far does not make the run a failure.
+    pub(super) fn forgive(&self) {
+        self.tally.forgive();
     }
 
     /// Reports an event, counting results.
@@ -267,26 +293,40 @@ impl Run {
 
     /// Extra variables alone, for what is rendered before there is a host.
     pub(super) fn extra_only(&self) -> IndexMap<String, Var> {
-        let as_var = |v: &Variable| v.node().map_or_else(|| Var::data(&v.to_json()), |n| Var::node(n));
-        self.options.extra_vars.iter().map(|(name, value)| (name.clone(), as_var(value))).collect()
+        as_vars(&self.options.extra_vars)
     }
 
-    /// Whether tags select a task, templates in tags left as they are written.
-    pub(crate) fn wanted_statically(&self) -> impl Fn(&Task) -> bool + '_ {
-        move |task: &Task| self.options.tag_filter.selects_scope(&task.scope, crate::playbook::as_written)
-    }
-
-    /// Whether tags select a task of an include.
+    /// Whether tags select a task, those that are templates rendered where they can be.
     pub(crate) fn wanted(&self, vars: &Context) -> impl Fn(&Task) -> bool + '_ {
         let vars = vars.clone();
         move |task: &Task| {
-            self.options.tag_filter.selects_scope(&task.scope, |tag| match self.engine.render_tree(tag, &vars) {
-                Ok(serde_json::Value::Array(many)) => many.iter().filter_map(keyword::as_text).collect(),
-                Ok(one) => keyword::as_text(&one).into_iter().collect(),
-                Err(_) => crate::playbook::as_written(tag),
-            })
+            self.options.tag_filter.selects_scope(&task.scope, |tag| rendered_tags(&self.engine, tag, &vars))
         }
     }
+}
+
+/// The tags that a template comes to; the template itself where it cannot be rendered.
+fn rendered_tags(engine: &Engine, tag: &Node, vars: &Context) -> Vec<String> {
+    match engine.render_tree(tag, vars) {
+        Ok(serde_json::Value::Array(many)) => many.iter().filter_map(keyword::as_text).collect(),
+        Ok(one) => keyword::as_text(&one).into_iter().collect(),
+        Err(_) => crate::playbook::as_written(tag),
+    }
+}
+
+/// The tags that a tag of a play comes to where nothing is run: with the play's own variables and those of the command line.
+pub fn known_tags(extra: &Vars) -> impl Fn(&Play, &Node) -> Vec<String> + '_ {
+    let engine = Engine::new();
+    move |play, tag| {
+        let vars = Arc::new(play::variables(play, as_vars(extra)));
+        let files = Arc::new(System::new(vec![play.directory.clone()]));
+        rendered_tags(&engine, tag, &Context::new(&engine, vars, files))
+    }
+}
+
+fn as_vars(vars: &Vars) -> IndexMap<String, Var> {
+    let as_var = |v: &Variable| v.node().map_or_else(|| Var::data(&v.to_json()), |n| Var::node(n));
+    vars.iter().map(|(name, value)| (name.clone(), as_var(value))).collect()
 }
 
 /// Variables of the command line as the loader takes them.

@@ -14,12 +14,25 @@ use crate::{
     yaml::Node,
 };
 
+/// Whether a word stands anywhere in a task: as a key, or in a text of `name=value`.
+fn speaks_of(node: &Node, word: &str) -> bool {
+    match (node.as_map(), node.as_seq()) {
+        (Some(entries), _) => entries.iter().any(|(key, value)| key.as_str() == Some(word) || speaks_of(value, word)),
+        (_, Some(items)) => items.iter().any(|item| speaks_of(item, word)),
+        _ => node.as_str().is_some_and(|text| text.contains(&format!("{word}="))),
+    }
+}
+
 /// Whether a fact may choose a module (`ansible_pkg_mgr`, `ansible_service_mgr`): one that runs no text, reads no file of the workstation and
-/// sets nothing.
-fn may_be_chosen(name: &str) -> bool {
+/// sets nothing, and that is given nothing to evaluate by the task as it is written.
+fn may_be_chosen(name: &str, task: &Node) -> bool {
     let about = about(name);
     let known = Registry::get().find(name).is_some();
-    known && about.sets == Sets::Nothing && !about.free_form && about.expressions.is_none() && about.file.is_none()
+    known
+        && about.sets == Sets::Nothing
+        && !about.free_form
+        && about.file.is_none()
+        && about.expressions.is_none_or(|expressions| !speaks_of(task, expressions.parameter))
 }
 
 impl PlayHost {
@@ -35,7 +48,7 @@ impl PlayHost {
         let name = render(vars).map_err(|error| TaskError::from(error).at(&module.span))?;
         let own = render(&vars.own_words()).is_ok_and(|own| own == name);
         let name = keyword::as_text(&name).unwrap_or_default();
-        if !own && !may_be_chosen(&name) {
+        if !own && !may_be_chosen(&name, node) {
             let error = TaskError::new("the module's name comes from a host").at(&module.span);
             return Err(error.help("write the name, or one task for each module with `when`"));
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use super::FactCache;
 use crate::{
     connection::SshDefaults,
-    inventory::Vars,
+    inventory::{Inventory, Vars},
     playbook::TagFilter,
     ssh::{HostKeyPolicy, Secret},
 };
@@ -83,6 +83,10 @@ pub struct Options {
     pub ssh: SshDefaults,
     /// What to do with unknown host keys, where the command line says so.
     pub host_keys: Option<HostKeyPolicy>,
+    /// Reads the inventory again, for `meta: refresh_inventory`.
+    pub reload: Option<Reload>,
+    /// What to warn of where the first host is reached whose key is not checked, as the configuration says.
+    pub unchecked_keys: Option<String>,
     /// `--timeout`: for connecting.
     pub connect_timeout: Duration,
     /// `--task-timeout`.
@@ -142,6 +146,8 @@ impl Default for Options {
             ssh_arguments: Vec::new(),
             ssh: SshDefaults::default(),
             host_keys: None,
+            reload: None,
+            unchecked_keys: None,
             connect_timeout: Duration::from_secs(30),
             task_timeout: None,
             gathering: Gathering::default(),
@@ -187,5 +193,15 @@ impl Options {
     /// Whether facts are gathered though tags are given: the gathering is tagged `always`.
     pub fn gathers_with_tags(&self) -> bool {
         !self.skip_tags.iter().any(|t| t == "always" || t == "all")
+    }
+}
+
+/// A way to read the inventory once more.
+#[derive(Clone)]
+pub struct Reload(pub Arc<dyn Fn() -> Result<Inventory, String> + Send + Sync>);
+
+impl std::fmt::Debug for Reload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reload")
     }
 }

@@ -32,6 +32,8 @@ pub struct Outcome {
     pub no_log: bool,
     /// Whether its host cannot be reached.
     pub unreachable: bool,
+    /// Whether it failed for a variable that has no value, before anything was done.
+    pub undefined: bool,
     /// Where the failure is.
     pub place: Option<String>,
     /// What to do about the failure.
@@ -42,6 +44,8 @@ pub struct Outcome {
     pub notified: Option<Vec<String>>,
     /// When it began.
     pub began: Instant,
+    /// Where an include led: the files or roles, each with the item of the loop that it is for.
+    pub included: Vec<(String, Option<Json>)>,
     /// Events of the items.
     pub events: Vec<Event>,
 }
@@ -67,11 +71,13 @@ impl Outcome {
             shown: false,
             no_log: false,
             unreachable: false,
+            undefined: false,
             place: None,
             help: None,
             diff: Vec::new(),
             notified: None,
             began: Instant::now(),
+            included: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -89,6 +95,12 @@ impl Outcome {
         }
         if diff {
             outcome.diff.clone_from(&plan.diff);
+            if !plan.diff.is_empty() && !outcome.result.contains_key("diff") {
+                outcome.result.insert("diff".into(), plan.diff.iter().map(Diff::field).collect());
+            }
+        }
+        if !plan.warnings.is_empty() {
+            outcome.result.insert("warnings".into(), json!(plan.warnings));
         }
         outcome
     }
@@ -106,7 +118,13 @@ impl Outcome {
         if let Some(place) = &place {
             result.insert("place".into(), json!(place));
         }
-        Outcome { changed: error.changed, place, help: error.help.clone(), ..Outcome::new(Status::Failed, result) }
+        Outcome {
+            changed: error.changed,
+            undefined: error.undefined,
+            place,
+            help: error.help.clone(),
+            ..Outcome::new(Status::Failed, result)
+        }
     }
 
     /// Returns what a task came to that does nothing, for a reason.
@@ -120,9 +138,9 @@ impl Outcome {
     }
 
     /// Returns what a task came to whose condition, as written, did not hold.
-    pub fn condition(condition: &str) -> Outcome {
+    pub fn condition(condition: &Json) -> Outcome {
         let mut outcome = Outcome::skipped("Conditional result was False");
-        outcome.result.insert("false_condition".into(), json!(condition));
+        outcome.result.insert("false_condition".into(), condition.clone());
         outcome
     }
 
@@ -148,7 +166,7 @@ impl Outcome {
         match &self.certainty {
             Certainty::DependsOn(on) => drop(self.result.insert("depends_on".into(), json!(on))),
             Certainty::WouldRun => drop(self.result.insert("would_run".into(), json!(true))),
-            Certainty::Known | Certainty::Open => {}
+            Certainty::Known | Certainty::Open | Certainty::OnlyReads => {}
         }
     }
 
@@ -199,6 +217,7 @@ impl Outcome {
             unreachable: self.unreachable,
             place: self.place.clone().filter(|_| !self.no_log),
             help: self.help.clone().filter(|_| !self.no_log),
+            included: self.included.clone(),
         }
     }
 
@@ -213,7 +232,10 @@ impl Outcome {
                 shown.insert(field.to_owned(), value.clone());
             }
         }
-        shown.insert("censored".into(), json!("the output is hidden, as no_log asks"));
+        shown.insert(
+            "censored".into(),
+            json!("the output has been hidden due to the fact that 'no_log: true' was specified for this result"),
+        );
         Json::Object(shown)
     }
 }

@@ -15,6 +15,7 @@ use super::{
     program::Program,
     throttle::Throttles,
     variables::TaskVars,
+    vars_files::{self, VarsFiles},
 };
 use crate::{
     inventory::{Variable, Vars},
@@ -171,10 +172,7 @@ impl Run {
         vars: &Context,
     ) -> Result<Option<T>, RunError> {
         let Some(node) = node else { return Ok(None) };
-        let value = self.engine.render_tree(node, vars).map_err(|e| RunError::template(&e))?;
-        if is_omit(&value) {
-            return Ok(None);
-        }
+        let Some(value) = self.given(node, vars)? else { return Ok(None) };
         let Some(text) = keyword::as_text(&value) else { return Ok(None) };
         let known = from_name(&text).map(Some);
         known.ok_or_else(|| RunError::at(&node.span, format!("{keyword}: there is no `{text}`")))
@@ -190,22 +188,20 @@ impl Run {
         prompted: Vars,
     ) -> Result<Batch, RunError> {
         let vars = self.play_vars(play);
-        let flag = |node: Option<&Node>| match node {
-            Some(node) => {
-                let value = self.engine.render_tree(node, &vars).map_err(|e| RunError::template(&e))?;
-                keyword::decided(&value).map(Some).map_err(|e| RunError::at(&node.span, e.message))
-            }
-            None => Ok(None),
+        let flag = |node: Option<&Node>| {
+            let Some(node) = node else { return Ok(None) };
+            let Some(value) = self.given(node, &vars)? else { return Ok(None) };
+            keyword::decided(&value).map(Some).map_err(|e| RunError::at(&node.span, e.message))
         };
         let strategy = self.chosen("strategy", play.strategy.as_ref(), Strategy::from_name, &vars)?;
         let percentage = match &play.max_fail_percentage {
-            Some(node) => Some(self.share(node, &vars)?),
+            Some(node) => self.share(node, &vars)?,
             None => None,
         };
         let gather = flag(play.gather_facts.as_ref())?.unwrap_or(self.options.gathering != Gathering::Explicit);
-        let force_handlers = flag(play.force_handlers.as_ref())?.unwrap_or(false) || self.options.force_handlers;
+        let force_handlers = flag(play.force_handlers.as_ref())?.unwrap_or(self.options.force_handlers);
         let gather_task = gather_task(play, &self.options);
-        let wanted = self.wanted_statically();
+        let wanted = self.wanted(&vars);
         let prompted = Arc::new(prompted);
         let sections =
             [(play.pre_tasks.as_slice(), true), (&play.roles, false), (&play.tasks, true), (&play.post_tasks, true)];
@@ -229,26 +225,29 @@ impl Run {
             throttles: Throttles::default(),
             max_fail_percentage: percentage,
             public: std::sync::Mutex::default(),
+            vars_files: VarsFiles::default(),
             course: Course::default(),
         })
     }
 
     /// What a play's own keywords are rendered with: its variables and the extra ones, for they are no host's.
     fn play_vars(&self, play: &Play) -> Context {
-        let mut vars = IndexMap::new();
-        for (name, node) in play.scope.play_vars().into_iter().flatten() {
-            vars.insert(name.clone(), Var::node(node));
-        }
-        vars.extend(self.extra_only());
+        let vars = variables(play, self.extra_only());
         Context::new(&self.engine, Arc::new(vars), self.local(&play.scope, &play.directory))
     }
 
-    /// `max_fail_percentage`.
-    fn share(&self, node: &Node, vars: &Context) -> Result<f64, RunError> {
+    /// What a keyword of a play says; nothing where `omit` leaves it out.
+    fn given(&self, node: &Node, vars: &Context) -> Result<Option<Json>, RunError> {
         let value = self.engine.render_tree(node, vars).map_err(|e| RunError::template(&e))?;
+        Ok(Some(value).filter(|value| !is_omit(value)))
+    }
+
+    /// `max_fail_percentage`.
+    fn share(&self, node: &Node, vars: &Context) -> Result<Option<f64>, RunError> {
+        let Some(value) = self.given(node, vars)? else { return Ok(None) };
         let text = keyword::as_text(&value).unwrap_or_default();
         let share = text.trim().trim_end_matches('%').trim_end().parse().ok();
-        share.filter(|share| (0.0..=100.0).contains(share)).ok_or_else(|| {
+        share.filter(|share| (0.0..=100.0).contains(share)).map(Some).ok_or_else(|| {
             RunError::at(&node.span, format!("max_fail_percentage: `{text}` is no percentage from 0 to 100"))
         })
     }
@@ -266,7 +265,7 @@ impl Run {
         let vars = TaskVars::context(self, batch, &host, &play.scope, &[]);
         let mut given = Vec::new();
         for node in &play.serial {
-            let value = self.engine.render_tree(node, &vars).map_err(|e| RunError::template(&e))?;
+            let Some(value) = self.given(node, &vars)? else { continue };
             let text = keyword::as_text(&value).unwrap_or_default();
             let size = match text.strip_suffix('%') {
                 Some(share) => number::float(share).map(|p| ((p / 100.0 * hosts.len() as f64) as usize).max(1)),
@@ -323,32 +322,24 @@ impl Run {
             let answer = self.prompter.ask(&text, prompt.private, prompt.confirm, default.as_deref())?;
             vars.insert(prompt.name.clone(), self.answered(play, prompt, answer)?);
         }
-        let Some(host) = hosts.first().and_then(|h| self.hosts.get(h)) else { return Ok(vars) };
-        for node in &play.vars_files {
+        let differ = vars_files::differ(play);
+        // Where all hosts read the same, one look is enough.
+        for name in hosts.iter().take(if differ { usize::MAX } else { 1 }) {
+            let Some(host) = self.hosts.get(name) else { continue };
             let context = TaskVars::context(self, batch, &host, &play.scope, &[]);
-            let candidates: Vec<&Node> = match &node.value {
-                Value::Seq(many) => many.iter().collect(),
-                _ => vec![node],
-            };
-            let mut tried = Vec::new();
-            let mut found = None;
-            for candidate in candidates {
-                let name = self.engine.render_tree(candidate, &context).map_err(|e| RunError::template(&e))?;
-                let name = keyword::as_text(&name).unwrap_or_default();
-                let path = play.directory.join(&name);
-                if path.is_file() {
-                    found = Some(path);
-                    break;
-                }
-                tried.push(path.display().to_string());
+            let read = batch.vars_files.checked(self, play, &context)?;
+            if !differ {
+                vars.extend(read);
             }
-            let path = found
-                .ok_or_else(|| RunError::at(&node.span, format!("vars_files: there is no {}", tried.join(" nor "))))?;
-            let loaded = crate::inventory::file_vars(&path).map_err(RunError::Inventory)?;
-            vars.extend(loaded);
         }
         Ok(vars)
     }
+}
+
+/// The variables of a play that are no host's, and those of the command line over them.
+pub fn variables(play: &Play, extra: IndexMap<String, Var>) -> IndexMap<String, Var> {
+    let own = play.scope.play_vars().into_iter().flatten();
+    own.map(|(name, node)| (name.clone(), Var::node(node))).chain(extra).collect()
 }
 
 /// The task by which a play begins to gather facts.

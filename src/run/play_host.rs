@@ -23,6 +23,7 @@ use crate::{
     playbook::{Action, Task},
     report::{Certainty, TaskLine},
     template::Context,
+    yaml::Node,
 };
 
 /// One host in one play.
@@ -91,10 +92,33 @@ impl PlayHost {
         self.host.unsure(&names)
     }
 
-    /// Check mode: what a task finds depends on one that was not carried out, `on`. What it would do to a machine is unknown too.
-    pub fn depends(&self, machine: Option<&Machine>, on: &str) -> Outcome {
+    /// Check mode: what a task may write that depends on one that was not carried out. Nothing where the playbook says that it never changes
+    /// anything, and what is below one path where its module writes nowhere else and the path itself is sure.
+    pub fn may_write(&self, task: &Task, vars: &Context) -> Vec<Resource> {
+        if task.never_changes() || only_tells(task) {
+            return Vec::new();
+        }
+        let path = self.sure_path(task, vars).filter(|path| path.starts_with('/'));
+        vec![path.map_or(Resource::Anything, |path| Resource::Path(path.trim_end_matches('/').to_owned()))]
+    }
+
+    /// The one path that a task writes at, where nothing that it is made of is unsure.
+    fn sure_path(&self, task: &Task, vars: &Context) -> Option<String> {
+        let Action::Module { name, args, .. } = &task.action else { return None };
+        let named = |key: &Node| key.as_str().is_some_and(|key| about(name).writes_at.contains(&key));
+        let (_, node) = args.iter().find(|(key, _)| named(key))?;
+        let delegated = task.loop_.is_some() || task.scope.inherited(|k| k.delegate_to.as_ref()).is_some();
+        let names = self.run.engine.all_references(&self.run.engine.tree_references(node), vars).names;
+        if delegated || self.host.unsure(&names).is_some() {
+            return None;
+        }
+        keyword::as_text(&self.run.engine.render_tree(node, vars).ok()?)
+    }
+
+    /// Check mode: what a task finds depends on one that was not carried out, `on`. So does what it may have `written` to a machine.
+    pub fn depends(&self, machine: Option<&Machine>, on: &str, written: &[Resource]) -> Outcome {
         if let Some(machine) = machine {
-            machine.taint(&[Resource::Anything], on);
+            machine.taint(written, on);
         }
         let mut outcome = Outcome::skipped(&format!("depends on {on}"));
         outcome.doubt(Certainty::DependsOn(on.to_owned()));

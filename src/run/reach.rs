@@ -1,6 +1,6 @@
 //! Which connection a task uses: the one that was made from the very values that its variables and keywords have now.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::Value as Json;
 
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     inventory::is_localhost,
     playbook::Scope,
+    report::Event,
     template::{Context, References},
 };
 
@@ -30,6 +31,11 @@ impl Run {
         let settings = Settings::read(self, host, scope, own, reached, local)?;
         if let Some(known) = self.machines.known(host, &settings) {
             return Ok(known);
+        }
+        if let Some(warning) = self.options.unchecked_keys.as_ref().filter(|_| settings.is_network())
+            && !self.told_of_keys.swap(true, Ordering::Relaxed)
+        {
+            self.tell(Event::Warning { message: warning.clone() });
         }
         let target = settings.target(self, host)?;
         let login = target.login();

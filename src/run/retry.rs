@@ -40,13 +40,12 @@ impl Evaluation<'_> {
         let wants_retry = !self.task.until.is_empty() || self.task.retries.is_some();
         let (began, mut attempt) = (Instant::now(), 1);
         loop {
-            let mut outcome = self.attempt(vars).await?;
+            let mut outcome = self.attempt(vars, wants_retry.then_some(attempt)).await?;
             // What was waited for between the tries is the task's time too.
             outcome.began = began;
             if outcome.status == Status::Skipped || !wants_retry {
                 return Ok(outcome);
             }
-            outcome.result.insert("attempts".into(), json!(attempt));
             let done = match self.task.until.is_empty() {
                 true => Ok(outcome.status != Status::Failed),
                 false => self.holds(&self.task.until, vars, &outcome),
@@ -58,13 +57,19 @@ impl Evaluation<'_> {
             }
             if attempt > retries || self.of.run.interrupted() || self.of.run.options.check {
                 outcome.result.insert("attempts".into(), json!(attempt - 1));
-                outcome.set_failed(true);
+                // What `failed_when` said counts; the result tells of the tries all the same.
+                match outcome.result.contains_key("failed_when_result") {
+                    true => drop(outcome.result.insert("failed".into(), json!(true))),
+                    false => outcome.set_failed(true),
+                }
                 outcome
                     .result
                     .entry("msg")
                     .or_insert_with(|| json!(format!("`until` did not hold after {} tries", attempt - 1)));
                 return Ok(outcome);
             }
+            let (task, host) = (self.line(Some(vars)), self.of.host.name.clone());
+            self.of.run.tell(Event::Retry { task, host, left: (retries + 1).saturating_sub(attempt) as u64 });
             let note = format!("{}: try {attempt} of {retries}", self.task.title());
             self.of.run.tell(Event::HostNote { host: self.of.host.name.clone(), note });
             attempt += 1;
@@ -90,10 +95,13 @@ impl Evaluation<'_> {
     }
 
     /// One try of one item, its result judged by `changed_when` and `failed_when`.
-    async fn attempt(&mut self, vars: &Context) -> Result<Outcome, Stop> {
+    async fn attempt(&mut self, vars: &Context, number: Option<i64>) -> Result<Outcome, Stop> {
         let mut outcome = self.act(vars).await?;
         if outcome.status == Status::Skipped {
             return Ok(outcome);
+        }
+        if let Some(number) = number {
+            outcome.result.insert("attempts".into(), json!(number));
         }
         if let Some(conditions) = &self.task.changed_when {
             match self.holds(conditions, vars, &outcome) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::{
     barrier::Position,
@@ -44,12 +44,17 @@ impl HostRun {
         let vars = self.vars(&task);
         let together = match self.keeps_together(&task, &position, &vars) {
             // The task that stands behind a name says that itself.
-            Ok(together) => Together { once: together.once && !named_later(&task), ..together },
+            Ok(together) => {
+                Together { once: together.once && !for_each_host(&task) && !named_later(&task), ..together }
+            }
             Err(error) => return self.conclude(&task, &position, &vars, Outcome::failed(&error.at(&task.span))).await,
         };
         self.fatal = together.fatal;
-        // A task done once waits for the host that does it: that one must not pass it by.
-        if !together.once && self.ran_already(&task) {
+        if self.ran_already(&task) {
+            // The others must not wait for this one to do it for all.
+            if together.once {
+                self.of.batch.pass_by(&self.of.host.name, &position);
+            }
             self.cursor.advance();
             return Ok(());
         }
@@ -68,7 +73,7 @@ impl HostRun {
             self.cursor.advance();
             return Ok(());
         }
-        if together.once && !self.of.batch.first_active(&self.of.host.name) {
+        if together.once && !self.of.batch.does_once(&self.of.host.name, &position) {
             return self.take_over(&task, &position).await;
         }
         self.act(&task, &position, &vars, &together).await?;
@@ -100,6 +105,10 @@ impl HostRun {
                 self.unconfirmed.flush().await?;
                 if named_later(task) {
                     return self.act_by_name(include, task, position, vars).await;
+                }
+                if together.once {
+                    // The others go on behind it: what it brings in is this host's.
+                    self.of.batch.publish_once(position, &Outcome::new(Status::Ok, unchanged()));
                 }
                 return self.include(include, task, position, vars).await;
             }
@@ -187,7 +196,7 @@ impl HostRun {
         let behind = behind(position);
         let shared = batch.barrier.until(|| match batch.once(position) {
             Some(shared) => Some(Some(shared)),
-            None if batch.ended(&behind) || batch.first_active(&self.of.host.name) => Some(None),
+            None if batch.ended(&behind) || batch.does_once(&self.of.host.name, position) => Some(None),
             None => None,
         });
         let Some(shared) = shared.await else {
@@ -202,6 +211,20 @@ impl HostRun {
             self.cursor.advance();
         }
         self.unconfirmed.together(&behind).await
+    }
+}
+
+/// The fields of a result that tells of nothing.
+fn unchanged() -> Map<String, Json> {
+    Map::from_iter([("changed".to_owned(), Json::Bool(false))])
+}
+
+/// Whether a task is done for each host whatever `run_once` says: `meta` knows itself whom it is for, and variables are every host's own.
+fn for_each_host(task: &Task) -> bool {
+    match &task.action {
+        Action::Meta { .. } => true,
+        Action::Include(include) => matches!(include.kind, IncludeKind::Vars),
+        Action::Module { .. } => false,
     }
 }
 

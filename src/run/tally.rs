@@ -16,6 +16,8 @@ pub struct Tally {
     counts: Mutex<IndexMap<String, Counts>>,
     /// Check mode: results that a run may turn into changes.
     undecided: AtomicUsize,
+    /// What had failed where `meta: clear_host_errors` forgave it.
+    forgiven: Mutex<IndexMap<String, Counts>>,
     faults: Mutex<Vec<String>>,
 }
 
@@ -32,6 +34,21 @@ impl Tally {
     /// Notes a fault of our own.
     pub fn fault(&self, message: String) {
         lock(&self.faults).push(message);
+    }
+
+    /// `meta: clear_host_errors`: what has failed so far no longer makes the run a failure.
+    pub fn forgive(&self) {
+        let so_far = lock(&self.counts).clone();
+        *lock(&self.forgiven) = so_far;
+    }
+
+    /// Whether any host has failed, and whether any could not be reached, since that was forgiven.
+    pub fn unforgiven(&self) -> (bool, bool) {
+        let (counts, forgiven) = (lock(&self.counts), lock(&self.forgiven));
+        let since = |pick: fn(&Counts) -> u32| {
+            counts.iter().any(|(host, counts)| pick(counts) > forgiven.get(host).map_or(0, pick))
+        };
+        (since(|counts| counts.failed), since(|counts| counts.unreachable))
     }
 
     /// Counts per host, in the order of `hosts`, those behind that are none of them.
@@ -76,6 +93,17 @@ mod tests {
             result: serde_json::Value::Null,
             marks: Marks::default(),
         }
+    }
+
+    #[test]
+    fn what_was_forgiven_does_not_count() {
+        let tally = Tally::default();
+        tally.count(&result("a", Status::Failed));
+        assert_eq!(tally.unforgiven(), (true, false));
+        tally.forgive();
+        assert_eq!(tally.unforgiven(), (false, false));
+        tally.count(&result("a", Status::Unreachable));
+        assert_eq!(tally.unforgiven(), (false, true));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Context as ModuleContext, Module, Registry, about},
-    playbook::{About, Action, Sets, Task},
+    playbook::{About, Action, Scope, Sets, Task},
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
@@ -57,14 +57,14 @@ pub enum Readiness {
     /// To be planned.
     Ready(Box<Prepared>),
     /// `when` did not hold: the condition as written.
-    Skip(String),
+    Skip(Json),
 }
 
 /// Checks all conditions of a task, outermost first. Returns the first that does not hold.
-pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<String>, TaskError> {
+pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Json>, TaskError> {
     for when in task.scope.whens() {
         if !run.engine.condition(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
-            return Ok(Some(when.key_text()));
+            return Ok(Some(when.to_json()));
         }
     }
     Ok(None)
@@ -115,12 +115,12 @@ fn node(value: &Json, span: &Span, trust: &Trust) -> Node {
     Node { value, span: span.clone() }
 }
 
-fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Json> {
+fn item_values(task: &Task, items: &Items, index: usize) -> IndexMap<String, Json> {
     let mut vars = IndexMap::new();
     let Some(over) = &task.loop_ else { return vars };
     let Some(item) = items.get(index) else { return vars };
-    vars.insert(over.control.item_name().to_owned(), item.clone());
-    vars.insert("ansible_loop_var".to_owned(), json!(over.control.item_name()));
+    vars.insert(items.name.clone(), item.clone());
+    vars.insert("ansible_loop_var".to_owned(), json!(items.name));
     if let Some(name) = over.control.index_var.as_ref().and_then(Node::as_str) {
         vars.insert(name.to_owned(), json!(index));
         vars.insert("ansible_index_var".to_owned(), json!(name));
@@ -132,7 +132,7 @@ fn item_values(task: &Task, items: &[Json], index: usize) -> IndexMap<String, Js
             "first": index == 0, "last": last, "length": count,
         });
         if over.control.extended_allitems.as_ref().is_none_or(|n| truth(&n.to_json())) {
-            extended["allitems"] = json!(items);
+            extended["allitems"] = json!(&items[..]);
         }
         if index > 0 {
             extended["previtem"] = items[index - 1].clone();
@@ -167,6 +167,11 @@ pub fn parameters(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String,
         }
     }
     Ok((rendered, trust))
+}
+
+/// A value for a message.
+fn as_words(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The parameters as far as they can be rendered with these variables.
@@ -209,9 +214,11 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
         match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
             Json::Object(given) => rendered.extend(given),
             other => {
-                return Err(
-                    TaskError::new(format!("the parameters must be a mapping, this is {other}")).at(&template.span)
-                );
+                return Err(TaskError::new(format!("invalid or malformed argument: '{}'", as_words(&other)))
+                    .at(&template.span)
+                    .help(
+                        "behind the name of a module stand `name=value` arguments, or a template that makes a mapping",
+                    ));
             }
         }
     }
@@ -254,10 +261,11 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
                 .map(|(key, value)| if value.span.end > value.span.start { &value.span } else { &key.span })
         });
         let message = match &error.parameter {
-            Some(parameter) => format!("{written}: {parameter}: {}", error.message),
-            None => format!("{written}: {}", error.message),
+            Some(parameter) => format!("{parameter}: {}", error.message),
+            None => error.message.clone(),
         };
-        TaskError { help: error.help, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
+        let result = error.rc.iter().map(|rc| ("rc".to_owned(), Json::from(*rc))).collect();
+        TaskError { help: error.help, result, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
     });
     Ok((parsed?, entry.name.to_owned()))
 }
@@ -329,12 +337,19 @@ fn known_environment(run: &Run, node: &Node, vars: &Context) -> Json {
 /// Makes one item of a task ready on a machine; `brought` are the variables of the includes that it stands in.
 pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Context) -> Result<Readiness, TaskError> {
     let (run, scope) = (&of.run, &task.scope);
+    // As with Ansible it is asked before the conditions whether there is a host at all.
+    let named = delegate(run, scope, vars);
+    if let Err(error) = &named
+        && error.message == EMPTY
+    {
+        return Err(error.clone());
+    }
     if let Some(condition) = conditions(run, task, vars)? {
         return Ok(Readiness::Skip(condition));
     }
     let (parameters, trust) = parameters(run, task, vars)?;
     let (module, name) = module(task, parameters)?;
-    let delegate = keyword::text(run, scope, vars, |k| k.delegate_to.as_ref())?;
+    let delegate = named?;
     let (on, reached) = match &delegate {
         None => (of.host.name.clone(), vars.clone()),
         Some(name) => delegated(of, name, task, brought, vars)?,
@@ -364,6 +379,22 @@ pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Contex
     })))
 }
 
+/// What is wrong where `delegate_to` comes to nothing.
+const EMPTY: &str = "delegate_to: the name of the host is empty";
+
+/// The name that `delegate_to` gives; none where it is left out.
+///
+/// # Errors
+/// An empty one: the task is for another host than its own, whatever that was to be.
+fn delegate(run: &Run, scope: &Scope, vars: &Context) -> Result<Option<String>, TaskError> {
+    let Some(value) = keyword::value(run, scope, vars, |k| k.delegate_to.as_ref())? else { return Ok(None) };
+    match keyword::as_text(&value).filter(|name| !name.trim().is_empty()) {
+        Some(name) => Ok(Some(name)),
+        None if value.is_null() => Ok(None),
+        None => Err(TaskError::new(EMPTY).help("name a host, or say `omit`")),
+    }
+}
+
 /// The host that `delegate_to` names, and the variables by which it is reached: its own and those of the task's place. What is
 /// known of the task's host alone does not count.
 fn delegated(
@@ -391,6 +422,27 @@ fn delegated(
     Ok((host.name.clone(), if item.is_empty() { own } else { own.with(item) }))
 }
 
+/// `ansible_delegated_vars` where a task reads it: how the host is reached that acts in the place of its own.
+pub fn delegated_vars(of: &PlayHost, task: &Arc<Task>, vars: &Context) -> Option<Context> {
+    const NAME: &str = "ansible_delegated_vars";
+    if !of.run.features_of(task).references.names.contains(NAME) {
+        return None;
+    }
+    let name = delegate(&of.run, &task.scope, vars).ok().flatten()?;
+    let host = of.run.hosts.get(&name).or_else(|| of.run.hosts.at(&name));
+    let own = host.as_ref().map_or(name.as_str(), |host| host.name.as_str());
+    let mut known =
+        Map::from_iter([("inventory_hostname".to_owned(), json!(own)), ("ansible_host".to_owned(), json!(name))]);
+    let layers = host.as_ref().map(|host| host.layers());
+    for variable in ["ansible_host", "ansible_port", "ansible_user", "ansible_connection"] {
+        if let Some(found) = layers.as_ref().and_then(|layers| layers.get(variable)) {
+            known.insert(variable.to_owned(), found.value.to_json());
+        }
+    }
+    let value = json!({ name: known });
+    Some(vars.with(IndexMap::from_iter([(NAME.to_owned(), Var::data(&value))])))
+}
+
 /// The names of the variables that a loop sets for each item.
 fn item_names(task: &Task) -> Vec<String> {
     let Some(over) = &task.loop_ else { return Vec::new() };
@@ -407,6 +459,7 @@ pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
         user: &prepared.user,
         host,
         folder: prepared.folder.as_deref(),
+        environment: &prepared.environment,
         controller: &prepared.controller,
     }
 }

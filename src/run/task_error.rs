@@ -17,12 +17,21 @@ pub struct TaskError {
     pub result: Map<String, Json>,
     /// Whether something was changed all the same.
     pub changed: bool,
+    /// Whether a variable has no value.
+    pub undefined: bool,
 }
 
 impl TaskError {
     /// Returns an error with a message alone.
     pub fn new(message: impl Into<String>) -> TaskError {
-        TaskError { message: message.into(), help: None, span: None, result: Map::new(), changed: false }
+        TaskError {
+            message: message.into(),
+            help: None,
+            span: None,
+            result: Map::new(),
+            changed: false,
+            undefined: false,
+        }
     }
 
     /// Adds what to do.
@@ -43,13 +52,14 @@ impl TaskError {
 impl From<TemplateError> for TaskError {
     fn from(error: TemplateError) -> TaskError {
         let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-        TaskError { help, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
+        let undefined = error.is_undefined();
+        TaskError { help, undefined, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
     }
 }
 
 impl From<Failure> for TaskError {
     fn from(failure: Failure) -> TaskError {
         let Failure { message, help, result, changed } = failure;
-        TaskError { message, help, span: None, result, changed }
+        TaskError { help, result, changed, ..TaskError::new(message) }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{FactCache, LANGUAGE, Run, batch::Batch, connection, facts::may_be_variable, place};
+use super::{FactCache, LANGUAGE, Run, batch::Batch, connection, facts::may_be_variable, place, vars_files};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
     playbook::{Play, Role, Scope, VarMap},
@@ -252,12 +252,42 @@ impl TaskVars {
         scope: &Arc<Scope>,
         more: &[(Level, Arc<Vars>)],
     ) -> TaskVars {
-        let mut layers = at_place(&host.layers(), &batch.exports(), &batch.prompted, scope);
+        let prompted = Self::prompted(run, batch, host, scope, more);
+        Self::at(run, batch, host, scope, more, &prompted)
+    }
+
+    fn at(
+        run: &Arc<Run>,
+        batch: &Arc<Batch>,
+        host: &Arc<Host>,
+        scope: &Arc<Scope>,
+        more: &[(Level, Arc<Vars>)],
+        prompted: &Arc<Vars>,
+    ) -> TaskVars {
+        let mut layers = at_place(&host.layers(), &batch.exports(), prompted, scope);
         for (level, vars) in more {
             layers.push(*level, vars.clone());
         }
         let (run, batch, host, scope) = (run.clone(), batch.clone(), host.clone(), scope.clone());
         TaskVars { run, batch, host, layers, scope, called: None }
+    }
+
+    /// What was answered to prompts, and the files that the host's own variables lead to.
+    fn prompted(
+        run: &Arc<Run>,
+        batch: &Arc<Batch>,
+        host: &Arc<Host>,
+        scope: &Arc<Scope>,
+        more: &[(Level, Arc<Vars>)],
+    ) -> Arc<Vars> {
+        if !vars_files::differ(&batch.play) {
+            return batch.prompted.clone();
+        }
+        let without = TaskVars::at(run, batch, host, scope, more, &batch.prompted);
+        let context = Context::new(&run.engine, Arc::new(without), run.local(scope, &batch.play.directory));
+        let mut all = batch.prompted.as_ref().clone();
+        all.extend(batch.vars_files.of_host(run, &batch.play, &context));
+        Arc::new(all)
     }
 
     /// The variables by which a host is reached that a task of another host, `called`, is delegated to.

@@ -31,7 +31,10 @@ impl Asked {
     pub fn new(parameters: &Map<String, Json>) -> Result<Asked, TaskError> {
         let texts = |name: &str| match parameters.get(name) {
             None | Some(Json::Null) => None,
-            Some(Json::Array(items)) => Some(items.iter().filter_map(keyword::as_text).collect::<Vec<_>>()),
+            // An empty text means something too: a file without an extension.
+            Some(Json::Array(items)) => {
+                Some(items.iter().map(|item| keyword::as_text(item).unwrap_or_default()).collect::<Vec<_>>())
+            }
             Some(one) => {
                 Some(keyword::as_text(one).unwrap_or_default().split(',').map(|s| s.trim().to_owned()).collect())
             }

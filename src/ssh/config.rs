@@ -3,13 +3,14 @@
 use super::{
     account::{expand_home, login_name},
     error::SshError,
-    known_hosts::{HostKeyPolicy, Rules},
+    known_hosts::{HostKeyPolicy, Rules, wildcard},
     name::{self, check_host, check_user},
     secret::Secret,
     ssh_config::{self, Found},
     target::Target,
 };
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) attempts: u32,
     pub(crate) alive_interval: Option<Duration>,
     pub(crate) alive_max: usize,
+    /// Variables that a program on the host starts with, if its server takes them.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -108,6 +111,7 @@ impl Settings {
             alive_interval: (alive > 0).then(|| Duration::from_secs(alive)),
             alive_max: found.number("serveralivecountmax", 3)?,
             password: target.password.clone(),
+            environment: environment(&found, std::env::vars_os())?,
             agent: agent(&found, &expand),
             keys,
             default_keys,
@@ -116,6 +120,31 @@ impl Settings {
             user,
         })
     }
+}
+
+/// What `SendEnv` takes from `ours`, and behind it what `SetEnv` says, which wins (ssh_config(5)).
+pub(crate) fn environment(
+    found: &Found,
+    ours: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, SshError> {
+    let mut patterns: Vec<String> = Vec::new();
+    for word in found.all("sendenv").into_iter().flat_map(ssh_config::words) {
+        match word.strip_prefix('-') {
+            // It takes back what was said before.
+            Some(gone) => patterns.retain(|pattern| !wildcard(gone, pattern)),
+            None => patterns.push(word),
+        }
+    }
+    let texts =
+        ours.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut sent: Vec<_> = texts.filter(|(name, _)| patterns.iter().any(|pattern| wildcard(pattern, name))).collect();
+    sent.sort();
+    // Of several lines the first alone counts.
+    for word in found.get("setenv").map(ssh_config::words).unwrap_or_default() {
+        let (name, value) = word.split_once('=').ok_or_else(|| found.strange("setenv", &word))?;
+        sent.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(sent)
 }
 
 /// The agent's socket.

@@ -37,7 +37,7 @@ const WITHOUT_MEANING: &str = "addkeystoagent batchmode canonicaldomains canonic
     forwardx11trusted gatewayports gssapiauthentication gssapidelegatecredentials gssapikeyexchange gssapirenewalforcesrekey \
     gssapitrustdns hostbasedauthentication ignoreunknown ipqos kbdinteractiveauthentication localcommand localforward \
     loglevel logverbose nohostauthenticationforlocalhost numberofpasswordprompts obscurekeystroketiming permitlocalcommand \
-    permitremoteopen protocol rekeylimit remotecommand remoteforward requesttty sendenv sessiontype setenv stdinnull \
+    permitremoteopen protocol rekeylimit remotecommand remoteforward requesttty sessiontype stdinnull \
     streamlocalbindmask streamlocalbindunlink syslogfacility tag tcpkeepalive tunnel tunneldevice updatehostkeys usekeychain \
     verifyhostkeydns visualhostkey warnweakcrypto xauthlocation";
 
@@ -49,8 +49,8 @@ const LEFT_OUT: &str = "bindaddress bindinterface casignaturealgorithms channelt
 /// Options that are read in `config.rs`.
 const UNDERSTOOD: &str = "addressfamily certificatefile connectionattempts connecttimeout f globalknownhostsfile \
     hashknownhosts hostkeyalias hostname identitiesonly identityagent identityfile passwordauthentication port \
-    preferredauthentications proxycommand proxyjump pubkeyauthentication revokedhostkeys serveralivecountmax \
-    serveraliveinterval stricthostkeychecking user userknownhostsfile";
+    preferredauthentications proxycommand proxyjump pubkeyauthentication revokedhostkeys sendenv serveralivecountmax \
+    serveraliveinterval setenv stricthostkeychecking user userknownhostsfile";
 
 fn is_one_of(key: &str, names: &str) -> bool {
     names.split_ascii_whitespace().any(|name| name == key)

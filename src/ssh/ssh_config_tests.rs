@@ -143,6 +143,35 @@ fn what_is_left_out_is_told() {
 }
 
 #[test]
+fn variables_are_sent_as_openssh_sends_them() {
+    let ours = || {
+        let all = [
+            ("LANG", "de_DE.UTF-8"),
+            ("LC_TIME", "C"),
+            ("LC_ALL", "C"),
+            ("HOME", "/root"),
+            ("X[1]", "odd"),
+            ("X1", "x"),
+        ];
+        all.map(|(name, value)| (name.into(), value.into()))
+    };
+    for (config, sent) in [
+        ("", ""),
+        ("SendEnv LANG LC_*", "LANG=de_DE.UTF-8 LC_ALL=C LC_TIME=C"),
+        ("SendEnv LANG LC_*\nSendEnv -LC_*\nSendEnv X[1]", "LANG=de_DE.UTF-8 X[1]=odd"),
+        ("Host other\n  SendEnv LANG\nHost *\n  SendEnv HOM?", "HOME=/root"),
+        ("SetEnv LANG=C 'GREETING=good day'\nSetEnv MORE=1\nSendEnv LANG", "LANG=de_DE.UTF-8 LANG=C GREETING=good day"),
+    ] {
+        let found = read_text("web", config).unwrap();
+        let words = crate::ssh::config::environment(&found, ours()).unwrap();
+        let words: Vec<String> = words.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(words.join(" "), sent, "{config}");
+    }
+    let error = resolve("SetEnv LANG\n", |_| {}).unwrap_err().to_string();
+    assert!(error.contains("setenv") && error.contains("config:1"), "{error}");
+}
+
+#[test]
 fn aliases_and_preferences_are_followed() {
     let config = "HostKeyAlias cluster\nPort 2222\nPreferredAuthentications publickey\nMatch final all\n  User last\n";
     let settings = resolve(config, |_| {}).unwrap();

@@ -182,8 +182,13 @@ impl Engine {
         match &node.value {
             yaml::Value::String { text, unsafe_text: false } => {
                 let value = self.render_value(text, Some(&node.span), &vars.inner)?;
-                to_json_noting(&value, trust.as_deref_mut())
-                    .map_err(|error| explain(&error, &Unit::plain(text, Some(&node.span)), &vars.inner))
+                let noted = to_json_noting(&value, trust.as_deref_mut());
+                if let (Some(trust), Some(shown)) = (trust, value.as_str())
+                    && self.quotes_data(text, &value, &vars.inner)
+                {
+                    trust.note_quoted(shown);
+                }
+                noted.map_err(|error| explain(&error, &Unit::plain(text, Some(&node.span)), &vars.inner))
             }
             yaml::Value::String { text, unsafe_text: true } => {
                 if let Some(trust) = trust {
@@ -296,7 +301,7 @@ impl Engine {
             return Ok(false);
         }
         let constant = matches!(text, "true" | "True" | "false" | "False") || text.bytes().all(|b| b.is_ascii_digit());
-        if !constant && !is_trusted(&value) {
+        if !constant && !is_trusted(&value) && !self.quotes_data(expr, &value, &vars.inner) {
             return Err(Trust::refuse(text, span));
         }
         let mut again = Unit::plain(text, span);
@@ -304,10 +309,51 @@ impl Engine {
         verdict(&value, &again)
     }
 
+    /// Whether all data that a template with `'{{ … }}'` in it puts out stands between quotes of the user's and cannot end them.
+    ///
+    /// What reads this machine is not looked at twice.
+    fn quotes_data(&self, source: &str, value: &Value, inner: &Arc<Inner>) -> bool {
+        let Some(shown) = value.as_str().filter(|_| !value.is_safe()) else { return false };
+        if !source.contains(['\'', '"']) || source.contains("{%") || source.contains("{#") {
+            return false;
+        }
+        let (mut built, mut quote, mut rest) = (String::new(), None::<char>, source);
+        let scan = |quote: &mut Option<char>, text: &str| {
+            for c in text.chars() {
+                match quote {
+                    Some(open) if *open == c => *quote = None,
+                    None if matches!(c, '\'' | '"') => *quote = Some(c),
+                    _ => {}
+                }
+            }
+        };
+        while let Some((before, behind)) = rest.split_once("{{") {
+            let Some((inside, after)) = behind.split_once("}}") else { return false };
+            let calls = ["lookup", "query", "q("].iter().any(|word| inside.contains(word));
+            if calls || inside.starts_with(['-', '+']) || inside.ends_with(['-', '+']) || before.contains('\\') {
+                return false;
+            }
+            scan(&mut quote, before);
+            built.push_str(before);
+            let Ok(part) = self.render_value(&format!("{{{{{inside}}}}}"), None, inner) else { return false };
+            let Ok(words) = text(&part) else { return false };
+            if is_trusted(&part) {
+                scan(&mut quote, &words);
+            } else if quote.is_none() || words.contains(['\'', '"', '\\', '{', '}', '\n', '\r', '\0']) {
+                return false;
+            }
+            built.push_str(&words);
+            rest = after;
+        }
+        scan(&mut quote, rest);
+        built.push_str(rest);
+        quote.is_none() && built == shown && !rest.contains('\\')
+    }
+
     /// Decides a condition that was rendered: only the user's own words are evaluated.
     pub fn condition_of(&self, text: &str, trust: &Trust, vars: &Context) -> Result<bool, TemplateError> {
         let span = trust.place(text);
-        if trust.holds(text) { self.condition_at(text, span, vars) } else { Err(Trust::refuse(text, span)) }
+        if trust.reads(text) { self.condition_at(text, span, vars) } else { Err(Trust::refuse(text, span)) }
     }
 
     /// Evaluates an expression without braces and keeps its type.

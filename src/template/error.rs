@@ -15,6 +15,12 @@ pub enum Kind {
         /// The name, or the path up to the part that is missing.
         name: String,
     },
+    /// A name that was looked for by the lookup `vars` and has no value.
+    #[error("No variable found with this name: {name}")]
+    NoVariable {
+        /// The name.
+        name: String,
+    },
     /// A value has no such attribute or item.
     #[error("`{parent}` has no attribute `{name}`")]
     NoAttribute {
@@ -119,7 +125,7 @@ impl TemplateError {
 
     /// Whether it is about something without a value.
     pub fn is_undefined(&self) -> bool {
-        matches!(self.0.kind, Kind::Undefined { .. } | Kind::NoAttribute { .. })
+        matches!(self.0.kind, Kind::Undefined { .. } | Kind::NoVariable { .. } | Kind::NoAttribute { .. })
     }
 
     /// Puts the error at another place, if there is one.
@@ -146,7 +152,7 @@ impl TemplateError {
 impl Diagnostic for TemplateError {
     fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         let code = match self.0.kind {
-            Kind::Undefined { .. } | Kind::NoAttribute { .. } => "template::undefined",
+            Kind::Undefined { .. } | Kind::NoVariable { .. } | Kind::NoAttribute { .. } => "template::undefined",
             Kind::Syntax(_) => "template::syntax",
             Kind::UnknownFilter(_) => "template::unknown_filter",
             Kind::UnknownTest(_) => "template::unknown_test",

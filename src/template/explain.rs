@@ -86,7 +86,7 @@ pub(crate) fn explain(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inn
         _ if undefined_expression(detail).is_some() => undefined(innermost, unit, inner, span),
         ErrorKind::UnknownFilter => {
             let name = word(detail, "filter ");
-            let help = suggestion(&name, super::filter::names());
+            let help = no_filter(&name);
             unknown(Kind::UnknownFilter(name), span, help)
         }
         ErrorKind::UnknownTest => {
@@ -238,4 +238,14 @@ fn word(detail: &str, before: &str) -> String {
 /// `did you mean …` for the name closest to a wrong one.
 pub(crate) fn suggestion<S: AsRef<str>>(wrong: &str, names: &[S]) -> Option<String> {
     crate::suggest::alike(wrong, names.iter().map(AsRef::as_ref)).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// What to write for a filter that there is not: Ansible's tests could once be written as filters (its porting guide to 2.9).
+pub(crate) fn no_filter(name: &str) -> Option<String> {
+    match name {
+        "version_compare" => Some("it is a test: write `a is version('1.2', '>=')`".to_owned()),
+        "change" | "changed" | "failed" | "failure" | "skip" | "skipped" | "success" | "succeeded" | "search"
+        | "match" => Some(format!("it is a test: write `a is {name}`")),
+        _ => suggestion(name, super::filter::names()),
+    }
 }

@@ -11,7 +11,7 @@ use crate::yaml::{self, Node, Span};
 use super::context::{Context, Inner};
 use super::engine::{Engine, Unit};
 use super::error::{Kind, TemplateError};
-use super::explain::{explain, suggestion};
+use super::explain::{explain, no_filter, suggestion};
 use super::function::lookup;
 use super::raw::{Raw, is_template};
 use super::rewrite::{self, Mode, range};
@@ -379,7 +379,7 @@ impl Engine {
             });
         };
         for (name, place) in found.filters.iter().filter(|(name, _)| !filter::exists(name)) {
-            unknown(Kind::UnknownFilter(name.clone()), *place, suggestion(name, filter::names()));
+            unknown(Kind::UnknownFilter(name.clone()), *place, no_filter(name));
         }
         for (name, place) in found.tests.iter().filter(|(name, _)| !test::exists(name)) {
             unknown(Kind::UnknownTest(name.clone()), *place, suggestion(name, test::names()));

@@ -1,12 +1,13 @@
 //! What Ansible's Jinja can and the engine cannot, said in the engine's words before it reads a template.
 //!
-//! - Backslashes in texts inside `{{ }}` of a playbook mean themselves: YAML has already had its turn.
+//! - Backslashes in texts inside `{{ }}` of a playbook mean themselves: YAML has already had its turn. In conditions they are Python's.
 //! - `a.b.c | default(x)` and `a.b.c is defined` hold for a missing `a` too: the steps become a filter that passes nothing on.
 //! - `%` formats texts.
 //! - Lists and mappings written in a template that calls `append`, `update` and the like can be changed.
 //! - Differences of times.
 //! - The newline behind `{% raw %}` stays.
 //! - Macros that read `varargs` and `kwargs`.
+//! - Texts in a list of a playbook's are its own words.
 //! - `~` and `+` where they may be repeated: no text or list grows beyond the bound.
 
 use std::borrow::Cow;
@@ -72,7 +73,8 @@ impl Edits {
 /// Finds what has to be said differently. A text that is not Jinja has no edits: the engine explains it.
 pub(crate) fn edits(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Edits {
     let (mutable, times, grows) = (mutates(text), mentions_times(text), grows(text));
-    let mut finder = Finder { text, edits: Vec::new(), mutable, times, grows };
+    let inline = mode == Mode::Inline;
+    let mut finder = Finder { text, edits: Vec::new(), inline, mutable, times, grows };
     if mode != Mode::File && text.contains('\\') {
         escapes(text, mode, syntax, &mut finder.edits);
     }
@@ -213,7 +215,8 @@ fn mentions_times(text: &str) -> bool {
     text.contains("to_datetime") || text.contains("now(")
 }
 
-/// Doubles the backslashes of texts in expressions.
+/// Doubles the backslashes of texts between braces. In conditions they mean what they mean in Python, as with Ansible: there those are
+/// doubled that begin no escape.
 fn escapes(text: &str, mode: Mode, syntax: &SyntaxConfig, out: &mut Vec<Edit>) {
     let mut inside = mode == Mode::Expression;
     for token in machinery::tokenize(text, mode == Mode::Expression, syntax.clone()) {
@@ -227,8 +230,13 @@ fn escapes(text: &str, mode: Mode, syntax: &SyntaxConfig, out: &mut Vec<Edit>) {
                 while let Some((at, c)) = chars.next() {
                     if c == '\\' {
                         let at = range.start + at;
+                        let next = chars.next();
+                        if mode == Mode::Expression {
+                            out.extend(meant(text, at, next.map(|(_, c)| c)));
+                            continue;
+                        }
                         // A backslash before a quote keeps guarding it; before another backslash both are doubled.
-                        match chars.next() {
+                        match next {
                             Some((_, '\\')) => out.push((at..at + 2, "\\\\\\\\".into())),
                             Some((_, '\'' | '"')) => out.push((at..at + 1, "\\\\\\".into())),
                             _ => out.push((at..at + 1, "\\\\".into())),
@@ -242,11 +250,31 @@ fn escapes(text: &str, mode: Mode, syntax: &SyntaxConfig, out: &mut Vec<Edit>) {
     }
 }
 
+/// What stands for a backslash in a condition, if anything else has to: `at` is its place, `next` what follows.
+fn meant(text: &str, at: usize, next: Option<char>) -> Option<Edit> {
+    let digits = |count: usize, base: u32| {
+        let all = text.get(at + 2..at + 2 + count)?;
+        u32::from_str_radix(all, base).ok().filter(|_| all.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    let is_character = |code: u32| char::from_u32(code).is_some_and(|c| c != '\0');
+    match next {
+        Some('\\' | '\'' | '"' | 'n' | 'r' | 't' | 'b' | 'f') => None,
+        Some('u') if digits(4, 16).is_some_and(is_character) => None,
+        Some('x') => match digits(2, 16).filter(|code| is_character(*code)) {
+            Some(code) => Some((at..at + 4, format!("\\u{code:04x}").into())),
+            None => Some((at..at + 1, "\\\\".into())),
+        },
+        _ => Some((at..at + 1, "\\\\".into())),
+    }
+}
+
 pub(crate) fn range(span: Span) -> Range<usize> {
     span.start_offset as usize..span.end_offset as usize
 }
 
 struct Finder<'t> {
+    /// Whether it is a text of a playbook.
+    inline: bool,
     text: &'t str,
     edits: Vec<Edit>,
     mutable: bool,
@@ -331,7 +359,15 @@ impl<'a> Visitor<'a> for Finder<'a> {
                 ast::BinOpKind::Sub if self.times => self.call(op.span(), op.left.span(), '-', "__minus("),
                 _ => {}
             },
-            ast::Expr::List(list) if self.mutable => self.wrap(list.span(), "__list("),
+            ast::Expr::List(list) => {
+                // Texts that a playbook lists are its own words, wherever the list goes.
+                let texts = list.items.iter().filter(|item| self.inline && is_text(item));
+                let spans: Vec<Span> = texts.map(ast::Expr::span).collect();
+                spans.into_iter().for_each(|span| self.wrap(span, "__own("));
+                if self.mutable {
+                    self.wrap(list.span(), "__list(");
+                }
+            }
             ast::Expr::Map(map) if self.mutable => self.wrap(map.span(), "__dict("),
             _ => {}
         }
@@ -404,6 +440,10 @@ fn closing(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+fn is_text(expr: &ast::Expr<'_>) -> bool {
+    matches!(expr, ast::Expr::Const(c) if c.value.as_str().is_some())
 }
 
 fn is_number(expr: &ast::Expr<'_>) -> bool {

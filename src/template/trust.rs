@@ -66,6 +66,8 @@ pub struct Trust {
 #[derive(Clone, Debug)]
 struct Word {
     trusted: bool,
+    /// Whether all data in it stands between the user's quotes and cannot end them: as an expression it says what the user wrote.
+    quoted: bool,
     span: Option<Span>,
 }
 
@@ -78,11 +80,26 @@ impl Trust {
     /// Notes a text.
     pub(crate) fn note(&mut self, text: &str, trusted: bool) {
         match self.texts.get_mut(text) {
-            Some(word) => word.trusted &= trusted,
+            Some(word) => {
+                word.trusted &= trusted;
+                word.quoted = false;
+            }
             None => {
-                self.texts.insert(text.to_owned(), Word { trusted, span: self.span.clone() });
+                self.texts.insert(text.to_owned(), Word { trusted, quoted: false, span: self.span.clone() });
             }
         }
+    }
+
+    /// Notes of a text that stands there once that it holds data between quotes alone.
+    pub(crate) fn note_quoted(&mut self, text: &str) {
+        if let Some(word) = self.texts.get_mut(text) {
+            word.quoted = true;
+        }
+    }
+
+    /// Whether a text may be read as an expression: it is the user's own, or data stands in it as texts alone.
+    pub(crate) fn reads(&self, text: &str) -> bool {
+        self.texts.get(text).is_some_and(|word| word.trusted || word.quoted)
     }
 
     /// Whether a text is the user's own.
@@ -258,6 +275,69 @@ mod tests {
             let names = filter::names();
             let chain: String = chain.iter().map(|(i, given)| format!(" | {}{given}", names[i % names.len()])).collect();
             forges_nothing(&format!("{{{{ {input}{chain} }}}}"));
+        }
+    }
+
+    /// What somebody reads twice: the texts of `that`, of a condition.
+    fn decided(text: &str) -> Result<bool, String> {
+        let engine = Engine::new();
+        let mut vars: IndexMap<String, Var> = IndexMap::new();
+        for (name, value) in
+            [("host", HOST), ("plain", "some words"), ("name", "mine"), ("open", "'"), ("slash", "a\\")]
+        {
+            vars.insert(name.into(), Var::data(&json!(value)));
+        }
+        vars.insert("mine".into(), Var::json(&json!("secret")));
+        vars.insert("nested".into(), Var::json(&json!("'{{ plain }}'")));
+        let vars = Context::new(&engine, Arc::new(vars), Arc::new(NoLocal));
+        let mut trust = Trust::default();
+        let node = crate::yaml::load_str("t", &format!("- {}", json!(text))).map_err(|e| e.to_string())?;
+        let node = node.as_seq().unwrap_or_default()[0].clone();
+        let by_condition = engine.condition(&node, &vars).map_err(|e| e.to_string());
+        let rendered = engine.render_tree_noting(&node, &vars, &mut trust).map_err(|e| e.to_string())?;
+        let by_parameter = match &rendered {
+            serde_json::Value::String(text) => engine.condition_of(text, &trust, &vars).map_err(|e| e.to_string()),
+            other => Ok(other.as_bool().unwrap_or_default()),
+        };
+        assert_eq!(by_condition.is_ok(), by_parameter.is_ok(), "{text}: {by_condition:?} {by_parameter:?}");
+        by_parameter
+    }
+
+    #[test]
+    fn data_between_quotes_is_a_text_and_nothing_else_is_read() {
+        for (text, expected) in [
+            ("'{{ plain }}' == 'some words'", true),
+            ("\"{{ plain }}!\" in ['some words!']", true),
+            ("'{{ plain | upper }}' == 'SOME WORDS' and mine == '{{ mine }}'", true),
+            ("'{{ plain }}' == plain and '{{ name }}' != mine", true),
+        ] {
+            assert_eq!(decided(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "{{ name }} == 'secret'",
+            "'{{ host }}' == ''",
+            "'' ~ {{ plain }}",
+            "'{{ open }} or true or {{ open }}'",
+            "'{{ slash }}' or true or '{{ plain }}'",
+            "'a' == {{ plain }} or '{{ plain }}'",
+            "'x {{ nested }} y' == ''",
+            "\\'{{ plain }}\\'",
+            "{% if true %}'{{ plain }}'{% endif %} == ''",
+        ] {
+            assert!(decided(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_a_playbook_lists_are_its_own_and_what_is_made_of_them_is_not() {
+        let engine = Engine::new();
+        let vars = context(&engine);
+        let trusts = |text: &str| is_trusted(&engine.render_value(text, None, &vars.inner).unwrap());
+        assert!(trusts("{{ ['x == 1', mine] }}") && trusts("{{ ['x == 1'] + mines[:1] }}"));
+        for text in
+            ["{{ ['a', host] }}", "{{ ['a' ~ host] }}", "{{ ['a' + host] }}", "{{ ['a'] | map('upper') | list }}"]
+        {
+            assert!(!trusts(text), "{text}");
         }
     }
 

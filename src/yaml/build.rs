@@ -1,14 +1,11 @@
 //! From the parser's events to the tree.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, Tag};
 
 use super::{
-    Node, Options, Source, Span, Value, YamlError, hint,
+    Node, Options, Source, Span, Value, YamlError, duplicate, hint,
     merge::merge,
     repair::{Places, Repairs},
     scalar,
@@ -111,7 +108,14 @@ struct Frame {
 
 enum Content {
     Seq(Vec<Node>),
-    Map { entries: Vec<(Node, Node)>, merges: Vec<(Node, Node)>, key: Option<Key>, seen: HashMap<String, usize> },
+    Map {
+        entries: Vec<(Node, Node)>,
+        merges: Vec<(Node, Node)>,
+        key: Option<Key>,
+        seen: HashMap<String, usize>,
+        /// Whether a key stands twice.
+        twice: bool,
+    },
 }
 
 /// A key that waits for its value.
@@ -172,7 +176,8 @@ impl Builder<'_> {
                 self.open(span.start, anchor, tag.as_deref(), &span, Content::Seq(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
-                let content = Content::Map { entries: Vec::new(), merges: Vec::new(), key: None, seen: HashMap::new() };
+                let (entries, merges, seen) = (Vec::new(), Vec::new(), HashMap::new());
+                let content = Content::Map { entries, merges, key: None, seen, twice: false };
                 self.open(span.start, anchor, tag.as_deref(), &span, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(&span),
@@ -299,19 +304,20 @@ impl Builder<'_> {
         frame.end = frame.end.max(end);
         match &mut frame.content {
             Content::Seq(items) => items.push(node),
-            Content::Map { entries, merges, key, seen } => match key.take() {
+            Content::Map { entries, merges, key, seen, twice } => match key.take() {
                 None if merge => *key = Some(Key::Merge(node)),
                 None => {
                     if matches!(node.value, Value::Seq(_) | Value::Map(_) | Value::Vault(_)) {
                         return Err(hint::key(&node));
                     }
                     if !self.options.duplicate_keys {
-                        refuse_duplicate(&node, entries, seen)?;
+                        *twice |= duplicate::again(&node, entries, seen)?;
                     }
                     *key = Some(Key::Plain(node));
                 }
                 Some(Key::Plain(name)) => {
-                    let again = if self.options.duplicate_keys { position(entries, &name) } else { None };
+                    let looked = self.options.duplicate_keys || *twice;
+                    let again = if looked { position(entries, &name) } else { None };
                     match again {
                         Some(at) => entries[at].1 = node,
                         None => entries.push((name, node)),
@@ -436,24 +442,6 @@ fn tagged(kind: Kind, found: &str, span: Span) -> YamlError {
 
 fn position(entries: &[(Node, Node)], key: &Node) -> Option<usize> {
     entries.iter().position(|(k, _)| k == key)
-}
-
-fn refuse_duplicate(key: &Node, entries: &[(Node, Node)], seen: &mut HashMap<String, usize>) -> Result<(), YamlError> {
-    match seen.entry(key.identity()) {
-        Entry::Vacant(free) => {
-            free.insert(entries.len());
-            Ok(())
-        }
-        Entry::Occupied(taken) => {
-            let first = entries.get(*taken.get()).map_or_else(|| key.span.clone(), |(k, _)| k.span.clone());
-            Err(YamlError::DuplicateKey {
-                key: key.key_text(),
-                first_line: first.line_column().0,
-                first,
-                second: key.span.clone(),
-            })
-        }
-    }
 }
 
 /// What repeating a node costs.

@@ -83,7 +83,7 @@ pub enum YamlError {
     },
 
     /// One key stands twice in a mapping.
-    #[error("the key `{key}` is given twice in one mapping (first in line {first_line})")]
+    #[error("found a duplicate dict key ({key}), first given in line {first_line}")]
     #[diagnostic(code(yaml::duplicate_key), help("remove one of the two: only one of them could count"))]
     DuplicateKey {
         /// The key.

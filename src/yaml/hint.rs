@@ -7,7 +7,7 @@ use super::{Node, Source, Span, Value, YamlError, plain_words::plain_words};
 /// Turns the parser's complaint at byte `at` into an error that says what to do.
 pub(super) fn syntax(source: &Arc<Source>, at: usize, info: &str, bracket: Option<usize>) -> YamlError {
     let place = Place::new(&source.text, at);
-    for recognise in [tab, template, behind_bracket, colon, special_start, unclosed, misaligned] {
+    for recognise in [document_start, tab, template, behind_bracket, colon, special_start, unclosed, misaligned] {
         if let Some((message, span, help)) = recognise(&place, info) {
             return YamlError::Syntax { message, span: Span::new(source, span.0, span.1), help: Some(help) };
         }
@@ -290,6 +290,23 @@ fn behind_bracket(place: &Place<'_>, info: &str) -> Found {
         (place.at, place.start + body.len()),
         format!("put quotes around the whole value: {}", quoted(value)),
     ))
+}
+
+/// A first line of dashes that is no `---`.
+fn document_start(place: &Place<'_>, _: &str) -> Found {
+    let mut start = 0;
+    for line in place.text.split_inclusive('\n') {
+        let dashes = line.trim_end();
+        if dashes.len() > 1 && dashes != "---" && dashes.bytes().all(|b| b == b'-') {
+            let span = (start, start + dashes.len());
+            return Some(("this is no beginning of a document".into(), span, "write `---`, or leave it out".into()));
+        }
+        if !dashes.is_empty() && !dashes.starts_with('#') {
+            return None;
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// A line that lines up with nothing above it.

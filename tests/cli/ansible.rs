@@ -158,6 +158,27 @@ fn what_has_no_effect_is_named_and_the_version_can_be_read() {
 }
 
 #[test]
+fn keys_that_stand_twice_are_told_once_and_the_last_one_counts() {
+    let place = place();
+    place.write(
+        "twice.yml",
+        "- hosts: h1\n  gather_facts: false\n  vars:\n    a: 1\n    a: 2\n  tasks:\n    - debug: var=a\n",
+    );
+    let line = ["ansible-playbook", "-i", "hosts", "twice.yml"];
+    let told = ran(&place, &line);
+    assert_eq!((told.code, told.stdout.contains("\"a\": 2")), (0, true), "{}{}", told.stdout, told.stderr);
+    assert_eq!(told.stderr.matches("found a duplicate dict key (a)").count(), 1, "{}", told.stderr);
+    place.write("ansible.cfg", "[defaults]\nduplicate_dict_key = ignore\n");
+    let ignored = ran(&place, &line);
+    assert!(ignored.code == 0 && !ignored.stderr.contains("duplicate"), "{}", ignored.stderr);
+    place.write("ansible.cfg", "[defaults]\nduplicate_dict_key = error\n");
+    let refused = ran(&place, &line);
+    assert!(refused.code == 4 && refused.stderr.contains("found a duplicate dict key (a)"), "{}", refused.stderr);
+    // Under the program's own name it is an error.
+    assert_ne!(place.run(&["apply", "-i", "hosts", "twice.yml"]).code, 0);
+}
+
+#[test]
 fn inventories_are_shown_in_all_forms() {
     let place = place();
     let out = |more: &[&str]| ran(&place, &[&["ansible-inventory", "-i", "hosts"], more].concat()).stdout;
@@ -209,6 +230,137 @@ fn the_console_runs_line_by_line() {
         "{}",
         ran.stdout
     );
+}
+
+#[test]
+fn programs_are_given_the_lines_of_the_default_callback() {
+    let place = place();
+    place.write("inc.yml", "- debug: {var: item}\n");
+    place.write(
+        "many.yml",
+        "- name: first\n  hosts: web\n  gather_facts: false\n  tasks:\n    - {name: plain, command: echo hi, changed_when: false}\n    \
+         - {name: loop, debug: {msg: 'it is {{ item }}'}, loop: [{a: 1}, b], when: item != 'b'}\n    \
+         - {name: bad, fail: {msg: 'no: \"x\"'}, ignore_errors: true}\n    - {name: off, ping: , when: inventory_hostname == 'h2'}\n    \
+         - {name: leads, include_tasks: inc.yml, loop: [1]}\n    - {meta: end_host, when: false}\n    \
+         - {name: secret, command: 'false', no_log: true, ignore_errors: true, delegate_to: h3}\n- hosts: nobody\n",
+    );
+    let play =
+        |more: &[&str]| ran(&place, &[&["ansible-playbook", "--no-lock", "-i", "hosts", "many.yml"], more].concat());
+    settled(&place, || {
+        insta::assert_snapshot!("callback_default", play(&[]).stdout);
+        insta::assert_snapshot!("callback_default_verbose", play(&["-vv", "-l", "h1"]).stdout);
+    });
+    assert!(
+        play(&["--output", "human"]).stdout.contains("...ignoring\n")
+            && !play(&["--output", "human"]).stdout.contains("****")
+    );
+    let mut aside = command(&place, &place.path().join("links"), &["ansible-playbook", "-i", "hosts", "failed.yml"]);
+    let aside = Ran::of(aside.env("ANSIBLE_DISPLAY_FAILED_STDERR", "1").output().unwrap());
+    assert!(aside.stderr.contains("fatal: [h1]: FAILED! => ") && !aside.stdout.contains("fatal"), "{}", aside.stderr);
+}
+
+#[test]
+fn tries_that_are_left_are_told() {
+    let place = place();
+    place.write("again.yml", &play("{name: again, command: 'false', until: false, retries: 2, delay: 0}"));
+    let told = ran(&place, &["ansible-playbook", "--no-lock", "-i", "hosts", "-l", "h1", "again.yml"]).stdout;
+    for left in [2, 1] {
+        assert!(told.contains(&format!("FAILED - RETRYING: [h1]: again ({left} retries left).\n")), "{told}");
+    }
+}
+
+#[test]
+fn errors_and_warnings_begin_with_the_words_of_ansible() {
+    let place = place();
+    let said = |line: &[&str]| ran(&place, line).stderr;
+    assert!(said(&["ansible-playbook", "-i", "hosts", "module.yml"]).contains("  ERROR! there is no module `pingg`\n"));
+    assert!(said(&["ansible-playbook", "-i", "nothere", "local.yml"]).starts_with("[WARNING]: there is no inventory"));
+    let nothing = said(&["ansible-inventory", "-i", "hosts"]);
+    assert!(
+        nothing.contains("ERROR! No action selected, at least one of --host, --graph or --list needs to be specified.")
+    );
+    let group = said(&["ansible-inventory", "-i", "hosts", "--graph", "nope"]);
+    assert!(group.contains("ERROR! Pattern must be valid group name when using --graph"), "{group}");
+    let host = said(&["ansible-inventory", "-i", "hosts", "--host", "nope"]);
+    assert!(host.contains("ERROR! Could not match supplied host pattern, ignoring: nope"), "{host}");
+    let mut wrong = command(&place, &place.path().join("links"), &["ansible", "-i", "hosts", "h1", "-m", "ping"]);
+    let wrong = Ran::of(wrong.env("ANSIBLE_TIMEOUT", "lola").output().unwrap());
+    assert!(
+        wrong
+            .stderr
+            .contains("Invalid type for configuration option setting: DEFAULT_TIMEOUT (from env: ANSIBLE_TIMEOUT)")
+    );
+    assert!(
+        said(&["ansible-config", "view", "-c", "nothere.cfg"])
+            .contains("configuration file is missing or not accessible")
+    );
+}
+
+/// Host keys that are not checked are of no interest to runs that reach nobody.
+#[test]
+fn that_host_keys_are_not_checked_is_told_where_a_host_is_reached() {
+    let place = place();
+    let run = |line: &[&str]| {
+        let mut command = command(&place, &place.path().join("links"), line);
+        Ran::of(command.env("ANSIBLE_HOST_KEY_CHECKING", "False").output().unwrap()).stderr
+    };
+    let told = "switches off the check of host keys";
+    assert!(!run(&["ansible-playbook", "-i", "hosts", "ok.yml"]).contains(told));
+    let far =
+        run(&["ansible-playbook", "-i", "h9,h8,", "all.yml", "-e", "ansible_host=127.0.0.1", "-e", "ansible_port=1"]);
+    assert_eq!(far.matches(told).count(), 1, "{far}");
+}
+
+#[test]
+fn a_role_is_brought_in_by_itself() {
+    let place = place();
+    place.write("roles/r/tasks/main.yml", "- debug: msg={{ what }}\n");
+    place.write("roles/r/tasks/other.yml", "- debug: msg=other\n");
+    place.write("roles/r/vars/main.yml", "what: main\n");
+    let out = |args: &str| ran(&place, &["ansible", "-i", "hosts", "h1", "-m", "include_role", "-a", args]);
+    assert!(out("name=r").stdout.contains("\"msg\": \"main\""));
+    assert!(out("name=r tasks_from=other").stdout.contains("\"msg\": \"other\""));
+    assert!(out("nam=r").stderr.contains("names no role"));
+}
+
+#[test]
+fn a_task_that_takes_too_long_is_told_in_the_words_of_ansible() {
+    let place = place();
+    let out =
+        ran(&place, &["ansible", "--no-lock", "-i", "hosts", "h1", "--task-timeout", "1", "-a", "sleep 20"]).stdout;
+    assert!(
+        out.contains("The command action failed to execute in the expected time frame (1) and was terminated"),
+        "{out}"
+    );
+}
+
+#[test]
+fn tags_that_are_templates_are_listed_and_chosen_by_what_they_come_to() {
+    let place = place();
+    let tagged = "- hosts: web\n  gather_facts: false\n  vars: {mine: [t1, t2]}\n  tasks:\n    \
+        - {name: one, debug: , tags: '{{ mine }}'}\n    - {name: two, debug: , tags: other}\n    \
+        - {name: told, debug: {var: ansible_run_tags}, tags: always}\n";
+    place.write("tagged.yml", tagged);
+    let out = |more: &[&str]| {
+        ran(&place, &[&["ansible-playbook", "-i", "hosts", "-l", "h1", "tagged.yml"], more].concat()).stdout
+    };
+    assert!(out(&["--list-tasks"]).contains("one\tTAGS: [t1, t2]\n"));
+    let chosen = out(&["--tags", "t2,t3"]);
+    assert!(chosen.contains("TASK [one]") && !chosen.contains("TASK [two]"), "{chosen}");
+    assert!(chosen.contains("\"t2\",\n        \"t3\"\n"), "{chosen}");
+}
+
+#[test]
+fn an_inventory_is_read_again_and_what_tasks_added_stays() {
+    let place = place();
+    place.write("some", "h1 ansible_connection=local\nh2 ansible_connection=local\n");
+    let site = "- hosts: all\n  gather_facts: false\n  tasks:\n    - {add_host: {name: new, groups: made, ansible_connection: local}}\n    \
+        - {copy: {content: \"h2 ansible_connection=local\\nh4 ansible_connection=local\\n\", dest: some}, run_once: true}\n    \
+        - meta: refresh_inventory\n- hosts: all:made\n  gather_facts: false\n  tasks: [{debug: {msg: '{{ ansible_play_hosts | sort }}'}, run_once: true}]\n";
+    place.write("again.yml", site);
+    let out = ran(&place, &["ansible-playbook", "--no-lock", "-i", "some", "again.yml"]);
+    assert_eq!(out.code, 0, "{}{}", out.stdout, out.stderr);
+    assert!(out.stdout.contains("\"h2\",\n        \"h4\",\n        \"new\"\n"), "{}", out.stdout);
 }
 
 /// The folder of Ansible's own commands.

@@ -124,6 +124,28 @@ fn lint_finds_every_mistake_at_once() {
 }
 
 #[test]
+fn lint_looks_through_folders() {
+    let role = "- copy:\n    dts: /x\n";
+    let place = Place::new(&[
+        ("site.yml", "- hosts: all\n  roles: [used]\n"),
+        ("roles/used/tasks/main.yml", role),
+        ("roles/free/tasks/main.yml", role),
+    ]);
+    for given in [&["lint"][..], &["lint", "."], &["lint", "roles", "site.yml"]] {
+        let found = place.run(given);
+        assert_eq!(found.code, 1, "{}", found.shown());
+        assert_eq!(found.shown().matches("has no parameter `dts`").count(), 2, "{given:?} {}", found.shown());
+    }
+    std::fs::write(place.path().join("roles/free/tasks/main.yml"), "- ping:\n").unwrap();
+    std::fs::write(place.path().join("roles/used/tasks/main.yml"), "- ping:\n").unwrap();
+    let good = place.run(&["lint"]);
+    assert_eq!((good.stdout.as_str(), good.code), ("no mistakes in 1 playbook and 2 roles\n", 0));
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    let none = place.run(&["lint", "empty"]);
+    assert!(none.code == 1 && none.stderr.contains("no playbook and no role below empty"), "{}", none.shown());
+}
+
+#[test]
 fn doc_has_a_page_for_every_module() {
     let place = Place::new(&[]);
     let list = place.run(&["doc"]).stdout;

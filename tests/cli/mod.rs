@@ -104,6 +104,7 @@ pub fn settled<T>(place: &Place, check: impl FnOnce() -> T) -> T {
     settings.add_filter(r"\(\d+\.\d\d s\)", "([TIME])");
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "[DATE]");
     settings.add_filter(r"delta: .*", "delta: [TIME]");
+    settings.add_filter(r#""delta": "[^"]*""#, "\"delta\": \"[TIME]\"");
     settings.set_prepend_module_to_snapshot(false);
     settings.bind(check)
 }

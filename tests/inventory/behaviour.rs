@@ -2,21 +2,24 @@
 
 use std::{fs, path::Path, time::Instant};
 
-use bringup::inventory::{Inventory, InventoryError, Layers, Level, Vars};
+use bringup::{
+    inventory::{Inventory, InventoryError, Layers, Level, Vars},
+    run::InventoryExpressions,
+};
 use serde_json::json;
 
 fn from(text: &str) -> Inventory {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hosts");
     fs::write(&path, text).unwrap();
-    Inventory::load(&[path.to_str().unwrap()], &[]).unwrap()
+    Inventory::load(&[path.to_str().unwrap()], &[], (&InventoryExpressions::default(), &Vars::new())).unwrap()
 }
 
 fn refused(text: &str) -> InventoryError {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hosts");
     fs::write(&path, text).unwrap();
-    Inventory::load(&[path.to_str().unwrap()], &[]).unwrap_err()
+    Inventory::load(&[path.to_str().unwrap()], &[], (&InventoryExpressions::default(), &Vars::new())).unwrap_err()
 }
 
 #[test]
@@ -65,7 +68,8 @@ fn hosts_and_groups_can_appear_at_run_time() {
     fs::write(dir.path().join("group_vars/fresh.yml"), "a: group\nb: group\n").unwrap();
     let path = dir.path().join("hosts");
     fs::write(&path, "[web]\nold\n").unwrap();
-    let mut inventory = Inventory::load(&[path.to_str().unwrap()], &[]).unwrap();
+    let mut inventory =
+        Inventory::load(&[path.to_str().unwrap()], &[], (&InventoryExpressions::default(), &Vars::new())).unwrap();
     let vars = |port: i64| Vars::from_iter([("ansible_port".to_owned(), json!(port).into())]);
     assert!(inventory.add_host("new", &["web", "fresh"], vars(22)).unwrap());
     assert!(!inventory.add_host("new", &["web"], vars(22)).unwrap());
@@ -87,6 +91,45 @@ fn hosts_and_groups_can_appear_at_run_time() {
 
     assert!(inventory.add_host("alone", &[], Vars::new()).unwrap());
     assert_eq!(inventory.group_names("alone"), ["ungrouped"]);
+}
+
+#[test]
+fn variables_and_groups_are_made_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).display().to_string()
+    };
+    fs::create_dir_all(dir.path().join("group_vars")).unwrap();
+    write("group_vars/web.yml", "site: north\n");
+    let hosts = write("hosts.yml", "web: {hosts: {a: {os: debian, tags: {env: prod, x: ''}}, b: {os: ''}}}\n");
+    let load = |text: &str| {
+        let sources = [hosts.clone(), write("c.yml", &format!("plugin: constructed\n{text}"))];
+        let extra = Vars::from_iter([("extra".to_owned(), json!("e").into())]);
+        Inventory::load(&sources, &[], (&InventoryExpressions::default(), &extra))
+    };
+    let made = load(
+        "compose: {full: inventory_hostname ~ '.' ~ os, nothing: nowhere + 1}\ngroups: {debians: os == 'debian', no: nowhere}\n\
+         keyed_groups:\n- {key: os, prefix: os, parent_group: systems}\n- {key: tags}\n- {key: os, default_value: none, prefix: d}\n",
+    )
+    .unwrap();
+    assert_eq!(made.group_names("a"), ["_env_prod", "_x_", "d_debian", "debians", "os_debian", "systems", "web"]);
+    assert_eq!(made.group_names("b"), ["d_none", "web"]);
+    let layers = Layers::new(made.host_vars("a", None));
+    assert_eq!(layers.get("full").unwrap().value.to_json(), json!("a.debian"));
+    assert!(layers.get("nothing").is_none());
+    let bare =
+        load("leading_separator: false\nkeyed_groups: [{key: tags, trailing_separator: false, separator: '-'}]\n")
+            .unwrap();
+    assert_eq!(bare.group_names("a"), ["env-prod", "web", "x"]);
+    let more =
+        load("use_vars_plugins: true\nuse_extra_vars: true\nkeyed_groups: [{key: site ~ extra, prefix: s}]\n").unwrap();
+    assert_eq!(more.group_names("b"), ["s_northe", "web"]);
+    assert_eq!(load("keyed_groups: [{key: site}]\n").unwrap().group_names("b"), ["web"]);
+    let strict = load("strict: true\ncompose: {x: nowhere}\n").unwrap_err().to_string();
+    assert!(strict.starts_with("could not set `x` of `a`: "), "{strict}");
+    let wrong = load("compos: {}\n").unwrap_err();
+    assert!(wrong.to_string().contains("`constructed` has no `compos`"), "{wrong}");
 }
 
 #[test]
@@ -129,7 +172,12 @@ fn what_looks_wrong_is_warned_of() {
     write("group_vars/web.yaml", "");
     write("host_vars/aa.yml", "");
     write("group_vars/wbe.yml", "");
-    let inventory = Inventory::load(&[dir.path().join("hosts").to_str().unwrap()], &[]).unwrap();
+    let inventory = Inventory::load(
+        &[dir.path().join("hosts").to_str().unwrap()],
+        &[],
+        (&InventoryExpressions::default(), &Vars::new()),
+    )
+    .unwrap();
     let root = dir.path().canonicalize().unwrap();
     let warnings: Vec<String> = inventory
         .warnings()
@@ -174,7 +222,12 @@ fn two_thousand_hosts_load_at_once() {
     }
     fs::write(dir.path().join("hosts"), text).unwrap();
     let start = Instant::now();
-    let inventory = Inventory::load(&[dir.path().join("hosts").to_str().unwrap()], &[]).unwrap();
+    let inventory = Inventory::load(
+        &[dir.path().join("hosts").to_str().unwrap()],
+        &[],
+        (&InventoryExpressions::default(), &Vars::new()),
+    )
+    .unwrap();
     let loaded = start.elapsed();
     assert_eq!(inventory.hosts().len(), 2000);
     let layers: usize = inventory.hosts().map(|host| inventory.host_vars(host, Some(Path::new("."))).len()).sum();
@@ -192,7 +245,7 @@ proptest::proptest! {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(if yaml { "hosts.yml" } else { "hosts.ini" });
         fs::write(&path, &text).unwrap();
-        match Inventory::load(&[path.to_str().unwrap()], &[]) {
+        match Inventory::load(&[path.to_str().unwrap()], &[], (&InventoryExpressions::default(), &Vars::new())) {
             Ok(inventory) => {
                 for host in inventory.hosts() {
                     let groups = inventory.group_names(host);

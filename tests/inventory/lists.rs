@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bringup::inventory::Inventory;
+use bringup::{
+    inventory::{Inventory, Vars},
+    run::InventoryExpressions,
+};
 use libtest_mimic::Trial;
 
 use crate::support::skip::always;
@@ -42,7 +45,7 @@ fn case(folder: PathBuf) -> Case {
 }
 
 fn load(case: &Case) -> Inventory {
-    Inventory::load(&case.sources, &case.playbook_dirs)
+    Inventory::load(&case.sources, &case.playbook_dirs, (&InventoryExpressions::default(), &Vars::new()))
         .unwrap_or_else(|error| panic!("{}: {:?}", case.folder.display(), miette::Report::new(error)))
 }
 

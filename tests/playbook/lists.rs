@@ -1,6 +1,6 @@
 //! What ansible-core 2.19 lists of a playbook for each set of flags (`list.txt`) is what we list.
 
-use bringup::playbook::{Listing, TagFilter};
+use bringup::playbook::{Listing, TagFilter, as_written};
 use libtest_mimic::Trial;
 
 use crate::support::{
@@ -27,7 +27,9 @@ fn lists(flags: &str, expected: &str) {
     let words: Vec<&str> = flags.split(' ').collect();
     let value = |flag: &str| words.iter().position(|w| *w == flag).map_or("", |at| words[at + 1]);
     let what = Listing { tasks: words.contains(&"--list-tasks"), tags: words.contains(&"--list-tags") };
-    let listed = load("site/site.yml").list(what, &TagFilter::new(&[value("--tags")], &[value("--skip-tags")]));
+    let listed =
+        load("site/site.yml")
+            .list(what, &TagFilter::new(&[value("--tags")], &[value("--skip-tags")]), &|_, tag| as_written(tag));
     let lines = |text: &str| -> Vec<String> {
         let lines = text.lines().map(str::trim_end).filter(|l| !l.is_empty() && !l.starts_with("playbook:"));
         lines.map(str::to_owned).collect()

@@ -1,6 +1,6 @@
 //! The shell's protocol: what steps give back, and what they cannot break.
 
-use super::{one, run, sshd::Sshd};
+use super::{one, run, sshd::Sshd, text};
 use crate::support::skip::skip_part;
 use bringup::connection::{Context, Error, FrameEnd, NoPrompter, Segment, Session, Target};
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
@@ -176,5 +176,20 @@ async fn ssh_and_local_speak_the_same_protocol() {
         assert_eq!(usize::from(output.status), number % 3);
     }
     assert_eq!(session.stats().round_trips, 1);
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn variables_come_along_where_the_server_takes_them() {
+    let sshd = Sshd::start("AcceptEnv GREETING CARGO_PKG_NAME");
+    let mut target = sshd.target();
+    target.options.insert("setenv".into(), "GREETING='good day' SECRET=1".into());
+    target.options.insert("sendenv".into(), "CARGO_PKG_*".into());
+    let session = super::connect(target, &sshd.context()).await.expect("connected");
+    let mut shell = session.shell(None).await.expect("a shell");
+    assert_eq!(
+        text(&mut shell, "echo \"$GREETING|$CARGO_PKG_NAME|$CARGO_PKG_VERSION|$SECRET\"").await,
+        "good day|bringup||\n"
+    );
     session.close().await;
 }

@@ -179,10 +179,23 @@ impl Machine {
                 fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
                 StepOutput::default()
             }
-            Step::Until { script, timeout, sleep } => {
+            Step::Converse(conversation) => {
+                let (mut talk, script) = conversation.begin();
+                let mut output = self.run(&script, &[]);
+                loop {
+                    match talk.next(output) {
+                        Ok(script) => output = self.run(&script, &[]),
+                        Err(over) => return over,
+                    }
+                }
+            }
+            Step::Until { script, timeout, sleep, matching } => {
                 let begun = std::time::Instant::now();
                 loop {
-                    let output = self.run(script, &[]);
+                    let mut output = self.run(script, &[]);
+                    if matching.as_ref().is_some_and(|pattern| !pattern.is_in(&output.stdout)) {
+                        output.status = 1;
+                    }
                     if output.status == 0 {
                         return StepOutput { duration: begun.elapsed(), ..output };
                     }

@@ -11,6 +11,9 @@ use std::{
 /// A small archive.
 const DOT: &str = "H4sIAAAAAAACA+3UMQ7CMBBE0a05hU8Qm2TXPg8FkCISEgGJ4xNI5yJSiiwS+a9Zy+1opomyuTQpZt87qe/8Lp1mU5v/8zGpBBMHz/FxuocgO9XEi0v+WXUh/1zn31qSkMh/c/15GG4HwW77P0aP/peyav+7T//Zf5/8rz/f/7bO31Jh/z282H4AAAAAAAAAAAAA+AtvjoPh1AAoAAA=";
 
+/// The line `hello`, packed by gzip.
+const PACKED: &str = "H4sIAAAAAAAAA8tIzcnJ5wIAIDA6NgYAAAA=";
+
 /// Starts the server once; its `host:port`.
 pub fn address() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
@@ -81,6 +84,7 @@ fn content(method: &str, path: &str, headers: &[String], body: &[u8]) -> (&'stat
             told.push_str("\n\n");
             ("200 OK", "Content-Type: text/plain\r\n", [told.as_bytes(), body].concat())
         }
+        "/packed" => ("200 OK", "Content-Encoding: gzip\r\n", STANDARD.decode(PACKED).unwrap()),
         _ => ("404 Not Found", "Content-Type: text/plain\r\n", text("nothing here\n")),
     }
 }

@@ -30,7 +30,15 @@ pub struct Trial<'a> {
 
 impl Trial<'_> {
     fn context(&self, check: bool) -> Context<'_> {
-        Context { check, diff: true, user: self.user, host: "host", folder: None, controller: self.controller }
+        Context {
+            check,
+            diff: true,
+            user: self.user,
+            host: "host",
+            folder: None,
+            environment: "",
+            controller: self.controller,
+        }
     }
 
     fn learn(&self, state: &mut State, probes: Vec<Probe>) {

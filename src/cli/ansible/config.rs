@@ -102,7 +102,8 @@ impl Common {
         match &self.config {
             None => show(configured::get()),
             Some(file) if !file.is_file() => {
-                let message = format!("the settings {} are not there or not readable", file.display());
+                let message =
+                    format!("The provided configuration file is missing or not accessible: {}", file.display());
                 Err(OptionsError::new(message, "check the path behind `--config`").into())
             }
             Some(file) => show(&Configuration::read_file(file)?),

@@ -58,7 +58,7 @@ impl Program for Inventory {
             1 => {}
             0 => {
                 return Err(OptionsError::new(
-                    "it is not said what to show",
+                    "No action selected, at least one of --host, --graph or --list needs to be specified.",
                     "give `--list`, `--host NAME` or `--graph`",
                 )
                 .into());
@@ -96,14 +96,18 @@ impl Inventory {
         if self.graph {
             let group = self.group.as_deref().unwrap_or("all");
             let graph = dump.graph(group, self.vars).ok_or_else(|| {
-                OptionsError::new(format!("there is no group `{group}`"), "`--graph` alone shows all groups")
+                let message = "Pattern must be valid group name when using --graph";
+                OptionsError::new(message, format!("there is no group `{group}`; `--graph` alone shows all groups"))
             })?;
             return Ok(format!("{graph}\n"));
         }
         if let Some(name) = &self.host {
             let found = dump.inventory.resolve(&[name], None)?.hosts;
             let [host] = found.as_slice() else {
-                let message = format!("`{name}` is {} hosts", found.len());
+                let message = match found.len() {
+                    0 => format!("Could not match supplied host pattern, ignoring: {name}"),
+                    many => format!("`{name}` is {many} hosts"),
+                };
                 return Err(OptionsError::new(message, "name one host behind `--host`").into());
             };
             return self.form(&dump.host(host), |_| dump.host(host));

@@ -14,13 +14,20 @@ mod playbook;
 mod vault;
 mod version;
 
-use std::process::ExitCode;
+use std::{
+    collections::BTreeSet,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
 
 use clap::{CommandFactory, FromArgMatches};
 use miette::Report;
 
-use super::{Exit, fault, settings};
-use crate::report::{json_text, terminal};
+use super::{Exit, configured, fault, settings};
+use crate::{
+    report::{json_text, terminal},
+    yaml::{self, Duplicates},
+};
 
 pub use name::Name;
 
@@ -102,6 +109,7 @@ fn start<P: Program>() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return wrong_settings(&error),
     };
+    yaml::decide(duplicates());
     // A name may be begun only, as with Ansible: `--inv`.
     let command = settings::defaulted(P::command(), &settings).infer_long_args(true);
     let parsed = command.try_get_matches().and_then(|matches| P::from_arg_matches(&matches));
@@ -110,6 +118,20 @@ fn start<P: Program>() -> ExitCode {
         Err(error) => return ExitCode::from(if super::print(&error) == Exit::Ok.code() { 0 } else { BAD_OPTIONS }),
     };
     ExitCode::from(code(fault::guarded(|| program.run())))
+}
+
+/// What becomes of keys that stand twice in a file: told once each, unless the configuration says otherwise.
+fn duplicates() -> Duplicates {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    match configured::get().text("DUPLICATE_YAML_DICT_KEY") {
+        Some("error") => Duplicates::Refused,
+        Some("ignore") => Duplicates::Taken,
+        _ => Duplicates::Told(|message| {
+            if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned()) {
+                terminal::warn(message);
+            }
+        }),
+    }
 }
 
 /// The number that scripts see from Ansible.

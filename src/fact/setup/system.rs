@@ -14,6 +14,7 @@ pub(super) fn gather(told: &Told<'_>, facts: &mut Map<String, Json>) -> Option<(
     virtualization(told, facts);
     command_line(told, facts);
     facts.insert("env".into(), environment(told.section("env")));
+    python(told, facts);
     facts.insert("pkg_mgr".into(), json!(package_manager(told)));
     facts.insert("service_mgr".into(), json!(service_manager(told)));
     facts.insert("is_chroot".into(), json!(told.flag("chroot")));
@@ -34,6 +35,25 @@ pub(super) fn gather(told: &Told<'_>, facts: &mut Map<String, Json>) -> Option<(
         }
     }
     Some(())
+}
+
+/// The Python that is there; no fact where there is none.
+fn python(told: &Told<'_>, facts: &mut Map<String, Json>) {
+    let [version, executable, kind, ssl] = told.section("python") else { return };
+    let mut words = version.split(' ');
+    let mut number = || words.next().and_then(|word| word.parse::<i64>().ok());
+    let (Some(major), Some(minor), Some(micro)) = (number(), number(), number()) else { return };
+    let (level, serial) = (words.next().unwrap_or("final"), words.next().and_then(|s| s.parse::<i64>().ok()));
+    let serial = serial.unwrap_or(0);
+    let version = json!({"major": major, "minor": minor, "micro": micro, "releaselevel": level, "serial": serial});
+    facts.insert(
+        "python".into(),
+        json!({
+            "version": version, "version_info": [major, minor, micro, level, serial], "executable": executable,
+            "has_sslcontext": *ssl == "True", "type": kind,
+        }),
+    );
+    facts.insert("python_version".into(), json!(format!("{major}.{minor}.{micro}")));
 }
 
 fn kernel(told: &Told<'_>, facts: &mut Map<String, Json>) -> Option<()> {

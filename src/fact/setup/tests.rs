@@ -33,6 +33,7 @@ fn a_debian_host_is_told_as_ansible_tells_it() {
         ("ansible_all_ipv4_addresses", json!(["192.0.2.2"])),
         ("ansible_user_id", json!("root")),
         ("ansible_user_dir", json!("/root")),
+        ("ansible_python_version", json!("3.11.2")),
         ("ansible_is_chroot", json!(false)),
         ("ansible_selinux", json!({"status": "disabled"})),
         ("ansible_virtualization_role", json!("guest")),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::python::configparser::{Ini, Reading};
+
 /// What the host told, taken apart into sections and files.
 pub(super) struct Told<'a> {
     sections: Vec<(&'a str, Vec<&'a str>)>,
@@ -66,34 +68,39 @@ impl<'a> Told<'a> {
         let mut local = Map::new();
         for (index, (name, lines)) in self.sections.iter().enumerate() {
             let Some(name) = name.strip_prefix("local ") else { continue };
-            let failed = self.sections.get(index + 1).and_then(|(n, _)| n.strip_prefix("failed "));
-            local.insert(name.to_owned(), local_fact(name, &lines.join("\n"), failed));
+            let behind = self.sections.get(index + 1).map(|(name, _)| *name).unwrap_or_default();
+            let fact = match (behind.strip_prefix("failed "), behind.strip_prefix("missing ")) {
+                (Some(status), _) => json!(format!("Failure executing fact script {name}.fact, rc: {status}")),
+                (_, Some(path)) => json!(format!("Could not stat fact ({path}): No such file or directory")),
+                _ => local_fact(name, &lines.join("\n")),
+            };
+            local.insert(name.to_owned(), fact);
         }
         Json::Object(local)
     }
 }
 
 /// A fact file is JSON, or else an INI file, as Ansible has it.
-fn local_fact(name: &str, text: &str, failed: Option<&str>) -> Json {
-    if let Some(status) = failed {
-        return json!(format!("Failure executing fact script {name}.fact, rc: {status}"));
-    }
+fn local_fact(name: &str, text: &str) -> Json {
     if let Ok(value) = serde_json::from_str(text) {
         return value;
     }
+    let Ok(ini) = Ini::parse(text, Reading::default()) else {
+        return json!(format!("error loading facts as JSON or ini - please check content: {name}.fact"));
+    };
     let mut sections: Map<String, Json> = Map::new();
-    let mut current: Option<String> = None;
-    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', ';'])) {
-        if let Some(section) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-            sections.insert(section.to_owned(), json!({}));
-            current = Some(section.to_owned());
-            continue;
+    for section in ini.sections() {
+        let entries = ini.section(section).unwrap_or_default();
+        let mut known: Map<String, Json> = Map::new();
+        for (key, value) in &entries {
+            match ini.interpolated(value.as_deref().unwrap_or_default(), &entries) {
+                Ok(text) => known.insert(key.clone(), json!(text)),
+                Err(fault) => {
+                    return json!(format!("error loading facts as ini - please check content: {name}.fact ({fault})"));
+                }
+            };
         }
-        let entry = line.split_once(['=', ':']).map_or((line, ""), |(k, v)| (k.trim(), v.trim()));
-        match current.as_ref().and_then(|s| sections.get_mut(s)) {
-            Some(Json::Object(section)) => section.insert(entry.0.to_lowercase(), json!(entry.1)),
-            _ => return json!(format!("error loading facts as JSON or ini - please check content: {name}.fact")),
-        };
+        sections.insert(section.to_owned(), Json::Object(known));
     }
     Json::Object(sections)
 }

@@ -25,7 +25,7 @@ impl State {
     pub fn exact_stat(&self, path: &str, follow: bool) -> Result<Option<&FileStat>, Missing> {
         let probe = Probe::Stat { path: path.to_owned(), follow };
         match self.what_is_known(&probe) {
-            Some(Known::Coarse(_)) => Err(Missing::Unread(Box::new(probe))),
+            Some(Known::Coarse(_)) => Err(Missing::Unread(Box::new(self.asked_as(probe)))),
             _ => self.stat(path, follow),
         }
     }

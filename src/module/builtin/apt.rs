@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apt {
-    /// Packages; `name=1.2*` is a version, `name:arm64` an architecture, `-` behind a name removes it.
+    /// Packages; `lib?x*` stands for all that fit, `name=1.2*` is a version, `name:arm64` an architecture, `-` behind a name removes it.
     #[serde(default, alias = "name", alias = "pkg")]
     #[schemars(extend("x-aliases" = ["name", "pkg"]))]
     package: List<Text>,
@@ -56,7 +56,7 @@ pub struct Apt {
     /// Drop all fetched archives.
     #[serde(default)]
     clean: Flag,
-    /// A `.deb` file on the host to install.
+    /// A `.deb` file on the host to install, or the URL of one, which the host fetches.
     #[serde(default)]
     deb: Option<Text>,
     /// The release to take packages from, such as `bookworm-backports`.
@@ -193,8 +193,12 @@ impl Described for Apt {
                 "there is nothing to do: `name`, `deb`, `upgrade`, `update_cache` or `autoremove` is needed",
             ));
         }
-        if let Some(deb) = self.deb.as_ref().filter(|d| !d.0.starts_with('/')) {
-            let error = ParameterError::new("deb", format!("`{}` is no absolute path on the host", deb.0));
+        let known = |deb: &str| {
+            deb.starts_with('/') || ["http://", "https://", "ftp://", "file://"].iter().any(|s| deb.starts_with(s))
+        };
+        if let Some(deb) = self.deb.as_ref().filter(|d| !known(&d.0)) {
+            let error =
+                ParameterError::new("deb", format!("`{}` is neither an absolute path on the host nor a URL", deb.0));
             return Err(error.help("fetch it with `ansible.builtin.get_url` first"));
         }
         for name in &self.package.0 {
@@ -210,8 +214,23 @@ impl Apt {
         Apt { package: List(names.to_vec()), state, dpkg_options: dpkg_options(), ..Apt::default() }
     }
 
-    fn wishes(&self) -> Vec<Wish> {
+    /// The packages as they are written.
+    fn written(&self) -> Vec<Wish> {
         self.package.0.iter().filter_map(|n| Wish::parse(&n.0).ok()).collect()
+    }
+
+    /// The packages by their names, each once.
+    fn wishes(&self, state: &State) -> Result<Vec<Wish>, PlanError> {
+        let mut wishes: Vec<Wish> = Vec::new();
+        for wish in self.written() {
+            match wish.is_pattern() {
+                true => wishes.extend(questions::names(state, &wish.name)?.iter().map(|name| Wish::named(name))),
+                false => wishes.push(wish),
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        wishes.retain(|wish| seen.insert(wish.written.clone()));
+        Ok(wishes)
     }
 
     fn wants_lists(&self) -> bool {
@@ -231,7 +250,7 @@ impl Apt {
     /// What is asked of each named package.
     fn named(&self, state: &State) -> Result<Vec<(Wish, Option<PackageState>)>, PlanError> {
         let mut all = Vec::new();
-        for wish in self.wishes() {
+        for wish in self.wishes(state)? {
             let found = state.package(&wish.name)?.cloned();
             all.push((wish, found));
         }
@@ -266,7 +285,7 @@ impl Apt {
                     }
                 }
             }
-            Wanted::Latest if lists_due => wishes = self.wishes(),
+            Wanted::Latest if lists_due => wishes = self.wishes(state)?,
             Wanted::Latest => {
                 for (wish, found) in named {
                     let newest = questions::candidate(state, &wish.name, self.default_release.as_ref())?;
@@ -283,8 +302,9 @@ impl Apt {
                 }
             }
             Wanted::BuildDep => {
-                if lists_due || questions::would_change(state, &self.simulation(&self.wishes()))? {
-                    wishes = self.wishes();
+                let all = self.wishes(state)?;
+                if lists_due || questions::would_change(state, &self.simulation(&all))? {
+                    wishes = all;
                 }
             }
         }
@@ -373,14 +393,18 @@ impl Apt {
 
 impl Module for Apt {
     fn probe(&self, _: &Context<'_>, state: &State) -> Vec<Probe> {
-        let mut probes: Vec<_> = self.wishes().into_iter().map(|w| Probe::Package { name: w.name }).collect();
+        let written = self.written();
+        let patterns = written.iter().filter(|w| w.is_pattern());
+        let mut probes: Vec<_> = patterns.map(|w| questions::names_question(&w.name)).collect();
+        let wishes = self.wishes(state).unwrap_or_default();
+        probes.extend(wishes.iter().map(|w| Probe::Package { name: w.name.clone() }));
         if self.wants_lists() {
             probes.push(questions::cache_question());
         }
         if let Some(deb) = &self.deb {
             probes.push(questions::archive_question(&deb.0));
         }
-        let missing = self.wishes().iter().any(|w| matches!(state.package(&w.name), Ok(None)));
+        let missing = wishes.iter().any(|w| matches!(state.package(&w.name), Ok(None)));
         if missing && matches!(self.state, Wanted::Present | Wanted::Latest | Wanted::Fixed) {
             probes.push(questions::provides_question());
         }

@@ -15,6 +15,7 @@ use crate::{
         Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Return, Returns,
         Text, ownership::Attributes, path, put, regexp::Pattern, returns, tree,
     },
+    playbook::About,
 };
 
 /// Parameters of `assemble`.
@@ -57,6 +58,8 @@ fn yes() -> Flag {
 
 impl Described for Assemble {
     const NAME: &'static str = "ansible.builtin.assemble";
+    const ABOUT: About = About { writes_at: &["dest"], ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Puts a file together from fragments";
     const EXAMPLES: &'static str = "\
 - name: one configuration from many
@@ -213,6 +216,9 @@ impl Module for Assemble {
         let mut plan = self.deploy(&source).plan(context, state)?;
         plan.result.insert("src".into(), json!(self.src.0));
         plan.result.insert("msg".into(), json!("OK"));
+        if let Some(diff) = plan.diff.first().filter(|_| context.diff) {
+            plan.result.insert("diff".into(), diff.field());
+        }
         Ok(plan)
     }
 }

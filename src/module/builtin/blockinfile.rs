@@ -16,6 +16,7 @@ use crate::{
         regexp::{Characters, Pattern},
         returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `blockinfile`.
@@ -93,6 +94,8 @@ fn end() -> Text {
 
 impl Described for Blockinfile {
     const NAME: &'static str = "ansible.builtin.blockinfile";
+    const ABOUT: About = About { writes_at: &["path", "dest", "destfile", "name"], ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Manages a block of lines between two markers";
     const EXAMPLES: &'static str = "\
 - name: the cluster's names
@@ -108,6 +111,11 @@ impl Described for Blockinfile {
         returns::BACKUP,
         &[
             Return::text("path", "when the file is there", "The file"),
+            Return::list(
+                "diff",
+                "when the file is there",
+                "What differs: the text, empty without `diff`, and the attributes",
+            ),
             Return::text("msg", "always", "What was done: `Block inserted`"),
         ],
     ];
@@ -159,6 +167,8 @@ impl Module for Blockinfile {
             Some(_) => "Block inserted",
         };
         let mut plan = edit.plan(context, state, &present, &after, message)?;
+        let diff = edit::told(context, &present, &plan);
+        plan.result.insert("diff".into(), diff);
         if let Some(backup) = plan.result.remove("backup").filter(|b| b.as_str().is_some_and(|b| !b.is_empty())) {
             plan.result.insert("backup_file".into(), backup);
         }

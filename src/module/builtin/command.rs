@@ -46,6 +46,8 @@ pub struct Command {
     /// Whether `$NAME` and `~` in the words are expanded.
     #[serde(default = "yes")]
     expand_argument_vars: Flag,
+    /// A shell. No shell sees the command, so this is told and not used; `shell` has it.
+    executable: Option<Text>,
 }
 
 fn yes() -> Flag {
@@ -73,13 +75,15 @@ impl Described for Command {
 
     fn check(&self) -> Result<(), ParameterError> {
         match (&self.cmd, &self.argv) {
-            (None, None) => return Err(ParameterError::task("no command given")),
-            (Some(_), Some(_)) => return Err(ParameterError::task("only command or argv can be given, not both")),
+            (None, None) => return Err(ParameterError::task("no command given").rc(256)),
+            (Some(_), Some(_)) => {
+                return Err(ParameterError::task("only command or argv can be given, not both").rc(256));
+            }
             _ => {}
         }
         let words = self.words().map_err(|why| ParameterError::new("cmd", why))?;
         match words.first() {
-            None => Err(ParameterError::task("no command given")),
+            None => Err(ParameterError::task("no command given").rc(256)),
             Some(word) if word.is_empty() => Err(ParameterError::task("the command's name is empty")),
             Some(_) => Ok(()),
         }
@@ -125,11 +129,19 @@ impl Module for Command {
             false => quote(word).into_owned(),
         };
         let line = words.iter().map(expand).collect::<Vec<_>>().join(" ");
-        // Behind `exec` a word is neither builtin nor reserved; the subshell keeps the shell itself.
-        let command = fed(&format!("(exec {line})"), self.stdin.as_ref(), self.stdin_add_newline.0);
-        let script = process::in_directory(context, state, guard.chdir, &command)?;
         let name = words.first().cloned().unwrap_or_default();
+        // Behind `exec` a word is neither builtin nor reserved; the subshell keeps the shell itself.
+        let found = process::found(&expand(&name), &name);
+        let command = fed(&format!("({found}exec {line})"), self.stdin.as_ref(), self.stdin_add_newline.0);
+        let script = process::in_directory(context, state, guard.chdir, &command)?;
+        let warnings = self.executable.iter().map(|executable| {
+            format!(
+                "the parameter `executable` is no longer supported by `command`, `{}` is not used: `shell` has it",
+                executable.0
+            )
+        });
         Ok(Plan {
+            warnings: warnings.collect(),
             changes: vec![Change::open(format!("run {name}"), Step::Script(script))],
             result: process::skipped(&self.shown()),
             check_mode: guard.check_mode(),
@@ -139,7 +151,13 @@ impl Module for Command {
 
     fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
         match outputs.first() {
-            Some(output) => process::finished(&self.shown(), output, self.strip_empty_ends.0),
+            Some(output) => {
+                let name = self.words().ok().and_then(|words| words.into_iter().next()).unwrap_or_default();
+                match process::not_started(&name, output) {
+                    Some((rc, message)) => Err(process::no_program(&self.shown(), rc, message)),
+                    None => process::finished(&self.shown(), output, self.strip_empty_ends.0),
+                }
+            }
             None => Ok(plan.result.clone()),
         }
     }

@@ -77,8 +77,10 @@ impl Described for Copy {
             template: None,
             remote: &[("remote_src", true)],
         }),
+        writes_at: &["dest"],
         ..About::PLAIN
     };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Copies files to the host";
     const EXAMPLES: &'static str = "\
 - name: a file that comes with the role

@@ -2,6 +2,8 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/deb822_repository_module.html>
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -10,8 +12,12 @@ use super::group::Presence;
 use crate::{
     fact::{Probe, Resource, State},
     module::{
-        Change, Context, Described, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
-        Text, Whole, edit::Edit, ownership::Attributes, path, put,
+        Change, Context, Described, Failure, Flag, List, Mode, Module, ParameterError, Plan, PlanError, Return,
+        Returns, Step, Text, Whole,
+        edit::{Edit, Present},
+        http::{self, Request},
+        ownership::Attributes,
+        path, put,
     },
     sh::quote,
 };
@@ -38,7 +44,7 @@ pub struct Deb822Repository {
     languages: Option<List<Text>>,
     /// Which of its files to fetch.
     targets: Option<List<Text>>,
-    /// Its key: a path on the host, a fingerprint, or the key itself in ASCII armor.
+    /// Its key: a path on the host, a fingerprint, the key itself in ASCII armor, or the URL that the host fetches it from.
     signed_by: Option<Text>,
     /// False: apt leaves it alone.
     enabled: Option<Flag>,
@@ -81,20 +87,20 @@ impl Described for Deb822Repository {
     const RETURNS: Returns = &[&[
         Return::text("dest", "always", "The file of the repository"),
         Return::text("repo", "always", "What stands in it"),
-        Return::text("key_filename", "always", "Nothing: keys are not fetched").untried("it has no value"),
+        Return::text("key_filename", "always", "The file of a key that was fetched"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
-        if self.name.0.trim().is_empty() || self.name.0.contains(['/', '\n']) {
+        if self.slug().is_empty() || self.name.0.contains(['/', '\n']) {
             return Err(ParameterError::new("name", "it is missing, or no file's name"));
         }
         if self.state == Presence::Present && (self.uris.is_none() || self.suites.is_none()) {
             return Err(ParameterError::task("a repository needs `uris` and `suites`"));
         }
-        let key = self.signed_by.as_ref().map_or("", |k| &k.0);
-        if key.starts_with("http://") || key.starts_with("https://") {
-            let error = ParameterError::new("signed_by", "a key is not fetched from an address");
-            return Err(error.help("fetch it with `ansible.builtin.get_url` into /etc/apt/keyrings and name that path"));
+        if let Some(url) = self.key_url() {
+            if !["http://", "https://", "ftp://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
+                return Err(ParameterError::new("signed_by", "a key is fetched by http, https or ftp"));
+            }
         }
         if self.types.iter().flat_map(|t| &t.0).any(|t| !matches!(t.0.as_str(), "deb" | "deb-src")) {
             return Err(ParameterError::new("types", "it is `deb`, `deb-src` or both"));
@@ -104,33 +110,83 @@ impl Described for Deb822Repository {
 }
 
 impl Deb822Repository {
-    /// The name as a file name: what is no letter, digit, dot or dash becomes a dash.
+    /// The name as a file name: small letters, digits and dashes.
     fn slug(&self) -> String {
         let mut slug = String::new();
-        for c in self.name.0.trim().to_lowercase().chars() {
-            let c = if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' };
-            if c != '-' || !slug.ends_with('-') {
-                slug.push(c);
+        for c in self.name.0.to_lowercase().chars() {
+            match c {
+                'a'..='z' | '0'..='9' | '-' => slug.push(c),
+                // Several of them in a row are one dash.
+                c if (c == '_' || c.is_whitespace()) && !slug.ends_with('\0') => slug.push('\0'),
+                _ => {}
             }
         }
-        slug.trim_matches('-').to_owned()
+        slug.replace('\0', "-")
     }
 
     fn file(&self) -> String {
         format!("/etc/apt/sources.list.d/{}.sources", self.slug())
     }
 
-    fn text(&self) -> String {
+    /// The file of a key that was fetched.
+    fn key_file(&self, kind: &str) -> String {
+        format!("/etc/apt/keyrings/{}.{kind}", self.slug())
+    }
+
+    /// Where the key is fetched from.
+    fn key_url(&self) -> Option<&str> {
+        let url = self.signed_by.as_ref().map(|key| key.0.as_str());
+        url.filter(|url| !url.trim().contains('\n') && url.contains("://"))
+    }
+
+    fn key_question(url: &str) -> (Request, Probe) {
+        let request = Request {
+            url: url.to_owned(),
+            method: "GET".to_owned(),
+            timeout: Duration::from_secs(10),
+            validate_certs: true,
+            follow: true,
+            use_proxy: true,
+            decompress: true,
+            ..Request::default()
+        };
+        let probe = Probe::Script { script: request.script(None), reads: vec![Resource::Anything] };
+        (request, probe)
+    }
+
+    /// The key that was fetched, and the file it goes into.
+    fn key(&self, state: &State, url: &str) -> Result<(String, Vec<u8>), PlanError> {
+        let (request, probe) = Self::key_question(url);
+        let answer = state.script(&probe)?;
+        let response = http::parse(&request, &answer.stdout, &answer.stderr).filter(|_| answer.status == 0);
+        let told = match &response {
+            Some(response) if response.status == 200 => String::new(),
+            Some(response) => format!("HTTP Error {}: {}", response.status, response.reason),
+            None => String::from_utf8_lossy(&answer.stderr).trim().to_owned(),
+        };
+        match response.filter(|_| told.is_empty()) {
+            Some(response) => {
+                let armoured = response.body.windows(ARMOUR.len()).any(|part| part == ARMOUR);
+                Ok((self.key_file(if armoured { "asc" } else { "gpg" }), response.body))
+            }
+            None => Err(Failure::new(format!("Could not fetch signed_by key: {told}")).into()),
+        }
+    }
+
+    /// The text of the file, with the key's file in the place of its address.
+    fn text(&self, key_file: Option<&str>) -> String {
         let mut text = String::new();
-        let mut field = |name: &str, value: String| {
-            // Lines of a value that goes on begin with a blank, and empty ones with a dot behind it.
-            let lines: Vec<_> = value.trim_end().lines().map(|l| if l.trim().is_empty() { "." } else { l }).collect();
-            let value = lines.join("\n ");
-            text.push_str(&format!("{name}: {value}\n"));
+        let mut field = |name: &str, value: &str| {
+            // A value of several lines begins below its name; its empty lines have a dot.
+            if value.trim().contains('\n') {
+                let lines = value.trim().lines().map(|line| if line.trim().is_empty() { "." } else { line.trim() });
+                text.push_str(&lines.fold(format!("{name}:\n"), |text, line| format!("{text}    {line}\n")));
+            } else {
+                text.push_str(&format!("{name}: {value}\n"));
+            }
         };
         let joined = |list: &List<Text>| list.0.iter().map(|t| t.0.as_str()).collect::<Vec<_>>().join(" ");
         let flag = |f: Flag| if f.0 { "yes" } else { "no" }.to_owned();
-        field("X-Repolib-Name", self.name.0.clone());
         let flags = [
             ("Allow-Downgrade-To-Insecure", self.allow_downgrade_to_insecure),
             ("Allow-Insecure", self.allow_insecure),
@@ -155,51 +211,84 @@ impl Deb822Repository {
         fields.push(("Types", self.types.as_ref().map_or_else(|| "deb".to_owned(), joined)));
         fields.extend(self.date_max_future.map(|d| ("Date-Max-Future", d.0.to_string())));
         fields.extend(self.inrelease_path.as_ref().map(|p| ("InRelease-Path", p.0.clone())));
-        fields.extend(self.signed_by.as_ref().map(|k| {
-            let key = if k.0.contains("-----BEGIN") { format!("\n{}", k.0) } else { k.0.clone() };
-            ("Signed-By", key)
-        }));
-        fields.sort_by_key(|(name, _)| name.to_lowercase());
+        fields.extend(self.signed_by.as_ref().map(|key| ("Signed-By", key_file.unwrap_or(&key.0).to_owned())));
+        fields.push(("X-Repolib-Name", self.name.0.clone()));
+        // In the order of the parameters' names.
+        let parameter = |field: &str| {
+            if field == "X-Repolib-Name" { "name".to_owned() } else { field.to_lowercase().replace('-', "_") }
+        };
+        fields.sort_by_key(|(name, _)| parameter(name));
         for (name, value) in fields {
-            field(name, value);
+            field(name, &value);
         }
         text
+    }
+}
+
+/// What a key in ASCII armor has.
+const ARMOUR: &[u8] = b"BEGIN PGP PUBLIC KEY BLOCK";
+
+impl Deb822Repository {
+    fn remove(file: &str, present: &Present<'_>, plan: &mut Plan) {
+        let Some(bytes) = present.bytes else { return };
+        let script = format!("rm -f -- {}\n", quote(&present.path));
+        let writes = vec![Resource::Path(present.path.clone()), Resource::Path(path::parent(file).to_owned())];
+        plan.changes.push(Change::closed(format!("remove {file}"), Step::Script(script), writes));
+        plan.diff.push(put::text_diff(file, file, Some(bytes), None));
+        plan.predictions.extend(put::absent_predictions(&present.path));
+    }
+
+    /// The files that this repository may have, the repository's own first.
+    fn files(&self) -> [String; 3] {
+        [self.file(), self.key_file("asc"), self.key_file("gpg")]
     }
 }
 
 impl Module for Deb822Repository {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
         let default = Mode::Bits(0o644);
-        let attributes = Attributes { mode: Some(self.mode.as_ref().unwrap_or(&default)), ..Attributes::default() };
-        Edit { path: &self.file(), attributes, backup: false, validate: None }.probe(context, state)
+        let mode = Some(self.mode.as_ref().unwrap_or(&default));
+        let edit = |file: &String| {
+            let attributes = Attributes { mode, ..Attributes::default() };
+            Edit { path: file, attributes, backup: false, validate: None }.probe(context, state)
+        };
+        let keys = self.state == Presence::Absent || self.key_url().is_some();
+        let files = self.files();
+        let mut probes: Vec<Probe> = files[..if keys { 3 } else { 1 }].iter().flat_map(edit).collect();
+        probes.extend(self.key_url().map(|url| Self::key_question(url).1).filter(|_| self.state == Presence::Present));
+        probes
     }
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let (file, default) = (self.file(), Mode::Bits(0o644));
-        let attributes = Attributes { mode: Some(self.mode.as_ref().unwrap_or(&default)), ..Attributes::default() };
-        let edit = Edit { path: &file, attributes, backup: false, validate: None };
-        let present = edit.present(context, state)?;
-        let mut plan = match (self.state, present.bytes) {
-            (Presence::Absent, None) => Plan::default(),
-            (Presence::Absent, Some(bytes)) => {
-                let script = format!("rm -f -- {}\n", quote(&present.path));
-                let writes = vec![Resource::Path(present.path.clone()), Resource::Path(path::parent(&file).to_owned())];
-                let change = Change::closed(format!("remove {file}"), Step::Script(script), writes);
-                let diff = put::text_diff(&file, &file, Some(bytes), None);
-                Plan {
-                    changes: vec![change],
-                    diff: vec![diff],
-                    predictions: put::absent_predictions(&present.path),
-                    ..Plan::default()
-                }
+        let mode = |mode| Attributes { mode: Some(mode), ..Attributes::default() };
+        let mut plan = Plan::default();
+        let (mut repo, mut key_filename) = (json!(null), None);
+        if self.state == Presence::Absent {
+            for file in self.files() {
+                Self::remove(&file, &Edit::of(&file).present(context, state)?, &mut plan);
             }
-            (Presence::Present, _) => edit.plan(context, state, &present, self.text().as_bytes(), "")?,
-        };
+            key_filename = Some(self.key_file("gpg"));
+        } else {
+            if let Some(url) = self.key_url() {
+                let (key, bytes) = self.key(state, url)?;
+                let edit = Edit { attributes: mode(&default), ..Edit::of(&key) };
+                plan = edit.plan(context, state, &edit.present(context, state)?, &bytes, "")?;
+                key_filename = Some(key);
+            }
+            let attributes = mode(self.mode.as_ref().unwrap_or(&default));
+            let edit = Edit { attributes, ..Edit::of(&file) };
+            let text = self.text(key_filename.as_deref());
+            let own = edit.plan(context, state, &edit.present(context, state)?, text.as_bytes(), "")?;
+            plan.changes.extend(own.changes);
+            plan.diff.extend(own.diff);
+            plan.predictions.extend(own.predictions);
+            repo = json!(text);
+        }
         plan.result.clear();
-        let repo = if self.state == Presence::Present { json!(self.text()) } else { json!(null) };
         plan.result.insert("dest".into(), json!(file));
         plan.result.insert("repo".into(), repo);
-        plan.result.insert("key_filename".into(), json!(null));
+        plan.result.insert("key_filename".into(), json!(key_filename));
         Ok(plan)
     }
 }

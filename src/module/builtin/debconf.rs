@@ -133,6 +133,10 @@ impl Debconf {
             Json::String(text) => text.clone(),
             Json::Bool(flag) => if *flag { "True" } else { "False" }.to_owned(),
             Json::Null => String::new(),
+            Json::Array(chosen) => {
+                let text = |one: &Json| one.as_str().map_or_else(|| one.to_string(), str::to_owned);
+                chosen.iter().map(text).collect::<Vec<_>>().join(", ")
+            }
             other => other.to_string(),
         };
         // Ansible takes Python's words for a boolean too.
@@ -179,11 +183,18 @@ impl Module for Debconf {
                 ("current".to_owned(), Json::Object(known)),
             ])));
         };
+        if let Some(other) =
+            self.value.as_ref().and_then(Json::as_array).and_then(|v| v.iter().find(|v| !v.is_string()))
+        {
+            let why = format!("Invalid value provided for '{}': {other} is no text", vtype.word());
+            return Err(Failure::new(why).into());
+        }
         let secret = vtype == Kind::Password;
         let present = match secret {
             true => self.password(&text),
             false => known.get(&question.0).and_then(Json::as_str).map(str::to_owned),
         };
+        let chosen = self.value.as_ref().is_some_and(Json::is_array);
         // Of several chosen ones the order says nothing.
         let parts = |text: &str| {
             let mut parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
@@ -191,7 +202,8 @@ impl Module for Debconf {
             parts
         };
         let same = match (&present, vtype) {
-            (Some(present), Kind::Multiselect) => parts(present) == parts(&wanted),
+            // A text is taken as it stands there.
+            (Some(present), Kind::Multiselect) if chosen => parts(present) == parts(&wanted),
             (Some(present), _) => *present == wanted,
             (None, _) => false,
         };

@@ -93,7 +93,16 @@ impl Fetch {
             return Ok(rooted.join(context.host).join(source.trim_start_matches('/')));
         }
         match dest.ends_with('/') {
-            true => Ok(rooted.join(path::name(source))),
+            true => {
+                let file = rooted.join(path::name(source));
+                match file.is_dir() {
+                    true => Err(Failure::new(format!(
+                        "calculated dest '{}' is an existing directory, use another path that does not point to an existing directory",
+                        file.display()
+                    ))),
+                    false => Ok(file),
+                }
+            }
             false if rooted.is_dir() => Err(Failure::new(format!(
                 "dest is an existing directory, use a trailing slash if you want to fetch src into that directory: {dest}"
             ))),

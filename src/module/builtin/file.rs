@@ -35,6 +35,9 @@ pub struct File {
     /// What is to be there. By default what is there already, else a directory with `recurse`, else a file.
     /// `file` only sets attributes and fails where there is no file; `touch` creates an empty one.
     state: Option<FileState>,
+    /// Whether to tell only if the file looks like no text, for what shows differences.
+    #[serde(rename = "_diff_peek")]
+    diff_peek: Option<Text>,
     /// Where a link is to point; relative to the link's directory. For a hard link, the file to share.
     src: Option<Text>,
     /// Set owner, group and mode on all below a directory too.
@@ -88,7 +91,8 @@ fn yes() -> Flag {
 
 impl Described for File {
     const NAME: &'static str = "ansible.builtin.file";
-    const ABOUT: About = About { writes_content: false, ..About::PLAIN };
+    const ABOUT: About = About { writes_content: false, writes_at: &["path", "dest", "name"], ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Manages files, directories, links and their attributes";
     const EXAMPLES: &'static str = "\
 - name: a directory for the configuration
@@ -116,6 +120,10 @@ impl Described for File {
             Return::text("path", "with `state` absent, directory or file", "The path"),
             Return::text("dest", "with `state` touch, hard or link", "The path"),
             Return::text("src", "with `state` hard or link", "Where it points, or whose name it shares"),
+            Return::flag("appears_binary", "with `_diff_peek`", "Whether the file looks like no text"),
+            Return::map("diff", "always", "What differs of the path: `before` and `after`"),
+            Return::map("diff.before", "always", "The attributes that differ, as they were"),
+            Return::map("diff.after", "always", "The same as they are now"),
         ],
     ];
 
@@ -171,6 +179,9 @@ impl Module for File {
                 path = path::join(&path, path::name(&src.0));
             }
         }
+        if self.diff_peek.is_some() {
+            return peek(state, &path);
+        }
         let stat = state.stat(&path, false)?;
         let wanted = self.state.unwrap_or(match stat.map(|s| s.kind) {
             Some(FileKind::Directory) => FileState::Directory,
@@ -185,21 +196,51 @@ impl Module for File {
         if self.src.is_some() && !matches!(wanted, FileState::Link | FileState::Hard) {
             return Err(Failure::new("src option requires state to be 'link' or 'hard'").with("path", path).into());
         }
+        let mut warnings = Vec::new();
         if wanted != FileState::Absent {
-            self.attributes().check(state)?;
+            match context.check {
+                // Whoever is to own it may be made until it counts.
+                true => warnings = self.nobody(state),
+                false => self.attributes().check(state)?,
+            }
         }
-        match wanted {
-            FileState::Absent => self.absent(context, state, &path, stat),
-            FileState::Directory => self.directory(context, state, &path),
-            FileState::File => self.file(context, state, &path),
-            FileState::Touch => self.touch(context, state, &path),
-            FileState::Link => self.link(context, state, &path, stat),
-            FileState::Hard => self.hard(context, state, &path, stat),
-        }
+        let mut plan = self.arranged(context, state, wanted, &path).map_err(|error| match error {
+            PlanError::Failed(failure) if !warnings.is_empty() => failure.with("warnings", json!(warnings)).into(),
+            error => error,
+        })?;
+        plan.warnings.extend(warnings);
+        let diff = told(&path, &plan);
+        plan.result.insert("diff".into(), diff);
+        Ok(plan)
     }
 }
 
 impl File {
+    /// What is to be done for a state.
+    fn arranged(&self, context: &Context<'_>, state: &State, wanted: FileState, path: &str) -> Result<Plan, PlanError> {
+        let stat = state.stat(path, false)?;
+        match wanted {
+            FileState::Absent => self.absent(context, state, path, stat),
+            FileState::Directory => self.directory(context, state, path),
+            FileState::File => self.file(context, state, path),
+            FileState::Touch => self.touch(context, state, path),
+            FileState::Link => self.link(context, state, path, stat),
+            FileState::Hard => self.hard(context, state, path, stat),
+        }
+    }
+
+    /// Warnings of an owner and a group that the host lacks.
+    fn nobody(&self, state: &State) -> Vec<String> {
+        let warning = |what: &str, id: &str, name: &str| {
+            let by = if name.bytes().all(|b| b.is_ascii_digit()) { format!(" with {id}") } else { String::new() };
+            format!("failed to look up {what}{by} {name}. Create {what} up to this point in real play")
+        };
+        let owner = self.owner.as_ref().filter(|owner| matches!(state.user(&owner.0), Ok(None)));
+        let group = self.group.as_ref().filter(|group| matches!(state.group(&group.0), Ok(None)));
+        let owner = owner.map(|owner| warning("user", "uid", &owner.0));
+        owner.into_iter().chain(group.map(|group| warning("group", "gid", &group.0))).collect()
+    }
+
     fn attributes(&self) -> Attributes<'_> {
         Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref())
     }
@@ -369,6 +410,7 @@ impl File {
             plan.changes.push(change);
             let mut timed = after.clone();
             self.stamps_of(wanted).applied(state, &mut timed)?;
+            plan.diff.extend(stamps.difference(path, after, &timed));
             plan.predictions.extend(ownership::predictions(path, Some(timed)));
             plan.predictions.extend(put::kept_content(state, path));
         }
@@ -391,6 +433,28 @@ fn existing_parent<'s>(state: &'s State, path: &str) -> Result<&'s FileStat, Pla
 
 fn created_diff(path: &str, state: &str) -> crate::module::Diff {
     ownership::attribute_diff(path, fields([("state", json!("absent"))]), fields([("state", json!(state))]))
+}
+
+/// Whether a file looks like no text, and nothing else.
+fn peek(state: &State, path: &str) -> Result<Plan, PlanError> {
+    let bytes = match state.content(path) {
+        Err(Missing::Failed(_)) => None,
+        bytes => bytes?,
+    };
+    let binary = bytes.is_some_and(|bytes| bytes.iter().take(8192).any(|b| *b == 0));
+    Ok(Plan::ok(fields([("path", json!(path)), ("appears_binary", json!(binary))])))
+}
+
+/// The field `diff`: what differs of the path by names of attributes, whether differences are asked for or not.
+fn told(path: &str, plan: &Plan) -> Json {
+    // A difference of attributes is written as JSON, for people to read.
+    let read = |text: &str| serde_json::from_str::<Map<String, Json>>(text).unwrap_or_default();
+    let side = |text: fn(&crate::module::Diff) -> &str| {
+        let mut side = fields([("path", json!(path))]);
+        plan.diff.iter().for_each(|diff| side.extend(read(text(diff))));
+        Json::Object(side)
+    };
+    json!({ "before": side(|diff| &diff.before), "after": side(|diff| &diff.after) })
 }
 
 /// What Ansible calls the thing at a path.

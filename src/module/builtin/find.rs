@@ -40,6 +40,9 @@ pub struct Find {
     /// Match `contains` anywhere in the whole file.
     #[serde(default)]
     read_whole_file: Flag,
+    /// The encoding of the files that `contains` is looked for in, such as `utf-8`, `latin-1` or `gbk`; a file that is
+    /// not in it ends the search of its directory. By default any bytes are taken.
+    encoding: Option<Text>,
     /// What to look for.
     #[serde(default)]
     file_type: FileType,
@@ -262,9 +265,8 @@ impl Find {
     }
 
     /// Whether the file's text is as wanted.
-    fn contained(&self, bytes: &[u8]) -> Result<bool, Failure> {
+    fn contained(&self, text: &Characters) -> Result<bool, Failure> {
         let Some(contains) = &self.contains else { return Ok(true) };
-        let text = Characters::of(bytes);
         if self.read_whole_file.0 {
             let pattern = Pattern::new(&text.like(&contains.0), false).map_err(Failure::new)?;
             return pattern.matches(&text.text).map_err(Failure::new);
@@ -278,8 +280,42 @@ impl Find {
         Ok(false)
     }
 
+    /// The text of a file.
+    fn text(&self, path: &str, bytes: &[u8]) -> Result<Characters, String> {
+        let Some(encoding) = &self.encoding else { return Ok(Characters::of(bytes)) };
+        let label = encoding.0.to_ascii_lowercase().replace('_', "-");
+        let known = encoding_rs::Encoding::for_label(label.as_bytes())
+            .or_else(|| encoding_rs::Encoding::for_label(label.replace('-', "").as_bytes()))
+            .ok_or_else(|| format!("unknown encoding: {}", encoding.0))?;
+        match known.decode_without_bom_handling_and_without_replacement(bytes) {
+            Some(text) => Ok(Characters::of(text.as_bytes())),
+            None => Err(format!(
+                "Failed to read the file {path} due to an encoding error. current encoding: {}",
+                encoding.0
+            )),
+        }
+    }
+
     fn algorithm(&self) -> Algorithm {
         Algorithm::parse(&self.checksum_algorithm.0).unwrap_or(Algorithm::Sha1)
+    }
+
+    /// Leaves out the directory of a file that cannot be read as it is to be, and says why.
+    fn give_up(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        file: &str,
+        why: &str,
+        skipped: &mut Map<String, Json>,
+    ) -> Result<(), PlanError> {
+        for top in &self.paths.0 {
+            let top = path::absolute(context, state, &top.0)?;
+            if path::is_below(file, &top) {
+                skipped.insert(top, json!(why));
+            }
+        }
+        Ok(())
     }
 
     /// The directories, what is in them, and what of that matches so far.
@@ -294,11 +330,15 @@ impl Find {
                 continue;
             }
             let (entries, unseen) = tree::what_is_seen(state, &top, self.follow.0)?;
-            if let Some(why) = unseen.first() {
-                skipped.insert(top.clone(), json!(why));
+            for why in &unseen {
+                let (path, why) = refused(why).unwrap_or((top.clone(), why));
+                skipped.insert(path, json!(why));
             }
             for entry in entries {
-                examined += 1;
+                // A listing of one's own would end where it is deep enough, one level below.
+                let level = entry.path[top.len()..].trim_start_matches('/').split('/').count() as i64;
+                let deepest = self.depth.filter(|d| d.0 > 0).map_or(i64::MAX, |d| d.0.saturating_add(1));
+                examined += usize::from(level <= if self.recurse.0 { deepest } else { 1 });
                 if self.matches(&filter, &top, &entry, now)? {
                     found.push(entry);
                 }
@@ -306,6 +346,13 @@ impl Find {
         }
         Ok((found, examined, skipped))
     }
+}
+
+/// The directory that find(1) could not look into, and why: `find: '/a/./b': Permission denied`.
+fn refused(line: &str) -> Option<(String, &str)> {
+    let (path, why) = line.strip_prefix("find: ")?.rsplit_once(": ")?;
+    let path = path.trim_matches('\'');
+    path.starts_with('/').then(|| (path.replacen("/./", "/", 1), why))
 }
 
 /// What matches, how many entries were looked at, and the directories that were not, each with its reason.
@@ -336,12 +383,15 @@ impl Module for Find {
     }
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
-        let (entries, examined, skipped) = self.found(context, state)?;
+        let (entries, examined, mut skipped) = self.found(context, state)?;
         let limit = self.limit.map_or(usize::MAX, |l| usize::try_from(l.0).unwrap_or(usize::MAX));
         let mut files = Vec::new();
         let mut unread = Vec::new();
         let mut message = "All paths examined";
         for entry in &entries {
+            if skipped.keys().any(|top| self.encoding.is_some() && path::is_below(&entry.path, top)) {
+                continue;
+            }
             let regular = entry.stat.kind == FileKind::File;
             if regular && self.contains.is_some() && self.file_type == FileType::File {
                 let bytes = match state.content(&entry.path) {
@@ -351,7 +401,14 @@ impl Module for Find {
                     }
                     bytes => bytes?.unwrap_or_default(),
                 };
-                if !self.contained(bytes)? {
+                let text = match self.text(&entry.path, bytes) {
+                    Ok(text) => text,
+                    Err(why) => {
+                        self.give_up(context, state, &entry.path, &why, &mut skipped)?;
+                        continue;
+                    }
+                };
+                if !self.contained(&text)? {
                     continue;
                 }
             }

@@ -12,19 +12,20 @@ use super::copy::{parent_of, unread};
 use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, Ownership, ParameterError, Place,
-        Plan, PlanError, Return, Returns, Step, StepOutput, Text, Whole,
+        Change, Content, Context, Described, Failure, FileWrite, Flag, List, Mode, Module, Ownership, ParameterError,
+        Place, Plan, PlanError, Return, Returns, Step, StepOutput, Text, Whole,
         http::{self, Request},
         ownership::{self, Attributes},
         path, put, returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `get_url`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetUrl {
-    /// Where from, beginning with `http://` or `https://`. The host downloads, with curl or wget.
+    /// Where from, beginning with `http://`, `https://` or `ftp://`: the host downloads, with curl or wget. `file://` is a file of the host.
     url: Text,
     /// Where to; in a directory the file gets the name it has in the URL.
     dest: Text,
@@ -66,6 +67,27 @@ pub struct GetUrl {
     /// Whether proxies of the environment are used.
     #[serde(default = "yes")]
     use_proxy: Flag,
+    /// Who asks, as servers write it down.
+    #[serde(default = "agent")]
+    http_agent: Text,
+    /// The ciphers of TLS to offer, as OpenSSL writes them.
+    #[serde(default)]
+    ciphers: List<Text>,
+    /// Whether content that comes packed by gzip is unpacked; where the host has curl.
+    #[serde(default = "yes")]
+    decompress: Flag,
+    /// Log in by Kerberos; it needs a curl that can.
+    #[serde(default)]
+    use_gssapi: Flag,
+    /// Whether name and password may come from the user's `~/.netrc`, where none are given; where the host has curl.
+    #[serde(default = "yes")]
+    use_netrc: Flag,
+    /// Headers that are not sent on when the server names another address. None that are sent may be among them.
+    #[serde(default)]
+    unredirected_headers: List<Text>,
+    /// Accepted for Ansible's sake: it is made in a folder of its own beside `dest`.
+    #[allow(dead_code)]
+    tmp_dest: Option<Text>,
     /// Owner, by name or number.
     owner: Option<Text>,
     /// Group, by name or number.
@@ -78,12 +100,18 @@ fn yes() -> Flag {
     Flag(true)
 }
 
+fn agent() -> Text {
+    Text("ansible-httpget".to_owned())
+}
+
 fn ten() -> Whole {
     Whole(10)
 }
 
 impl Described for GetUrl {
     const NAME: &'static str = "ansible.builtin.get_url";
+    const ABOUT: About = About { writes_at: &["dest"], ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Downloads a file to the host";
     const EXAMPLES: &'static str = "\
 - name: the release
@@ -113,6 +141,8 @@ impl Described for GetUrl {
         if let Some(checksum) = self.checksum.as_ref().filter(|c| !c.0.is_empty()) {
             expected(&checksum.0).map_err(|why| ParameterError::new("checksum", why))?;
         }
+        let redirects = &self.unredirected_headers;
+        http::unredirected(redirects, self.headers.keys(), self.url_username.is_some())?;
         if self.mode == Some(Mode::Preserve) {
             return Err(ParameterError::new("mode", "there is no source whose mode could be preserved"));
         }
@@ -123,11 +153,12 @@ impl Described for GetUrl {
 fn web(url: &str) -> Result<(), String> {
     match url.split_once("://") {
         Some((scheme, rest))
-            if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") && !rest.is_empty() =>
+            if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https" | "ftp" | "file")
+                && !rest.is_empty() =>
         {
             Ok(())
         }
-        _ => Err(format!("`{url}` begins with neither http:// nor https://")),
+        _ => Err(format!("`{url}` begins with neither http://, https://, ftp:// nor file://")),
     }
 }
 
@@ -149,12 +180,6 @@ fn expected(text: &str) -> Result<Expected<'_>, String> {
         true => Ok(Expected::Sum(algorithm, sum)),
         false => Err(format!("`{rest}` is no checksum in hexadecimal: {help}")),
     }
-}
-
-/// The name a URL ends in.
-fn url_name(url: &str) -> &str {
-    let path = url.split_once("://").map_or(url, |(_, rest)| rest).split(['?', '#']).next().unwrap_or_default();
-    path.split_once('/').map_or("", |(_, path)| path.rsplit('/').next().unwrap_or_default())
 }
 
 /// Finds a file's checksum in a list as `sha256sum` writes it.
@@ -195,6 +220,11 @@ impl GetUrl {
             },
             follow: true,
             use_proxy: self.use_proxy.0,
+            agent: self.http_agent.0.clone(),
+            ciphers: http::ciphers(&self.ciphers),
+            decompress: self.decompress.0,
+            negotiate: self.use_gssapi.0,
+            netrc: self.use_netrc.0,
             ..Request::default()
         })
     }
@@ -226,7 +256,7 @@ impl GetUrl {
                     return Err(Failure::new(format!("Unable to read the checksums at {url}: {told}")).into());
                 };
                 let list = String::from_utf8_lossy(&response.body);
-                let name = url_name(&self.url.0);
+                let name = http::name(&self.url.0);
                 match in_list(&list, name) {
                     Some(sum) => Ok(Some((algorithm, sum))),
                     None => Err(Failure::new(format!("Unable to find a checksum for file '{name}' in '{url}'")).into()),
@@ -240,7 +270,7 @@ impl GetUrl {
         let dest = path::absolute(context, state, &self.dest.0)?;
         let (real, stat) = path::follow(state, &dest)?;
         if stat.is_some_and(|s| s.kind == FileKind::Directory) {
-            return match url_name(&self.url.0) {
+            return match http::name(&self.url.0) {
                 "" => {
                     Err(Failure::new(format!("`{}` ends in no name for the file: name it in `dest`", self.url.0))
                         .into())
@@ -457,7 +487,7 @@ mod tests {
         assert_eq!(in_list(list, "x.tgz").as_deref(), Some("bb22"));
         assert_eq!(in_list("CC33\n", "any").as_deref(), Some("cc33"));
         assert_eq!(in_list(list, "y"), None);
-        assert_eq!(url_name("https://a/b/c.tgz?x=/y"), "c.tgz");
-        assert_eq!(url_name("https://a"), "");
+        assert_eq!(http::name("https://a/b/c.tgz?x=/y"), "c.tgz");
+        assert_eq!(http::name("https://a"), "");
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/git_module.html>
 
+mod archive;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -9,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     fact::{Probe, Resource, State},
     module::{
-        Change, Context, Described, Diff, Failure, Flag, Module, ParameterError, Place, Plan, PlanError, Return,
+        Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Place, Plan, PlanError, Return,
         Returns, Step, StepOutput, Text, Whole, default_finish, path,
     },
     sh::{self, quote},
@@ -73,6 +75,14 @@ pub struct Git {
     /// Whether the version must bear a signature that gpg trusts.
     #[serde(default = "no")]
     verify_commit: Flag,
+    /// The keys whose signatures count, by their fingerprints; with `verify_commit`.
+    #[serde(default, alias = "gpg_whitelist")]
+    #[schemars(extend("x-aliases" = ["gpg_whitelist"]))]
+    gpg_allowlist: List<Text>,
+    /// A file to make an archive of the version in: a `.zip`, `.tar`, `.tar.gz` or `.tgz`.
+    archive: Option<Text>,
+    /// What goes in front of each path in the archive.
+    archive_prefix: Option<Text>,
     /// The program to use.
     executable: Option<Text>,
     /// The umask for what is checked out, as an octal number.
@@ -125,6 +135,9 @@ impl Described for Git {
         }
         if self.separate_git_dir.is_some() && self.bare.0 {
             return Err(ParameterError::new("separate_git_dir", "a bare repository has no files to be apart from"));
+        }
+        if self.archive_prefix.is_some() && self.archive.is_none() {
+            return Err(ParameterError::new("archive_prefix", "it needs an `archive`"));
         }
         let octal = |t: &Text| t.0.bytes().all(|b| (b'0'..=b'7').contains(&b)) && (3..=4).contains(&t.0.len());
         if self.umask.as_ref().is_some_and(|u| !octal(u)) {
@@ -253,7 +266,7 @@ impl Git {
         options.extend(self.separate_git_dir.as_ref().map(|d| format!("--separate-git-dir={}", quote(&d.0))));
         let umask = self.umask.as_ref().map_or(String::new(), |u| format!("umask {}\n", u.0));
         format!(
-            "{umask}{}{}name={} repo={} version={} remote={} refspec={} new={} moved={} force={} verify={} recursive={} bare={} tracked={} kind={}\nshallow={}\nset --{}\n{}",
+            "{umask}{}{}name={} repo={} version={} remote={} refspec={} new={} moved={} force={} verify={} allowed={} recursive={} bare={} tracked={} kind={}\nshallow={}\nset --{}\n{}",
             self.environment(),
             place.enter(),
             quote(&place.name),
@@ -265,6 +278,7 @@ impl Git {
             set(found.url != self.repo.0),
             set(self.force.0),
             set(self.verify_commit.0),
+            quote(&self.gpg_allowlist.0.iter().map(|key| key.0.as_str()).collect::<Vec<_>>().join(" ")),
             set(self.recursive.0),
             if self.bare.0 { "--bare" } else { "" },
             if self.track_submodules.0 { "--remote" } else { "" },
@@ -288,7 +302,10 @@ impl Module for Git {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
         let Some(dest) = &self.dest else { return vec![self.question("")] };
         match path::absolute(context, state, &dest.0) {
-            Ok(dest) => [path::above(&dest), vec![path::stat(&dest), self.question(&dest)]].concat(),
+            Ok(dest) => {
+                let own = vec![path::stat(&dest), self.question(&dest)];
+                [path::above(&dest), own, self.archive_probes(context, state)].concat()
+            }
             Err(_) => vec![Probe::User { name: context.user.to_owned() }],
         }
     }
@@ -309,30 +326,12 @@ impl Module for Git {
             let help = "a commit is given by its full SHA-1, and what else there is by `refspec`";
             return Err(Failure::new(message).help(help).into());
         }
-        if !found.there {
-            return self.clone_it(context, state, &dest, &found, kind, wanted);
-        }
-        let mut plan = Plan::ok(Git::result(found.before.as_ref(), found.before.as_ref()));
-        if !self.update.0 {
-            return Ok(plan);
-        }
-        if found.mods && !self.force.0 {
-            let message = format!("Local modifications exist in the destination: {dest} (force=no).");
-            return Err(Failure::new(message).help("`force: true` throws them away").into());
-        }
-        let moved = found.url != self.repo.0;
-        plan.result.insert("remote_url_changed".into(), json!(moved));
-        if found.mods {
-            plan.result.insert("msg".into(), json!(format!("Local modifications exist in the destination: {dest}")));
-        }
-        let changed = found.mods || moved || wanted.is_none() || wanted != found.before;
-        // The same commit by another name: it is checked out, and Ansible counts that as nothing.
-        let renamed = !self.bare.0 && kind == Kind::Branch && found.branch != self.version.0;
-        if changed || renamed || self.track_submodules.0 {
-            // Below the folder itself, so that it is entered once.
-            let script = self.bring(&Place::of(context, state, &path::join(&dest, ".git")), &found, kind);
-            self.add(&mut plan, &dest, format!("bring {dest} to {}", self.version.0), script, wanted);
-            plan.changed = Some(changed);
+        let mut plan = match found.there {
+            true => self.update_it(context, state, &dest, &found, kind, wanted)?,
+            false => self.clone_it(context, state, &dest, &found, kind, wanted)?,
+        };
+        if let Some(archive) = self.archive.as_ref().filter(|_| found.there || self.clone.0) {
+            self.add_archive(context, state, &mut plan, &dest, archive)?;
         }
         Ok(plan)
     }
@@ -358,6 +357,40 @@ impl Module for Git {
 }
 
 impl Git {
+    fn update_it(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        dest: &str,
+        found: &Found,
+        kind: Kind,
+        wanted: Option<String>,
+    ) -> Result<Plan, PlanError> {
+        let mut plan = Plan::ok(Git::result(found.before.as_ref(), found.before.as_ref()));
+        if !self.update.0 {
+            return Ok(plan);
+        }
+        if found.mods && !self.force.0 {
+            let message = format!("Local modifications exist in the destination: {dest} (force=no).");
+            return Err(Failure::new(message).help("`force: true` throws them away").into());
+        }
+        let moved = found.url != self.repo.0;
+        plan.result.insert("remote_url_changed".into(), json!(moved));
+        if found.mods {
+            plan.result.insert("msg".into(), json!(format!("Local modifications exist in the destination: {dest}")));
+        }
+        let changed = found.mods || moved || wanted.is_none() || wanted != found.before;
+        // The same commit by another name: it is checked out, and Ansible counts that as nothing.
+        let renamed = !self.bare.0 && kind == Kind::Branch && found.branch != self.version.0;
+        if changed || renamed || self.track_submodules.0 {
+            // Below the folder itself, so that it is entered once.
+            let script = self.bring(&Place::of(context, state, &path::join(dest, ".git")), found, kind);
+            self.add(&mut plan, dest, format!("bring {dest} to {}", self.version.0), script, wanted);
+            plan.changed = Some(changed);
+        }
+        Ok(plan)
+    }
+
     fn clone_it(
         &self,
         context: &Context<'_>,

@@ -13,7 +13,7 @@ use super::group::Presence;
 use crate::{
     fact::{Probe, State},
     module::{
-        Context, Described, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
+        Context, Described, Diff, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         edit::{self, Edit},
     },
 };
@@ -63,11 +63,17 @@ impl Described for KnownHosts {
         Return::text("path", "always", "The file, as it was given"),
         Return::flag("hash_host", "always", "As it was given"),
         Return::text("state", "always", "`present` or `absent`"),
+        Return::map("diff", "always", "The whole file `before` and `after`"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
         let name = &self.name.0;
-        if name.is_empty() || name.contains(char::is_whitespace) || name.contains(',') {
+        if name.contains(',') {
+            let message = "Comma separated list of names is not supported. Please pass a single name to lookup in the \
+                           known_hosts file.";
+            return Err(ParameterError::task(message));
+        }
+        if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(ParameterError::new("name", format!("`{}` is no host", name.escape_debug())));
         }
         let Some(key) = &self.key else {
@@ -82,7 +88,7 @@ impl Described for KnownHosts {
         };
         match line.is_of(&self.host()) {
             true => Ok(()),
-            false => Err(ParameterError::new("key", "Host parameter does not match hashed host field in supplied key")),
+            false => Err(ParameterError::task("Host parameter does not match hashed host field in supplied key")),
         }
     }
 }
@@ -162,15 +168,20 @@ impl KnownHosts {
             return lines.iter().any(goes).then(|| lines.iter().filter(|line| !goes(line)).cloned().collect());
         }
         let given = given?;
+        // A host has one key of a kind; of authorities and of keys that are revoked there may be several.
         let of_kind = |line: &String| {
-            is_hosts(line) && Line::parse(line.trim()).is_some_and(|l| l.kind == given.kind && l.marker == given.marker)
+            let takes_place = |there: Line<'_>| match given.marker.is_empty() && there.marker.is_empty() {
+                true => there.kind == given.kind,
+                false => there.says(&given),
+            };
+            is_hosts(line) && Line::parse(line.trim()).is_some_and(takes_place)
         };
         let mut after = lines.to_vec();
         match after.iter().position(of_kind) {
             Some(at) => {
                 let there = Line::parse(after[at].trim())?;
-                let hidden = there.hosts.starts_with("|1|");
-                if there.says(&given) && (hidden || !self.hash_host.0) {
+                let hidden = |hosts: &str| hosts.starts_with("|1|");
+                if there.says(&given) && hidden(there.hosts) == (self.hash_host.0 || hidden(given.hosts)) {
                     return None;
                 }
                 after[at] = self.wanted();
@@ -190,9 +201,21 @@ impl Module for KnownHosts {
         let edit = self.edit();
         let present = edit.present(context, state)?;
         let lines: Vec<String> = present.lines()?.map(str::to_owned).collect();
-        let mut plan = match self.edited(&lines) {
-            Some(after) => edit.plan(context, state, &present, edit::joined(&after).as_bytes(), "")?,
-            None => Plan::default(),
+        let before = present.text()?.unwrap_or_default();
+        let (mut plan, after) = match self.edited(&lines) {
+            Some(after) => {
+                let after = edit::joined(&after);
+                (edit.plan(context, state, &present, after.as_bytes(), "")?, after)
+            }
+            None => (Plan::default(), before.to_owned()),
+        };
+        // Ansible tells it whether differences are asked for or not.
+        let header = if present.bytes.is_some() { &present.path } else { "/dev/null" };
+        let diff = Diff {
+            before_header: header.to_owned(),
+            after_header: present.path.clone(),
+            before: before.to_owned(),
+            after,
         };
         plan.result = Map::from_iter([
             ("name".to_owned(), json!(self.name.0)),
@@ -200,6 +223,7 @@ impl Module for KnownHosts {
             ("path".to_owned(), json!(self.path.0)),
             ("hash_host".to_owned(), json!(self.hash_host.0)),
             ("state".to_owned(), json!(self.state.word())),
+            ("diff".to_owned(), diff.field()),
         ]);
         Ok(plan)
     }

@@ -16,6 +16,7 @@ use crate::{
         regexp::{Characters, Pattern},
         returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `lineinfile`.
@@ -78,6 +79,8 @@ enum LineState {
 
 impl Described for Lineinfile {
     const NAME: &'static str = "ansible.builtin.lineinfile";
+    const ABOUT: About = About { writes_at: &["path", "dest", "destfile", "name"], ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Manages one line of a file";
     const EXAMPLES: &'static str = "\
 - name: no passwords over SSH
@@ -92,6 +95,11 @@ impl Described for Lineinfile {
         returns::FILE,
         &[
             Return::text("path", "when the file is there", "The file"),
+            Return::list(
+                "diff",
+                "when the file is there",
+                "What differs: the text, empty without `diff`, and the attributes",
+            ),
             Return::text("msg", "always", "What was done: `line added`"),
             Return::text("backup", "always", "Where the file as it was is kept; empty without `backup`"),
             Return::whole("found", "with `state: absent`", "How many lines were removed"),
@@ -169,10 +177,21 @@ impl Module for Lineinfile {
                 plan
             }
         };
+        let diff = edit::told(context, &present, &plan);
+        plan.result.insert("diff".into(), diff);
         let empty = |t: &Option<Text>| t.as_ref().is_some_and(|t| t.0.is_empty());
         for (given, name) in [(&self.regexp, "regular expression"), (&self.search_string, "search string")] {
             if empty(given) {
-                plan.warnings.push(format!("The {name} is an empty string, which will match every line in the file."));
+                let mut warning = format!(
+                    "The {name} is an empty string, which will match every line in the file. This may have unintended \
+                     consequences, such as replacing the last line in the file rather than appending."
+                );
+                if name == "regular expression" {
+                    warning.push_str(
+                        " If this is desired, use '^' to match every line in the file and avoid this warning.",
+                    );
+                }
+                plan.warnings.push(warning);
             }
         }
         Ok(plan)
@@ -278,6 +297,10 @@ impl Lineinfile {
                 lines.insert(0, ended);
                 "line added"
             }
+            // Behind the line that `insertafter` found it may stand already: then that was the first match of several.
+            Found { insert: Some(number), .. } if self.insertafter.is_some() && self.stands(&lines, number, &line) => {
+                ""
+            }
             Found { insert: Some(number), .. } => {
                 end_line(&mut lines, number);
                 lines.insert(number, ended);
@@ -291,6 +314,12 @@ impl Lineinfile {
             }
         };
         Ok((lines.concat(), message))
+    }
+
+    /// Whether the line stands where it would be put, behind another.
+    fn stands(&self, lines: &[String], at: usize, line: &str) -> bool {
+        let there = lines.get(at).or(lines.last());
+        there.is_some_and(|there| there.trim_end_matches(['\r', '\n']) == line)
     }
 
     /// The text without the line, and how often it was there.

@@ -14,7 +14,9 @@ pub mod cron;
 pub mod deb822_repository;
 pub mod debconf;
 pub mod debug;
+pub mod dnf;
 pub mod dpkg_selections;
+pub mod expect;
 pub mod fail;
 pub mod fetch;
 pub mod file;
@@ -28,6 +30,7 @@ pub mod hostname;
 pub mod iptables;
 pub mod known_hosts;
 pub mod lineinfile;
+pub mod mount_facts;
 pub mod package;
 pub mod package_facts;
 pub mod pause;
@@ -36,6 +39,7 @@ pub mod pip;
 pub mod raw;
 pub mod reboot;
 pub mod replace;
+pub mod rpm_key;
 pub mod script;
 pub mod service;
 pub mod service_facts;
@@ -45,7 +49,9 @@ pub mod setup;
 pub mod shell;
 pub mod slurp;
 pub mod stat;
+pub mod subversion;
 pub mod systemd_service;
+pub mod sysvinit;
 pub mod tempfile;
 pub mod template;
 pub mod unarchive;
@@ -54,11 +60,16 @@ pub mod user;
 pub mod validate_argument_spec;
 pub mod wait_for;
 pub mod wait_for_connection;
+pub mod yum_repository;
 
 use super::entry::{Entry, entry};
 
 /// The modules of this collection.
 pub(super) fn entries() -> Vec<Entry> {
+    up_to_group().into_iter().chain(behind_group()).collect()
+}
+
+fn up_to_group() -> Vec<Entry> {
     vec![
         entry::<add_host::AddHost>(),
         entry::<apt::Apt>(),
@@ -74,7 +85,10 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<deb822_repository::Deb822Repository>(),
         entry::<debconf::Debconf>(),
         entry::<debug::Debug>(),
+        entry::<dnf::Dnf>(),
+        entry::<dnf::Dnf5>(),
         entry::<dpkg_selections::DpkgSelections>(),
+        entry::<expect::Expect>(),
         entry::<fail::Fail>(),
         entry::<fetch::Fetch>(),
         entry::<file::File>(),
@@ -84,10 +98,16 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<git::Git>(),
         entry::<group::Group>(),
         entry::<group_by::GroupBy>(),
+    ]
+}
+
+fn behind_group() -> Vec<Entry> {
+    vec![
         entry::<hostname::Hostname>(),
         entry::<iptables::Iptables>(),
         entry::<known_hosts::KnownHosts>(),
         entry::<lineinfile::Lineinfile>(),
+        entry::<mount_facts::MountFacts>(),
         entry::<package::Package>(),
         entry::<package_facts::PackageFacts>(),
         entry::<pause::Pause>(),
@@ -96,6 +116,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<raw::Raw>(),
         entry::<reboot::Reboot>(),
         entry::<replace::Replace>(),
+        entry::<rpm_key::RpmKey>(),
         entry::<script::Script>(),
         entry::<service::Service>(),
         entry::<service_facts::ServiceFacts>(),
@@ -105,7 +126,9 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<shell::Shell>(),
         entry::<slurp::Slurp>(),
         entry::<stat::Stat>(),
+        entry::<subversion::Subversion>(),
         entry::<systemd_service::SystemdService>(),
+        entry::<sysvinit::Sysvinit>(),
         entry::<tempfile::Tempfile>(),
         entry::<template::Template>(),
         entry::<unarchive::Unarchive>(),
@@ -114,5 +137,6 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<validate_argument_spec::ValidateArgumentSpec>(),
         entry::<wait_for::WaitFor>(),
         entry::<wait_for_connection::WaitForConnection>(),
+        entry::<yum_repository::YumRepository>(),
     ]
 }

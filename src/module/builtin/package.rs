@@ -23,10 +23,15 @@ pub struct Package {
     /// The packages; several may be separated by commas.
     name: List<Text>,
     /// `present`, `absent` or `latest`.
+    #[serde(default = "present")]
     state: Text,
     /// Which package manager; `auto` takes the host's own.
     #[serde(default, rename = "use")]
     manager: Option<Text>,
+}
+
+fn present() -> Text {
+    Text("present".to_owned())
 }
 
 /// How a package manager is talked to. `$@` are the packages.

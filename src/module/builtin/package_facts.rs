@@ -47,16 +47,9 @@ impl Described for PackageFacts {
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
-        match self.manager.0.iter().find(|m| {
-            !matches!(m.0.as_str(), "auto" | "apt" | "rpm" | "dnf" | "dnf5" | "yum" | "zypper" | "apk" | "pacman")
-        }) {
-            Some(other) => {
-                Err(ParameterError::new("manager", format!("the package manager `{}` is not supported", other.0)))
-            }
-            None if self.strategy.as_ref().is_some_and(|s| !matches!(s.0.as_str(), "first" | "all")) => {
-                Err(ParameterError::new("strategy", "it is `first` or `all`"))
-            }
-            None => Ok(()),
+        match self.strategy.as_ref().is_some_and(|s| !matches!(s.0.as_str(), "first" | "all")) {
+            true => Err(ParameterError::new("strategy", "it is `first` or `all`")),
+            false => Ok(()),
         }
     }
 }
@@ -66,6 +59,41 @@ impl PackageFacts {
         Probe::Script {
             script: crate::sh::file!("package_facts.sh").to_owned(),
             reads: vec![Resource::Path("/var/lib/dpkg".to_owned()), Resource::Path("/var/lib/rpm".to_owned())],
+        }
+    }
+}
+
+/// Package managers by the names that Ansible has for them; a host's own answers to any of its names.
+const MANAGERS: &[(&str, &[&str])] = &[
+    ("apk", &[]),
+    ("apt", &[]),
+    ("pacman", &[]),
+    ("pkg", &["pkg5", "pkgng"]),
+    ("pkg_info", &["openbsd_pkg"]),
+    ("portage", &[]),
+    ("rpm", &["dnf", "dnf5", "yum", "zypper"]),
+];
+
+impl PackageFacts {
+    /// Whether the package manager that answered was asked.
+    fn asked(&self, source: Option<&str>) -> Result<(), Failure> {
+        let names: Vec<String> = self.manager.0.iter().map(|m| m.0.to_lowercase()).collect();
+        let known = |name: &str| MANAGERS.iter().find(|(own, others)| *own == name || others.contains(&name));
+        if let Some(other) = names.iter().find(|name| *name != "auto" && known(name).is_none()) {
+            return Err(Failure::new(format!("Unsupported package managers requested: {other}")));
+        }
+        let any = names.is_empty() || names.iter().any(|name| name == "auto");
+        let by = |source: &str| names.iter().any(|name| known(name).is_some_and(|(own, _)| *own == source));
+        match source {
+            Some(source) if any || by(source) => Ok(()),
+            // A host without a single package has one all the same.
+            None if any => Ok(()),
+            _ => {
+                let list = if any { "auto".to_owned() } else { names.join(", ") };
+                Err(Failure::new(format!(
+                    "Could not detect a supported package manager from the following list: {list}"
+                )))
+            }
         }
     }
 }
@@ -94,6 +122,8 @@ impl Module for PackageFacts {
         if answer.status != 0 {
             return Err(Failure::new("Could not detect a supported package manager").into());
         }
-        Ok(Plan::facts(Map::from_iter([("packages".to_owned(), Json::Object(packages(&answer.text())))])))
+        let text = answer.text();
+        self.asked(text.split('\t').next().filter(|source| !source.is_empty()))?;
+        Ok(Plan::facts(Map::from_iter([("packages".to_owned(), Json::Object(packages(&text)))])))
     }
 }

@@ -25,7 +25,12 @@ impl Described for Ping {
     const ABOUT: About = About::TELLS;
     const SUMMARY: &'static str = "Connects to the host and answers pong";
     const EXAMPLES: &'static str = "- name: the host answers\n  ansible.builtin.ping:\n";
-    const RETURNS: Returns = &[&[Return::text("ping", "always", "`pong`, or what `data` says")]];
+    const RETURNS: Returns = &[&[
+        Return::text("ping", "always", "`pong`, or what `data` says"),
+        Return::text("module_stdout", "with `data: crash`", "What the module printed"),
+        Return::text("module_stderr", "with `data: crash`", "What the module complained of"),
+        Return::whole("rc", "with `data: crash`", "Its exit status"),
+    ]];
 }
 
 impl Ping {
@@ -43,7 +48,9 @@ impl Module for Ping {
         state.script(&Ping::question())?;
         let answer = self.data.as_ref().map_or("pong", |d| d.0.as_str());
         if answer == "crash" {
-            return Err(Failure::new("boom").into());
+            // A module that crashes leaves what its program printed.
+            let failure = Failure::new("boom").with("module_stdout", "").with("module_stderr", "Exception: boom");
+            return Err(failure.with("rc", 1).into());
         }
         Ok(Plan::ok(Map::from_iter([("ping".to_owned(), json!(answer))])))
     }

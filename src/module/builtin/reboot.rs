@@ -2,10 +2,10 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/reboot_module.html>
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -23,10 +23,10 @@ use crate::{
 pub struct Reboot {
     /// Seconds to wait before the reboot.
     #[serde(default)]
-    pre_reboot_delay: Whole,
+    pre_reboot_delay: Seconds,
     /// Seconds to wait behind the reboot before the host is used.
     #[serde(default)]
-    post_reboot_delay: Whole,
+    post_reboot_delay: Seconds,
     /// Seconds to wait for the host to come back.
     #[serde(default = "ten_minutes")]
     reboot_timeout: Whole,
@@ -69,6 +69,31 @@ fn seconds(whole: Whole) -> Duration {
     Duration::from_secs(whole.0.clamp(0, 1_000_000).unsigned_abs())
 }
 
+/// How long to wait: what is behind the point is dropped, and less than nothing is nothing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seconds(Whole);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Json::deserialize(from)?;
+        let whole = match value.as_f64() {
+            Some(number) => json!(number.trunc()),
+            None => value,
+        };
+        Whole::deserialize(whole).map(Seconds).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> Cow<'static, str> {
+        Whole::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Whole::json_schema(generator)
+    }
+}
+
 impl Described for Reboot {
     const NAME: &'static str = "ansible.builtin.reboot";
     const SUMMARY: &'static str = "Reboots the host and waits until it is back";
@@ -104,7 +129,7 @@ impl Module for Reboot {
             command,
             timeout: seconds(self.reboot_timeout),
             test: self.test_command.0.clone(),
-            pause: (seconds(self.pre_reboot_delay), seconds(self.post_reboot_delay)),
+            pause: (seconds(self.pre_reboot_delay.0), seconds(self.post_reboot_delay.0)),
         };
         Ok(Plan {
             changes: vec![Change::open("reboot", step)],

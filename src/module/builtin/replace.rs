@@ -16,6 +16,7 @@ use crate::{
         regexp::{Characters, Pattern},
         returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `replace`.
@@ -57,6 +58,8 @@ fn utf8() -> Text {
 
 impl Described for Replace {
     const NAME: &'static str = "ansible.builtin.replace";
+    const ABOUT: About = About { writes_at: &["path", "dest", "destfile", "name"], ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Replaces every match of an expression in a file";
     const EXAMPLES: &'static str = "\
 - name: swap stays off
@@ -76,7 +79,10 @@ impl Described for Replace {
     ];
 
     fn check(&self) -> Result<(), ParameterError> {
-        Pattern::new(&self.regexp.0, true).map_err(|why| ParameterError::new("regexp", why))?;
+        let pattern = Pattern::new(&self.regexp.0, true).map_err(|why| ParameterError::new("regexp", why))?;
+        pattern
+            .check(&self.replace.0)
+            .map_err(|why| ParameterError::task(format!("Unable to process replace due to error: {why}")))?;
         if let Some(section) = self.section() {
             Pattern::new(&section, false).map_err(|why| ParameterError::task(format!("after or before: {why}")))?;
         }
@@ -148,6 +154,9 @@ impl Module for Replace {
         let after = format!("{}{replaced}{}", &text.text[..range.start], &text.text[range.end..]);
         let mut plan = edit.plan(context, state, &present, &text.bytes(&after), &message)?;
         plan.result.insert("rc".into(), json!(0));
+        if let Some(diff) = plan.diff.first().filter(|_| context.diff && replaced != part) {
+            plan.result.insert("diff".into(), diff.field());
+        }
         if let Some(backup) = plan.result.remove("backup").filter(|b| b.as_str().is_some_and(|b| !b.is_empty())) {
             plan.result.insert("backup_file".into(), backup);
         }

@@ -26,7 +26,7 @@ pub struct Script {
     /// The script's file, looked for in `files/` of the role and beside the playbook, and its arguments.
     #[serde(alias = "_raw_params", alias = "free_form")]
     #[schemars(extend("x-aliases" = ["_raw_params", "free_form"]))]
-    cmd: Text,
+    cmd: Option<Text>,
     /// What to run the script with; by default the first line of it decides.
     executable: Option<Text>,
     /// The directory to run it in.
@@ -59,15 +59,21 @@ impl Described for Script {
     const FREE_FORM: Option<&'static str> = Some("cmd");
 
     fn check(&self) -> Result<(), ParameterError> {
-        match shlex::split(&self.cmd.0) {
+        match shlex::split(self.line()) {
             Err(why) => Err(ParameterError::new("cmd", why.to_string())),
-            Ok(words) if words.is_empty() => Err(ParameterError::task("no script given")),
+            Ok(words) if words.is_empty() => {
+                Err(ParameterError::task("no script given: one of the following is required: _raw_params, cmd"))
+            }
             Ok(_) => Ok(()),
         }
     }
 }
 
 impl Script {
+    fn line(&self) -> &str {
+        self.cmd.as_ref().map_or("", |cmd| cmd.0.as_str())
+    }
+
     fn guard(&self) -> Guard<'_> {
         Guard {
             creates: self.creates.as_ref().map(|t| t.0.as_str()),
@@ -84,11 +90,16 @@ impl Module for Script {
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let guard = self.guard();
-        let cmd = json!(self.cmd.0);
-        if let Some(result) = guard.satisfied(context, state, &cmd)? {
-            return Ok(Plan::ok(result));
+        let cmd = json!(self.line());
+        if guard.satisfied(context, state, &cmd)?.is_some() {
+            let (path, why) = match (guard.creates, guard.removes) {
+                (Some(path), _) => (path, "exists, matching creates option"),
+                (None, path) => (path.unwrap_or_default(), "does not exist, matching removes option"),
+            };
+            let message = Map::from_iter([("msg".to_owned(), json!(format!("{path} {why}")))]);
+            return Ok(Plan { skipped: true, ..Plan::ok(message) });
         }
-        let words = shlex::split(&self.cmd.0).map_err(|unclosed| Failure::new(unclosed.to_string()))?;
+        let words = shlex::split(self.line()).map_err(|unclosed| Failure::new(unclosed.to_string()))?;
         let name = words.first().map_or("", String::as_str);
         let file = local::load(context, &context.controller.find(Folder::Files, name)?, self.decrypt.0)?;
         let run = match &self.executable {
@@ -108,7 +119,7 @@ impl Module for Script {
 
     fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
         match outputs.first() {
-            Some(output) => process::finished(&json!(self.cmd.0), output, false),
+            Some(output) => process::finished(&json!(self.line()), output, false),
             None => Ok(plan.result.clone()),
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::systemd_service::{SystemdService, Wanted, full_name};
+use super::systemd_service::{Scope, SystemdService, Wanted, full_name};
 use crate::{
     fact::{Missing, Probe, Resource, State},
     module::{
@@ -42,6 +42,26 @@ pub struct Service {
     #[serde(default, alias = "args")]
     #[schemars(extend("x-aliases" = ["args"]))]
     arguments: Option<Text>,
+    /// With systemd: let it read changed unit files first.
+    #[serde(default, alias = "daemon-reload")]
+    #[schemars(extend("x-aliases" = ["daemon-reload"]))]
+    daemon_reload: Option<Flag>,
+    /// With systemd: let it start itself anew first.
+    #[serde(default, alias = "daemon-reexec")]
+    #[schemars(extend("x-aliases" = ["daemon-reexec"]))]
+    daemon_reexec: Option<Flag>,
+    /// With systemd: whether the unit is to be masked.
+    #[serde(default)]
+    masked: Option<Flag>,
+    /// With systemd: overwrite links that are in the way of enabling.
+    #[serde(default)]
+    force: Option<Flag>,
+    /// With systemd: which manager is meant.
+    #[serde(default)]
+    scope: Option<Scope>,
+    /// With systemd: do not wait until the unit is up.
+    #[serde(default)]
+    no_block: Option<Flag>,
     /// Which manager: `auto` finds it out.
     #[serde(default, rename = "use")]
     manager: Option<Text>,
@@ -65,7 +85,8 @@ impl Described for Service {
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
-        if self.state.is_none() && self.enabled.is_none() {
+        let of_systemd = self.masked.is_some() || self.daemon_reload.is_some() || self.daemon_reexec.is_some();
+        if self.state.is_none() && self.enabled.is_none() && !of_systemd {
             return Err(ParameterError::task("there is nothing to do: `state` or `enabled` is needed"));
         }
         match self.manager.as_ref().map(|m| m.0.as_str()) {
@@ -83,7 +104,32 @@ impl Described for Service {
 
 impl Service {
     fn systemd(&self) -> SystemdService {
-        SystemdService::of(self.name.clone(), self.state, self.enabled)
+        let on = |flag: Option<Flag>| flag.unwrap_or_default();
+        SystemdService {
+            force: self.force,
+            masked: self.masked,
+            daemon_reload: on(self.daemon_reload),
+            daemon_reexec: on(self.daemon_reexec),
+            scope: self.scope.unwrap_or_default(),
+            no_block: on(self.no_block),
+            ..SystemdService::of(self.name.clone(), self.state, self.enabled)
+        }
+    }
+
+    /// Refuses what only systemd does, where there is none.
+    fn without_its_parameters(&self) -> Result<(), Failure> {
+        let given = [
+            ("daemon_reload", self.daemon_reload.is_some()),
+            ("daemon_reexec", self.daemon_reexec.is_some()),
+            ("masked", self.masked.is_some()),
+            ("force", self.force.is_some()),
+            ("scope", self.scope.is_some()),
+            ("no_block", self.no_block.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(Failure::new(format!("{name}: the host has no systemd, which alone knows it"))),
+            None => Ok(()),
+        }
     }
 
     /// Asks an init script or OpenRC: whether it is there, runs, and starts at boot.
@@ -112,6 +158,7 @@ impl Service {
 
     /// The manager's commands for a service that systemd does not manage.
     fn without_systemd(&self, state: &State) -> Result<Plan, PlanError> {
+        self.without_its_parameters()?;
         let told = state.script(&self.question())?.text();
         let has = |word: &str| told.lines().any(|l| l == word);
         let name = quote(&self.name.0);

@@ -8,8 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Flag, Module, Plan, PlanError, Return, Returns},
-    playbook::About,
+    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns},
+    playbook::{About, is_variable_name},
+    python::truth::boolean,
 };
 
 /// Parameters of `set_stats`.
@@ -17,17 +18,17 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct SetStats {
     /// The values by name.
-    data: Map<String, Json>,
-    /// Whether they are the host's own.
+    data: Json,
+    /// Whether they are the host's own; what says neither counts as false.
     #[serde(default)]
-    per_host: Flag,
-    /// Whether they are added to those that were given before.
+    per_host: Json,
+    /// Whether they are added to those that were given before; what says neither counts as false.
     #[serde(default = "yes")]
-    aggregate: Flag,
+    aggregate: Json,
 }
 
-fn yes() -> Flag {
-    Flag(true)
+fn yes() -> Json {
+    Json::Bool(true)
 }
 
 impl Described for SetStats {
@@ -43,13 +44,28 @@ impl Described for SetStats {
     const RETURNS: Returns = &[&[Return::map("ansible_stats", "always", "The values, and how they are counted")]];
 }
 
+fn holds(value: &Json) -> bool {
+    boolean(value) == Some(true)
+}
+
 impl Module for SetStats {
     fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
         Vec::new()
     }
 
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let stats = json!({ "data": self.data, "per_host": self.per_host.0, "aggregate": self.aggregate.0 });
+        let Json::Object(data) = &self.data else {
+            return Err(Failure::new("The 'data' option needs to be a dictionary/hash").into());
+        };
+        if let Some(name) = data.keys().find(|name| !is_variable_name(name)) {
+            let message = format!(
+                "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, \
+                 and contain only letters, numbers and underscores."
+            );
+            return Err(Failure::new(message).into());
+        }
+        let stats =
+            json!({ "data": self.data, "per_host": holds(&self.per_host), "aggregate": holds(&self.aggregate) });
         Ok(Plan::ok(Map::from_iter([("ansible_stats".to_owned(), stats)])))
     }
 }

@@ -61,21 +61,23 @@ impl Setup {
     }
 
     /// The facts gathered at the play's start are good for the whole play; who asks by a task wants them anew.
-    fn question(&self) -> Probe {
+    /// The environment of the task is that of the facts about it.
+    fn question(&self, context: &Context<'_>) -> Probe {
         let own = self.fact_path.as_ref().map_or(setup::OWN_FACTS, |path| path.0.as_str());
         let patience = self.gather_timeout.as_ref().and_then(|seconds| u64::try_from(seconds.0).ok());
-        Probe::Script { script: setup::script_with(own, patience), reads: vec![Resource::Anything] }
+        let script = format!("{}{}", context.environment, setup::script_with(own, patience));
+        Probe::Script { script, reads: vec![Resource::Anything] }
     }
 }
 
 impl Module for Setup {
-    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
-        vec![self.question()]
+    fn probe(&self, context: &Context<'_>, _: &State) -> Vec<Probe> {
+        vec![self.question(context)]
     }
 
-    fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+    fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let subset = self.subset().map_err(Failure::new)?;
-        let answer = state.script(&self.question())?;
+        let answer = state.script(&self.question(context))?;
         let Some(Json::Object(facts)) = setup::parse(&answer.stdout) else {
             let told = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
             return Err(Failure::new(format!("the host's facts were not understood: {told}")).into());

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
-    fact::{FileKind, Missing, Probe, State},
+    fact::{Answer, FileKind, Missing, Probe, State},
     module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns, Text, path},
     playbook::About,
 };
@@ -54,11 +54,22 @@ impl Module for Slurp {
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let path = path::absolute(context, state, &self.src.0)?;
-        let message = match state.stat(&path, true)?.map(|s| s.kind) {
-            None => format!("File not found: {path}"),
-            Some(FileKind::Directory) => format!("Source is a directory and must be a file: {path}"),
+        let kind = match state.stat(&path, true) {
+            // Who may not look into its directory may not read it either.
+            Err(Missing::Failed(why)) if why.ends_with("Permission denied") => {
+                return Err(Failure::new(unreadable(&path)).into());
+            }
+            stat => stat?.map(|s| s.kind),
+        };
+        if let Answer::Nowhere(why) = state.get(&Probe::Stat { path: path.clone(), follow: true })? {
+            return Err(Failure::new(format!("unable to slurp file {path}: {why}")).into());
+        }
+        let message = match kind {
+            None => format!("file not found: {path}"),
+            Some(FileKind::Directory) => format!("source is a directory and must be a file: {path}"),
             Some(_) => match state.content(&path) {
-                Err(Missing::Failed(why)) => why,
+                Err(Missing::Failed(why)) if why.ends_with("Permission denied") => unreadable(&path),
+                Err(Missing::Failed(why)) => format!("unable to slurp file {path}: {why}"),
                 bytes => match bytes? {
                     Some(bytes) => {
                         return Ok(Plan::ok(Map::from_iter([
@@ -67,10 +78,14 @@ impl Module for Slurp {
                             ("source".to_owned(), json!(path)),
                         ])));
                     }
-                    None => format!("File is not readable: {path}"),
+                    None => unreadable(&path),
                 },
             },
         };
         Err(Failure::new(message).into())
     }
+}
+
+fn unreadable(path: &str) -> String {
+    format!("file is not readable: {path}")
 }

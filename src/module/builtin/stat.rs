@@ -34,12 +34,12 @@ pub struct Stat {
     #[serde(default = "sha1", alias = "checksum", alias = "checksum_algo")]
     #[schemars(extend("x-aliases" = ["checksum", "checksum_algo"]))]
     checksum_algorithm: Text,
-    /// Ask `file` for type and encoding, where the host has it. Ansible always does; here only when it is wanted.
-    #[serde(default, alias = "mime", alias = "mime_type", alias = "mime-type")]
+    /// Ask `file` for type and encoding, where the host has it.
+    #[serde(default = "yes", alias = "mime", alias = "mime_type", alias = "mime-type")]
     #[schemars(extend("x-aliases" = ["mime", "mime_type", "mime-type"]))]
     get_mime: Flag,
-    /// Ask `lsattr` for attributes, where the host has it. Ansible always does; here only when it is wanted.
-    #[serde(default, alias = "attr", alias = "attributes")]
+    /// Ask `lsattr` for attributes, where the host has it.
+    #[serde(default = "yes", alias = "attr", alias = "attributes")]
     #[schemars(extend("x-aliases" = ["attr", "attributes"]))]
     get_attributes: Flag,
 }
@@ -102,9 +102,21 @@ impl Described for Stat {
         Return::text("stat.checksum", "with `get_checksum`, of a file that can be read", "The checksum"),
         Return::text("stat.mimetype", "with `get_mime`", "The type, as `file` tells it"),
         Return::text("stat.charset", "with `get_mime`", "The encoding, as `file` tells it"),
-        Return::text("stat.version", "with `get_attributes`", "The version, as `lsattr` tells it"),
-        Return::text("stat.attr_flags", "with `get_attributes`", "The attributes as letters"),
-        Return::list("stat.attributes", "with `get_attributes`", "The attributes as words"),
+        Return::text(
+            "stat.version",
+            "with `get_attributes`, where the host has `lsattr`",
+            "The version, as `lsattr` tells it",
+        ),
+        Return::text(
+            "stat.attr_flags",
+            "with `get_attributes`, where the host has `lsattr`",
+            "The attributes as letters",
+        ),
+        Return::list(
+            "stat.attributes",
+            "with `get_attributes`, where the host has `lsattr`",
+            "The attributes as words",
+        ),
         Return::text("path", "when it cannot be looked at", "The path"),
     ]];
 
@@ -160,7 +172,8 @@ impl Module for Stat {
         let probe = Probe::Stat { path: path.clone(), follow: self.follow.0 };
         if !context.check && state.get(&probe).is_ok() && !state.was_read(&probe) {
             // Times, inode and the like of what an earlier task left cannot be foreseen.
-            return Err(Missing::Unread(Box::new(probe)).into());
+            // By the name that the earlier task knew it by: an answer to another one would not replace what was foreseen.
+            return Err(Missing::Unread(Box::new(state.asked_as(probe))).into());
         }
         if let Answer::Nowhere(why) = state.get(&probe)? {
             return Err(Failure::new(why.as_str()).with("path", path).into());
@@ -204,27 +217,39 @@ impl Stat {
             }
         }
         if self.get_mime.0 {
-            let answer = state.script(&self.mime(path))?.text();
+            let answer = told(state, &self.mime(path))?;
             let (kind, charset) = answer.trim().split_once("; charset=").unwrap_or(("unknown", "unknown"));
             found.insert("mimetype".into(), json!(kind));
             found.insert("charset".into(), json!(charset));
         }
         if self.get_attributes.0 {
-            let answer = state.script(&attributes(path))?.text();
+            let answer = told(state, &attributes(path))?;
             let mut words = answer.split_whitespace();
-            let version = words.next().unwrap_or_default().to_owned();
-            let flags = words.next().unwrap_or_default().replace('-', "");
-            found.insert("version".into(), json!(version));
-            found.insert("attr_flags".into(), json!(flags));
-            found.insert("attributes".into(), json!(flags.chars().map(attribute).collect::<Vec<_>>()));
+            // Where `lsattr` is missing, or the file system knows of no attributes, there are none to tell.
+            if let (Some(version), Some(flags)) = (words.next(), words.next()) {
+                let flags = flags.replace('-', "");
+                found.insert("version".into(), json!(version));
+                found.insert("attributes".into(), json!(flags.chars().map(attribute).collect::<Vec<_>>()));
+                found.insert("attr_flags".into(), json!(flags));
+            }
         }
         Ok(found)
+    }
+}
+
+/// What a program says about the path; nothing where an earlier task, not carried out, may have changed it.
+fn told(state: &State, probe: &Probe) -> Result<String, Missing> {
+    match state.script(probe) {
+        Err(missing @ Missing::Unread(_)) => Err(missing),
+        Err(_) => Ok(String::new()),
+        Ok(answer) => Ok(answer.text()),
     }
 }
 
 /// The fields that need nothing but `stat`.
 pub(super) fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
     let kind = stat.raw_mode & 0o170_000;
+    let mut stamps = stat.stamps.split('|');
     let mut found = Map::from_iter([
         ("exists".to_owned(), json!(true)),
         ("path".to_owned(), json!(path)),
@@ -244,9 +269,9 @@ pub(super) fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
         ("inode".to_owned(), json!(stat.inode)),
         ("dev".to_owned(), json!(stat.device)),
         ("nlink".to_owned(), json!(stat.links)),
-        ("atime".to_owned(), json!(stat.atime)),
-        ("mtime".to_owned(), json!(stat.mtime)),
-        ("ctime".to_owned(), json!(stat.ctime)),
+        ("atime".to_owned(), json!(exact(stat.atime, Some(&stat.accessed)))),
+        ("mtime".to_owned(), json!(exact(stat.mtime, stamps.next()))),
+        ("ctime".to_owned(), json!(exact(stat.ctime, stamps.next()))),
     ]);
     let bits = [
         ("wusr", 0o200),
@@ -263,6 +288,14 @@ pub(super) fn fields(path: &str, stat: &FileStat) -> Map<String, Json> {
     ];
     found.extend(bits.map(|(name, bit)| (name.to_owned(), json!(stat.raw_mode & bit != 0))));
     found
+}
+
+/// A time with the fraction of a second that its words tell: `2026-01-31 09:00:00.123456789 +0000`.
+fn exact(seconds: i64, words: Option<&str>) -> f64 {
+    let fraction = words.and_then(|words| words.split_once('.')).map(|(_, rest)| rest);
+    let digits = fraction.map(|rest| rest.split(' ').next().unwrap_or_default());
+    let fraction = digits.and_then(|digits| format!("0.{digits}").parse::<f64>().ok()).unwrap_or_default();
+    seconds as f64 + fraction
 }
 
 /// Whether the task's user may read, write and execute the path.

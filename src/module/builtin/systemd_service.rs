@@ -22,34 +22,34 @@ pub struct SystemdService {
     /// The unit; without a suffix it is a service.
     #[serde(default, alias = "service", alias = "unit")]
     #[schemars(extend("x-aliases" = ["service", "unit"]))]
-    name: Option<Text>,
+    pub(super) name: Option<Text>,
     /// `started` and `stopped` do nothing when that is so already; `restarted` and `reloaded` always act, and start a
     /// unit that is not running.
     #[serde(default)]
-    state: Option<Wanted>,
+    pub(super) state: Option<Wanted>,
     /// Whether it is to start at boot.
     #[serde(default)]
-    enabled: Option<Flag>,
+    pub(super) enabled: Option<Flag>,
     /// Overwrite links that are in the way of enabling.
     #[serde(default)]
-    force: Option<Flag>,
+    pub(super) force: Option<Flag>,
     /// Whether it is to be masked, so that nothing can start it.
     #[serde(default)]
-    masked: Option<Flag>,
+    pub(super) masked: Option<Flag>,
     /// Let systemd read changed unit files first. It is asked only when there are such, and counts as no change.
     #[serde(default, alias = "daemon-reload")]
     #[schemars(extend("x-aliases" = ["daemon-reload"]))]
-    daemon_reload: Flag,
+    pub(super) daemon_reload: Flag,
     /// Let systemd start itself anew first. It counts as no change.
     #[serde(default, alias = "daemon-reexec")]
     #[schemars(extend("x-aliases" = ["daemon-reexec"]))]
-    daemon_reexec: Flag,
+    pub(super) daemon_reexec: Flag,
     /// Which manager is meant: `system`, the user's own, or the defaults of all users.
     #[serde(default)]
-    scope: Scope,
+    pub(super) scope: Scope,
     /// Do not wait until the unit is up.
     #[serde(default)]
-    no_block: Flag,
+    pub(super) no_block: Flag,
 }
 
 /// What a unit is to do.

@@ -94,8 +94,10 @@ impl Described for Template {
             ]),
             remote: &[],
         }),
+        writes_at: &["dest"],
         ..About::PLAIN
     };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Renders a template into a file of the host";
     const EXAMPLES: &'static str = "\
 - name: the configuration

@@ -91,6 +91,7 @@ impl Described for Unarchive {
         }),
         ..About::PLAIN
     };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Unpacks an archive on the host";
     const EXAMPLES: &'static str = "\
 - name: the release from the workstation

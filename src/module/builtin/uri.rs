@@ -2,6 +2,8 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/uri_module.html>
 
+mod multipart;
+
 use std::{sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
@@ -32,7 +34,7 @@ pub struct Uri {
     method: Text,
     /// What is sent along: a text, or with `body_format` a mapping or list.
     body: Option<Json>,
-    /// How `body` is written: `raw`, `json` or `form-urlencoded`.
+    /// How `body` is written: `raw`, `json`, `form-urlencoded` or `form-multipart`.
     #[serde(default)]
     body_format: BodyFormat,
     /// A file of the workstation, or with `remote_src` of the host, whose content is sent along.
@@ -81,6 +83,27 @@ pub struct Uri {
     /// Whether proxies of the environment are used.
     #[serde(default = "yes")]
     use_proxy: Flag,
+    /// Who asks, as servers write it down.
+    #[serde(default = "agent")]
+    http_agent: Text,
+    /// The ciphers of TLS to offer, as OpenSSL writes them.
+    #[serde(default)]
+    ciphers: List<Text>,
+    /// Whether content that comes packed by gzip is unpacked; where the host has curl.
+    #[serde(default = "yes")]
+    decompress: Flag,
+    /// Log in by Kerberos; it needs a curl that can.
+    #[serde(default)]
+    use_gssapi: Flag,
+    /// Whether name and password may come from the user's `~/.netrc`, where none are given; where the host has curl.
+    #[serde(default = "yes")]
+    use_netrc: Flag,
+    /// Headers that are not sent on when the server names another address. None that are sent may be among them.
+    #[serde(default)]
+    unredirected_headers: List<Text>,
+    /// Ask for no copy that something on the way may have kept, and for the content even if `dest` is not older.
+    #[serde(default)]
+    force: Flag,
     /// A socket of the host to connect to.
     unix_socket: Option<Text>,
     /// A file whose presence means that nothing is requested.
@@ -106,10 +129,16 @@ enum BodyFormat {
     Json,
     /// As a form's fields.
     FormUrlencoded,
+    /// As a form of several parts: texts, and mappings with `filename`, `content` or `mime_type` for files.
+    FormMultipart,
 }
 
 fn get() -> Text {
     Text("GET".to_owned())
+}
+
+fn agent() -> Text {
+    Text("ansible-httpget".to_owned())
 }
 
 fn safe() -> Text {
@@ -130,6 +159,7 @@ fn success() -> List<Whole> {
 
 impl Described for Uri {
     const NAME: &'static str = "ansible.builtin.uri";
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Makes a request to a web server, from the host";
     const EXAMPLES: &'static str = "\
 - name: it serves
@@ -192,6 +222,12 @@ impl Described for Uri {
         ) {
             return Err(ParameterError::new("follow_redirects", "it may be safe, all or none"));
         }
+        if self.follow_redirects.0 != "none" {
+            http::unredirected(&self.unredirected_headers, self.headers.keys(), self.url_username.is_some())?;
+        }
+        if self.body_format == BodyFormat::FormMultipart && !matches!(self.body, Some(Json::Object(_))) {
+            return Err(ParameterError::new("body", "a mapping is needed for a form of several parts"));
+        }
         if self.body_format == BodyFormat::FormUrlencoded && matches!(self.body, Some(Json::Array(_))) {
             return Err(ParameterError::new("body", "a mapping is needed for a form"));
         }
@@ -227,26 +263,14 @@ impl Uri {
         let on_host = |t: &Option<Text>| t.as_ref().map(|t| path::absolute(context, state, &t.0)).transpose();
         let mut headers: Vec<(String, String)> = self.headers.iter().map(|(n, v)| (n.clone(), plain(v))).collect();
         let typed = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
-        let body = match (&self.body, &self.src) {
-            (Some(body), _) => Some(self.encode(body)),
-            (None, Some(src)) if self.remote_src.0 => {
-                let src = path::absolute(context, state, &src.0)?;
-                let bytes = state.content(&src)?.map(<[u8]>::to_vec);
-                Some(bytes.ok_or_else(|| Failure::new(format!("`{src}` cannot be read on the host")))?)
-            }
-            (None, Some(src)) => {
-                let found = context.controller.find(Folder::Files, &src.0)?;
-                Some(context.controller.read(&found)?.to_vec())
-            }
-            (None, None) => None,
-        };
-        let kind = match self.body_format {
-            BodyFormat::Json => Some("application/json"),
-            BodyFormat::FormUrlencoded => Some("application/x-www-form-urlencoded"),
-            BodyFormat::Raw => None,
-        };
+        let (kind, body) = self.body(context, state)?;
         if let (Some(kind), false) = (kind, typed) {
-            headers.push(("Content-Type".to_owned(), kind.to_owned()));
+            headers.push(("Content-Type".to_owned(), kind));
+        }
+        if self.force.0 {
+            headers.push(("Cache-Control".to_owned(), "no-cache".to_owned()));
+        } else if let Some(since) = self.since(context, state)? {
+            headers.push(("If-Modified-Since".to_owned(), since));
         }
         let follow = match self.follow_redirects.0.as_str() {
             "all" | "yes" | "True" | "urllib2" => true,
@@ -273,7 +297,66 @@ impl Uri {
             follow,
             use_proxy: self.use_proxy.0,
             unix_socket: on_host(&self.unix_socket)?,
+            agent: self.http_agent.0.clone(),
+            ciphers: http::ciphers(&self.ciphers),
+            decompress: self.decompress.0,
+            negotiate: self.use_gssapi.0,
+            netrc: self.use_netrc.0,
         })
+    }
+
+    /// What is sent along, and its type where that goes with it.
+    fn body(&self, context: &Context<'_>, state: &State) -> Result<(Option<String>, Option<Vec<u8>>), PlanError> {
+        let mut form = None;
+        let body = match (&self.body, &self.src) {
+            (Some(Json::Object(fields)), _) if self.body_format == BodyFormat::FormMultipart => {
+                let (kind, body) = multipart::form(context, state, fields, self.remote_src.0)?;
+                form = Some(kind);
+                Some(body)
+            }
+            (Some(body), _) => Some(self.encode(body)),
+            (None, Some(src)) if self.remote_src.0 => {
+                let src = path::absolute(context, state, &src.0)?;
+                let bytes = state.content(&src)?.map(<[u8]>::to_vec);
+                Some(bytes.ok_or_else(|| Failure::new(format!("`{src}` cannot be read on the host")))?)
+            }
+            (None, Some(src)) => {
+                let found = context.controller.find(Folder::Files, &src.0)?;
+                Some(context.controller.read(&found)?.to_vec())
+            }
+            (None, None) => None,
+        };
+        let kind = match self.body_format {
+            BodyFormat::FormMultipart => form.as_deref(),
+            BodyFormat::Json => Some("application/json"),
+            BodyFormat::FormUrlencoded => Some("application/x-www-form-urlencoded"),
+            BodyFormat::Raw => None,
+        };
+        Ok((kind.map(str::to_owned), body))
+    }
+
+    /// Where the answer's content goes: in a directory it has the name in the URL.
+    fn target(&self, context: &Context<'_>, state: &State, dest: &Text) -> Result<String, PlanError> {
+        let (path, stat) = path::follow(state, &path::absolute(context, state, &dest.0)?)?;
+        Ok(match stat {
+            Some(stat) if stat.kind == FileKind::Directory => {
+                let name = match http::name(&self.url.0) {
+                    "" => "index.html",
+                    name => name,
+                };
+                path::follow(state, &path::join(&path, name))?.0
+            }
+            _ => path,
+        })
+    }
+
+    /// When the file that the content goes into was written.
+    fn since(&self, context: &Context<'_>, state: &State) -> Result<Option<String>, PlanError> {
+        let Some(dest) = &self.dest else { return Ok(None) };
+        let (_, stat) = path::follow(state, &path::absolute(context, state, &dest.0)?)?;
+        let written = stat.filter(|s| s.kind == FileKind::File).map(|s| s.mtime);
+        let time = written.and_then(|mtime| jiff::Timestamp::from_second(mtime).ok());
+        Ok(time.map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()))
     }
 
     fn encode(&self, body: &Json) -> Vec<u8> {
@@ -334,8 +417,8 @@ impl Uri {
 
     /// The script that puts the answer into `dest`; prints `changed` behind the headers when the file did change.
     fn save(&self, context: &Context<'_>, state: &State, request: &Request, dest: &Text) -> Result<Change, PlanError> {
-        let path = path::absolute(context, state, &dest.0)?;
-        let (path, stat) = path::follow(state, &path)?;
+        let path = self.target(context, state, dest)?;
+        let stat = state.stat(&path, false)?;
         if stat.is_some_and(|s| s.kind != FileKind::File) {
             return Err(Failure::new(format!("`{path}` is no regular file, it is not replaced")).into());
         }
@@ -359,7 +442,7 @@ impl Uri {
         let commands = format!(
             "trap fail HUP INT TERM\nh=$( {} ) || fail\ntrap - HUP INT TERM\nprintf '%s' \"$h\"\n\
              c=$(printf '%s\\n' \"$h\" | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1)\n\
-             case $c in {codes}) ;; *) rm -f -- \"$t\"; leave; exit 0 ;; esac\n[ -e \"$t\" ] || : >\"$t\"\n\
+             case $c in 304) rm -f -- \"$t\"; leave; exit 0 ;; {codes}) ;; *) rm -f -- \"$t\"; leave; exit 0 ;; esac\n[ -e \"$t\" ] || : >\"$t\"\n\
              if {}; then rm -f -- \"$t\"; leave\n{differing}exit 0; fi\n",
             // wget tells the headers on standard error.
             request.script(Some("\"$t\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1"),
@@ -410,6 +493,9 @@ impl Module for Uri {
         let mut plan = Plan { changes: vec![change], check_mode: CheckMode::Skip, ..Plan::default() };
         plan.changed = Some(false);
         plan.result.insert("url".into(), json!(request.url));
+        if let Some(dest) = &self.dest {
+            plan.result.insert("path".into(), json!(self.target(context, state, dest)?));
+        }
         Ok(plan)
     }
 
@@ -422,8 +508,8 @@ impl Module for Uri {
         let told = output.error.clone().map_or_else(|| output.stderr.clone(), String::into_bytes);
         let mut fields = self.judge(&request, response, &told)?;
         fields.insert("elapsed".into(), json!(output.duration.as_secs()));
-        if let Some(dest) = &self.dest {
-            fields.insert("path".into(), json!(dest.0));
+        if let (Some(_), Some(path)) = (&self.dest, plan.result.get("path")) {
+            fields.insert("path".into(), path.clone());
         }
         Ok(fields)
     }

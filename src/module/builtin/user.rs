@@ -2,6 +2,7 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/user_module.html>
 
+mod aging;
 mod create;
 mod key;
 mod modify;
@@ -12,16 +13,16 @@ use serde_json::{Map, Value as Json, json};
 
 use super::group::{Presence, account_files, check_account_name, shown_number, with_files};
 use crate::{
-    fact::{Answer, FileKind, FileStat, Probe, Resource, State, UserEntry},
+    fact::{Answer, FileKind, FileStat, Missing, Probe, Resource, State, UserEntry},
     module::{
         Change, Context, Described, Diff, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return,
-        Returns, Step, StepOutput, Text, Whole, default_finish,
+        Returns, Step, StepOutput, Text, Whole, default_finish, path,
     },
     sh::quote,
 };
 
 /// Parameters of `user`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// The login name.
@@ -80,6 +81,21 @@ pub struct User {
     /// When the account ends, in seconds since 1970; negative: never.
     #[serde(default)]
     expires: Option<Seconds>,
+    /// How many days a password lasts.
+    #[serde(default)]
+    password_expire_max: Option<Whole>,
+    /// How many days pass before a password may be changed again.
+    #[serde(default)]
+    password_expire_min: Option<Whole>,
+    /// How many days before its end a password's user is warned.
+    #[serde(default)]
+    password_expire_warn: Option<Whole>,
+    /// How many days behind its password's end an account is locked.
+    #[serde(default)]
+    password_expire_account_disable: Option<Whole>,
+    /// The user of SELinux.
+    #[serde(default)]
+    seuser: Option<Text>,
     /// Make a new user a system user.
     #[serde(default)]
     system: Flag,
@@ -117,6 +133,26 @@ pub struct User {
     #[serde(default)]
     #[allow(dead_code)]
     local: Flag,
+    /// Accepted for Ansible's sake: Solaris alone has it.
+    #[serde(default)]
+    #[allow(dead_code)]
+    authorization: Option<Text>,
+    /// Accepted for Ansible's sake: macOS alone has it.
+    #[serde(default)]
+    #[allow(dead_code)]
+    hidden: Option<Flag>,
+    /// Accepted for Ansible's sake: the BSDs alone have it.
+    #[serde(default)]
+    #[allow(dead_code)]
+    login_class: Option<Text>,
+    /// Accepted for Ansible's sake: Solaris alone has it.
+    #[serde(default)]
+    #[allow(dead_code)]
+    profile: Option<Text>,
+    /// Accepted for Ansible's sake: Solaris alone has it.
+    #[serde(default)]
+    #[allow(dead_code)]
+    role: Option<Text>,
 }
 
 /// When a differing password is set.
@@ -211,8 +247,36 @@ impl Described for User {
 }
 
 impl User {
+    /// The same with `~` of the paths expanded, which is the acting user's.
+    fn expanded(&self, context: &Context<'_>, state: &State) -> Result<User, Missing> {
+        let path = |text: &Option<Text>| match text {
+            Some(text) if text.0.starts_with('~') => {
+                path::absolute(context, state, &text.0).map(|path| Some(Text(path)))
+            }
+            other => Ok(other.clone()),
+        };
+        Ok(User { home: path(&self.home)?, shell: path(&self.shell)?, ..self.clone() })
+    }
+
     fn question(&self) -> Probe {
         Probe::User { name: self.name.0.clone() }
+    }
+
+    fn probes(&self, state: &State) -> Vec<Probe> {
+        let mut probes = vec![self.question()];
+        if let Some(group) = &self.group {
+            probes.push(Probe::Group { name: group.0.clone() });
+        } else {
+            probes.push(Probe::Group { name: self.name.0.clone() });
+        }
+        if self.state == Presence::Present {
+            let known = state.user(&self.name.0).ok().flatten();
+            probes.extend(self.aging_question().filter(|_| known.is_some()));
+            if known.is_some() || self.home.is_some() {
+                probes.extend(self.home_probes(known));
+            }
+        }
+        probes
     }
 
     /// The home directory as it will be.
@@ -326,6 +390,23 @@ impl User {
     }
 }
 
+/// Whether a password looks like what crypt(3) makes, or like one that nothing matches.
+fn hashed(password: &str) -> bool {
+    if matches!(password, "" | "*" | "!" | "*************") {
+        return true;
+    }
+    let fields: Vec<&str> = password.split('$').collect();
+    let (Some(kind), Some(hash), true) = (fields.get(1), fields.last(), fields.len() >= 3) else { return false };
+    let length = match *kind {
+        "1" => Some(22),
+        "5" | "y" => Some(43),
+        "6" => Some(86),
+        _ => None,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "./=".contains(c);
+    hash.chars().all(plain) && length.is_none_or(|l| l == hash.len()) && !password.contains([':', '*', '!'])
+}
+
 /// Prints the user's line and the primary group's name as they are afterwards.
 fn tell(name: &str) -> String {
     let name = quote(name);
@@ -336,29 +417,28 @@ fn tell(name: &str) -> String {
 }
 
 impl Module for User {
-    fn probe(&self, _: &Context<'_>, state: &State) -> Vec<Probe> {
-        let mut probes = vec![self.question()];
-        if let Some(group) = &self.group {
-            probes.push(Probe::Group { name: group.0.clone() });
-        } else {
-            probes.push(Probe::Group { name: self.name.0.clone() });
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
+        match self.expanded(context, state) {
+            Ok(user) => user.probes(state),
+            Err(missing) => super::copy::unread(missing),
         }
-        if self.state == Presence::Present {
-            let known = state.user(&self.name.0).ok().flatten();
-            if known.is_some() || self.home.is_some() {
-                probes.extend(self.home_probes(known));
-            }
-        }
-        probes
     }
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
+        let wanted = self.expanded(context, state)?;
         let user = state.user(&self.name.0)?.filter(|u| u.name == self.name.0);
-        match (self.state, user) {
-            (Presence::Absent, user) => Ok(self.absent(user)),
-            (Presence::Present, None) => self.create(context, state),
-            (Presence::Present, Some(user)) => self.modify(context, state, user),
+        let mut plan = match (self.state, user) {
+            (Presence::Absent, user) => wanted.absent(user),
+            (Presence::Present, None) => wanted.create(context, state)?,
+            (Presence::Present, Some(user)) => wanted.modify(context, state, user)?,
+        };
+        if self.password.as_ref().is_some_and(|password| !hashed(&password.0)) {
+            plan.warnings.push(
+                "The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly."
+                    .to_owned(),
+            );
         }
+        Ok(plan)
     }
 
     fn finish(&self, _: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {

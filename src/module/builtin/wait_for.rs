@@ -13,6 +13,7 @@ use crate::{
     module::{
         Change, CheckMode, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns,
         Step, StepOutput, Text, Whole, path,
+        regexp::{Characters, Pattern},
     },
     sh::{self, quote},
 };
@@ -31,7 +32,8 @@ pub struct WaitFor {
     /// What to wait for: `started` or `present`, `stopped` or `absent`, `drained` (no open connections).
     #[serde(default)]
     state: Wanted,
-    /// A text to wait for, in what the port sends or the file holds; an extended regular expression of grep.
+    /// A text to wait for, in what the port sends or the file holds: a regular expression of Python's, in which `^` and
+    /// `$` are at each line. One that `grep` has too is looked for in the whole file, any other in its last 4 MiB.
     search_regex: Option<Text>,
     /// Seconds to wait at most. Alone, without port and path, it is what is waited.
     #[serde(default = "five_minutes")]
@@ -151,11 +153,8 @@ impl Described for WaitFor {
         if self.port.is_some_and(|p| !(1..=65535).contains(&p.0)) {
             return Err(ParameterError::new("port", "a port is a number from 1 to 65535"));
         }
-        if let Some(regex) = self.search_regex.as_ref().filter(|r| r.0.contains("(?")) {
-            return Err(ParameterError::new(
-                "search_regex",
-                format!("`{}` is none for grep: `(?` is not known there", regex.0),
-            ));
+        if let Some(regex) = &self.search_regex {
+            Pattern::new(&regex.0, true).map_err(|why| ParameterError::new("search_regex", why))?;
         }
         for name in &self.active_connection_states.0 {
             if !STATES.iter().any(|(n, _)| *n == name.0) {
@@ -175,7 +174,13 @@ impl WaitFor {
             let word = quote(&word);
             return Ok(Some(match (self.state, &self.search_regex) {
                 (Wanted::Absent, _) => format!("[ ! -e {word} ] && [ ! -L {word} ]\n"),
-                (_, Some(regex)) => format!("[ -e {word} ] && grep -Eq -e {} -- {word} 2>/dev/null\n", quote(&regex.0)),
+                (_, Some(regex)) => match for_grep(&regex.0) {
+                    Some(regex) => format!(
+                        "[ -e {word} ] && grep -aE -e {} -- {word} 2>/dev/null | head -c {MOST}\n",
+                        quote(&regex)
+                    ),
+                    None => format!("[ -e {word} ] && tail -c {MOST} -- {word} 2>/dev/null\n"),
+                },
                 _ => format!("[ -e {word} ]\n"),
             }));
         }
@@ -190,14 +195,32 @@ impl WaitFor {
                 let excluded: Vec<String> = self.exclude_hosts.0.iter().filter_map(|h| kernel_address(&h.0)).collect();
                 format!("! connections {hex} '{}' '{}'\n", codes.join(" "), excluded.join(" "))
             }
-            (_, Some(regex)) => format!(
-                "reach {host} {0} {seconds} {hex} && banner {host} {0} {seconds} | grep -Eaq -e {1}\n",
-                port.0,
-                quote(&regex.0)
-            ),
+            (_, Some(_)) => {
+                format!("reach {host} {0} {seconds} {hex} && banner {host} {0} {seconds} | head -c {MOST}\n", port.0)
+            }
             _ => format!("reach {host} {} {seconds} {hex}\n", port.0),
         };
         Ok(Some(format!("{}{test}", sh::file!("wait_for.sh"))))
+    }
+
+    /// What the answer of the script must match.
+    fn pattern(&self) -> Option<Pattern> {
+        let wanted = matches!(self.state, Wanted::Started | Wanted::Present);
+        // It was checked: one that is none does not get here.
+        self.search_regex.as_ref().filter(|_| wanted).and_then(|regex| Pattern::new(&regex.0, true).ok())
+    }
+
+    /// The fields of what has come about, given what was read.
+    fn matched(&self, elapsed: u64, read: &[u8]) -> Map<String, Json> {
+        let mut fields = self.fields(elapsed);
+        let Some(pattern) = self.pattern() else { return fields };
+        let text = Characters::of(read);
+        let Ok(Some(found)) = pattern.captures(&text.text) else { return fields };
+        let group = |group: usize| found.get(group).map_or(Json::Null, |text| json!(text));
+        let named = pattern.names().map(|(name, number)| (name.to_owned(), group(number)));
+        fields.insert("match_groupdict".into(), Json::Object(named.collect()));
+        fields.insert("match_groups".into(), (1..pattern.groups()).map(group).collect());
+        fields
     }
 
     fn question(script: &str) -> Probe {
@@ -237,6 +260,39 @@ impl WaitFor {
     }
 }
 
+/// How many bytes of a file or of what a port sends are looked at here.
+const MOST: usize = 4 << 20;
+
+/// An expression as grep(1) has it, where it says line by line what Python's says; what it finds is looked at again here.
+fn for_grep(regex: &str) -> Option<String> {
+    let mut translated = String::new();
+    let mut rest = regex.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => match rest.next()? {
+                'd' => translated.push_str("[0-9]"),
+                'w' => translated.push_str("[[:alnum:]_]"),
+                sign if sign.is_ascii_punctuation() => translated.extend(['\\', sign]),
+                _ => return None,
+            },
+            '(' if rest.peek() == Some(&'?') => {
+                rest.next();
+                match (rest.next()?, rest.peek()) {
+                    (':', _) => {}
+                    ('P', Some('<')) => drop(rest.by_ref().find(|c| *c == '>')?),
+                    _ => return None,
+                }
+                translated.push('(');
+            }
+            // A set may hold line ends and escapes, braces may be meant as such, and a second sign behind another is Python's own.
+            '[' | '{' | '\n' | '\0' => return None,
+            '*' | '+' | '?' if matches!(rest.peek(), Some('*' | '+' | '?')) => return None,
+            other => translated.push(other),
+        }
+    }
+    Some(translated)
+}
+
 /// An IPv4 address as `/proc/net/tcp` writes it.
 fn kernel_address(address: &str) -> Option<String> {
     let address: std::net::Ipv4Addr = address.parse().ok()?;
@@ -267,6 +323,9 @@ impl Module for WaitFor {
             Change::open(what, Step::Wait { time: Some(time), prompt: format!("{what} for {} s", time.as_secs()) })
         };
         let Some(script) = self.script(context, state)? else {
+            if self.delay.0 > 0 {
+                plan.changes.push(wait(seconds(self.delay), "wait before that"));
+            }
             plan.changes.push(wait(seconds(self.timeout), "wait"));
             return Ok(plan);
         };
@@ -277,7 +336,8 @@ impl Module for WaitFor {
             if answer.status == 90 {
                 return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into());
             }
-            if answer.status == 0 {
+            if answer.status == 0 && self.pattern().is_none_or(|pattern| pattern.is_in(&answer.stdout)) {
+                plan.result = self.matched(0, &answer.stdout);
                 return Ok(plan);
             }
         }
@@ -285,6 +345,7 @@ impl Module for WaitFor {
             script,
             timeout: seconds(self.timeout),
             sleep: seconds(self.sleep).max(Duration::from_millis(100)),
+            matching: self.pattern(),
         };
         plan.changes.push(Change::open("wait", until));
         Ok(plan)
@@ -297,7 +358,29 @@ impl Module for WaitFor {
         }
         match outputs.iter().find(|o| o.status != 0 || o.error.is_some()) {
             Some(_) => Err(Failure::new(self.timed_out()).fields(self.fields(elapsed))),
-            None => Ok(self.fields(elapsed)),
+            None => Ok(self.matched(elapsed, outputs.last().map_or(&[], |output| &output.stdout))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_grep;
+
+    #[test]
+    fn grep_is_asked_only_what_it_knows() {
+        let cases = [
+            ("completed", Some("completed")),
+            (r"completed (?P<foo>\w+) (?:\d+)\.$", Some(r"completed ([[:alnum:]_]+) ([0-9]+)\.$")),
+            (r"a+?", None),
+            (r"\bword", None),
+            (r"[^x]", None),
+            ("(?i)ready", None),
+            (r"a\s", None),
+            (r"(a)\1", None),
+        ];
+        for (python, grep) in cases {
+            assert_eq!(for_grep(python).as_deref(), grep, "{python}");
         }
     }
 }

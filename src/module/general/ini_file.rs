@@ -14,6 +14,7 @@ use crate::{
         ownership::Attributes,
         returns,
     },
+    playbook::About,
 };
 
 /// Parameters of `ini_file`.
@@ -81,6 +82,8 @@ fn yes() -> Flag {
 
 impl Described for IniFile {
     const NAME: &'static str = "community.general.ini_file";
+    const ABOUT: About = About { writes_at: &["path", "dest"], ..About::PLAIN };
+    const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Sets options of INI files";
     const EXAMPLES: &'static str = "\
 - name: Keep the journal small

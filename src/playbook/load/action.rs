@@ -1,5 +1,7 @@
 //! Which key of a task is its action.
 
+use std::path::PathBuf;
+
 use super::items::Around;
 use super::reader::Reader;
 use super::values::is_template;
@@ -12,10 +14,10 @@ use crate::yaml::{Node, Span, Value};
 pub(super) const BUILTIN: &[&str] =
     &["import_tasks", "include_tasks", "import_role", "include_role", "include_vars", "meta"];
 
-/// The action of a task.
-/// Stands for the name of a module that is a template.
+/// Stands for the name of a module that is a template, or of one that is not there and may not be needed.
 pub(super) const TEMPLATED: &str = "{{ }}";
 
+/// The action of a task.
 pub(super) struct Found {
     /// The short name of one of [`BUILTIN`], or the full name of a module.
     pub name: String,
@@ -49,7 +51,7 @@ impl Reader<'_> {
         for (key, value) in entries {
             let Some(name) = key.as_str() else { continue };
             if matches!(name, "action" | "local_action") {
-                actions.extend(self.old_action(name, key, value, scope));
+                actions.extend(self.old_action(name, key, value, (node, scope)));
             } else if find(name, level).is_none() && !name.starts_with("with_") {
                 match self.candidate(name, node, scope) {
                     Candidate::Action(full) => actions.push(found(full, name, &key.span, value)),
@@ -68,10 +70,9 @@ impl Reader<'_> {
             self.report(problem.label("the second one").help("make two tasks of it: put `- ` before the second one"));
             return None;
         }
-        let Some(mut action) = first else {
-            self.no_action(node, entries, level, &unknown);
-            return None;
-        };
+        let first = first.or_else(|| self.no_action(node, entries, (level, scope), &unknown));
+        let mut action = first?;
+        unknown.retain(|(_, name)| *name != action.written);
         self.stray_keys(&action, &unknown, level);
         action.more = node.get("args").filter(|n| !n.is_null()).cloned();
         Some(action)
@@ -103,7 +104,7 @@ impl Reader<'_> {
     }
 
     /// `action: copy src=a dest=b`, `action: {module: copy, …}` and `local_action`.
-    fn old_action(&mut self, keyword: &str, key: &Node, value: &Node, scope: &Scope) -> Option<Found> {
+    fn old_action(&mut self, keyword: &str, key: &Node, value: &Node, (node, scope): (&Node, &Scope)) -> Option<Found> {
         let (name, span, rest) = match &value.value {
             Value::String { text, .. } => {
                 let trimmed = text.trim_start();
@@ -145,10 +146,7 @@ impl Reader<'_> {
             Some(builtin) => Some(builtin.to_owned()),
             None => self.module_name(&name, None, scope),
         };
-        let Some(full) = full else {
-            self.unknown_module(&span, &name);
-            return None;
-        };
+        let full = full.or_else(|| self.unknown_module(&span, &name, node, scope))?;
         let mut found = found(full, &name, &span, &rest);
         if keyword == "local_action" {
             found.delegate_to = Some(Node::text("localhost", key.span.clone()));
@@ -190,13 +188,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Says why a task has no action.
-    fn no_action(&mut self, node: &Node, entries: &[(Node, Node)], level: Level, unknown: &[(&Node, &str)]) {
+    /// Says why a task has no action; returns it after all where it is a module that is not there and may not be needed.
+    fn no_action(
+        &mut self,
+        node: &Node,
+        entries: &[(Node, Node)],
+        (level, scope): (Level, &Scope),
+        unknown: &[(&Node, &str)],
+    ) -> Option<Found> {
         // What is almost a keyword is a slip, not the module.
         if let Some((key, name)) = unknown.iter().find(|(_, n)| gone(n).is_some()) {
             let (message, help) = gone(name).unwrap_or_default();
             self.report(Diagnostic::error(&key.span, message).help(help));
-            return;
+            return None;
         }
         let (slips, modules): (Vec<&(&Node, &str)>, Vec<_>) = unknown
             .iter()
@@ -206,8 +210,10 @@ impl Reader<'_> {
             self.report(problem);
         }
         let mut modules = modules.into_iter();
+        let mut missing = None;
         if let Some(&(key, name)) = modules.next() {
-            self.unknown_module(&key.span, name);
+            let stands_for = self.unknown_module(&key.span, name, node, scope);
+            missing = stands_for.zip(node.get(name)).map(|(full, value)| found(full, name, &key.span, value));
         } else if slips.is_empty()
             && !entries.iter().any(|(k, _)| matches!(k.as_str(), Some("action" | "local_action")))
         {
@@ -221,6 +227,13 @@ impl Reader<'_> {
             let problem = super::level::unknown(key, name, level);
             self.report(problem);
         }
+        missing
+    }
+
+    /// Whether a condition may keep a task from being done.
+    fn is_conditional(&self, node: &Node, scope: &Scope) -> bool {
+        let given = |value: &Node| !value.is_null() && super::values::truth(value) != Some(true);
+        node.get("when").is_some_and(given) || scope.whens().into_iter().any(given)
     }
 
     /// Reads a task whose module's name is known now.
@@ -244,17 +257,43 @@ impl Reader<'_> {
         }
         let node = Node::new(Value::Map(entries), from.span.clone());
         let parent = from.scope.parent.clone()?;
+        self.is_due = true;
         let around = Around { is_handler: from.is_handler, notify: Some(&from.notify) };
         Some(self.items(std::slice::from_ref(&node), &parent, around))
     }
 
-    fn unknown_module(&mut self, span: &Span, name: &str) {
-        let help = match self.loader.modules.near(name) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`bringup doc` lists the modules there are".to_owned(),
+    /// The file of a module that a role or a playbook has beside it.
+    fn own_module(&self, name: &str, scope: &Scope) -> Option<PathBuf> {
+        let role = scope.role().map(|role| role.path.clone());
+        let folders = role.into_iter().chain([self.play.directory.clone()]).map(|folder| folder.join("library"));
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+        files.map(|entry| entry.path()).find(|path| path.file_stem().and_then(|stem| stem.to_str()) == Some(name))
+    }
+
+    /// Tells of a module that is not there. Where a conditional task may never need it, and its name is no slip, that is a warning, and what
+    /// is returned stands for its name: the task fails in its turn.
+    fn unknown_module(&mut self, span: &Span, name: &str, node: &Node, scope: &Scope) -> Option<String> {
+        let near = self.loader.modules.near(name);
+        let slip = near.as_ref().is_some_and(|near| strsim::damerau_levenshtein(near, name) < 2);
+        let problem = Diagnostic::error(span, format!("there is no module `{name}`"));
+        let (problem, stands_for) = match self.is_conditional(node, scope) && !slip && !self.is_due {
+            true => (problem.label("fails where its condition holds").waiting(), Some(TEMPLATED.to_owned())),
+            false => (problem.label("unknown module"), None),
         };
-        let problem = Diagnostic::error(span, format!("there is no module `{name}`")).label("unknown module");
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => match (self.own_module(name, scope), name.rsplit_once('.')) {
+                (Some(path), _) => format!("`{}` is a module of your own: those do not run here", path.display()),
+                (None, Some((collection, _))) if !collection.starts_with("ansible.") => {
+                    format!(
+                        "of the collection `{collection}` there is no such module here; `bringup doc` lists those there are"
+                    )
+                }
+                _ => "`bringup doc` lists the modules there are".to_owned(),
+            },
+        };
         self.report(problem.help(help).unsupported());
+        stands_for
     }
 }
 

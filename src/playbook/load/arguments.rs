@@ -2,7 +2,7 @@
 
 use super::action::Found;
 use super::reader::Reader;
-use super::values::{is_template, is_whole_template};
+use super::values::is_template;
 use crate::playbook::{Args, Diagnostic};
 use crate::yaml::{Node, Value, parse_kv, parse_kv_free_form};
 
@@ -72,17 +72,20 @@ impl Reader<'_> {
         let text = raw.as_str().unwrap_or_default();
         if takes_text {
             arguments.free_form = Some(raw);
-        } else if is_whole_template(text) && pairs.is_empty() {
+        } else if is_template(&raw) {
+            // What it comes to is known when the task is run.
             arguments.template = Some(raw);
         } else {
             let message = format!("`{}` takes `name=value` arguments, not {}", found.written, raw.describe());
+            let problem = Diagnostic::error(&found.value.span, message).label("no `name=value`");
             let word = text.split_whitespace().next().unwrap_or_default().trim_end_matches(':');
-            self.report(
-                Diagnostic::error(&found.value.span, message)
-                    .label("no `name=value`")
-                    .help(format!("write `{}:` and below it `{word}: VALUE`, further indented", found.written)),
-            );
-            return None;
+            let help = format!("write `{}:` and below it `{word}: VALUE`, further indented", found.written);
+            self.report_running([problem.help(help)]);
+            if !self.ready {
+                return None;
+            }
+            // The module refuses it where the task runs.
+            arguments.args.push((Node::text(RAW, raw.span.clone()), raw));
         }
         Some(())
     }

@@ -150,7 +150,7 @@ impl Reader<'_> {
     pub(super) fn include_tasks_action(&mut self, found: Found) -> Option<Include> {
         let (file, mut args) = self.tasks_file(&found, &["apply"])?;
         self.templates(&file);
-        let apply = self.apply(&mut args);
+        let (apply, notify) = self.apply(&mut args);
         args.push((Node::text("file", file.span.clone()), file.clone()));
         Some(Include {
             kind: IncludeKind::Tasks { file },
@@ -158,26 +158,27 @@ impl Reader<'_> {
             name_span: found.name_span,
             args,
             apply,
+            notify,
         })
     }
 
-    fn apply(&mut self, args: &mut Args) -> Keywords {
-        let Some(at) = args.iter().position(|(k, _)| k.as_str() == Some("apply")) else { return Keywords::default() };
+    /// The keywords under `apply`, and whom they notify.
+    fn apply(&mut self, args: &mut Args) -> (Keywords, Vec<Node>) {
+        let Some(at) = args.iter().position(|(k, _)| k.as_str() == Some("apply")) else { return Default::default() };
         let (_, value) = args.remove(at);
         let Some(entries) = value.as_map() else {
             self.report(value.unexpected("a mapping of keywords").into());
-            return Keywords::default();
+            return Default::default();
         };
         for (key, _) in entries {
             let name = key.key_text();
-            if find(&name, Level::Block).is_none()
-                || matches!(&*name, "block" | "rescue" | "always" | "name" | "notify")
-            {
+            if find(&name, Level::Block).is_none() || matches!(&*name, "block" | "rescue" | "always" | "name") {
                 let problem = Diagnostic::error(&key.span, format!("`apply` cannot hold `{name}`"));
                 self.report(problem.maybe_help(crate::playbook::keywords::hint(&name, Level::Block)));
             }
         }
-        self.keywords(Level::Block, entries)
+        let notify = value.get("notify").map(|names| self.notify(names)).unwrap_or_default();
+        (self.keywords(Level::Block, entries), notify)
     }
 
     /// Reads the arguments of `include_role` and `import_role`.
@@ -232,9 +233,9 @@ impl Reader<'_> {
         for (_, value) in args.iter().filter(|(k, _)| k.as_str() != Some("apply")) {
             self.templates(value);
         }
-        let apply = self.apply(&mut args);
+        let (apply, notify) = self.apply(&mut args);
         let kind = IncludeKind::Role(include);
-        Some(Include { kind, written: found.written, name_span: found.name_span, args, apply })
+        Some(Include { kind, written: found.written, name_span: found.name_span, args, apply, notify })
     }
 
     /// Reads the role a static import names.
@@ -297,7 +298,8 @@ impl Reader<'_> {
             }
         };
         let scope = included(from, include, Some((&path, name)));
-        Some(self.tasks_of(&path, &scope, Around { is_handler: from.is_handler, notify: None }, None))
+        let notify = Some(include.notify.as_slice()).filter(|names| !names.is_empty());
+        Some(self.tasks_of(&path, &scope, Around { is_handler: from.is_handler, notify }, None))
     }
 
     /// Reads the role a running `include_role` leads to.
@@ -314,6 +316,7 @@ impl Reader<'_> {
             allow_duplicates: Some(include.allow_duplicates),
             validate: include.rolespec_validate,
             dynamic: true,
+            notify: action.notify.clone(),
             ..Use::new(&name, &include.name.span)
         };
         let read = self.role(use_, &included(from, action, None))?;
@@ -352,7 +355,7 @@ impl Reader<'_> {
         for mut diagnostic in found {
             let missing = diagnostic.span.as_ref().is_some_and(|s| within(s, &task.span));
             if !self.strict && (diagnostic.unsupported || missing) && conditional {
-                diagnostic.severity = crate::playbook::Severity::Warning;
+                diagnostic = diagnostic.waiting();
             }
             self.found.push(diagnostic);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Reader;
 use super::values::{check, is_template, truth};
 use crate::connection::{BecomeMethod, registry};
-use crate::playbook::keyword::{Level, join};
+use crate::playbook::keyword::{Kind, Level, join};
 use crate::playbook::keywords::{find, hint};
 use crate::playbook::{Diagnostic, Keywords, VarMap};
 use crate::suggest::near;
@@ -23,8 +23,12 @@ impl Reader<'_> {
             };
             let Some(keyword) = find(name, level) else { continue };
             if let Err(problem) = check(name, value, keyword.kind) {
-                self.report(problem);
-                continue;
+                // What is neither true nor false is found out again where the task runs.
+                if keyword.kind != Kind::Bool || keyword.field.is_none() || !self.ready {
+                    self.report(problem);
+                    continue;
+                }
+                self.report_running([problem]);
             }
             match name {
                 "when" => keywords.when = self.conditions(name, value),
@@ -111,22 +115,22 @@ impl Reader<'_> {
         let mut vars = VarMap::new();
         for (key, value) in value.as_map().unwrap_or_default() {
             let name = key.key_text();
-            self.variable_name(&name, &key.span);
+            self.variable_name("vars", &name, &key.span);
             self.templates(value);
             vars.insert(name, Arc::new(value.clone()));
         }
         vars
     }
 
-    /// Checks the name of a variable.
-    pub(super) fn variable_name(&mut self, name: &str, span: &Span) -> bool {
+    /// Checks the name of a variable that a keyword gives.
+    pub(super) fn variable_name(&mut self, of: &str, name: &str, span: &Span) -> bool {
         if is_variable_name(name) {
             return true;
         }
         let fixed: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         let fixed = if fixed.starts_with(|c: char| c.is_ascii_digit()) { format!("_{fixed}") } else { fixed };
         let reserved = is_variable_name(&fixed) && fixed == name;
-        let mut problem = Diagnostic::error(span, format!("`{name}` cannot be the name of a variable"))
+        let mut problem = Diagnostic::error(span, format!("Invalid variable name in `{of}`: `{name}`"))
             .label("letters, digits and `_`, no digit first");
         if !reserved && is_variable_name(&fixed) {
             problem = problem.help(format!("for example `{fixed}`"));

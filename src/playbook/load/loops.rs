@@ -124,8 +124,10 @@ impl Reader<'_> {
             extended_allitems: get("extended_allitems"),
             break_when: Vec::new(),
         };
-        for variable in control.loop_var.iter().chain(&control.index_var) {
-            self.variable_name(&variable.key_text(), &variable.span);
+        for (of, variable) in [("loop_var", &control.loop_var), ("index_var", &control.index_var)] {
+            if let Some(variable) = variable.as_ref().filter(|variable| !is_template(variable)) {
+                self.variable_name(of, &variable.key_text(), &variable.span);
+            }
         }
         if let Some(conditions) = node.get("break_when") {
             control.break_when = self.conditions("break_when", conditions);

@@ -16,14 +16,17 @@ mod search;
 mod statics;
 mod task;
 mod templates;
+mod tree;
 mod values;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use level::is_variable_name;
 use reader::Reader;
 pub use search::{NotFound, SearchKind};
+pub use tree::Tree;
 
 use super::{Diagnostic, IncludeRole, Item, ModuleNames, Playbook, PlaybookError, Role, Task, VarMap};
 use crate::template::Engine;
@@ -124,6 +127,11 @@ impl Loader {
         let mut reader = Reader::resume(self, from);
         let included = reader.dynamic_role(include, from);
         reader.done(included)
+    }
+
+    /// Takes a tree for the content of a file that is not there.
+    pub(super) fn take(&self, path: &Path, node: Node) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Arc::new(node));
     }
 
     /// Reads a file once; the same tree is returned when it is asked for again.

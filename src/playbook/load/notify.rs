@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use super::values::{has_template, is_template};
-use crate::playbook::notified::handler_tasks;
+use crate::playbook::notified::{handler_tasks, of_roles};
 use crate::playbook::{Diagnostic, Item, Task};
 use crate::python::fnmatch::{escape, fnmatch};
 use crate::suggest::near;
@@ -34,8 +34,7 @@ impl Reader<'_> {
 /// All names a handler hears.
 fn heard(handler: &Task) -> Vec<String> {
     let names = handler.name.iter().chain(&handler.listen).map(Node::key_text);
-    let role = handler.scope.role().map(|r| r.name.clone());
-    names.flat_map(|n| std::iter::once(n.clone()).chain(role.as_ref().map(|r| format!("{r} : {n}")))).collect()
+    names.flat_map(|name| std::iter::once(name.clone()).chain(of_roles(handler, &name))).collect()
 }
 
 /// Whether a name with templates may turn into the text.

@@ -199,7 +199,7 @@ impl Reader<'_> {
         if names.iter().any(is_template) || paths.is_empty() {
             return;
         }
-        let candidates = |p: &str| [directory.join(p), directory.join("vars").join(p)];
+        let candidates = |p: &str| [directory.join("vars").join(p), directory.join(p)];
         let found = paths.iter().flat_map(|p| candidates(p)).find(|c| c.exists() && !c.is_dir());
         match found {
             Some(found) => {
@@ -240,7 +240,7 @@ impl Reader<'_> {
             self.report(problem.help("add `name: VARIABLE`"));
             return None;
         };
-        self.variable_name(&name.key_text(), &name.span);
+        self.variable_name("vars_prompt", &name.key_text(), &name.span);
         let text = |key: &str| node.get(key).filter(|n| !n.is_null()).map(Node::key_text);
         let flag = |reader: &mut Self, key: &str, default: bool| {
             node.get(key).map_or(default, |n| reader.flag(key, n).unwrap_or(default))

@@ -19,6 +19,8 @@ pub(super) struct Reader<'l> {
     pub rescues: usize,
     /// Whether the task that is read may fail as it runs, and the playbook goes on.
     pub ready: bool,
+    /// Whether the task that is read is about to be done: nothing in it can wait.
+    pub is_due: bool,
     pub play: PlayState,
     /// Files that are being read, to see cycles of imports.
     pub open_files: Vec<PathBuf>,
@@ -53,6 +55,7 @@ impl<'l> Reader<'l> {
             found: Vec::new(),
             rescues: 0,
             ready: false,
+            is_due: false,
             play: PlayState::default(),
             open_files: Vec::new(),
         }

@@ -24,6 +24,8 @@ pub(super) struct Use {
     pub allow_duplicates: Option<bool>,
     pub validate: bool,
     pub dynamic: bool,
+    /// What its tasks notify that notify nothing of their own.
+    pub notify: Vec<Node>,
 }
 
 /// A role that was read.
@@ -48,6 +50,7 @@ impl Use {
             allow_duplicates: None,
             validate: true,
             dynamic: false,
+            notify: Vec::new(),
         }
     }
 }
@@ -127,6 +130,7 @@ impl Reader<'_> {
             return None;
         }
         let meta = self.role_meta(&path);
+        let notify = use_.notify.clone();
         let (role, scope) = self.role_scope(use_, &path, &entry, parent, &meta);
         let (mut block, mut handlers) = self.role_list(&meta.dependencies, &scope, role.public);
         let dependencies = block.iter().filter_map(|item| item.scope().role.clone()).collect();
@@ -137,7 +141,7 @@ impl Reader<'_> {
             self.play.exports.push(role.clone());
         }
         block.extend(self.argument_check(&role, &scope, &meta));
-        block.extend(self.role_tasks(&role, &scope));
+        block.extend(self.role_tasks(&role, &scope, &notify));
         handlers.extend(self.role_handlers(&role, &scope));
         let span = role.span.clone();
         let item =
@@ -155,7 +159,7 @@ impl Reader<'_> {
     ) -> (Arc<Role>, Arc<Scope>) {
         let params = use_.params;
         for (name, value) in &params {
-            let _ok = self.variable_name(name, &value.span);
+            let _ok = self.variable_name("public", name, &value.span);
         }
         let given = use_.keywords.vars.clone().unwrap_or_default();
         let defaults = self.role_vars(path, "defaults", use_.defaults.as_deref(), &use_.span);
@@ -230,11 +234,12 @@ impl Reader<'_> {
         self.report(problem.label("not found").help(help).missing());
     }
 
-    fn role_tasks(&mut self, role: &Role, scope: &Arc<Scope>) -> Vec<Item> {
+    fn role_tasks(&mut self, role: &Role, scope: &Arc<Scope>, notify: &[Node]) -> Vec<Item> {
         let Some(file) = self.role_file(role, "tasks", &role.entry, role.entry != "main") else { return Vec::new() };
         let Some(node) = self.file(&file) else { return Vec::new() };
         let list = self.list(&node, "a file of tasks").to_vec();
-        self.items(&list, scope, Around::default())
+        let notify = Some(notify).filter(|names| !names.is_empty());
+        self.items(&list, scope, Around { notify, ..Around::default() })
     }
 
     fn role_handlers(&mut self, role: &Role, scope: &Arc<Scope>) -> Vec<Item> {

@@ -146,7 +146,7 @@ impl Reader<'_> {
             self.report(problem.help("write the name without `{{ }}`"));
             return None;
         }
-        self.variable_name(&name.key_text(), &name.span).then(|| name.clone())
+        self.variable_name("register", &name.key_text(), &name.span).then(|| name.clone())
     }
 
     fn task_action(&mut self, entries: &[(Node, Node)], found: Found, scope: &Arc<Scope>) -> Option<Action> {
@@ -162,15 +162,17 @@ impl Reader<'_> {
             }
             super::action::TEMPLATED => {
                 let entries = entries.iter().map(|(key, value)| match key.as_str() {
-                    Some("action" | "local_action") => (Node::text("action", key.span.clone()), found.value.clone()),
+                    Some(name) if matches!(name, "action" | "local_action") || name == found.written => {
+                        (Node::text("action", key.span.clone()), found.value.clone())
+                    }
                     _ => (key.clone(), value.clone()),
                 });
                 let task = Node::new(Value::Map(entries.collect()), found.value.span.clone());
                 let module = Node::text(&*found.written, found.name_span.clone());
                 let Found { written, name_span, .. } = found;
-                let (args, apply) = (Vec::new(), Keywords::default());
+                let (args, apply, notify) = (Vec::new(), Keywords::default(), Vec::new());
                 let kind = IncludeKind::Action { module, task };
-                Some(Action::Include(Box::new(Include { kind, written, name_span, args, apply })))
+                Some(Action::Include(Box::new(Include { kind, written, name_span, args, apply, notify })))
             }
             "include_vars" => {
                 let arguments = self.arguments(&found, true)?;
@@ -179,8 +181,8 @@ impl Reader<'_> {
                     args.push((Node::text("file", file.span.clone()), file));
                 }
                 let Found { written, name_span, .. } = found;
-                let apply = Keywords::default();
-                Some(Action::Include(Box::new(Include { kind: IncludeKind::Vars, written, name_span, args, apply })))
+                let (kind, apply, notify) = (IncludeKind::Vars, Keywords::default(), Vec::new());
+                Some(Action::Include(Box::new(Include { kind, written, name_span, args, apply, notify })))
             }
             _ => self.module(found, scope),
         }

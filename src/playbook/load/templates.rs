@@ -26,9 +26,14 @@ impl Reader<'_> {
         } else if has_template(text) {
             let problem =
                 Diagnostic::warning(&node.span, format!("`{keyword}` holds a template inside of an expression"));
-            let help = match text.contains("{{") {
-                true => format!("write the variable's name alone: `{}`", without_braces(text)),
-                false => "write an expression without blocks, such as `a and not b`".to_owned(),
+            let better =
+                without_braces(text).filter(|better| self.loader.engine.check_expression(better, None).is_empty());
+            let help = match (better, text.contains("{%")) {
+                (Some(better), false) => format!("write the variable's name alone: `{better}`"),
+                (_, true) => "write an expression without blocks, such as `a and not b`".to_owned(),
+                (None, false) => {
+                    "write an expression without braces; `~` puts texts together: `'a ' ~ name`".to_owned()
+                }
             };
             self.report(problem.label("rendered first, then read as a condition").help(help));
             self.templates(node);
@@ -81,13 +86,42 @@ impl Reader<'_> {
     }
 }
 
-/// The expression that was meant: braces taken away, and quotes that stand around them.
-fn without_braces(text: &str) -> String {
+/// The expression that was meant: braces taken away, and quotes that stand around them. None where they stand in a longer text.
+fn without_braces(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     for quote in ['"', '\''] {
         text = text.replace(&format!("{quote}{{{{"), "{{").replace(&format!("}}}}{quote}"), "}}");
     }
+    let mut quote = None;
+    let mut before = '\0';
+    for c in text.chars() {
+        match quote {
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            Some(_) if (before, c) == ('{', '{') || (before, c) == ('}', '}') => return None,
+            _ => {}
+        }
+        before = c;
+    }
     let words: Vec<&str> = text.split("{{").flat_map(|t| t.split("}}")).map(str::trim).collect();
     let joined = words.join(" ");
-    joined.replace("[ ", "[").replace(" ]", "]").replace("( ", "(").replace(" )", ")").trim().to_owned()
+    Some(joined.replace("[ ", "[").replace(" ]", "]").replace("( ", "(").replace(" )", ")").trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_braces;
+
+    #[test]
+    fn braces_are_taken_away_where_what_is_left_means_the_same() {
+        for (written, better) in [
+            ("{{ a }} == 'x'", Some("a == 'x'")),
+            ("'{{ a }}' == \"{{ b }}\"", Some("a == b")),
+            ("x in [{{ a }}]", Some("x in [a]")),
+            ("'172.29.0.1 {{ a }} {{ b }}' in content", None),
+            ("content == '{{ a }} x'", None),
+        ] {
+            assert_eq!(without_braces(written).as_deref(), better, "{written}");
+        }
+    }
 }

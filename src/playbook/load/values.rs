@@ -81,7 +81,8 @@ pub(super) fn check(name: &str, node: &Node, kind: Kind) -> Result<(), Diagnosti
     let mapping = |n: &Node| matches!(n.value, Value::Map(_));
     let (fits, wanted) = match kind {
         Kind::Any => (true, ""),
-        Kind::Text => (scalar(node), "a text"),
+        // As with Ansible one that is left empty is not given.
+        Kind::Text => (scalar(node) || node.is_null(), "a text"),
         Kind::Bool => (truth(node).is_some(), "`true` or `false`"),
         Kind::Int => (whole(node), "a whole number"),
         Kind::Number => (number(node), "a number"),

@@ -132,6 +132,11 @@ impl Regex {
         self.parsed.names.iter().find(|(n, _)| n == name).map(|(_, number)| *number)
     }
 
+    /// The named groups and their numbers.
+    pub fn names(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.parsed.names.iter().map(|(name, number)| (name.as_str(), *number))
+    }
+
     fn engine(&self, text: &str) -> Result<&fancy_regex::Regex, Fault> {
         let plain = !self.parsed.boundaries || (text.is_ascii() && !self.parsed.flags.ascii);
         if plain {

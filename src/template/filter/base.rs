@@ -22,7 +22,7 @@ pub(super) const FILTERS: &[Entry] = &[
     on("comment", comment),
     on("e", escape),
     on("escape", escape),
-    on("extract", extract),
+    lenient("extract", extract),
     on("float", float),
     on("forceescape", escape),
     on("int", int),
@@ -228,9 +228,45 @@ fn type_debug(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error
     Ok(Value::from(if is_omit_value(value) { "Omit" } else { type_name(value) }))
 }
 
+pub(super) const GENERAL: &[Entry] = &[on("reveal_ansible_type", reveal_type)];
+
+/// The type of a value and of what it holds: `list[int|str]`, `dict[str, int]`; `alias` renames types.
+fn reveal_type(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let alias = args.some("alias");
+    if let Some(alias) = alias.as_ref().filter(|alias| alias.kind() != ValueKind::Map) {
+        return Err(args.wrong(format!("`alias` must be a mapping, not {}", describe(alias))));
+    }
+    let name = |value: &Value| -> String {
+        let name = type_name(value);
+        let named = alias.as_ref().and_then(|alias| alias.get_attr(name).ok()).filter(|other| !other.is_undefined());
+        named.map_or_else(|| name.to_owned(), |other| other.to_string())
+    };
+    let all = |values: &mut dyn Iterator<Item = Value>| -> String {
+        let names: std::collections::BTreeSet<String> = values.map(|value| name(&value)).collect();
+        names.into_iter().collect::<Vec<_>>().join("|")
+    };
+    let own = name(value);
+    Ok(Value::from(match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable if own == "list" && value.len() != Some(0) => {
+            format!("{own}[{}]", all(&mut items(value)?.into_iter()))
+        }
+        ValueKind::Map if own == "dict" && value.len() != Some(0) => {
+            let entries = pairs(value)?;
+            let keys = all(&mut entries.iter().map(|(key, _)| key.clone()));
+            format!("{own}[{keys}, {}]", all(&mut entries.iter().map(|(_, item)| item.clone())))
+        }
+        _ => own,
+    }))
+}
+
 fn extract(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let mut found = named_step(&args.value("container")?, value);
-    match args.some("morekeys") {
+    let (container, more) = (args.value("container")?, args.some("morekeys"));
+    // Of what is missing all parts are missing.
+    if is_missing(&container) {
+        return Ok(container);
+    }
+    let mut found = named_step(&container, value);
+    match more {
         Some(keys) if matches!(keys.kind(), ValueKind::Seq | ValueKind::Iterable) => {
             for key in items(&keys)? {
                 found = named_step(&found, &key);

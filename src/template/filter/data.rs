@@ -8,10 +8,11 @@ use serde_json::Value as Json;
 
 use super::base::json;
 use super::{Entry, on};
+use crate::python::encoding::{self, Encoding};
 use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::error::{failed, unsupported};
-use crate::template::value::{from_json, pairs, string};
+use crate::template::value::{from_json, items, pairs, string};
 
 pub(super) const FILTERS: &[Entry] = &[
     on("b64decode", b64decode),
@@ -167,52 +168,35 @@ fn json_query(_: &mut State, _: &Value, _: &mut Args) -> Result<Value, Error> {
     ))
 }
 
-/// Encodes a text in a named encoding; those that matter are UTF-8 and UTF-16.
-fn encoded(text: &str, encoding: &str, args: &Args) -> Result<Vec<u8>, Error> {
-    match encoding.to_ascii_lowercase().replace('_', "-").as_str() {
-        "utf-8" | "utf8" => Ok(text.as_bytes().to_vec()),
-        "utf-16-le" | "utf-16le" => Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        "utf-16-be" | "utf-16be" => Ok(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
-        "ascii" | "us-ascii" if text.is_ascii() => Ok(text.as_bytes().to_vec()),
-        "latin-1" | "latin1" | "iso-8859-1" => text
-            .chars()
-            .map(|c| u8::try_from(u32::from(c)).map_err(|_| args.wrong(format!("`{c}` does not exist in {encoding}"))))
-            .collect(),
-        _ => Err(args.wrong(format!(
-            "the encoding `{encoding}` is not supported: utf-8, utf-16-le, utf-16-be, ascii or latin-1"
-        ))),
-    }
+/// The encoding of a name.
+fn encoding(args: &mut Args) -> Result<Encoding, Error> {
+    let name = args.text_or("encoding", "utf-8")?;
+    let unknown = || args.wrong(format!("the encoding `{name}` is not supported: {}", encoding::NAMES));
+    Encoding::named(&name).ok_or_else(unknown)
 }
 
 fn b64encode(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let encoding = args.text_or("encoding", "utf-8")?;
+    let encoding = encoding(args)?;
     let url = args.flag("urlsafe", false)?;
     let bytes = match value.kind() {
         ValueKind::Bytes => value.as_bytes().unwrap_or_default().to_vec(),
-        _ => encoded(&string(value)?, &encoding, args)?,
+        _ => encoding
+            .encode(&string(value)?)
+            .map_err(|c| args.wrong(format!("`{c}` does not exist in this encoding")))?,
     };
     Ok(Value::from(if url { URL_SAFE.encode(bytes) } else { STANDARD.encode(bytes) }))
 }
 
 fn b64decode(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let encoding = args.text_or("encoding", "utf-8")?;
+    let encoding = encoding(args)?;
     let url = args.flag("urlsafe", false)?;
     let alphabet = |c: char| c.is_ascii_alphanumeric() || c == '=' || if url { "-_" } else { "+/" }.contains(c);
     // Python skips what is not in the alphabet.
     let text: String = string(value)?.chars().filter(|c| alphabet(*c)).collect();
     let bytes = if url { URL_SAFE.decode(&text) } else { STANDARD.decode(&text) };
     let bytes = bytes.map_err(|error| args.wrong(format!("not base64: {error}")))?;
-    let wide = |join: fn([u8; 2]) -> u16| -> Option<String> {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|c| join([c[0], c[1]])).collect();
-        String::from_utf16(&units).ok()
-    };
-    let decoded = match encoding.to_ascii_lowercase().replace('_', "-").as_str() {
-        "utf-16-le" | "utf-16le" => wide(u16::from_le_bytes),
-        "utf-16-be" | "utf-16be" => wide(u16::from_be_bytes),
-        "latin-1" | "latin1" | "iso-8859-1" => Some(bytes.iter().map(|b| char::from(*b)).collect()),
-        _ => String::from_utf8(bytes.clone()).ok(),
-    };
-    decoded.map(Value::from).ok_or_else(|| args.wrong(format!("the decoded bytes are not text in {encoding}")))
+    let decoded = encoding.decode(&bytes);
+    decoded.map(Value::from).ok_or_else(|| args.wrong("the decoded bytes are not text in this encoding"))
 }
 
 fn percent_encoded(text: &str, keep: &str) -> String {
@@ -229,12 +213,20 @@ fn percent_encoded(text: &str, keep: &str) -> String {
 }
 
 fn urlencode(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
-    if value.kind() != ValueKind::Map {
-        return Ok(Value::from(percent_encoded(&string(value)?, "/")));
-    }
+    let pairs = match value.kind() {
+        ValueKind::Map => pairs(value)?,
+        ValueKind::Seq | ValueKind::Iterable => {
+            let both = |pair: &Value| match items(pair)?.as_slice() {
+                [key, item] => Ok((key.clone(), item.clone())),
+                _ => Err(failed("urlencode: every item must be a pair")),
+            };
+            items(value)?.iter().map(both).collect::<Result<_, Error>>()?
+        }
+        _ => return Ok(Value::from(percent_encoded(&string(value)?, "/"))),
+    };
     let plus = |text: String| percent_encoded(&text, "").replace("%20", "+");
     let mut parts = Vec::new();
-    for (key, item) in pairs(value)? {
+    for (key, item) in pairs {
         parts.push(format!("{}={}", plus(string(&key)?), plus(string(&item)?)));
     }
     Ok(Value::from(parts.join("&")))
@@ -295,5 +287,5 @@ fn urlsplit(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
         .into_iter()
         .find(|(name, _)| *name == query)
         .map(|(_, part)| part)
-        .ok_or_else(|| args.wrong(format!("an address has no part `{query}`")))
+        .ok_or_else(|| args.wrong(format!("unknown URL component `{query}`")))
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use super::{Entry, on};
 use crate::template::args::Args;
 use crate::template::error::unsupported;
-use crate::template::value::string;
+use crate::template::value::{describe, string};
 
 pub(super) const FILTERS: &[Entry] = &[
     on("checksum", |_, v, _| Ok(Value::from(hex(Sha1::digest(string(v)?))))),
@@ -18,6 +18,18 @@ pub(super) const FILTERS: &[Entry] = &[
     on("sha1", |_, v, _| Ok(Value::from(hex(Sha1::digest(string(v)?))))),
     on("to_uuid", to_uuid),
 ];
+
+pub(super) const GENERAL: &[Entry] = &[on("crc32", crc32)];
+
+/// The checksum of zip archives.
+fn crc32(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let Some(text) = value.as_str() else {
+        return Err(args.wrong(format!("needs a text, not {}", describe(value))));
+    };
+    let step = |sum: u32, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
+    let sum = text.bytes().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(byte), step));
+    Ok(Value::from(format!("{:x}", !sum)))
+}
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|b| format!("{b:02x}")).collect()
@@ -35,7 +47,8 @@ fn hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
         "sha512" => hex(Sha512::digest(text)),
         "blowfish" => return Err(unsupported("the hash `blowfish` is not supported", "use sha512")),
         other => {
-            return Err(args.wrong(format!("`{other}` is not a digest: md5, sha1, sha224, sha256, sha384 or sha512")));
+            let known = "md5, sha1, sha224, sha256, sha384 or sha512";
+            return Err(args.wrong(format!("unsupported hash type `{other}`: it is {known}")));
         }
     }))
 }
@@ -80,30 +93,33 @@ fn password_hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
     if salt.is_empty() || salt.len() > 16 || !salt.bytes().all(|b| ALPHABET.contains(&b)) {
         return Err(args.wrong("a salt is 1 to 16 characters out of letters, digits, `.` and `/`"));
     }
-    let rounds = match rounds {
-        // What passlib takes when Ansible names no number.
-        None => match kind.as_str() {
-            "sha512" | "sha512_crypt" => 656_000,
-            _ => 535_000,
-        },
-        Some(rounds) => u32::try_from(rounds).unwrap_or(0),
-    };
+    let rounds = rounds.map(|rounds| u32::try_from(rounds).unwrap_or(0));
     // The scheme knows a hundred times as many, which would take minutes.
-    if !(1000..=9_999_999).contains(&rounds) {
+    if rounds.is_some_and(|rounds| !(1000..=9_999_999).contains(&rounds)) {
         return Err(args.wrong("`rounds` must be from 1000 to 9999999"));
     }
-    let password = string(value)?;
-    Ok(Value::from(match kind.as_str() {
-        "sha512" | "sha512_crypt" => crypt::<Sha512>("$6$", password.as_bytes(), &salt, rounds, &SHA512_ORDER),
-        "sha256" | "sha256_crypt" => crypt::<Sha256>("$5$", password.as_bytes(), &salt, rounds, &SHA256_ORDER),
-        other => {
-            let message = format!("the password hash `{other}` is not supported");
-            return Err(unsupported(message, "use `sha512` or `sha256`"));
-        }
-    }))
+    crypted(&kind, &string(value)?, &salt, rounds).map(Value::from)
 }
 
-fn random_salt(size: usize) -> String {
+/// The hash of a password, by the kind of hash.
+pub(crate) fn crypted(kind: &str, password: &str, salt: &str, rounds: Option<u32>) -> Result<String, Error> {
+    // What passlib takes when Ansible names no number of rounds.
+    match kind {
+        "sha512" | "sha512_crypt" => {
+            Ok(crypt::<Sha512>("$6$", password.as_bytes(), salt, rounds.unwrap_or(656_000), &SHA512_ORDER))
+        }
+        "sha256" | "sha256_crypt" => {
+            Ok(crypt::<Sha256>("$5$", password.as_bytes(), salt, rounds.unwrap_or(535_000), &SHA256_ORDER))
+        }
+        other => {
+            let message = format!("the password hash `{other}` is not supported");
+            Err(unsupported(message, "use `sha512` or `sha256`"))
+        }
+    }
+}
+
+/// A salt of so many characters.
+pub(crate) fn random_salt(size: usize) -> String {
     use rand::RngExt as _;
     let mut rng = rand::rng();
     (0..size).map(|_| char::from(ALPHABET[usize::from(rng.random::<u8>() & 63)])).collect()

@@ -1,9 +1,11 @@
 //! Filters, one file per subject. A name's home collection is part of its full name.
 
 mod base;
+mod compare;
 mod data;
 mod dict;
 mod hash;
+mod hashids;
 mod list;
 mod math;
 mod net;
@@ -11,6 +13,7 @@ mod path;
 mod query;
 mod regex;
 mod set;
+mod table;
 mod text;
 mod time;
 mod tree;
@@ -26,7 +29,8 @@ use super::args::{Args, Filter};
 use super::bound;
 use super::value::check;
 
-pub(crate) use base::{attribute, is_missing};
+pub(crate) use base::is_missing;
+pub(crate) use hash::{crypted, random_salt};
 pub(crate) use net::{address as net_address, is as net_is, within as net_within};
 pub(crate) use regex::{compile, trouble};
 pub(crate) use text::{centered, formatted_text, percent, split_text};
@@ -53,8 +57,12 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["ansible.builtin"], base::FILTERS),
     (&["ansible.builtin"], data::FILTERS),
     (&["ansible.builtin"], dict::FILTERS),
+    (&["community.general"], base::GENERAL),
+    (&["ansible.utils"], compare::UTILS),
     (&["community.general"], dict::GENERAL),
     (&["ansible.builtin"], hash::FILTERS),
+    (&["community.general"], hash::GENERAL),
+    (&["community.general"], hashids::GENERAL),
     (&["ansible.builtin"], vault::FILTERS),
     (&["ansible.builtin"], list::FILTERS),
     (&["ansible.builtin"], math::FILTERS),
@@ -65,6 +73,7 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["ansible.builtin"], regex::FILTERS),
     (&["ansible.builtin"], set::FILTERS),
     (&["community.general"], set::GENERAL),
+    (&["community.general"], table::GENERAL),
     (&["ansible.builtin"], text::FILTERS),
     (&["ansible.builtin"], time::FILTERS),
     (&["community.general"], time::GENERAL),

@@ -21,6 +21,7 @@ pub(super) const GENERAL: &[Entry] = &[
     on("to_seconds", |s, v, a| unit(s, v, a, 1.0)),
     on("to_months", |s, v, a| unit(s, v, a, 0.0)),
     on("to_weeks", |s, v, a| unit(s, v, a, 604_800.0)),
+    on("to_time_unit", to_time_unit),
     on("to_years", |s, v, a| unit(s, v, a, -1.0)),
 ];
 
@@ -166,6 +167,23 @@ fn strftime(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
 }
 
 /// `1h 30m` and the like as a number of one unit.
+/// A length of time in the unit that is named.
+fn to_time_unit(state: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let name = args.text_or("unit", "ms")?;
+    let size = match name.as_str() {
+        "ms" | "millisecond" | "milliseconds" | "msec" | "msecs" | "msecond" | "mseconds" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "w" | "week" | "weeks" => 604_800.0,
+        "mo" | "month" | "months" => 0.0,
+        "y" | "year" | "years" => -1.0,
+        other => return Err(args.wrong(format!("`{other}` is not a unit of time"))),
+    };
+    unit(state, value, args, size)
+}
+
 fn unit(_: &mut State, value: &Value, args: &mut Args, size: f64) -> Result<Value, Error> {
     if value.kind() == ValueKind::Number {
         return Ok(value.clone());

@@ -23,10 +23,20 @@ pub trait Local: Send + Sync {
     /// the playbook's folder.
     fn find(&self, kind: &str, name: &str) -> Option<String>;
 
+    /// The same in any of several `kinds`, the first preferred; what is nearer goes first.
+    fn find_nearest(&self, kinds: &[&str], name: &str) -> Option<String> {
+        kinds.iter().find_map(|kind| self.find(kind, name))
+    }
+
+    /// The folders in which files of a kind are looked for, in their order.
+    fn folders(&self, kind: &str) -> Vec<String> {
+        self.find(kind, ".").into_iter().collect()
+    }
+
     /// Reads a file.
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>>;
 
-    /// Writes a file that only its owner may read, and the folders it needs (`lookup('password')`).
+    /// Writes a file that only its owner may read, and the folders it needs, which are the owner's alone too (`lookup('password')`).
     fn write_private(&self, path: &str, content: &[u8]) -> std::io::Result<()>;
 
     /// Paths that match a shell pattern, sorted.
@@ -37,6 +47,11 @@ pub trait Local: Send + Sync {
 
     /// The path with all links resolved.
     fn real_path(&self, path: &str) -> Option<String>;
+
+    /// Whether something is mounted at a path.
+    fn is_mount(&self, _: &str) -> bool {
+        false
+    }
 
     /// An environment variable.
     fn env(&self, name: &str) -> Option<String>;
@@ -123,6 +138,18 @@ impl Local for System {
             .map(|path| path.to_string_lossy().into_owned())
     }
 
+    fn find_nearest(&self, kinds: &[&str], name: &str) -> Option<String> {
+        self.folders.iter().find_map(|folder| {
+            let one = System { folders: vec![folder.clone()] };
+            kinds.iter().find_map(|kind| one.find(kind, name))
+        })
+    }
+
+    fn folders(&self, kind: &str) -> Vec<String> {
+        let all = self.folders.iter().flat_map(|folder| [folder.join(kind), folder.clone()]);
+        all.map(|folder| folder.to_string_lossy().into_owned()).collect()
+    }
+
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
         use std::io::Read as _;
         // Not every file ends: devices do not.
@@ -139,7 +166,11 @@ impl Local for System {
         use std::io::Write as _;
         let path = self.resolve(path);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(folder)?;
         }
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
@@ -167,6 +198,17 @@ impl Local for System {
 
     fn real_path(&self, path: &str) -> Option<String> {
         std::fs::canonicalize(self.resolve(path)).ok().map(|p| p.to_string_lossy().into_owned())
+    }
+
+    fn is_mount(&self, path: &str) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = self.resolve(path);
+        let (Ok(own), Ok(above)) = (std::fs::symlink_metadata(&path), std::fs::canonicalize(path.join(".."))) else {
+            return false;
+        };
+        let Ok(above) = std::fs::symlink_metadata(above) else { return false };
+        // The root is above itself; a link is never one, whatever it leads to.
+        own.is_dir() && (own.dev() != above.dev() || own.ino() == above.ino())
     }
 
     fn env(&self, name: &str) -> Option<String> {

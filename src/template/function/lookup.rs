@@ -64,6 +64,7 @@ fn call(state: &mut State, rest: Rest<ValueOrKwargs>, as_list: bool) -> Result<V
     if let Some(missing) = args.missing() {
         check(missing)?;
     }
+    // By its place alone: an option of the lookup may be called `name` too.
     let given = args.text("plugin_name")?;
     if let Err((kind, help)) = known(&given) {
         let error = TemplateError::new(kind, None);
@@ -79,7 +80,8 @@ fn call(state: &mut State, rest: Rest<ValueOrKwargs>, as_list: bool) -> Result<V
     };
     let terms = args.rest();
     let mut one = Call { name, terms, args: &mut args, local: local_of(state), context: context_of(state) };
-    let result = match lookup(&mut one).and_then(|found| args.finish().map(|()| found)) {
+    // Options that the lookup does not have are left alone, as Ansible leaves them.
+    let result = match lookup(&mut one) {
         Ok(found) => found,
         Err(_) if errors != "strict" => {
             return Ok(if as_list { Value::from(Vec::<Value>::new()) } else { Value::from(()) });

@@ -10,10 +10,13 @@ use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::error::{failed, unsupported};
 use crate::template::filter;
+use crate::template::trust::trusted;
 use crate::template::value::{Omit, items, pairs};
 
 pub(super) fn register(env: &mut Environment<'static>) {
     env.add_global("omit", Value::from_object(Omit));
+    // A text that stands in a playbook's own template.
+    env.add_function("__own", |text: String| trusted(&text));
     env.add_function("range", range);
     env.add_function("dict", dict);
     env.add_function("namespace", minijinja::functions::namespace);

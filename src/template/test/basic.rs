@@ -3,7 +3,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
-use super::{Entry, lenient, on};
+use super::{Entry, lenient, of_type, on};
 use crate::template::args::Args;
 use crate::template::error::failed;
 use crate::template::filter::{self, is_missing};
@@ -18,7 +18,7 @@ pub(super) const TESTS: &[Entry] = &[
     on("==", |_, v, a| Ok(*v == a.value("other")?)),
     on(">", |_, v, a| Ok(*v > a.value("other")?)),
     on(">=", |_, v, a| Ok(*v >= a.value("other")?)),
-    on("boolean", |_, v, _| Ok(v.kind() == ValueKind::Bool)),
+    of_type("boolean", |_, v, _| Ok(v.kind() == ValueKind::Bool)),
     on("callable", |_, v, _| Ok(v.kind() == ValueKind::Plain)),
     on("divisibleby", |_, v, a| {
         let by = a.int("num", 1)?;
@@ -28,35 +28,35 @@ pub(super) const TESTS: &[Entry] = &[
     on("equalto", |_, v, a| Ok(*v == a.value("other")?)),
     on("escaped", |_, v, _| Ok(v.is_safe())),
     on("even", |_, v, _| Ok(whole(v)? % 2 == 0)),
-    on("false", |_, v, _| Ok(v.kind() == ValueKind::Bool && !v.is_true())),
+    of_type("false", |_, v, _| Ok(v.kind() == ValueKind::Bool && !v.is_true())),
     on("falsy", |s, v, a| truthy(s, v, a).map(|t| !t)),
     on("filter", |_, v, _| Ok(v.as_str().is_some_and(filter::exists))),
-    on("float", |_, v, _| Ok(v.is_number() && !v.is_integer())),
+    of_type("float", |_, v, _| Ok(v.is_number() && !v.is_integer())),
     on("ge", |_, v, a| Ok(*v >= a.value("other")?)),
     on("greaterthan", |_, v, a| Ok(*v > a.value("other")?)),
     on("gt", |_, v, a| Ok(*v > a.value("other")?)),
     on("in", is_in),
-    on("int", |_, v, _| Ok(v.is_integer())),
-    on("integer", |_, v, _| Ok(v.is_integer())),
+    of_type("int", |_, v, _| Ok(v.is_integer())),
+    of_type("integer", |_, v, _| Ok(v.is_integer())),
     on("isnan", |_, v, _| Ok(f64::try_from(v.clone()).is_ok_and(f64::is_nan))),
     on("iterable", |_, v, _| Ok(v.try_iter().is_ok() && !v.is_none())),
     on("le", |_, v, a| Ok(*v <= a.value("other")?)),
     on("lessthan", |_, v, a| Ok(*v < a.value("other")?)),
     on("lower", |_, v, _| string(v).map(|s| s.to_lowercase() == s && s.to_uppercase() != s)),
     on("lt", |_, v, a| Ok(*v < a.value("other")?)),
-    on("mapping", |_, v, _| Ok(v.kind() == ValueKind::Map)),
+    of_type("mapping", |_, v, _| Ok(v.kind() == ValueKind::Map)),
     on("nan", |_, v, _| Ok(f64::try_from(v.clone()).is_ok_and(f64::is_nan))),
     on("ne", |_, v, a| Ok(*v != a.value("other")?)),
-    on("none", |_, v, _| Ok(v.is_none())),
-    on("number", |_, v, _| Ok(v.is_number() || v.kind() == ValueKind::Bool)),
+    of_type("none", |_, v, _| Ok(v.is_none())),
+    of_type("number", |_, v, _| Ok(v.is_number() || v.kind() == ValueKind::Bool)),
     on("odd", |_, v, _| Ok(whole(v)? % 2 != 0)),
     on("sameas", |_, v, a| a.value("other").map(|o| v.kind() == o.kind() && *v == o)),
-    on("sequence", |_, v, _| {
+    of_type("sequence", |_, v, _| {
         Ok(matches!(v.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String))
     }),
-    on("string", |_, v, _| Ok(v.kind() == ValueKind::String)),
+    of_type("string", |_, v, _| Ok(v.kind() == ValueKind::String)),
     on("test", |_, v, _| Ok(v.as_str().is_some_and(super::exists))),
-    on("true", |_, v, _| Ok(v.kind() == ValueKind::Bool && v.is_true())),
+    of_type("true", |_, v, _| Ok(v.kind() == ValueKind::Bool && v.is_true())),
     on("truthy", truthy),
     on("upper", |_, v, _| string(v).map(|s| s.to_uppercase() == s && s.to_lowercase() != s)),
 ];

@@ -14,23 +14,39 @@ use minijinja::value::{Rest, Value, ValueOrKwargs};
 use minijinja::{Environment, Error, State};
 
 use super::args::Args;
+use super::filter::is_missing;
 use super::value::check;
 
 type Check = fn(&mut State, &Value, &mut Args) -> Result<bool, Error>;
 
-/// A test, its name and whether it can make something of a missing value.
+/// A test, its name and what it makes of a missing value.
 struct Entry {
     name: &'static str,
     check: Check,
-    takes_missing: bool,
+    missing: Missing,
+}
+
+/// What a test makes of a missing value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// It cannot be asked of one.
+    Refused,
+    /// It does not hold: one is of no type.
+    Fails,
+    /// It looks at it itself.
+    Taken,
 }
 
 const fn on(name: &'static str, check: Check) -> Entry {
-    Entry { name, check, takes_missing: false }
+    Entry { name, check, missing: Missing::Refused }
+}
+
+const fn of_type(name: &'static str, check: Check) -> Entry {
+    Entry { name, check, missing: Missing::Fails }
 }
 
 const fn lenient(name: &'static str, check: Check) -> Entry {
-    Entry { name, check, takes_missing: true }
+    Entry { name, check, missing: Missing::Taken }
 }
 
 const HOMES: &[(&str, &[Entry])] = &[
@@ -60,11 +76,14 @@ pub(crate) fn exists(name: &str) -> bool {
 pub(crate) fn register(env: &mut Environment<'static>) {
     for (home, entries) in HOMES {
         for entry in *entries {
-            let (name, test, takes_missing) = (entry.name, entry.check, entry.takes_missing);
+            let (name, test, missing) = (entry.name, entry.check, entry.missing);
             let call =
                 move |state: &mut State<'_, '_>, value: &Value, rest: Rest<ValueOrKwargs>| -> Result<bool, Error> {
                     let mut args = Args::new(name, rest)?;
-                    if !takes_missing {
+                    if missing == Missing::Fails && is_missing(value) {
+                        return Ok(false);
+                    }
+                    if missing != Missing::Taken {
                         check(value)?;
                         if let Some(missing) = args.missing() {
                             check(missing)?;

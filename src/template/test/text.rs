@@ -17,7 +17,7 @@ pub(super) const TESTS: &[Entry] = &[
     on("search", |_, v, a| matches(v, a, "search")),
     on("startingwith", |_, v, a| Ok(string(v)?.starts_with(&a.text("prefix")?))),
     on("uri", uri),
-    on("url", |_, v, a| uri_of(v, a, &["://"])),
+    on("url", url),
     on("urn", |_, v, _| Ok(string(v)?.to_ascii_lowercase().starts_with("urn:"))),
     // Whether a value was written as `!vault`.
     on("vault_encrypted", |_, v, _| Ok(v.as_str().is_some_and(vault::is_value))),
@@ -45,16 +45,32 @@ fn vaulted_file(state: &mut State, value: &Value, args: &mut Args) -> Result<boo
     content.map(|bytes| vault::is_encrypted(&bytes)).map_err(|e| args.wrong(format!("cannot read `{path}`: {e}")))
 }
 
-fn uri(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {
-    uri_of(value, args, &[":"])
+/// The scheme of an address, and what stands between `//` and the next part, as Python's `urlparse` takes it apart.
+fn parts(text: &str) -> (String, &str) {
+    let named = |scheme: &&str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    let split = text.split_once(':').filter(|(scheme, _)| named(scheme));
+    let (scheme, rest) = split.map_or((String::new(), text), |(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+    let place = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next());
+    (scheme, place.unwrap_or_default())
 }
 
-fn uri_of(value: &Value, args: &mut Args, marks: &[&str]) -> Result<bool, Error> {
+/// Any text may be a URI; of a scheme that is asked for only those that have it.
+fn uri(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {
     let schemes = args.some("schemes").map(|s| crate::template::value::items(&s)).transpose()?;
-    let text = string(value)?;
-    let Some((scheme, rest)) = marks.iter().find_map(|mark| text.split_once(mark)) else { return Ok(false) };
-    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let wanted = schemes.is_none_or(|list| list.iter().any(|s| s.as_str() == Some(scheme)));
-    Ok(named && !rest.is_empty() && wanted)
+    let Some(text) = value.as_str() else { return Ok(false) };
+    let (scheme, _) = parts(text);
+    Ok(schemes.is_none_or(|list| list.is_empty() || list.iter().any(|s| s.as_str() == Some(scheme.as_str()))))
+}
+
+/// A URL says where something is.
+fn url(state: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {
+    if !uri(state, value, args)? {
+        return Ok(false);
+    }
+    let text = value.as_str().unwrap_or_default();
+    let (scheme, place) = parts(text);
+    Ok(!place.is_empty() || scheme == "file")
 }

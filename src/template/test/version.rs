@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
+use crate::python::pep440::Version;
 use crate::template::args::Args;
 use crate::template::value::string;
 
@@ -13,15 +14,30 @@ pub(super) const TESTS: &[Entry] = &[on("version", version), on("version_compare
 fn version(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {
     let other = args.text("version")?;
     let operator = args.text_or("operator", "eq")?;
-    let strict = args.flag("strict", false)?;
+    let strict = args.some("strict");
     let kind = args.opt_text("version_type")?;
     let own = string(value)?;
-    if own.trim().is_empty() || other.trim().is_empty() {
-        return Err(args.wrong("a version to compare is empty"));
+    if own.trim().is_empty() {
+        return Err(args.wrong("Input version value cannot be empty"));
     }
-    let kind = kind.unwrap_or_else(|| if strict { "strict".to_owned() } else { "loose".to_owned() });
+    if other.trim().is_empty() {
+        return Err(args.wrong("Version parameter to compare against cannot be empty"));
+    }
+    if strict.is_some() && kind.is_some() {
+        return Err(args.wrong("Cannot specify both 'strict' and 'version_type'"));
+    }
+    let kind = kind.unwrap_or_else(|| {
+        if strict.is_some_and(|strict| strict.is_true()) { "strict".to_owned() } else { "loose".to_owned() }
+    });
     let order = match kind.as_str() {
-        "loose" | "pep440" => loose(&own, &other),
+        "loose" => loose(&own, &other),
+        "pep440" => {
+            let parse = |text: &str| {
+                Version::parse(text)
+                    .ok_or_else(|| args.wrong(format!("`{text}` is not a version of Python's (PEP 440)")))
+            };
+            parse(&own)?.cmp(&parse(&other)?)
+        }
         "strict" => {
             let parse =
                 |text: &str| strict_parts(text).ok_or_else(|| args.wrong(format!("`{text}` is not a strict version")));

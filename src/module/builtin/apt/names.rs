@@ -1,5 +1,8 @@
 //! How packages are written: `name`, `name:arch`, `name=version`, `name/release`, `name-`.
 
+/// What makes a name a pattern.
+const PATTERN: [char; 5] = ['*', '?', '[', ']', '!'];
+
 /// One package as the task names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
@@ -28,11 +31,10 @@ impl Wish {
         };
         let (rest, release) = rest.split_once('/').map_or((rest, None), |(name, release)| (name, Some(release)));
         let (name, remove) = rest.strip_suffix('-').map_or((rest, false), |name| (name, true));
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.:".contains(c);
-        if rest.contains(['*', '?', '[']) {
-            return Err(format!("`{written}`: patterns of package names are not supported; name the packages"));
-        }
-        if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(plain) {
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.:".contains(c) || PATTERN.contains(&c);
+        let starts = |c: char| c.is_ascii_alphanumeric() || PATTERN.contains(&c);
+        if name.is_empty() || !name.starts_with(starts) || !name.chars().all(plain) {
             return Err(format!("`{written}` is no name of a Debian package"));
         }
         let fine =
@@ -47,6 +49,17 @@ impl Wish {
             release: release.map(str::to_owned),
             remove,
         })
+    }
+
+    /// Whether the name stands for all packages that it fits.
+    pub(super) fn is_pattern(&self) -> bool {
+        self.name.contains(PATTERN)
+    }
+
+    /// The same for one of them: as in Ansible nothing else is taken over.
+    pub(super) fn named(name: &str) -> Wish {
+        let (written, name) = (name.to_owned(), name.to_owned());
+        Wish { written, name, version: None, release: None, remove: false }
     }
 
     /// Whether an installed version is the wanted one.
@@ -83,7 +96,8 @@ mod tests {
         assert_eq!(Wish::parse("git/bookworm-backports").unwrap().argument(), "git/bookworm-backports");
         assert!(Wish::parse("ufw-").unwrap().remove);
         assert_eq!(Wish::parse("g++").unwrap().name, "g++");
-        for bad in ["", "-f", "a b", "docker*", "x=", "$(id)", "Docker"] {
+        assert!(Wish::parse("hel?o").unwrap().is_pattern() && !Wish::parse("x=1.*").unwrap().is_pattern());
+        for bad in ["", "-f", "a b", "x=", "$(id)*", "Docker"] {
             assert!(Wish::parse(bad).is_err(), "{bad}");
         }
     }

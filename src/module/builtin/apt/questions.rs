@@ -2,9 +2,34 @@
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Failure, PlanError, Text},
+    module::{Failure, PlanError, Text, http::Request},
+    python::fnmatch::fnmatch,
     sh::quote,
 };
+
+/// The question for all packages whose names begin as a pattern does, and which can be installed or are.
+pub(super) fn names_question(pattern: &str) -> Probe {
+    let bare = pattern.split(':').next().unwrap_or(pattern);
+    let front = bare.find(['*', '?', '[', ']', '!']).map_or(bare, |at| &bare[..at]);
+    question(format!(
+        "LC_ALL=C apt-cache pkgnames {} | xargs apt-cache policy | awk '/^[^ ]/ {{ name = $1; sub(/:$/, \"\", name) }} \
+         /^  (Installed|Candidate):/ && $2 != \"(none)\" && !seen[name]++ {{ print name }}'\n",
+        quote(front)
+    ))
+}
+
+/// The packages that a pattern stands for, in the order of their names.
+pub(super) fn names(state: &State, pattern: &str) -> Result<Vec<String>, PlanError> {
+    let text = state.script(&names_question(pattern))?.text();
+    let (bare, architecture) = pattern.split_once(':').map_or((pattern, None), |(bare, a)| (bare, Some(a)));
+    let mut names: Vec<&str> = text.lines().filter(|name| fnmatch(bare, name)).collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        return Err(Failure::new(format!("No package(s) matching '{pattern}' available")).into());
+    }
+    let named = |name: &str| architecture.map_or_else(|| name.to_owned(), |a| format!("{name}:{a}"));
+    Ok(names.into_iter().map(named).collect())
+}
 
 /// How fresh the package lists are.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +119,30 @@ pub(super) fn has_archives(state: &State, verb: &str) -> Result<bool, PlanError>
         .is_empty())
 }
 
+/// Fetches a package file into a folder that goes with the script, as `$s/package.deb`.
+pub(super) fn fetched(url: &str) -> String {
+    let request = Request {
+        url: url.to_owned(),
+        method: "GET".to_owned(),
+        timeout: std::time::Duration::from_secs(10),
+        validate_certs: true,
+        follow: true,
+        use_proxy: true,
+        ..Request::default()
+    };
+    format!(
+        "s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\ntrap 'exit 1' HUP INT TERM\n\
+         said=$( {} ) || {{ echo {} >&2; exit 1; }}\n",
+        request.fetch("\"$s/package.deb\""),
+        quote(&format!("Failure downloading {url}"))
+    )
+}
+
 pub(super) fn archive_question(path: &str) -> Probe {
+    if path.contains("://") {
+        let script = format!("{}dpkg-deb -f \"$s/package.deb\" Package Version\n", fetched(path));
+        return Probe::Script { script, reads: vec![Resource::Anything] };
+    }
     let script = format!("dpkg-deb -f {} Package Version\n", quote(path));
     Probe::Script { script, reads: vec![Resource::Path(path.to_owned())] }
 }

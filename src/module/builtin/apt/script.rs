@@ -87,6 +87,13 @@ impl Apt {
     }
 
     pub(super) fn deb_command(&self, path: &str) -> String {
+        if path.contains("://") {
+            // apt-get itself reads it as another user.
+            let fetched =
+                format!("( {}chmod 0755 \"$s\"; chmod 0644 \"$s/package.deb\"\n", super::questions::fetched(path));
+            let command = self.run("install", &["PACKAGE".to_owned()]);
+            return format!("{fetched}{} ) || exit\n", command.replace("PACKAGE", "\"$s/package.deb\"").trim_end());
+        }
         self.run("install", &[path.to_owned()])
     }
 

@@ -77,10 +77,11 @@ impl File {
         }
         if count > 0 {
             let what = format!("set attributes of {count} paths below {top}");
-            let mut change = Change::closed(what, Step::Script(script), ownership::written(top, None));
             // A link may lead anywhere.
-            change.closed = !links;
-            plan.changes.push(change);
+            plan.changes.push(match links {
+                true => Change::open(what, Step::Script(script)),
+                false => Change::closed(what, Step::Script(script), ownership::written(top, None)),
+            });
         } else {
             plan.predictions.truncate(before);
         }

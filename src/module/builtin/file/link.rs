@@ -174,10 +174,11 @@ impl File {
                 _ => Err(Failure::new("src is required for creating new hardlinks").with("dest", path).into()),
             };
         };
-        let src = path::absolute(context, state, &src.0)?;
+        let written = &src.0;
+        let src = path::absolute(context, state, written)?;
         let (real, source) = path::follow(state, &src)?;
         let Some(source) = source else {
-            return Err(Failure::new("src does not exist").with("dest", path).with("src", src).into());
+            return Err(Failure::new("src does not exist").with("dest", path).with("src", written.as_str()).into());
         };
         if source.kind == FileKind::Directory {
             return Err(Failure::new(format!("`{src}` is a directory, which cannot have a second name")).into());
@@ -189,7 +190,7 @@ impl File {
             if let Some(stat) = stat.filter(|s| s.kind != FileKind::Link && !self.force.0) {
                 return Err(Failure::new(format!("Cannot link, {} exists at destination", kind_name(stat)))
                     .with("dest", path)
-                    .with("src", src)
+                    .with("src", written.as_str())
                     .help("`force: true` replaces it")
                     .into());
             }
@@ -220,7 +221,7 @@ impl File {
         }
         merge(&mut plan, self.with_attributes(context, state, path, &present, FileState::Hard)?);
         plan.result.insert("dest".into(), json!(path));
-        plan.result.insert("src".into(), json!(src));
+        plan.result.insert("src".into(), json!(written));
         Ok(plan)
     }
 }

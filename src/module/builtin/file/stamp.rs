@@ -1,8 +1,10 @@
 //! Modification and access times of `file`.
 
+use serde_json::{Map, json};
+
 use crate::{
     fact::{FileStat, Probe, State},
-    module::{Failure, PlanError, Text},
+    module::{Diff, Failure, PlanError, Text, ownership},
     sh::quote,
 };
 
@@ -82,6 +84,23 @@ impl Stamps {
             }
         }
         Ok(script)
+    }
+
+    /// What differs of the times; one that is to be the present time is called so.
+    pub(super) fn difference(&self, path: &str, before: &FileStat, after: &FileStat) -> Option<Diff> {
+        let (mut old, mut new) = (Map::new(), Map::new());
+        let times = [
+            ("mtime", &self.modification, before.mtime, after.mtime),
+            ("atime", &self.access, before.atime, after.atime),
+        ];
+        for (name, stamp, was, is) in times {
+            let now = matches!(stamp, Stamp::Now);
+            if now || was != is {
+                old.insert(name.to_owned(), json!(was));
+                new.insert(name.to_owned(), if now { json!("now") } else { json!(is) });
+            }
+        }
+        (!new.is_empty()).then(|| ownership::attribute_diff(path, old, new))
     }
 
     /// The times afterwards, as far as they are given ones.

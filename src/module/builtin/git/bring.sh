@@ -13,7 +13,17 @@ else
     fi
 fi
 [ -z "$refspec" ] || git fetch -q --force $shallow "$remote" "$refspec" || exit 1
-if [ -n "$verify" ]; then git verify-tag -- "$version" >&2 2>/dev/null || git verify-commit "$version" >&2 || exit 1; fi
+if [ -n "$verify" ]; then
+    said=$(git verify-tag --raw -- "$version" 2>&1) || said=$(git verify-commit --raw "$version" 2>&1) ||
+        { printf 'Failed to verify GPG signature of commit/tag "%s"\n%s\n' "$version" "$said" >&2; exit 1; }
+    if [ -n "$allowed" ]; then
+        # The signing key's fingerprint, and that of the key it belongs to.
+        keys=$(printf '%s\n' "$said" | sed -n 's/^\[GNUPG:\] VALIDSIG \([0-9A-F]*\).* \([0-9A-F]*\)$/\1 \2/p')
+        known=
+        for key in $keys; do case " $allowed " in *" $key "*) known=1 ;; esac; done
+        [ -n "$known" ] || { printf 'The gpg_allowlist does not include the public key "%s" for this commit\n' "${keys%% *}" >&2; exit 1; }
+    fi
+fi
 before=$(git submodule status --recursive 2>/dev/null)
 if [ -z "$bare" ]; then
     case $kind in

@@ -99,6 +99,7 @@ impl User {
         script.push_str(
             &self.password_script(self.password.as_ref().map(|p| p.0.as_str()), self.password_lock.map(|l| l.0)),
         );
+        script.push_str(&self.aging_script(None));
         script.push_str(&tell(&self.name.0));
         script
     }
@@ -118,6 +119,7 @@ impl User {
         option("-d", self.home.as_ref().map(|h| h.0.clone()));
         option("-s", self.shell.as_ref().map(|s| s.0.clone()));
         option("-e", self.expiry_date());
+        option("-Z", self.seuser.as_ref().map(|s| s.0.clone()));
         for (key, value) in [("UID_MIN", self.uid_min), ("UID_MAX", self.uid_max)] {
             option("-K", value.map(|v| format!("{key}={}", v.0)));
         }

@@ -23,9 +23,10 @@ impl User {
 
     pub(super) fn modify(&self, context: &Context<'_>, state: &State, user: &UserEntry) -> Result<Plan, PlanError> {
         let mut after = user.clone();
-        let script = self.differences(state, user, &mut after)?;
-        let mut result = self.result(&after);
         let mut plan = Plan::default();
+        let mut script = self.differences(state, user, &mut after)?;
+        script.push_str(&self.aging_differences(state, &mut plan)?);
+        let mut result = self.result(&after);
         if !script.is_empty() {
             let script = format!("{script}{}", tell(&self.name.0));
             let mut writes = account_files();
@@ -34,7 +35,9 @@ impl User {
                 writes.extend([user.home.clone(), after.home.clone()].map(Resource::Path));
             }
             plan.changes.push(Change::closed(format!("change user {}", self.name.0), Step::Script(script), writes));
-            plan.diff.push(self.diff(Some(user), Some(&after)));
+            if after != *user {
+                plan.diff.push(self.diff(Some(user), Some(&after)));
+            }
             plan.predictions.push((self.question(), Answer::User(Some(after.clone()))));
         }
         if self.move_home.0 && after.home != user.home {

@@ -21,6 +21,7 @@ pub(super) const FILTERS: &[Entry] = &[
     on("ipsubnet", tools::ipsubnet),
     on("ipv4", |_, v, a| query::filter(v, a, Some(4))),
     on("ipv6", |_, v, a| query::filter(v, a, Some(6))),
+    on("ipv6form", tools::ipv6form),
     on("ipwrap", tools::ipwrap),
     on("macaddr", mac::hwaddr),
     on("network_in_network", |_, v, a| tools::within(v, a, false)),

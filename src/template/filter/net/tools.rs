@@ -192,6 +192,22 @@ pub(super) fn nthhost(_: &mut State, value: &Value, args: &mut Args) -> Result<V
     Ok(at.filter(|at| (net.first()..=net.last()).contains(at)).map_or_else(no, |at| Value::from(net.show(at))))
 }
 
+/// An IPv6 address in full, as short as can be, or in the form of certificates.
+pub(super) fn ipv6form(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    let form = args.text("format")?;
+    let text = string(value)?;
+    let address: std::net::IpAddr = text.parse().map_err(|_| failed(format!("ipv6form: `{text}` is no IP address")))?;
+    let std::net::IpAddr::V6(six) = address else { return Ok(Value::from(address.to_string())) };
+    let groups = six.segments();
+    let joined = |shown: Vec<String>| Ok(Value::from(shown.join(":")));
+    match form.as_str() {
+        "expand" => joined(groups.iter().map(|group| format!("{group:04x}")).collect()),
+        "x509" => joined(groups.iter().map(|group| format!("{group:x}")).collect()),
+        "compress" => Ok(Value::from(shown(6, u128::from(six)))),
+        other => Err(failed(format!("ipv6form: `{other}` is no form: compress, expand or x509"))),
+    }
+}
+
 pub(super) fn slaac(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let query = args.text_or("query", "")?;
     let (Some(net), Some(bytes)) = (parse(&string(value)?).filter(|n| n.version == 6), mac::parse(&query)) else {

@@ -6,10 +6,11 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
 use super::call::{Call, Lookup, spread};
+use crate::python::encoding::{self, Encoding};
 use crate::python::random::{Random, Seed};
 use crate::template::error::{Kind, TemplateError, carry};
 use crate::template::file::FileOptions;
-use crate::template::filter::parse_yaml;
+use crate::template::filter::{self, parse_yaml};
 use crate::template::value::{from_json, items, pairs, string};
 use crate::vault;
 use crate::yaml::origin;
@@ -29,6 +30,14 @@ pub(super) const LOOKUPS: &[(&str, Lookup)] = &[
 
 /// Finds and reads a text file of the role's or playbook's; an encrypted one is decrypted.
 pub(super) fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, String), Error> {
+    read_as(call, kind, name, "utf-8")
+}
+
+/// The same, by the name of its encoding.
+pub(super) fn read_as(call: &Call<'_>, kind: &str, name: &str, encoding: &str) -> Result<(String, String), Error> {
+    let known = Encoding::named(encoding);
+    let known =
+        known.ok_or_else(|| call.wrong(format!("the encoding `{encoding}` is not supported: {}", encoding::NAMES)))?;
     let path = call.local.find(kind, name).ok_or_else(|| {
         let message = format!("lookup `{}`: there is no file `{name}`", call.name);
         let help = format!("it is looked for in the `{kind}` folders of the role and the playbook, then beside them");
@@ -45,7 +54,7 @@ pub(super) fn read(call: &Call<'_>, kind: &str, name: &str) -> Result<(String, S
         let help = miette::Diagnostic::help(&reason).map(|help| help.to_string()).unwrap_or_default();
         carry(TemplateError::new(Kind::Failed(message), None).with_help(help))
     })?;
-    let text = String::from_utf8(bytes.to_vec()).map_err(|_| call.wrong(format!("`{path}` is not UTF-8 text")))?;
+    let text = known.decode(&bytes).ok_or_else(|| call.wrong(format!("`{path}` is not text in {encoding}")))?;
     if secret {
         vault::conceal_content(&text);
     }
@@ -86,14 +95,14 @@ fn fileglob(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for pattern in call.texts()? {
         let (folder, name) = pattern.rsplit_once('/').map_or(("", pattern.as_str()), |(f, n)| (f, n));
-        let base = match folder {
-            _ if pattern.starts_with('/') => Some(folder.to_owned()),
-            "" => call.local.find("files", "."),
-            folder => call.local.find("files", folder),
+        let bases = match folder {
+            _ if pattern.starts_with('/') => vec![folder.to_owned()],
+            "" => call.local.folders("files"),
+            folder => call.local.find("files", folder).into_iter().collect(),
         };
-        let found =
-            base.map_or_else(Vec::new, |base| call.local.glob(&format!("{}/{name}", base.trim_end_matches("/."))));
-        out.extend(found.into_iter().map(Value::from));
+        // The first folder that has any.
+        let mut found = bases.iter().map(|base| call.local.glob(&format!("{}/{name}", base.trim_end_matches("/."))));
+        out.extend(found.find(|paths| !paths.is_empty()).unwrap_or_default().into_iter().map(Value::from));
     }
     Ok(out)
 }
@@ -173,8 +182,8 @@ fn candidates(call: &mut Call<'_>) -> Result<(Vec<String>, bool), Error> {
 fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let (files, skip) = candidates(call)?;
     for name in &files {
-        let found = ["vars", "files", "templates", "tasks"].iter().find_map(|kind| call.local.find(kind, name));
-        if let Some(path) = found {
+        // A role's own files go before those of the role that it is needed by, whatever folder they are in.
+        if let Some(path) = call.local.find_nearest(&["vars", "files", "templates", "tasks"], name) {
             return Ok(vec![Value::from(path)]);
         }
     }
@@ -187,12 +196,15 @@ fn first_found(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     ))
 }
 
+/// What `password` can be told.
+const PASSWORD_OPTIONS: &[&str] = &["length", "chars", "seed", "encrypt", "ident"];
+
 /// A password that is made once and kept in a file.
 fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
-    let named: Vec<(String, String)> = ["length", "chars", "seed"]
+    let named: Vec<(String, String)> = PASSWORD_OPTIONS
         .iter()
-        .filter_map(|name| call.option(name).map(|v| (name, v)))
+        .filter_map(|name| call.option(name).filter(|v| !v.is_none()).map(|v| (name, v)))
         .map(|(name, v)| {
             let joined = items(&v).ok().filter(|_| v.kind() == ValueKind::Seq);
             (
@@ -202,21 +214,19 @@ fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
             )
         })
         .collect();
-    for refused in ["encrypt", "ident"] {
-        if call.option(refused).is_some_and(|v| v.is_true()) {
-            return Err(call.wrong(format!("`{refused}` is not supported: use the filter `password_hash`")));
-        }
-    }
     for term in call.texts()? {
         let mut words = term.split_whitespace();
         let path = words.next().unwrap_or_default().to_owned();
         let mut options = named.clone();
         for word in words {
             match word.split_once('=') {
-                Some((name @ ("length" | "chars" | "seed"), value)) => {
+                Some((name, value)) if PASSWORD_OPTIONS.contains(&name) => {
                     options.push((name.to_owned(), value.to_owned()))
                 }
-                _ => return Err(call.wrong(format!("`{word}` is not an option: length=, chars= or seed="))),
+                _ => {
+                    let known = PASSWORD_OPTIONS.join(", ");
+                    return Err(call.wrong(format!("`{word}` is not an option: {known}")));
+                }
             }
         }
         out.push(Value::from(kept_password(call, &path, &options)?));
@@ -226,13 +236,35 @@ fn password(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
 
 fn kept_password(call: &Call<'_>, path: &str, options: &[(String, String)]) -> Result<String, Error> {
     let find = |name: &str| options.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    let persistent = path != "/dev/null";
-    if let Ok(bytes) = call.local.read(path)
-        && persistent
-    {
+    let kept = call.local.read(path).ok().filter(|_| path != "/dev/null").map(|bytes| {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        return Ok(text.lines().next().unwrap_or_default().split(" salt=").next().unwrap_or_default().to_owned());
+        let line = text.lines().next().unwrap_or_default();
+        let (password, rest) = line.rsplit_once(" salt=").map_or((line, None), |(p, rest)| (p, Some(rest)));
+        let salt = rest.map(|rest| rest.rsplit_once(" ident=").map_or(rest, |(salt, _)| salt).to_owned());
+        (password.to_owned(), salt)
+    });
+    let is_kept = kept.is_some();
+    let (password, salt) = match kept {
+        Some(kept) => kept,
+        None => (made_password(call, options)?, None),
+    };
+    let encrypt = find("encrypt").filter(|kind| !kind.is_empty());
+    let new_salt = salt.is_none() && encrypt.is_some();
+    // The salt is kept with the password, so that the hash is the same in each run.
+    let salt = salt.or_else(|| encrypt.map(|_| filter::random_salt(16)));
+    if path != "/dev/null" && (!is_kept || new_salt) {
+        let salted = salt.as_ref().map(|salt| format!(" salt={salt}")).unwrap_or_default();
+        let trouble = |error| call.wrong(format!("cannot write `{path}`: {error}"));
+        call.local.write_private(path, format!("{password}{salted}\n").as_bytes()).map_err(trouble)?;
     }
+    match encrypt {
+        Some(kind) => filter::crypted(kind, &password, &salt.unwrap_or_default(), None),
+        None => Ok(password),
+    }
+}
+
+fn made_password(call: &Call<'_>, options: &[(String, String)]) -> Result<String, Error> {
+    let find = |name: &str| options.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     let length: usize = match find("length") {
         Some(text) => text.parse().map_err(|_| call.wrong(format!("`length` must be a whole number, not `{text}`")))?,
         None => 20,
@@ -242,12 +274,7 @@ fn kept_password(call: &Call<'_>, path: &str, options: &[(String, String)]) -> R
         return Err(call.wrong("no password can be made of these `chars` and this `length`"));
     }
     let mut chance = Random::new(find("seed").map(|seed| Seed::Text(seed.to_owned())).as_ref());
-    let made: String = (0..length).filter_map(|_| alphabet.get(chance.position(alphabet.len()))).collect();
-    if persistent {
-        let trouble = |error| call.wrong(format!("cannot write `{path}`: {error}"));
-        call.local.write_private(path, format!("{made}\n").as_bytes()).map_err(trouble)?;
-    }
-    Ok(made)
+    Ok((0..length).filter_map(|_| alphabet.get(chance.position(alphabet.len()))).collect())
 }
 
 /// The characters of Python's names for sets of them, or the characters themselves.
@@ -280,11 +307,33 @@ fn refuse_written(path: &str) -> Result<(), Error> {
     Err(carry(TemplateError::new(Kind::Failed(message), None).with_help(origin::REFUSED_HELP)))
 }
 
+/// How a template is read, by the options of the call.
+fn file_options(call: &mut Call<'_>) -> Result<FileOptions, Error> {
+    let mut options = FileOptions {
+        trim_blocks: call.flag("trim_blocks", true),
+        lstrip_blocks: call.flag("lstrip_blocks", false),
+        ..FileOptions::default()
+    };
+    for (name, mark) in [
+        ("variable_start_string", &mut options.variable_start_string),
+        ("variable_end_string", &mut options.variable_end_string),
+        ("block_start_string", &mut options.block_start_string),
+        ("block_end_string", &mut options.block_end_string),
+        ("comment_start_string", &mut options.comment_start_string),
+        ("comment_end_string", &mut options.comment_end_string),
+    ] {
+        if let Some(given) = call.option(name).filter(|given| !given.is_none()) {
+            *mark = string(&given)?;
+        }
+    }
+    Ok(options)
+}
+
 fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let Some(inner) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
     let convert = call.flag("convert_data", true);
     let extra = call.option("template_vars");
-    let (trim, lstrip) = (call.flag("trim_blocks", true), call.flag("lstrip_blocks", false));
+    let options = file_options(call)?;
     let mut context = crate::template::context::Context::new(&inner.engine, inner.vars.clone(), inner.local.clone());
     if let Some(extra) = extra {
         let mut top = indexmap::IndexMap::new();
@@ -293,7 +342,6 @@ fn template(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
         }
         context = context.with(top);
     }
-    let options = FileOptions { trim_blocks: trim, lstrip_blocks: lstrip, ..FileOptions::default() };
     let mut out = Vec::new();
     for name in call.texts()? {
         let (path, text) = read(call, "templates", &name)?;

@@ -8,8 +8,9 @@ use super::call::{Call, Lookup, list_of, spread, tuple};
 use crate::python::fnmatch::fnmatch;
 use crate::python::regex::Place;
 use crate::template::bound;
-use crate::template::filter::{self, attribute, is_missing};
-use crate::template::value::{check, describe, items, pairs, string};
+use crate::template::error::failed;
+use crate::template::filter::{self, is_missing};
+use crate::template::value::{check, describe, items, pairs, string, type_name};
 
 /// Their names.
 pub(super) const LOOKUPS: &[(&str, Lookup)] = &[
@@ -54,6 +55,9 @@ fn flattened(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
 }
 
 fn indexed_items(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
+    if call.terms.iter().any(|term| term.kind() == ValueKind::Map) && call.terms.len() == 1 {
+        return Err(failed("with_indexed_items expects a list"));
+    }
     let all = spread(&call.terms)?;
     Ok(all.into_iter().enumerate().map(|(index, item)| tuple(vec![Value::from(index), item])).collect())
 }
@@ -74,6 +78,9 @@ fn dict(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
 
 fn together(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let lists: Vec<Vec<Value>> = call.terms.iter().map(list_of).collect::<Result<_, _>>()?;
+    if lists.is_empty() {
+        return Err(failed("with_together requires at least one element in each list"));
+    }
     let len = lists.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |list: &Vec<Value>, index: usize| list.get(index).cloned().unwrap_or_else(|| Value::from(()));
     Ok((0..len).map(|index| Value::from(lists.iter().map(|l| cell(l, index)).collect::<Vec<_>>())).collect())
@@ -82,7 +89,7 @@ fn together(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
 fn nested(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let lists: Vec<Vec<Value>> = call.terms.iter().map(list_of).collect::<Result<_, _>>()?;
     if lists.is_empty() {
-        return Err(call.wrong("needs at least one list"));
+        return Err(failed("with_nested requires at least one element in the nested list"));
     }
     let size = lists.iter().try_fold(1usize, |n, l| n.checked_mul(l.len()));
     bound::items("lookup `nested`", size.and_then(|n| n.checked_mul(lists.len())))?;
@@ -103,51 +110,101 @@ fn subelements(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     {
         terms = items(first)?;
     }
-    let [outer, path, ..] = terms.as_slice() else { return Err(call.wrong("needs a list and the name of a part")) };
-    let skip = terms.get(2).map(|options| options.get_attr("skip_missing")).transpose()?.is_some_and(|v| v.is_true());
+    let wrong = |what: &str| Err(call_of(format!("expects a list of two or three items, {what}")));
+    let (outer, path, options) = match terms.as_slice() {
+        [outer, path] => (outer, path, None),
+        [outer, path, options] => (outer, path, Some(options)),
+        _ => return wrong("with the elements, the name of a part and options"),
+    };
+    // One value that is no list stands for a list of it.
+    let one = !is_list(outer) && outer.kind() != ValueKind::Map;
+    let outer = &if one { Value::from(vec![outer.clone()]) } else { outer.clone() };
+    let Some(path) = path.as_str() else {
+        return wrong("first a dict or a list, second a string pointing to the subkey");
+    };
+    if options.is_some_and(|options| options.kind() != ValueKind::Map) {
+        return wrong("the optional third item must be a dict with flags skip_missing");
+    }
+    let skip = options.map(|options| options.get_attr("skip_missing")).transpose()?.is_some_and(|v| v.is_true());
     let skip = skip || call.flag("skip_missing", false);
+    let skipped = |item: &Value| item.get_attr("skipped").is_ok_and(|skipped| skipped.is_true());
     let outer = match outer.kind() {
+        ValueKind::Map if skipped(outer) => Vec::new(),
         ValueKind::Map => pairs(outer)?.into_iter().map(|(_, v)| v).collect(),
         _ => items(outer)?,
     };
+    let path: Vec<&str> = path.split('.').collect();
     let mut out = Vec::new();
-    for item in outer.into_iter().filter(|i| !i.get_attr("skipped").is_ok_and(|s| s.is_true())) {
-        let inner = attribute(&item, path);
-        if is_missing(&inner) && skip {
+    for item in outer {
+        check(&item)?;
+        if item.kind() != ValueKind::Map {
+            return Err(call_of(format!("expects a dictionary, got {}", describe(&item))));
+        }
+        if skipped(&item) {
             continue;
         }
-        check(&inner)?;
-        if !matches!(inner.kind(), ValueKind::Seq | ValueKind::Iterable) {
-            return Err(call.wrong(format!("`{path}` must lead to a list, not {}", describe(&inner))));
-        }
-        let rest = without(&item, path)?;
-        out.extend(items(&inner)?.into_iter().map(|sub| tuple(vec![rest.clone(), sub])));
+        let Some((inner, rest)) = taken_out(&item, &path, skip)? else { continue };
+        out.extend(inner.into_iter().map(|sub| tuple(vec![rest.clone(), sub])));
     }
     Ok(out)
 }
 
-/// The item without the part that its rows repeat.
-fn without(item: &Value, path: &Value) -> Result<Value, Error> {
-    let name = path.as_str().filter(|p| !p.contains('.'));
-    match (name, item.kind()) {
-        (Some(name), ValueKind::Map) => {
-            Ok(Value::from_pairs(pairs(item)?.into_iter().filter(|(key, _)| key.as_str() != Some(name))))
-        }
-        _ => Ok(item.clone()),
+/// An error about `subelements`.
+fn call_of(what: String) -> Error {
+    failed(format!("subelements lookup {what}"))
+}
+
+fn is_list(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}
+
+/// The list that a path leads to, and the item without it, for its rows repeat it; none if it is missing and may be.
+fn taken_out(item: &Value, path: &[&str], skip: bool) -> Result<Option<(Vec<Value>, Value)>, Error> {
+    let Some((name, further)) = path.split_first() else { return Ok(None) };
+    let inner = item.get_attr(name)?;
+    if is_missing(&inner) {
+        return match skip {
+            true => Ok(None),
+            false => Err(failed(format!("could not find '{name}' key in iterated item {}", describe(item)))),
+        };
     }
+    check(&inner)?;
+    let entries = || Ok::<_, Error>(pairs(item)?.into_iter());
+    if further.is_empty() {
+        if !is_list(&inner) {
+            return Err(failed(format!("the key {name} should point to a list, got {}", describe(&inner))));
+        }
+        let rest = Value::from_pairs(entries()?.filter(|(key, _)| key.as_str() != Some(name)));
+        return Ok(Some((items(&inner)?, rest)));
+    }
+    if inner.kind() != ValueKind::Map {
+        return match skip {
+            true => Ok(None),
+            false => Err(failed(format!("the key {name} should point to a dictionary, got {}", describe(&inner)))),
+        };
+    }
+    let Some((found, below)) = taken_out(&inner, further, skip)? else { return Ok(None) };
+    let replaced = |(key, value): (Value, Value)| {
+        let value = if key.as_str() == Some(name) { below.clone() } else { value };
+        (key, value)
+    };
+    Ok(Some((found, Value::from_pairs(entries()?.map(replaced)))))
 }
 
 fn random_choice(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(call.terms.choose(&mut rand::rng()).cloned().into_iter().collect())
 }
 
+/// What `sequence` can be told.
+const SEQUENCE_OPTIONS: &[&str] = &["start", "end", "count", "stride", "format"];
+
 /// `start-end/step:format`, or the same by name with `count`.
 fn sequence(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     let named = |call: &mut Call<'_>, name: &str| call.option(name).map(|v| v.to_string());
     let mut options: Vec<(String, String)> = Vec::new();
-    for name in ["start", "end", "count", "stride", "format"] {
-        options.extend(named(call, name).map(|value| (name.to_owned(), value)));
+    for name in SEQUENCE_OPTIONS {
+        options.extend(named(call, name).map(|value| ((*name).to_owned(), value)));
     }
     let mut terms = call.texts()?;
     if terms.is_empty() {
@@ -156,9 +213,12 @@ fn sequence(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     for term in terms {
         let mut own = options.clone();
         if term.contains('=') {
-            own.extend(
-                term.split_whitespace().filter_map(|p| p.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())),
-            );
+            let words = term.split_whitespace().filter_map(|p| p.split_once('='));
+            own.extend(words.map(|(k, v)| (k.to_owned(), v.to_owned())));
+            let unknown = own.iter().find(|(name, _)| !SEQUENCE_OPTIONS.contains(&name.as_str()));
+            if let Some((name, _)) = unknown {
+                return Err(failed(format!("unrecognized arguments to with_sequence: ['{name}']")));
+            }
         } else if !term.trim().is_empty() {
             short_form(&term, &mut own);
         }
@@ -184,25 +244,34 @@ fn counted(call: &Call<'_>, options: &[(String, String)], out: &mut Vec<Value>) 
             Some(hex) => i64::from_str_radix(hex, 16).ok(),
             None => text.trim().parse().ok(),
         };
-        parsed.map(Some).ok_or_else(|| call.wrong(format!("`{name}` must be a whole number, not `{text}`")))
+        parsed
+            .map(Some)
+            .ok_or_else(|| failed(format!("Invalid type for option `{name}`: `{text}` is not a whole number")))
     };
     let start = int("start")?.unwrap_or(1);
-    let stride = int("stride")?.unwrap_or(if int("end")?.is_some_and(|end| end < start) { -1 } else { 1 });
+    let stride = int("stride")?.unwrap_or(1);
     let end = match (int("end")?, int("count")?) {
         (Some(end), None) => end,
         (None, Some(0)) => return Ok(()),
         (None, Some(count)) => start.saturating_add(count.saturating_sub(1).saturating_mul(stride)),
-        _ => return Err(call.wrong("needs either `end` or `count`")),
+        (None, None) => return Err(failed("must specify count or end in with_sequence")),
+        (Some(_), Some(_)) => return Err(failed("can't specify both count and end in with_sequence")),
     };
     if stride == 0 {
         return Err(call.wrong("`stride` must not be 0"));
     }
-    if (stride > 0 && end < start) || (stride < 0 && end > start) {
-        return Err(call.wrong(format!("cannot count from {start} to {end} in steps of {stride}")));
+    if stride > 0 && end < start {
+        return Err(failed("to count backwards make stride negative"));
+    }
+    if stride < 0 && end > start {
+        return Err(failed("to count forward don't make stride negative"));
     }
     let count = (end.abs_diff(start) / stride.unsigned_abs()).saturating_add(1);
     bound::items("lookup `sequence`", usize::try_from(count).ok())?;
     let format = find("format").unwrap_or("%d");
+    if format.matches('%').count() != 1 {
+        return Err(failed(format!("bad formatting string: {format}")));
+    }
     let mut size = 0usize;
     for index in 0..i64::try_from(count).unwrap_or(0) {
         let number = Value::from(start.wrapping_add(index.wrapping_mul(stride)));
@@ -215,11 +284,11 @@ fn counted(call: &Call<'_>, options: &[(String, String)], out: &mut Vec<Value>) 
 
 fn vars(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let default = call.option("default");
-    let names = spread(&call.terms)?;
+    let names = std::mem::take(&mut call.terms);
     let Some(context) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
     let mut out = Vec::new();
     for name in names {
-        let name = string(&name)?;
+        let Some(name) = name.as_str().map(str::to_owned) else { return Err(no_name(&name)) };
         match (context.lookup(&name), &default) {
             (Some(value), _) => {
                 check(&value)?;
@@ -227,7 +296,7 @@ fn vars(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
             }
             (None, Some(default)) => out.push(default.clone()),
             (None, None) => {
-                let kind = crate::template::error::Kind::Undefined { name: name.clone() };
+                let kind = crate::template::error::Kind::NoVariable { name: name.clone() };
                 let error = crate::template::error::TemplateError::new(kind, None);
                 return Err(crate::template::error::carry(context.cause(&name).unwrap_or(error)));
             }
@@ -236,13 +305,19 @@ fn vars(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
+/// The error of what is no text and so names no variable.
+fn no_name(value: &Value) -> Error {
+    failed(format!("Invalid setting identifier, \"{value}\" is not a string, its a {}", type_name(value)))
+}
+
 fn varnames(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let Some(context) = call.context.clone() else { return Err(call.wrong("there are no variables here")) };
-    let mut names = context.vars.names();
-    names.sort();
+    let names = context.vars.names();
     let mut out = Vec::new();
-    for pattern in call.texts()? {
-        let regex = filter::compile(&pattern, false, false, Place::Anywhere)?;
+    for pattern in std::mem::take(&mut call.terms) {
+        let Some(pattern) = pattern.as_str() else { return Err(no_name(&pattern)) };
+        let regex = filter::compile(pattern, false, false, Place::Anywhere)
+            .map_err(|fault| failed(format!("Unable to use \"{pattern}\" as a search parameter: {fault}")))?;
         for name in &names {
             if regex.is_match(name).map_err(|fault| filter::trouble(&fault))? {
                 out.push(Value::from(name));

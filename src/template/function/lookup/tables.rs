@@ -1,12 +1,16 @@
 //! Lookups that find a value in a file of CSV, INI or properties.
 
+use std::sync::Arc;
+
 use minijinja::{Error, Value};
 
 use super::call::{Call, Lookup};
-use super::outside::{read, taken};
+use super::outside::{read_as, taken};
+use crate::python::configparser::{Fault, Ini, Reading};
+use crate::python::csv::{self, Dialect};
 use crate::python::regex::{Flags, Place, Regex};
-use crate::python::shlex;
 use crate::template::value::boolean_text;
+use crate::yaml::{Node, Source, Span, parse_kv};
 
 /// Their names.
 pub(super) const LOOKUPS: &[(&str, Lookup)] = &[("csvfile", csvfile), ("ini", ini)];
@@ -46,85 +50,60 @@ fn key(call: &Call<'_>, term: &str, names: &[&'static str], options: &mut Option
     if !term.contains('=') {
         return Ok(term.trim().to_owned());
     }
-    let words = shlex::split(term).unwrap_or_else(|_| term.split_whitespace().map(str::to_owned).collect());
-    let mut key: Vec<String> = Vec::new();
-    for word in words {
-        match word.split_once('=') {
-            Some((name, value)) => match names.iter().find(|known| **known == name) {
-                Some(known) => options.given.push((known, Value::from(value))),
-                None => return Err(call.wrong(format!("`{name}` is not an option: {}", names.join(", ")))),
-            },
-            None => key.push(word),
+    let source = Arc::new(Source { name: "term".to_owned(), text: term.to_owned() });
+    let node = Node::text(term, Span { source, start: 0, end: term.len() });
+    let mut key = String::new();
+    for (name, value) in parse_kv(&node).map_err(|error| call.wrong(error))? {
+        let (name, value) = (name.key_text(), value.key_text());
+        match names.iter().find(|known| **known == name) {
+            Some(known) => options.given.push((known, Value::from(value))),
+            None if name == "_raw_params" => key = value,
+            None => return Err(call.wrong(format!("`{name}` is not a valid option: {}", names.join(", ")))),
         }
     }
     if key.is_empty() {
-        return Err(call.wrong(format!("`{term}` names no key to look for")));
+        return Err(call.wrong(match call.name {
+            "ini" => format!("No key to lookup was provided as first term with in string inline options: `{term}`"),
+            _ => format!("Search key is required but was not found in `{term}`"),
+        }));
     }
-    Ok(key.join(" "))
+    Ok(key)
 }
 
 fn csvfile(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     const NAMES: &[&str] = &["file", "delimiter", "default", "col", "keycol", "encoding"];
     let mut options = Options::new(call, NAMES);
     let mut out = Vec::new();
+    if call.terms.is_empty() {
+        return Err(call.wrong("Search key is required but was not found"));
+    }
     for term in call.texts()? {
         let key = key(call, &term, NAMES, &mut options)?;
         let delimiter = options.text("delimiter", "TAB");
         let delimiter = if matches!(delimiter.as_str(), "TAB" | "\\t" | "t") { "\t".to_owned() } else { delimiter };
-        let (col, keycol) = (options.number(call, "col", 1)?, options.number(call, "keycol", 0)?);
-        let (path, text) = read(call, "files", &options.text("file", "ansible.csv"))?;
-        let row = text.lines().map(|line| fields(line, &delimiter)).find(|row| row.get(keycol) == Some(&key));
-        match row.map(|row| row.get(col).cloned()) {
-            Some(Some(found)) => out.push(taken(&path, found)),
-            Some(None) => return Err(call.wrong(format!("the row of `{key}` has no column {col}"))),
+        let keycol = options.number(call, "keycol", 0)?;
+        let (file, encoding) = (options.text("file", "ansible.csv"), options.text("encoding", "utf-8"));
+        if call.local.find("files", &file).is_none() {
+            return Err(call.wrong(format!("`{file}`: No such file or directory")));
+        }
+        let (path, text) = read_as(call, "files", &file, &encoding)?;
+        let mut chars = delimiter.chars();
+        let (Some(delimiter), None) = (chars.next(), chars.next()) else {
+            return Err(call.wrong(format!("`delimiter` is one character, not `{delimiter}`")));
+        };
+        let rows = csv::rows(&text, Dialect { delimiter, ..Dialect::default() }).map_err(|why| call.wrong(why))?;
+        let row = rows.into_iter().find(|row| row.get(keycol) == Some(&key));
+        match row {
+            Some(row) => {
+                let col = options.number(call, "col", 1)?;
+                let found = row.get(col).cloned();
+                let found = found.ok_or_else(|| call.wrong(format!("the row of `{key}` has no column {col}")))?;
+                out.push(taken(&path, found));
+            }
             None => out.extend(options.get("default").cloned()),
         }
     }
     Ok(out)
-}
-
-/// The fields of a CSV line; quotes may hold the delimiter.
-fn fields(line: &str, delimiter: &str) -> Vec<String> {
-    let mut out = vec![String::new()];
-    let (mut rest, mut quoted) = (line, false);
-    while let Some(c) = rest.chars().next() {
-        if c == '"' {
-            if quoted && rest.starts_with("\"\"") {
-                if let Some(field) = out.last_mut() {
-                    field.push('"');
-                }
-                rest = &rest[2..];
-                continue;
-            }
-            quoted = !quoted;
-        } else if !quoted && rest.starts_with(delimiter) {
-            out.push(String::new());
-            rest = &rest[delimiter.len()..];
-            continue;
-        } else if let Some(field) = out.last_mut() {
-            field.push(c);
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    out
-}
-
-/// A line of an INI file that is of the section, its key and value.
-fn entries<'t>(text: &'t str, section: &str, properties: bool) -> Option<Vec<(&'t str, Option<&'t str>)>> {
-    let (mut inside, mut there) = (properties, properties);
-    let mut found = Vec::new();
-    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', ';'])) {
-        if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-            inside = name == section || name == "DEFAULT";
-            there |= name == section;
-        } else if inside {
-            match line.split_once(['=', ':']) {
-                Some((key, value)) => found.push((key.trim(), Some(value.trim()))),
-                None => found.push((line, None)),
-            }
-        }
-    }
-    there.then_some(found)
 }
 
 fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
@@ -144,27 +123,44 @@ fn ini(call: &mut Call<'_>) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for term in call.texts()? {
         let key = key(call, &term, NAMES, &mut options)?;
-        let file = options.text("file", "ansible.ini");
-        let section = options.text("section", "global");
-        let (path, text) = read(call, "files", &file)?;
-        let Some(all) = entries(&text, &section, options.text("type", "ini") == "properties") else {
-            return Err(call.wrong(format!("`{file}` has no section `{section}`")));
+        let (file, section) = (options.text("file", "ansible.ini"), options.text("section", "global"));
+        let (path, text) = read_as(call, "files", &file, &options.text("encoding", "utf-8"))?;
+        let properties = options.text("type", "ini") == "properties";
+        let (text, section) = match properties {
+            true => (format!("[java_properties]\n{text}"), "java_properties".to_owned()),
+            false => (text, section),
         };
-        let sensitive = options.flag("case_sensitive");
-        let fold = |s: &str| if sensitive { s.to_owned() } else { s.to_lowercase() };
-        let shown = |value: &Option<&str>| value.map_or_else(|| Value::from(()), |text| taken(&path, text.to_owned()));
+        let bare = options.flag("allow_no_value") || options.flag("allow_none");
+        let parsed = Ini::parse(&text, Reading { sensitive: options.flag("case_sensitive"), bare });
+        let parsed = parsed.map_err(|fault| {
+            let what = if matches!(fault, Fault::TwoKeys(..)) { "Duplicate option in" } else { "cannot read" };
+            call.wrong(format!("{what} '{file}': {fault}"))
+        })?;
+        let all = parsed.section(&section);
+        let all = all.ok_or_else(|| call.wrong(format!("No section '{section}' in {file}")))?;
+        let plain = options.get("interpolation").is_some() && !options.flag("interpolation");
+        // A key without a value adds nothing.
+        let shown = |value: &Option<String>| -> Result<Option<Value>, Error> {
+            let Some(text) = value else { return Ok(None) };
+            let text = match plain {
+                true => text.clone(),
+                false => parsed.interpolated(text, &all).map_err(|fault| call.wrong(fault))?,
+            };
+            Ok(Some(taken(&path, text)))
+        };
         if options.flag("re") {
             let wrong = |error: crate::python::regex::Fault| call.wrong(format!("`{key}`: {error}"));
             let pattern = Regex::at(&key, Flags::default(), Place::Start).map_err(wrong)?;
             for (name, value) in &all {
-                if pattern.is_match(&fold(name)).map_err(wrong)? {
-                    out.push(shown(value));
+                if pattern.is_match(name).map_err(wrong)? {
+                    out.push(shown(value)?.unwrap_or_else(|| Value::from(())));
                 }
             }
             continue;
         }
-        match (all.iter().rev().find(|(name, _)| fold(name) == fold(&key)), options.get("default")) {
-            (Some((_, value)), _) => out.push(shown(value)),
+        let key = parsed.key(&key);
+        match (all.iter().find(|(name, _)| *name == key), options.get("default")) {
+            (Some((_, value)), _) => out.extend(shown(value)?),
             (None, Some(default)) => out.push(default.clone()),
             (None, None) => out.push(Value::from("")),
         }
