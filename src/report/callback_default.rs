@@ -138,7 +138,7 @@ impl CallbackDefault {
             _ => {
                 let unreachable = end.status == Status::Unreachable || end.marks.unreachable;
                 let what = if unreachable { "UNREACHABLE" } else { "FAILED" };
-                let text = self.json(task, &end.result, &end.marks, looped);
+                let text = self.json(task, &end.result, end.marks.shown || verbose_failure(task, looped), looped);
                 self.failure(lines, &format!("fatal: [{host}]: {what}! => {text}"));
             }
         }
@@ -161,7 +161,7 @@ impl CallbackDefault {
                 lines.out.push_str(&format!("{}{more}\n", coloured(item.status, &head)));
             }
             _ => {
-                let text = self.json(task, &item.result, &item.marks, false);
+                let text = self.json(task, &item.result, item.marks.shown || verbose_failure(task, false), false);
                 self.failure(lines, &format!("failed: [{host}] (item={label}) => {text}"));
             }
         }
@@ -175,13 +175,13 @@ impl CallbackDefault {
     /// What stands behind a line where results are shown.
     fn more(&self, task: &TaskLine<Shown>, result: &Fields, marks: &Marks) -> String {
         match self.verbosity > 0 || marks.shown {
-            true => format!(" => {}", self.json(task, result, marks, false)),
+            true => format!(" => {}", self.json(task, result, marks.shown, false)),
             false => String::new(),
         }
     }
 
     /// A result as Python writes it, its keys in order.
-    fn json(&self, task: &TaskLine<Shown>, result: &Fields, marks: &Marks, looped: bool) -> String {
+    fn json(&self, task: &TaskLine<Shown>, result: &Fields, shown: bool, looped: bool) -> String {
         let debug = is(task, "debug");
         let known = result.raw().as_object();
         let alone = debug && known.is_some_and(|known| known.contains_key("msg"));
@@ -195,11 +195,14 @@ impl CallbackDefault {
         let mut kept: Map<String, Json> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         kept.sort_keys();
         kept.values_mut().for_each(Json::sort_all_objects);
-        let failed = known.is_some_and(|known| known.get("failed") == Some(&Json::Bool(true)));
-        let several =
-            self.verbosity > 2 || marks.shown || (failed && !looped && VERBOSE.iter().any(|name| is(task, name)));
+        let several = self.verbosity > 2 || shown;
         shown::json(&python_json(&Json::Object(kept), several))
     }
+}
+
+/// Whether a failure is told in several lines.
+fn verbose_failure(task: &TaskLine<Shown>, looped: bool) -> bool {
+    !looped && VERBOSE.iter().any(|name| is(task, name))
 }
 
 impl ForPeople for CallbackDefault {

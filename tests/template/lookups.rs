@@ -143,7 +143,8 @@ fn lookups_say_what_failed() {
         ("{{ lookup('fiel', 'x') }}", "there is no lookup `fiel`"),
         ("{{ lookup('ini', 'nope', file='app.ini', section='no') }}", "No section 'no' in app.ini"),
         ("{{ lookup('file', missing_name) }}", "`missing_name` is undefined"),
-        ("{{ lookup('password', '/play/new encrypt=x') }}", "is not an option"),
+        ("{{ lookup('password', '/play/new encrypt=x') }}", "the password hash `x` is not supported"),
+        ("{{ lookup('password', '/play/new colour=x') }}", "is not an option"),
         ("{{ lookup('sequence', 'start=5') }}", "must specify count or end in with_sequence"),
         ("{{ lookup('csvfile', 'a', file='none.csv') }}", "`none.csv`: No such file or directory"),
     ] {

@@ -88,24 +88,32 @@ impl Reader<'_> {
 
 /// The expression that was meant: braces taken away, and quotes that stand around them. None where they stand in a longer text.
 fn without_braces(text: &str) -> Option<String> {
-    let mut text = text.to_owned();
-    for quote in ['"', '\''] {
-        text = text.replace(&format!("{quote}{{{{"), "{{").replace(&format!("}}}}{quote}"), "}}");
-    }
-    let mut quote = None;
-    let mut before = '\0';
-    for c in text.chars() {
+    let (mut out, mut quote, mut rest) = (String::new(), None, text);
+    while let Some(c) = rest.chars().next() {
+        let behind = &rest[c.len_utf8()..];
+        if rest.starts_with("{{") {
+            let (inside, after) = rest[2..].split_once("}}")?;
+            // In a text that has nothing else in it, the quotes are those of the value.
+            if let Some(open) = quote {
+                (out.ends_with(open) && after.starts_with(open)).then_some(())?;
+                out.pop();
+                quote = None;
+                rest = after.get(1..)?;
+            } else {
+                rest = after;
+            }
+            out.push_str(inside.trim());
+            continue;
+        }
         match quote {
             None if matches!(c, '"' | '\'') => quote = Some(c),
             Some(open) if open == c => quote = None,
-            Some(_) if (before, c) == ('{', '{') || (before, c) == ('}', '}') => return None,
             _ => {}
         }
-        before = c;
+        out.push(c);
+        rest = behind;
     }
-    let words: Vec<&str> = text.split("{{").flat_map(|t| t.split("}}")).map(str::trim).collect();
-    let joined = words.join(" ");
-    Some(joined.replace("[ ", "[").replace(" ]", "]").replace("( ", "(").replace(" )", ")").trim().to_owned())
+    Some(out.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -118,6 +126,7 @@ mod tests {
             ("{{ a }} == 'x'", Some("a == 'x'")),
             ("'{{ a }}' == \"{{ b }}\"", Some("a == b")),
             ("x in [{{ a }}]", Some("x in [a]")),
+            ("not {{ a }}", Some("not a")),
             ("'172.29.0.1 {{ a }} {{ b }}' in content", None),
             ("content == '{{ a }} x'", None),
         ] {
