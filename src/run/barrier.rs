@@ -18,6 +18,8 @@ pub type Position = Vec<u32>;
 pub struct Barrier {
     places: Mutex<Places>,
     moved: Notify,
+    /// Any move at all, for those who wait for certain hosts.
+    stepped: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +55,7 @@ impl Barrier {
         for host in hosts {
             places.put(host, Some(Vec::new()));
         }
-        Barrier { places: Mutex::new(places), moved: Notify::new() }
+        Barrier { places: Mutex::new(places), ..Barrier::default() }
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -66,6 +68,9 @@ impl Barrier {
         let ahead = matches!(places.hosts.get(host), Some(Some(at)) if at.as_slice() < position);
         let moved = ahead && places.put(host, Some(position.to_vec()));
         drop(places);
+        if ahead {
+            self.stepped.notify_waiters();
+        }
         if moved {
             self.moved.notify_waiters();
         }
@@ -74,6 +79,7 @@ impl Barrier {
     /// Says that a host takes no further part.
     pub fn leave(&self, host: &str) {
         self.places().put(host, None);
+        self.stepped.notify_waiters();
         self.moved.notify_waiters();
     }
 
@@ -105,6 +111,19 @@ impl Barrier {
         }
     }
 
+    /// Waits until certain hosts have come past `position`, or take no further part.
+    pub async fn all_past(&self, hosts: &[&String], position: &[u32]) {
+        loop {
+            let stepped = self.stepped.notified();
+            tokio::pin!(stepped);
+            stepped.as_mut().enable();
+            if hosts.iter().all(|host| self.is_past(host, position)) {
+                return;
+            }
+            stepped.await;
+        }
+    }
+
     /// Wakes everyone who waits in [`Barrier::until`].
     pub fn wake(&self) {
         self.moved.notify_waiters();
@@ -116,6 +135,21 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use super::*;
+
+    #[tokio::test]
+    async fn waits_for_one_that_goes_on_though_others_stay() {
+        let hosts = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        let barrier = Arc::new(Barrier::new(&hosts));
+        hosts.iter().for_each(|host| barrier.reach(host, &[1]));
+        let waiting = tokio::spawn({
+            let (barrier, first) = (barrier.clone(), hosts[0].clone());
+            async move { barrier.all_past(&[&first], &[1]).await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!waiting.is_finished());
+        barrier.reach("a", &[2]);
+        tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+    }
 
     #[tokio::test]
     async fn waits_for_the_slowest_and_not_for_those_who_left() {

@@ -134,7 +134,7 @@ impl Batch {
     /// Waits until all hosts in front of this one have come past `position`, or take no further part.
     pub async fn in_turn(&self, host: &str, position: &[u32]) {
         let before: Vec<&String> = self.hosts.iter().take_while(|other| *other != host).collect();
-        self.barrier.until(|| before.iter().all(|host| self.barrier.is_past(host, position)).then_some(())).await;
+        self.barrier.all_past(&before, position).await;
     }
 
     /// Notes that a host takes no further part, though nothing is wrong with it.
