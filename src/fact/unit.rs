@@ -47,6 +47,11 @@ const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDa
 /// What a unit's state depends on: the manager, and the files it was read from.
 pub(super) fn reads(name: &str) -> Vec<Resource> {
     let mut reads = vec![Resource::Unit(name.to_owned())];
+    // `getty@tty1.service` is made of `getty@.service` (systemd.unit(5)).
+    let template =
+        name.split_once('@').and_then(|(front, rest)| Some(format!("{front}@.{}", rest.rsplit_once('.')?.1)));
+    let files: Vec<&str> =
+        [Some(name), template.as_deref().filter(|template| *template != name)].into_iter().flatten().collect();
     for directory in [
         "/etc/systemd/system",
         "/run/systemd/system",
@@ -54,8 +59,10 @@ pub(super) fn reads(name: &str) -> Vec<Resource> {
         "/usr/lib/systemd/system",
         "/lib/systemd/system",
     ] {
-        reads.push(Resource::Path(format!("{directory}/{name}")));
-        reads.push(Resource::Path(format!("{directory}/{name}.d")));
+        for file in &files {
+            reads.push(Resource::Path(format!("{directory}/{file}")));
+            reads.push(Resource::Path(format!("{directory}/{file}.d")));
+        }
     }
     reads
 }
@@ -90,4 +97,18 @@ pub(crate) fn parse(units: usize, stdout: &[u8]) -> Option<Vec<UnitState>> {
         all.push(unit);
     }
     (all.len() == units).then_some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Resource, reads};
+
+    #[test]
+    fn an_instance_is_made_of_its_templates_files() {
+        let read = |unit: &str, path: &str| reads(unit).contains(&Resource::Path(path.to_owned()));
+        assert!(read("sleeper@100.service", "/etc/systemd/system/sleeper@.service"));
+        assert!(read("sleeper@100.service", "/etc/systemd/system/sleeper@.service.d"));
+        assert!(read("sleeper@100.service", "/etc/systemd/system/sleeper@100.service"));
+        assert!(!read("sleeper.service", "/etc/systemd/system/sleeper@.service"));
+    }
 }

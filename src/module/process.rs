@@ -303,7 +303,10 @@ pub fn in_directory(
         Some(chdir) => {
             let directory = path::absolute(context, state, chdir)?;
             let told = quote(&format!("{NO_DIRECTORY}{directory}")).into_owned();
-            Ok(format!("cd -- {} 2>/dev/null || {{ printf %s {told} >&2; exit 1; }}\n{command}\n", quote(&directory)))
+            Ok(format!(
+                "cd -P -- {} 2>/dev/null || {{ printf %s {told} >&2; exit 1; }}\n{command}\n",
+                quote(&directory)
+            ))
         }
     }
 }

@@ -122,11 +122,8 @@ impl HostRun {
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let outcome = self.of.depends(
-                self.of.run.machines.of(&self.of.host.name).first().map(AsRef::as_ref),
-                &on,
-                &[Resource::Anything],
-            );
+            let machines = self.of.run.machines.of(&self.of.host.name);
+            let outcome = self.of.depends(machines.first().map(AsRef::as_ref), &on, &[Resource::Anything]);
             return self.conclude(task, position, vars, outcome).await;
         }
         let items = match task::items(&self.of.run, task, vars) {
@@ -153,10 +150,7 @@ impl HostRun {
                 Ok(Brought::Items(brought)) => {
                     let of = items.as_ref().and_then(|items| items.get(index)).cloned();
                     led.extend(led_to(include, &brought).map(|file| (file, of)));
-                    let item: Vars = match &items {
-                        Some(items) => task::item_layer(task, items, index),
-                        None => Vars::new(),
-                    };
+                    let item = items.as_ref().map_or_else(Vars::new, |items| task::item_layer(task, items, index));
                     frames.push((brought, vec![(Level::IncludeParams, Arc::new(item))], index));
                 }
                 Ok(Brought::Variables(more)) => result.push(Included { index, ..more }),

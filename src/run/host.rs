@@ -155,7 +155,7 @@ impl HostRun {
         self.of.vars(task, &self.cursor.vars())
     }
 
-    /// Goes where a failure of the current task leads. True when a `rescue` takes over.
+    /// Goes where a failure of the current task leads. True when a `rescue` takes over, now or behind what is always done.
     pub fn fail(&mut self, task: &Task, result: &Json) -> bool {
         // As with Ansible the last failure below a `rescue` is known, in the `always` of the blocks inside too.
         let told = self.cursor.has_rescue_ahead();
@@ -170,7 +170,8 @@ impl HostRun {
             self.of.host.set(Level::SetFacts, "ansible_failed_task", written(task));
             self.of.host.set(Level::SetFacts, "ansible_failed_result", result.clone());
         }
-        landed == Landed::Rescued
+        // An `always` may come first: the `rescue` around it comes all the same.
+        told && landed != Landed::Out
     }
 
     /// Goes where the failure of another host leads, which is this one's too (`any_errors_fatal`).

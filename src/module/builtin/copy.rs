@@ -123,7 +123,7 @@ impl Described for Copy {
         match (&self.src, &self.content) {
             (None, None) => return Err(ParameterError::task("src (or content) is required")),
             (Some(_), Some(_)) => return Err(ParameterError::task("src and content are mutually exclusive")),
-            (Some(src), None) if src.0.is_empty() => return Err(ParameterError::new("src", "`src` is empty")),
+            (Some(src), None) if src.0.is_empty() => return Err(ParameterError::task("src (or content) is required")),
             (None, Some(_)) if self.dest.0.ends_with('/') => {
                 return Err(ParameterError::new("dest", "can not use content with a dir as dest")
                     .help("name the file, without a slash at the end"));

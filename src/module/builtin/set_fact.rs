@@ -85,7 +85,17 @@ impl Module for SetFact {
     }
 
     fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let set = Effect::Variables { values: self.facts.clone(), cacheable: self.cacheable };
+        let values = self.facts.iter().map(|(name, value)| (name.clone(), truth(value))).collect();
+        let set = Effect::Variables { values, cacheable: self.cacheable };
         Ok(Plan { effects: vec![set.into()], ..Plan::default() })
+    }
+}
+
+/// As Ansible up to 2.18 has it, `yes`, `no`, `true` and `false` are no texts here: `set_fact: ready=yes` is meant so.
+fn truth(value: &Json) -> Json {
+    match value.as_str().map(str::to_ascii_lowercase).as_deref() {
+        Some("yes" | "true") => Json::Bool(true),
+        Some("no" | "false") => Json::Bool(false),
+        _ => value.clone(),
     }
 }

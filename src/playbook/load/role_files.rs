@@ -138,7 +138,10 @@ impl Reader<'_> {
             ("type", text("role")),
             ("name", text(&role.name)),
             ("argument_spec_name", text(&role.entry)),
-            ("path", text(&role.path.display().to_string())),
+            (
+                "path",
+                text(&std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone()).display().to_string()),
+            ),
         ]);
         let args = vec![
             (text("argument_spec"), spec.get("options").cloned().unwrap_or_else(|| map(Vec::new()))),

@@ -1,7 +1,9 @@
 //! Digests and password hashes.
 
+use std::ops::RangeInclusive;
+
 use md5::Md5;
-use minijinja::{Error, State, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
@@ -85,18 +87,24 @@ fn password_hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
     let salt_size = args.opt_int("salt_size")?;
     let rounds = args.opt_int("rounds")?;
     args.some("ident");
-    let salt = match salt_size.map(usize::try_from) {
-        None => salt.unwrap_or_else(|| random_salt(16)),
-        Some(Ok(size @ 1..=16)) => salt.unwrap_or_else(|| random_salt(size)),
-        Some(_) => return Err(args.wrong("`salt_size` must be from 1 to 16")),
+    let (lengths, usual, numbers) = limits(&kind);
+    let range = |range: &RangeInclusive<usize>| match range.start() == range.end() {
+        true => format!("{}", range.start()),
+        false => format!("{} to {}", range.start(), range.end()),
     };
-    if salt.is_empty() || salt.len() > 16 || !salt.bytes().all(|b| ALPHABET.contains(&b)) {
-        return Err(args.wrong("a salt is 1 to 16 characters out of letters, digits, `.` and `/`"));
+    let size = match salt_size.map(usize::try_from) {
+        None => usual,
+        Some(Ok(size)) if lengths.contains(&size) => size,
+        Some(_) => return Err(args.wrong(format!("`salt_size` must be {}", range(&lengths)))),
+    };
+    let salt = salt.unwrap_or_else(|| random_salt(size));
+    if !lengths.contains(&salt.len()) || !salt.bytes().all(|b| ALPHABET.contains(&b)) {
+        let message = format!("a salt is {} characters out of letters, digits, `.` and `/`", range(&lengths));
+        return Err(args.wrong(message));
     }
     let rounds = rounds.map(|rounds| u32::try_from(rounds).unwrap_or(0));
-    // The scheme knows a hundred times as many, which would take minutes.
-    if rounds.is_some_and(|rounds| !(1000..=9_999_999).contains(&rounds)) {
-        return Err(args.wrong("`rounds` must be from 1000 to 9999999"));
+    if rounds.is_some_and(|rounds| !numbers.contains(&rounds)) {
+        return Err(args.wrong(format!("`rounds` must be {} to {}", numbers.start(), numbers.end())));
     }
     crypted(&kind, &string(value)?, &salt, rounds).map(Value::from)
 }
@@ -111,12 +119,82 @@ pub(crate) fn crypted(kind: &str, password: &str, salt: &str, rounds: Option<u32
         "sha256" | "sha256_crypt" => {
             Ok(crypt::<Sha256>("$5$", password.as_bytes(), salt, rounds.unwrap_or(535_000), &SHA256_ORDER))
         }
+        "md5" | "md5_crypt" => Ok(md5_crypt(password.as_bytes(), salt)),
+        "blowfish" | "bcrypt" => {
+            let salt = bcrypt_salt(salt)?;
+            let hashed = bcrypt::hash_with_salt(password, rounds.unwrap_or(12), salt);
+            let hashed = hashed.map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("bcrypt: {error}")))?;
+            Ok(hashed.format_for_version(bcrypt::Version::TwoB))
+        }
         other => {
             let message = format!("the password hash `{other}` is not supported");
-            Err(unsupported(message, "use `sha512` or `sha256`"))
+            Err(unsupported(message, "use `sha512`, `sha256`, `bcrypt` or `md5`"))
         }
     }
 }
+
+/// How long a salt may be, how long one is that is made up, and how often a kind may hash (passlib's limits; a scheme that knows a
+/// hundred times as many rounds would take minutes).
+fn limits(kind: &str) -> (RangeInclusive<usize>, usize, RangeInclusive<u32>) {
+    match kind {
+        "md5" | "md5_crypt" => (1..=8, 8, 0..=u32::MAX),
+        "blowfish" | "bcrypt" => (22..=22, 22, 4..=20),
+        _ => (1..=16, 16, 1000..=9_999_999),
+    }
+}
+
+/// The 16 bytes that 22 characters of bcrypt's own base64 stand for; the bits that are left over say nothing.
+fn bcrypt_salt(salt: &str) -> Result<[u8; 16], Error> {
+    const BCRYPT: &[u8; 64] = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(16), 0u32, 0u32);
+    for c in salt.bytes() {
+        let value = BCRYPT.iter().position(|known| *known == c).unwrap_or_default();
+        (bits, held) = (bits << 6 | value as u32, held + 6);
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    bytes.try_into().map_err(|_| Error::new(ErrorKind::InvalidOperation, "bcrypt takes a salt of 22 characters"))
+}
+
+/// Unix-crypt with MD5, as passlib documents it (<https://passlib.readthedocs.io/en/stable/lib/passlib.hash.md5_crypt.html>).
+fn md5_crypt(password: &[u8], salt: &str) -> String {
+    let salt = salt.as_bytes();
+    let b = Md5::new().chain_update(password).chain_update(salt).chain_update(password).finalize();
+    let mut a = Md5::new().chain_update(password).chain_update(b"$1$").chain_update(salt);
+    a.update(b.iter().copied().cycle().take(password.len()).collect::<Vec<u8>>());
+    let mut length = password.len();
+    while length > 0 {
+        a.update(if length & 1 == 1 { &[0][..] } else { &password[..1] });
+        length >>= 1;
+    }
+    let mut state = a.finalize();
+    for round in 0..1000 {
+        let mut c = Md5::new();
+        if round & 1 == 1 {
+            c.update(password);
+        } else {
+            c.update(state);
+        }
+        if round % 3 != 0 {
+            c.update(salt);
+        }
+        if round % 7 != 0 {
+            c.update(password);
+        }
+        if round & 1 == 1 {
+            c.update(state);
+        } else {
+            c.update(password);
+        }
+        state = c.finalize();
+    }
+    format!("$1${}${}", String::from_utf8_lossy(salt), encoded(&state, &MD5_ORDER))
+}
+
+/// The order in which the bytes of an MD5 hash are written.
+const MD5_ORDER: [usize; 16] = [0, 6, 12, 1, 7, 13, 2, 8, 14, 3, 9, 15, 4, 10, 5, 11];
 
 /// A salt of so many characters.
 pub(crate) fn random_salt(size: usize) -> String {

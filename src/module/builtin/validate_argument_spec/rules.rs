@@ -34,10 +34,10 @@ fn level(
         }
     }
     between(together, arguments, within, errors, Rules::Exclusive);
-    let given = |name: &str, arguments: &Map<String, Json>| arguments.get(name).is_some_and(|v| !v.is_null());
+    // What is given as nothing is given.
     let missing: Vec<&str> = spec
         .iter()
-        .filter(|(name, rule)| rule.get("required").is_some_and(truthy) && !given(name, arguments))
+        .filter(|(name, rule)| rule.get("required").is_some_and(truthy) && !arguments.contains_key(*name))
         .map(|(name, _)| name.as_str())
         .collect();
     if !missing.is_empty() {
