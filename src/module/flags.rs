@@ -1,6 +1,6 @@
-//! `attributes` and `unsafe_writes`: what every module that manages a file takes besides its own parameters.
+//! `attributes`, `unsafe_writes` and SELinux's: what every module that manages a file takes besides its own parameters.
 //!
-//! Owner, group and mode are read by the modules themselves; these two say something about a plan that is made already.
+//! Owner, group and mode are read by the modules themselves; these say something about a plan that is made already.
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Change, Context, Failure, Flag, Module, ParameterError, Place, Plan, PlanError, Step, StepOutput, Text,
     ownership::{self, attribute_diff},
-    path, settle,
+    path, selinux, settle,
 };
 use crate::{
     fact::{Answer, FileKind, FileStat, Probe, Resource, State},
@@ -28,6 +28,8 @@ pub struct Shared {
     /// else can write in its directory. Readers may see half of it then. `ANSIBLE_UNSAFE_WRITES` in the task's
     /// environment says so for all.
     unsafe_writes: Option<Flag>,
+    #[serde(flatten)]
+    selinux: selinux::Wanted,
 }
 
 impl Shared {
@@ -36,10 +38,11 @@ impl Shared {
     /// # Errors
     /// Attributes that chattr(1) cannot be told, and what is no truth value.
     pub fn taken(parameters: &mut Map<String, Json>) -> Result<Shared, ParameterError> {
-        let names = ["attributes", "attr", "unsafe_writes"];
-        let own: Map<String, Json> = names.iter().filter_map(|name| parameters.remove_entry(*name)).collect();
+        let names = ["attributes", "attr", "unsafe_writes"].into_iter().chain(selinux::NAMES);
+        let own: Map<String, Json> = names.filter_map(|name| parameters.remove_entry(name)).collect();
         let shared: Shared = serde_json::from_value(Json::Object(own))
             .map_err(|why| ParameterError::task(format!("attributes or unsafe_writes: {why}")))?;
+        shared.selinux.check()?;
         match shared.attributes.as_ref().map(|text| Wanted::parse(&text.0)) {
             Some(Err(why)) => Err(ParameterError::new("attributes", why)),
             _ => Ok(shared),
@@ -124,6 +127,7 @@ impl<M: Module> Module for Shares<M> {
         if let Some(wanted) = self.shared.attributes.as_ref().and_then(|text| Wanted::parse(&text.0).ok()) {
             add(context, state, wanted, &mut plan)?;
         }
+        self.shared.selinux.add(context, state, &mut plan)?;
         Ok(plan)
     }
 
@@ -190,7 +194,7 @@ fn add(context: &Context<'_>, state: &State, wanted: Wanted<'_>, plan: &mut Plan
 }
 
 /// What will be at a path when all that is planned is done.
-fn afterwards(state: &State, path: &str, plan: &Plan) -> Result<Option<FileStat>, PlanError> {
+pub(super) fn afterwards(state: &State, path: &str, plan: &Plan) -> Result<Option<FileStat>, PlanError> {
     let probe = Probe::Stat { path: path.to_owned(), follow: false };
     let foreseen = plan.predictions.iter().rev().find(|(known, _)| *known == probe);
     match foreseen {
