@@ -337,6 +337,10 @@ impl Engine {
             built.push_str(before);
             let Ok(part) = self.render_value(&format!("{{{{{inside}}}}}"), None, inner) else { return false };
             let Ok(words) = text(&part) else { return false };
+            if words.contains('\\') {
+                // Before the closing quote it would let what follows out of its own quotes.
+                return false;
+            }
             if is_trusted(&part) {
                 scan(&mut quote, &words);
             } else if quote.is_none() || words.contains(['\'', '"', '\\', '{', '}', '\n', '\r', '\0']) {

@@ -288,6 +288,7 @@ mod tests {
             vars.insert(name.into(), Var::data(&json!(value)));
         }
         vars.insert("mine".into(), Var::json(&json!("secret")));
+        vars.insert("folder".into(), Var::json(&json!("C:\\")));
         vars.insert("nested".into(), Var::json(&json!("'{{ plain }}'")));
         let vars = Context::new(&engine, Arc::new(vars), Arc::new(NoLocal));
         let mut trust = Trust::default();
@@ -315,6 +316,8 @@ mod tests {
         }
         for text in [
             "{{ name }} == 'secret'",
+            "'{{ folder }}' == ' or {{ name }} or '",
+            "'{{ folder }}' == '{{ name }}'",
             "'{{ host }}' == ''",
             "'' ~ {{ plain }}",
             "'{{ open }} or true or {{ open }}'",

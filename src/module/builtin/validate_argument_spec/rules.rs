@@ -46,7 +46,9 @@ fn level(
         errors.push(format!("missing required arguments: {}{}", missing.join(", "), found_in(within)));
     }
     for (name, rule) in spec {
-        let Some(value) = arguments.get(name).filter(|value| !value.is_null()) else { continue };
+        // Nothing does only where nothing is enough.
+        let needed = rule.get("required").is_some_and(truthy);
+        let Some(value) = arguments.get(name).filter(|value| needed || !value.is_null()) else { continue };
         let inner = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
         if let Some(value) = one(name, rule, value.clone(), &inner, errors, depth) {
             arguments.insert(name.clone(), value);

@@ -11,7 +11,8 @@ pub fn converted(value: &Json, kind: &str) -> Option<Json> {
     match kind {
         "str" | "path" | "bytes" | "bits" => match value {
             Json::String(_) => Some(value.clone()),
-            Json::Array(_) | Json::Object(_) | Json::Null => Some(json!(value.to_string())),
+            Json::Array(_) | Json::Object(_) => Some(json!(value.to_string())),
+            Json::Null => None,
             Json::Bool(flag) => Some(json!(if *flag { "True" } else { "False" })),
             Json::Number(number) => Some(json!(number.to_string())),
         },
@@ -80,8 +81,15 @@ pub fn name(value: &Json) -> &'static str {
 
 /// Why a value cannot be of a type, in Ansible's words.
 pub fn refused(argument: &str, value: &Json, kind: &str, secret: bool) -> String {
+    if value.is_null() && matches!(kind, "str" | "path") {
+        return format!(
+            "argument '{argument}' is of type <class 'NoneType'> and we were unable to convert to {kind}: \
+             'None' is not a string and conversion is not allowed"
+        );
+    }
     let shown = match value {
         _ if secret => "the value".to_owned(),
+        Json::Null if kind == "int" => "\"None\"".to_owned(),
         Json::String(text) => format!("\"'{text}'\""),
         other => format!("<class '{}'>", name(other)),
     };
