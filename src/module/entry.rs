@@ -93,7 +93,6 @@ impl Entry {
         let near = crate::suggest::near(name, known.iter().map(String::as_str));
         let error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
         match near {
-            _ if name == "warn" => error.help("Ansible has it no more (2.14): leave it out"),
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("it has {}", known.join(", "))),
         }

@@ -209,11 +209,6 @@ impl Described for Apt {
 }
 
 impl Apt {
-    /// The task of installing or removing packages by name, for `package`.
-    pub(super) fn of(names: &[Text], state: Wanted) -> Apt {
-        Apt { package: List(names.to_vec()), state, dpkg_options: dpkg_options(), ..Apt::default() }
-    }
-
     /// The packages as they are written.
     fn written(&self) -> Vec<Wish> {
         self.package.0.iter().filter_map(|n| Wish::parse(&n.0).ok()).collect()

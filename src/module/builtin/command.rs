@@ -46,6 +46,9 @@ pub struct Command {
     /// Whether `$NAME` and `~` in the words are expanded.
     #[serde(default = "yes")]
     expand_argument_vars: Flag,
+    /// Has no effect: Ansible took it out with 2.14, and playbooks are full of it.
+    #[allow(dead_code)] // it is read for old playbooks alone
+    warn: Option<Flag>,
     /// A shell. No shell sees the command, so this is told and not used; `shell` has it.
     executable: Option<Text>,
 }

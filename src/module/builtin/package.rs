@@ -2,25 +2,28 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/package_module.html>
 
+use std::sync::OnceLock;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::apt::{Apt, Wanted};
+use super::apt::Wanted;
 use crate::{
     fact::{Answer, Missing, Probe, Resource, State},
     module::{
-        Change, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
-        StepOutput, Text, default_finish,
+        Change, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Registry, Return, Returns,
+        Step, StepOutput, Text, default_finish,
     },
     sh::words,
 };
 
-/// Parameters of `package`.
+/// Parameters of `package`. Others are those of the module of the host's manager: of `apt`, `dnf` or `dnf5`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Package {
     /// The packages; several may be separated by commas.
+    #[serde(alias = "pkg")]
+    #[schemars(extend("x-aliases" = ["pkg"]))]
     name: List<Text>,
     /// `present`, `absent` or `latest`.
     #[serde(default = "present")]
@@ -28,7 +31,21 @@ pub struct Package {
     /// Which package manager; `auto` takes the host's own.
     #[serde(default, rename = "use")]
     manager: Option<Text>,
+    #[serde(flatten)]
+    #[schemars(skip)]
+    others: Map<String, Json>,
+    /// The module of the host's manager, once it is known which that is.
+    #[serde(skip)]
+    #[schemars(skip)]
+    chosen: OnceLock<Box<dyn Module>>,
 }
+
+/// The modules that take all parameters, by the names of their managers.
+const MODULES: &[(&[&str], &str)] = &[
+    (&["apt", "apt-get"], "ansible.builtin.apt"),
+    (&["dnf", "dnf4"], "ansible.builtin.dnf"),
+    (&["dnf5"], "ansible.builtin.dnf5"),
+];
 
 fn present() -> Text {
     Text("present".to_owned())
@@ -47,25 +64,8 @@ struct Manager {
 }
 
 const RPM: &str = "for p; do rpm -q --quiet -- \"$p\" && echo \"$p\"; done; :";
-const DNF_OLD: &str = "for p; do dnf -q check-update -- \"$p\" >/dev/null 2>&1; [ $? -ne 100 ] || echo \"$p\"; done; :";
 
 const MANAGERS: &[Manager] = &[
-    Manager {
-        name: "dnf",
-        installed: RPM,
-        outdated: DNF_OLD,
-        install: "dnf -y install --",
-        upgrade: "dnf -y upgrade --",
-        remove: "dnf -y remove --",
-    },
-    Manager {
-        name: "dnf5",
-        installed: RPM,
-        outdated: DNF_OLD,
-        install: "dnf -y install --",
-        upgrade: "dnf -y upgrade --",
-        remove: "dnf -y remove --",
-    },
     Manager {
         name: "yum",
         installed: RPM,
@@ -126,8 +126,15 @@ impl Described for Package {
             .untried("cases of `apt` show it"),
     ]];
 
+    const OPEN: bool = true;
+
     fn check(&self) -> Result<(), ParameterError> {
         self.wanted()?;
+        let takes = |name: &String| MODULES.iter().any(|(_, module)| parameters(module).contains(name));
+        if let Some(name) = self.others.keys().find(|name| !takes(name)) {
+            return Err(ParameterError::new(name, format!("`{}` has no parameter `{name}`", Self::NAME))
+                .help("it has `name`, `state` and `use`, and those of `apt`, `dnf` and `dnf5`"));
+        }
         if let Some(name) =
             self.name.0.iter().find(|n| n.0.is_empty() || n.0.starts_with('-') || n.0.contains(['\n', ' ']))
         {
@@ -158,8 +165,24 @@ impl Package {
         }
     }
 
-    fn apt(&self) -> Apt {
-        Apt::of(&self.name.0, self.wanted().unwrap_or_default())
+    /// The module of the host's manager, if it has one.
+    fn chosen(&self, manager: &str) -> Result<Option<&dyn Module>, Failure> {
+        let Some((_, module)) = MODULES.iter().find(|(names, _)| names.contains(&manager)) else {
+            return match self.others.keys().next() {
+                Some(name) => Err(Failure::new(format!("`{name}`: packages of {manager} take no such parameter"))),
+                None => Ok(None),
+            };
+        };
+        if let Some(chosen) = self.chosen.get() {
+            return Ok(Some(chosen.as_ref()));
+        }
+        let entry =
+            Registry::get().find(module).ok_or_else(|| Failure::new(format!("there is no module `{module}`")))?;
+        let names: Vec<&str> = self.name.0.iter().map(|name| name.0.as_str()).collect();
+        let own = [("name".to_owned(), json!(names)), ("state".to_owned(), json!(self.state.0))];
+        let made = entry.parse(own.into_iter().chain(self.others.clone()).collect());
+        let made = made.map_err(|error| Failure::new(error.message))?;
+        Ok(Some(self.chosen.get_or_init(|| made).as_ref()))
     }
 
     fn question(&self, script: &str) -> Probe {
@@ -207,33 +230,41 @@ impl Package {
     }
 }
 
+/// The parameters of a module.
+fn parameters(module: &str) -> Vec<String> {
+    Registry::get().find(module).map(crate::module::Entry::parameters).unwrap_or_default()
+}
+
 impl Module for Package {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
-        match self.manager(state).as_deref() {
-            Ok("apt" | "apt-get") => self.apt().probe(context, state),
-            Ok(name) => Package::known(name).map(|m| self.question(m.installed)).into_iter().collect(),
-            Err(_) => vec![Probe::Facts],
+        let Ok(name) = self.manager(state) else { return vec![Probe::Facts] };
+        match self.chosen(&name) {
+            Ok(Some(module)) => module.probe(context, state),
+            Ok(None) => Package::known(&name).map(|m| self.question(m.installed)).into_iter().collect(),
+            Err(_) => Vec::new(),
         }
     }
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let name = self.manager(state)?;
-        if matches!(name.as_str(), "apt" | "apt-get") {
-            let apt = self.apt();
-            apt.check().map_err(|e| Failure::new(e.message))?;
-            return apt.plan(context, state);
+        match self.chosen(&name)? {
+            Some(module) => module.plan(context, state),
+            None => self.simple(state, Package::known(&name)?),
         }
-        self.simple(state, Package::known(&name)?)
     }
 
     fn finish(&self, context: &Context<'_>, plan: &Plan, outputs: &[StepOutput]) -> Result<Map<String, Json>, Failure> {
-        if plan.result.contains_key("cache_updated") {
-            return self.apt().finish(context, plan, outputs);
+        if let Some(module) = self.chosen.get() {
+            return module.finish(context, plan, outputs);
         }
         let mut result = default_finish(plan, outputs)?;
         if let Some(output) = outputs.last() {
             result.insert("stdout".into(), json!(String::from_utf8_lossy(&output.stdout).trim_end()));
         }
         Ok(result)
+    }
+
+    fn changed(&self, plan: &Plan, outputs: &[StepOutput]) -> bool {
+        self.chosen.get().map_or_else(|| plan.would_change(), |module| module.changed(plan, outputs))
     }
 }

@@ -27,6 +27,9 @@ pub struct Shell {
     #[serde(alias = "_raw_params")]
     #[schemars(extend("x-aliases" = ["_raw_params"]))]
     cmd: Text,
+    /// Has no effect: Ansible took it out with 2.14, and playbooks are full of it.
+    #[allow(dead_code)] // it is read for old playbooks alone
+    warn: Option<Flag>,
     /// The shell; `/bin/sh` by default.
     executable: Option<Text>,
     /// The directory to run it in.

@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn install() -> String {
-        let apt = Apt::of(&[crate::module::Text("nginx".into())], Wanted::Present);
+        let apt: Apt = serde_json::from_value(serde_json::json!({"name": ["nginx"]})).unwrap();
         apt.prelude() + &apt.packages_command(&[Wish::parse("nginx").unwrap()])
     }
 
