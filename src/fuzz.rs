@@ -234,7 +234,7 @@ mod tests {
                 println!("{}", path.display());
                 let began = std::time::Instant::now();
                 run(&std::fs::read(&path).unwrap());
-                assert!(began.elapsed().as_secs() < 20, "{} takes {:?}", path.display(), began.elapsed());
+                assert!(began.elapsed().as_secs() < 120, "{} takes {:?}", path.display(), began.elapsed());
             }
         }
     }
