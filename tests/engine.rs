@@ -605,6 +605,18 @@ fn a_module_that_is_not_there_fails_where_its_condition_holds() {
     let (code, text) = apply(&Servers::start(), 1, place.path(), site, &[]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("ok=2 ") && text.contains("skipped=2 ") && text.contains("ignored=1"), "{text}");
+    // So do filters and lookups that are not there, but not in the task's own condition.
+    let filters = "    - command: echo {{ x | some_filter }}
+      when: false or x is defined
+    - block:
+        - debug: {msg: told}
+          when: x | success
+      when: x is defined
+";
+    let told = tasks(place.path(), filters, &[]);
+    assert!(told.contains("skipped=2 ") && told.matches("this fails where the conditions").count() == 2, "{told}");
+    let own = "- hosts: all\n  tasks:\n    - debug: {msg: told}\n      when: x | success\n";
+    assert_eq!(apply(&Servers::start(), 1, place.path(), own, &[]).0, 1);
     // One line for all of them; a slip ends the run at once, and so does what no condition keeps away.
     assert_eq!(text.matches("no module `some_subscription`").count(), 2, "{text}");
     assert!(text.contains("site.yml:6 and at 2 more places"), "{text}");

@@ -231,7 +231,7 @@ impl Reader<'_> {
     }
 
     /// Whether a condition may keep a task from being done.
-    fn is_conditional(&self, node: &Node, scope: &Scope) -> bool {
+    pub(super) fn is_conditional(&self, node: &Node, scope: &Scope) -> bool {
         let given = |value: &Node| !value.is_null() && super::values::truth(value) != Some(true);
         node.get("when").is_some_and(given) || scope.whens().into_iter().any(given)
     }

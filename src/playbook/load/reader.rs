@@ -19,6 +19,10 @@ pub(super) struct Reader<'l> {
     pub rescues: usize,
     /// Whether the task that is read may fail as it runs, and the playbook goes on.
     pub ready: bool,
+    /// Whether a condition may keep the task that is read from being done.
+    pub conditional: bool,
+    /// Whether a condition of what stands around it may.
+    pub enclosed: bool,
     /// Whether the task that is read is about to be done: nothing in it can wait.
     pub is_due: bool,
     pub play: PlayState,
@@ -55,6 +59,8 @@ impl<'l> Reader<'l> {
             found: Vec::new(),
             rescues: 0,
             ready: false,
+            conditional: false,
+            enclosed: false,
             is_due: false,
             play: PlayState::default(),
             open_files: Vec::new(),
@@ -77,8 +83,11 @@ impl<'l> Reader<'l> {
     /// Keeps what goes wrong where a task runs, and not before: where the playbook reckons with that, it is only warned of.
     pub(super) fn report_running(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
         for mut problem in problems {
+            let slip = problem.help.as_deref().is_some_and(|help| help.starts_with("did you mean"));
             if self.ready {
                 problem.severity = Severity::Warning;
+            } else if self.conditional && problem.unsupported && !slip {
+                problem = problem.waiting();
             }
             self.found.push(problem);
         }

@@ -44,9 +44,14 @@ impl Reader<'_> {
     ) -> Vec<Item> {
         let level = if around.is_handler { Level::Handler } else { Level::Task };
         let ready = self.is_ready_to_fail(node, parent);
+        let conditional = !self.is_due && self.is_conditional(node, parent);
         let outer = std::mem::replace(&mut self.ready, ready);
+        let enclosed = conditional && self.is_conditional(&Node::new(Value::Null, node.span.clone()), parent);
+        let before = (self.conditional, self.enclosed);
+        (self.conditional, self.enclosed) = (conditional, enclosed);
         let items = self.ready_task(node, entries, parent, around, level);
         self.ready = outer;
+        (self.conditional, self.enclosed) = before;
         items
     }
 

@@ -40,7 +40,10 @@ impl Reader<'_> {
             return;
         }
         let problems = self.loader.engine.check_expression(text, Some(&node.span));
+        // Nothing keeps a condition from being read but those around it.
+        let conditional = std::mem::replace(&mut self.conditional, self.enclosed);
         self.template_errors(problems);
+        self.conditional = conditional;
     }
 
     fn template_errors(&mut self, problems: Vec<TemplateError>) {
