@@ -14,6 +14,7 @@ mod check_pods;
 mod cli;
 mod connection;
 mod connections;
+mod course;
 mod engine;
 mod inventory;
 mod keyword;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::{Map, Value as Json, json};
 
 use super::{FileWrite, converse::Conversation, regexp::Pattern};
-use crate::fact::{Answer, ApiQuery, Missing, Probe, Resource};
+use crate::fact::{Answer, ApiQuery, Missing, Probe, Resource, ScriptAnswer};
 
 /// What [`super::Module::plan`] decided.
 #[derive(Clone, Debug, Default)]
@@ -299,6 +299,11 @@ impl Failure {
     /// Returns a failure with a message alone.
     pub fn new(message: impl Into<String>) -> Failure {
         Failure { message: message.into(), help: None, result: Map::new(), changed: false }
+    }
+
+    /// Returns a failure with what a host said on standard error where it could not answer.
+    pub fn said(answer: &ScriptAnswer) -> Failure {
+        Failure::new(String::from_utf8_lossy(&answer.stderr).trim())
     }
 
     /// Adds what to do.

@@ -144,7 +144,7 @@ impl Bridge {
     /// Reads the host's answer; `None` when there is no such interface.
     fn live(&self, answer: &ScriptAnswer) -> Result<Option<Live>, Failure> {
         if answer.status != 0 {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim().to_owned()));
+            return Err(Failure::said(answer));
         }
         let mut live = Live::default();
         let mut there = false;

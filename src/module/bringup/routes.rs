@@ -263,7 +263,7 @@ impl Module for Routes {
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let answer = state.script(&question())?;
         if answer.status != 0 {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim().to_owned()).into());
+            return Err(Failure::said(answer).into());
         }
         let live: Vec<_> = answer.text().lines().filter_map(parse).collect();
         let wanted = self.wanted()?;

@@ -134,7 +134,7 @@ impl AsyncStatus {
                     .fields(self.fields(file, 1))
                     .into());
             }
-            _ => return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim().to_owned()).into()),
+            _ => return Err(Failure::said(answer).into()),
         }
         let broken = || PlanError::from(Failure::new("the job's files cannot be read"));
         let mut rest = answer.stdout.as_slice();

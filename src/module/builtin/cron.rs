@@ -269,7 +269,7 @@ impl Module for Cron {
         let question = self.question(context);
         let answer = state.script(&question)?;
         if answer.status != 0 {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim().to_owned()).into());
+            return Err(Failure::said(answer).into());
         }
         let text = answer.text();
         let lines = self.lines(&text)?;

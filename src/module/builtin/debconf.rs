@@ -172,7 +172,7 @@ impl Module for Debconf {
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let answer = state.script(&self.shown())?;
         if matches!(answer.status, 90 | 91) {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into());
+            return Err(Failure::said(answer).into());
         }
         let text = answer.text();
         let known = text.lines().filter_map(|line| line.trim_start_matches([' ', '*']).split_once(':'));

@@ -264,7 +264,7 @@ impl Dnf {
         }
         let answer = state.script(&self.look())?;
         if answer.status != 0 {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into());
+            return Err(Failure::said(answer).into());
         }
         let told = answer.text();
         let known = |name: &str| !(name.starts_with('@') || name.ends_with(".rpm") || name.contains("://"));

@@ -139,7 +139,7 @@ impl Module for Getent {
                 }
             }
             3 => return Err(Failure::new("Enumeration not supported on this database.").into()),
-            _ => return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into()),
+            _ => return Err(Failure::said(answer).into()),
         }
         let mut plan = Plan::facts(Map::from_iter([(format!("getent_{}", self.database.0), Json::Object(found))]));
         if !message.is_empty() {

@@ -294,7 +294,7 @@ impl Module for MountFacts {
     fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let answer = state.script(&self.question())?;
         if answer.status != 0 {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into());
+            return Err(Failure::said(answer).into());
         }
         let told = Told::read(&answer.text());
         let mut plan = Plan::default();

@@ -124,7 +124,7 @@ impl Module for RpmKey {
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let answer = state.script(&self.question(context, state)?)?;
         if answer.status != 0 {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into());
+            return Err(Failure::said(answer).into());
         }
         let text = answer.text();
         let told = |word: &str| text.lines().filter_map(|line| line.strip_prefix(word)).collect::<Vec<_>>();

@@ -286,7 +286,7 @@ impl Module for Subversion {
         };
         let answer = state.script(&self.question(&dest))?;
         if answer.status != 0 {
-            return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).with("rc", answer.status).into());
+            return Err(Failure::said(answer).with("rc", answer.status).into());
         }
         let found = Found::read(&answer.text());
         if self.only_tells() {

@@ -334,7 +334,7 @@ impl Module for WaitFor {
         } else {
             let answer = state.script(&WaitFor::question(&script))?;
             if answer.status == 90 {
-                return Err(Failure::new(String::from_utf8_lossy(&answer.stderr).trim()).into());
+                return Err(Failure::said(answer).into());
             }
             if answer.status == 0 && self.pattern().is_none_or(|pattern| pattern.is_in(&answer.stdout)) {
                 plan.result = self.matched(0, &answer.stdout);
