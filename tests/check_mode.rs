@@ -159,3 +159,25 @@ fn what_only_reads_makes_nothing_doubtful_but_what_is_made_of_its_result() {
     let text = tasks(place.path(), &reading.replace("      changed_when: false\n", ""), &["--check"]);
     assert!(text.contains("no changes foreseen"), "{text}");
 }
+
+#[test]
+fn a_second_name_of_a_file_that_is_yet_to_be_made_is_known() {
+    let linked = "    - copy: {content: one, dest: '{{ top }}/f'}
+    - file: {state: hard, src: '{{ top }}/f', dest: '{{ top }}/g'}
+    - name: once more
+      file: {state: hard, src: '{{ top }}/f', dest: '{{ top }}/g'}
+      register: once_more
+    - name: the other way round
+      file: {state: hard, src: '{{ top }}/g', dest: '{{ top }}/f'}
+      register: other_way
+    - copy: {content: two, dest: '{{ top }}/f'}
+    - name: another file now
+      file: {state: hard, src: '{{ top }}/f', dest: '{{ top }}/g', force: true}
+      register: another
+    - assert: {that: [once_more is not changed, other_way is not changed, another is changed]}
+";
+    for flags in [&["--check"][..], &[]] {
+        let place = tempfile::tempdir().unwrap();
+        tasks(place.path(), linked, flags);
+    }
+}

@@ -49,6 +49,8 @@ pub struct FileStat {
     pub device: u64,
     /// Number of names.
     pub links: u64,
+    /// Which file it is, where that is foreseen and there is no inode yet: names with one number are names of one file. 0 elsewhere.
+    pub twin: u64,
     /// Where a link points; empty for others.
     pub target: String,
     /// The real path of the directory it stands in; empty where that could not be entered or holds a newline.
@@ -80,9 +82,16 @@ impl FileStat {
             inode: 0,
             device: 0,
             links: 1,
+            twin: 0,
             target: String::new(),
             real_parent: String::new(),
         }
+    }
+
+    /// Whether both are names of one file, as far as that can be told.
+    pub fn same_file(&self, other: &FileStat) -> bool {
+        let known = (self.inode, self.device) == (other.inode, other.device) && self.inode != 0;
+        known || (self.twin == other.twin && self.twin != 0)
     }
 
     /// The permission bits, set-uid, set-gid and sticky included.
@@ -277,6 +286,7 @@ pub(crate) fn parse_line(line: &str) -> Option<FileStat> {
         inode,
         device,
         links,
+        twin: 0,
         target: String::new(),
         real_parent: String::new(),
     })

@@ -135,7 +135,7 @@ fn write(context: &Context<'_>, state: &State, put: Put<'_>) -> Result<Outcome, 
     }
     after.size = content.size();
     after.links = 1;
-    (after.inode, after.mtime, after.ctime) = (0, 0, 0);
+    (after.inode, after.twin, after.mtime, after.ctime) = (0, 0, 0, 0);
     after.stamps.clear();
     let kept = stat.filter(|_| backup).map(|_| backup_path(path));
     let present = replaced.map_or(NEW_MODE, FileStat::permissions);

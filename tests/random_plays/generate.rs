@@ -1,5 +1,7 @@
 //! Random plays: few paths, many tasks on them, so that tasks meet what others left.
 
+mod language;
+
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::{Map, Value as Json, json};
 
@@ -122,6 +124,9 @@ impl World {
             let path = format!("{}/{}", "{{ top }}", self.pick(&["f", "d/a", "g"])).replace("{{ top }}", "");
             options.push(format!("l{{{{ lookup('file', top ~ '{path}', errors='ignore') | default('', true) }}}}"));
         }
+        if self.chance(25) {
+            return self.expression();
+        }
         self.pick(&options)
     }
 
@@ -174,6 +179,15 @@ impl World {
         if self.hosts > 1 && self.chance(15) {
             play["serial"] = json!(1);
         }
+        if self.hosts > 1 && self.chance(10) {
+            play["order"] = json!("reverse_inventory");
+        }
+        if self.chance(12) {
+            play["roles"] = self.roles();
+        }
+        if self.chance(8) {
+            play["module_defaults"] = json!({"file": {"mode": "0750"}, "copy": {"mode": "0604"}});
+        }
         if self.chance(5) {
             play["any_errors_fatal"] = json!(true);
         }
@@ -216,7 +230,12 @@ impl World {
         match self.rng.random_range(0..100) {
             0..8 if self.within < 2 => self.block(),
             8..13 if self.within < 2 => self.include(),
-            13..15 => json!({"name": self.name(), "meta": "flush_handlers"}),
+            13..15 => self.meta_task(),
+            15..18 if self.within < 2 => self.role_task(),
+            18..20 if self.within < 2 => self.told_rescue(),
+            20..25 => self.loop_task(),
+            25..27 => self.environment_task(),
+            27..29 => self.grown_fact(),
             _ => self.simple(),
         }
     }
@@ -266,7 +285,7 @@ impl World {
             task["loop_control"] = json!({"loop_var": "outer"});
         }
         if self.chance(40) {
-            task["when"] = json!(self.condition());
+            task["when"] = self.conditions();
         }
         if self.chance(30) {
             task["vars"] = json!({"setting": self.value()});
@@ -285,11 +304,11 @@ impl World {
             self.repeat(fields);
         }
         if self.chance(30) {
-            let mut when = self.condition();
+            let mut when = self.conditions();
             if looped && self.chance(50) {
-                when = "item | string != 'b'".to_owned();
+                when = json!("item | string != 'b'");
             }
-            fields.insert("when".into(), json!(when));
+            fields.insert("when".into(), when);
         }
         if self.chance(35) && !fields.contains_key("register") && module != "set_fact" {
             fields.insert("register".into(), json!(format!("r{name}")));
@@ -314,6 +333,15 @@ impl World {
         }
         if self.chance(5) {
             fields.insert("become".into(), json!(true));
+        }
+        if self.chance(3) {
+            fields.insert("check_mode".into(), json!(true));
+        }
+        if self.chance(3) {
+            fields.insert("no_log".into(), json!(true));
+        }
+        if self.chance(8) {
+            fields.insert("vars".into(), json!({"setting": self.expression()}));
         }
         if self.chance(6) && module != "set_fact" {
             fields.insert("delegate_to".into(), json!("localhost"));
@@ -360,8 +388,10 @@ impl World {
             56..62 => (self.blockinfile(), true),
             62..76 => self.command(),
             76..81 => (self.stat(), false),
-            81..84 => (json!({"slurp": {"src": self.file()}}), true),
-            84..90 => (self.set_fact(), false),
+            81..83 => (json!({"slurp": {"src": self.file()}}), true),
+            83..86 => (self.looking(), true),
+            86..89 => (self.set_fact(), false),
+            89..90 => (self.variables_file(), false),
             90..93 => (json!({"debug": {"msg": self.value()}}), false),
             93..95 => (json!({"assert": {"that": [self.condition()]}}), true),
             95..96 => (json!({"fail": {"msg": "wanted"}, "when": self.condition()}), true),

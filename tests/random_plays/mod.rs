@@ -67,7 +67,7 @@ fn try_one(seed: u64, local: bool, ansible: Option<&std::path::Path>) {
     let Err(why) = check(&case, servers.as_ref(), ansible) else { return };
     eprintln!("seed {seed}: {why}");
     // A play that has become wrong by leaving things out is another matter.
-    let kind = |why: &str| why.starts_with("exit");
+    let kind = |why: &str| why.starts_with("exit").then(|| why.lines().next().unwrap_or_default().to_owned());
     let differs = |case: &Json| check(case, servers.as_ref(), ansible).is_err_and(|now| kind(&now) == kind(&why));
     let small = shrink::shrink(case, number("BRINGUP_TEST_SHRINK", 150) as usize, differs);
     let now = check(&small, servers.as_ref(), ansible).err().unwrap_or_else(|| "it is no longer there".to_owned());

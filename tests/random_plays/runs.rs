@@ -170,7 +170,14 @@ fn settled(value: &Json) -> Json {
                 .map(|(name, value)| (name.clone(), settled(value)))
                 .collect::<Map<_, _>>(),
         ),
-        Json::Array(items) => Json::Array(items.iter().map(settled).collect()),
+        Json::Array(items) => {
+            let mut items: Vec<Json> = items.iter().map(settled).collect();
+            // What `find` finds comes in the order of the file system.
+            if items.iter().all(|item| item.get("isdir").is_some()) {
+                items.sort_by_key(|item| item["path"].to_string());
+            }
+            Json::Array(items)
+        }
         other => other.clone(),
     }
 }

@@ -36,6 +36,12 @@ const KEYWORDS: &[&str] = &[
     "insertafter",
     "insertbefore",
     "recurse",
+    "roles",
+    "order",
+    "module_defaults",
+    "environment",
+    "check_mode",
+    "no_log",
 ];
 
 /// The smallest case found with at most `tries` runs.

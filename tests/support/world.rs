@@ -152,7 +152,9 @@ impl World {
                 Some(text) => text.to_owned(),
                 None => serde_json::to_string_pretty(content).unwrap(),
             };
-            fs::write(self.book().join(name), text).unwrap();
+            let path = self.book().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
     }
 

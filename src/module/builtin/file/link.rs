@@ -1,5 +1,7 @@
 //! `file: state=link` and `state=hard`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::json;
 
 use super::{File, FileState, existing_parent, fields, kind_name};
@@ -12,6 +14,9 @@ use crate::{
     },
     sh::quote,
 };
+
+/// The next number for a file with several names that is not there yet.
+static TWINS: AtomicU64 = AtomicU64::new(1);
 
 impl File {
     /// A symbolic link is to be there.
@@ -183,7 +188,7 @@ impl File {
         if source.kind == FileKind::Directory {
             return Err(Failure::new(format!("`{src}` is a directory, which cannot have a second name")).into());
         }
-        let same = stat.is_some_and(|s| (s.inode, s.device) == (source.inode, source.device) && s.inode != 0);
+        let same = stat.is_some_and(|s| s.same_file(source));
         let mut plan = Plan::default();
         let mut present = source.clone();
         if !same {
@@ -209,6 +214,9 @@ impl File {
                 same.clone()
             });
             present.links += 1;
+            if (present.inode, present.twin) == (0, 0) {
+                present.twin = TWINS.fetch_add(1, Ordering::Relaxed);
+            }
             let before = fields([("state", json!(stat.map_or("absent", kind_name)))]);
             plan.diff.push(ownership::attribute_diff(path, before, fields([("state", json!("hard"))])));
             let mut writes = ownership::written(path, stat);
