@@ -181,3 +181,20 @@ fn a_second_name_of_a_file_that_is_yet_to_be_made_is_known() {
         tasks(place.path(), linked, flags);
     }
 }
+
+#[test]
+fn what_a_hidden_task_depends_on_is_told_to_programs_too() {
+    let place = tempfile::tempdir().unwrap();
+    let hidden = "    - name: ask
+      command: echo yes
+      register: answer
+      no_log: true
+    - name: told
+      debug: {msg: told}
+      when: answer.stdout == 'yes'
+      no_log: true
+";
+    let text = tasks(place.path(), hidden, &["--check", "--output", "json"]);
+    assert!(text.contains("\"would_run\":true") && text.contains("\"depends_on\":\"ask\""), "{text}");
+    assert!(!text.contains("echo yes"), "{text}");
+}

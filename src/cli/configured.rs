@@ -207,6 +207,8 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
     };
     options.gather_subset = configuration.list("gather_subset").unwrap_or_default().to_vec();
     options.gather_timeout = configuration.number("gather_timeout");
+    options.debugger = configuration.truth("ENABLE_TASK_DEBUGGER").unwrap_or(false);
+    options.debugger_passes_ignored = configuration.truth("TASK_DEBUGGER_IGNORE_ERRORS").unwrap_or(true);
     options.any_errors_fatal = configuration.truth("ANY_ERRORS_FATAL").unwrap_or(false);
     options.no_log = configuration.truth("DEFAULT_NO_LOG").unwrap_or(false);
     options.config_file = configuration.file().map(PathBuf::from);

@@ -74,8 +74,8 @@ shared! {
     collections: "collections", List, ALL, "playbook/load/level.rs";
     /// The connection plugin.
     connection: "connection", Text, ALL, "run/connection.rs";
-    /// When Ansible's task debugger starts; there is none here, which is said.
-    debugger: "debugger", Text, ALL, "playbook/load/level.rs";
+    /// When the task debugger starts: always, never, on_failed, on_unreachable or on_skipped.
+    debugger: "debugger", Text, ALL, "run/debugger.rs";
     /// Whether facts go to the delegated host.
     delegate_facts: "delegate_facts", Bool, BELOW, "run/task.rs";
     /// The host that acts in the place of the current one.

@@ -72,15 +72,17 @@ pub enum Strategy {
     Linear,
     /// Each host as fast as it can.
     Free,
+    /// Task by task, and the task debugger at every failure.
+    Debug,
 }
 
 impl Strategy {
-    /// What the names mean here; with `debug` there is no debugger, and `host_pinned` differs in what `forks` bounds alone.
+    /// What the names mean here; `host_pinned` differs in what `forks` bounds alone.
     pub const NAMES: [(&str, Strategy); 4] = [
         ("linear", Strategy::Linear),
         ("free", Strategy::Free),
         ("host_pinned", Strategy::Free),
-        ("debug", Strategy::Linear),
+        ("debug", Strategy::Debug),
     ];
 
     /// The strategy of a name, short or full.

@@ -43,7 +43,7 @@ pub struct Task {
 }
 
 /// What a task is repeated over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loop {
     /// How `over` is read.
     pub kind: LoopKind,
@@ -105,7 +105,7 @@ pub enum LoopKind {
 }
 
 /// `loop_control`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LoopControl {
     /// The name of the item; `item` if unset.
     pub loop_var: Option<Node>,
@@ -131,6 +131,28 @@ impl LoopControl {
 }
 
 impl Task {
+    /// The same task with another action.
+    pub fn with_action(&self, action: Action) -> Task {
+        Task {
+            action,
+            name: self.name.clone(),
+            scope: self.scope.clone(),
+            loop_: self.loop_.clone(),
+            register: self.register.clone(),
+            until: self.until.clone(),
+            retries: self.retries.clone(),
+            delay: self.delay.clone(),
+            changed_when: self.changed_when.clone(),
+            failed_when: self.failed_when.clone(),
+            notify: self.notify.clone(),
+            listen: self.listen.clone(),
+            async_: self.async_.clone(),
+            poll: self.poll.clone(),
+            is_handler: self.is_handler,
+            span: self.span.clone(),
+        }
+    }
+
     /// Whether `changed_when` says that it never counts as a change, whatever it does.
     pub fn never_changes(&self) -> bool {
         let never = |condition: &Node| match &condition.value {

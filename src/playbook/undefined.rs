@@ -251,8 +251,11 @@ impl SureTasks<'_> {
         if let Action::Meta { action, .. } = &task.action {
             return !action.name().starts_with("end_");
         }
-        let ignored =
-            task.failed_when.is_some() || task.scope.chain().any(|level| level.keywords.ignore_errors.is_some());
+        let ignored = task.failed_when.is_some()
+            || task
+                .scope
+                .chain()
+                .any(|level| level.keywords.ignore_errors.is_some() || level.keywords.debugger.is_some());
         if ignored || !self.filter.selects_scope(&task.scope, as_written) {
             return true;
         }

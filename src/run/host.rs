@@ -242,7 +242,7 @@ impl HostRun {
 }
 
 /// A task as it is written: `ansible_failed_task`.
-fn written(task: &Task) -> Json {
+pub(super) fn written(task: &Task) -> Json {
     let (args, action) = match &task.action {
         Action::Module { args, free_form, .. } => {
             let mut all: Map<String, Json> = args.iter().map(|(key, node)| (key.key_text(), node.to_json())).collect();

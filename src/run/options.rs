@@ -55,6 +55,10 @@ pub struct Options {
     pub start_at_task: Option<String>,
     /// `--step`: the user is asked before each task.
     pub step: bool,
+    /// Whether the task debugger starts at every failure.
+    pub debugger: bool,
+    /// Whether the debugger passes by failures that `ignore_errors` is for.
+    pub debugger_passes_ignored: bool,
     /// `--extra-vars`.
     pub extra_vars: Vars,
     /// The inventories, as written.
@@ -132,6 +136,8 @@ impl Default for Options {
             tag_filter: TagFilter::new::<&str>(&[], &[]),
             start_at_task: None,
             step: false,
+            debugger: false,
+            debugger_passes_ignored: true,
             extra_vars: Vars::new(),
             inventories: Vec::new(),
             user: None,

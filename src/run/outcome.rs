@@ -232,6 +232,12 @@ impl Outcome {
                 shown.insert(field.to_owned(), value.clone());
             }
         }
+        // How sure a plan is hides nothing of the result.
+        match &self.certainty {
+            Certainty::DependsOn(on) => drop(shown.insert("depends_on".into(), json!(on))),
+            Certainty::WouldRun => drop(shown.insert("would_run".into(), json!(true))),
+            Certainty::Known | Certainty::Open | Certainty::OnlyReads => {}
+        }
         shown.insert(
             "censored".into(),
             json!("the output has been hidden due to the fact that 'no_log: true' was specified for this result"),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io::IsTerminal as _,
     sync::{
         Mutex,
         atomic::{AtomicU8, Ordering},
@@ -9,8 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RunError, barrier::Position, lock};
-use crate::{module::StepOutput, report::terminal};
+use super::{RunError, barrier::Position, debugger::Verdict, lock};
+use crate::{
+    module::StepOutput,
+    report::{self, terminal},
+};
 
 /// Asks the user, and remembers what holds for all hosts.
 #[derive(Debug, Default)]
@@ -18,6 +22,8 @@ pub struct Prompter {
     /// `--step`: what was answered.
     consents: Mutex<Consents>,
     interrupts: AtomicU8,
+    /// Held while a person talks to the debugger: true once it has said what it is.
+    debugger: Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +103,47 @@ impl Prompter {
             None => {}
         }
         StepOutput { duration: began.elapsed(), ..StepOutput::default() }
+    }
+
+    /// The task debugger: shows what happened and hands each line typed to `answer`, until that comes to a verdict. One host at a time.
+    pub fn debug(
+        &self,
+        prompt: &str,
+        happened: &str,
+        mut answer: impl FnMut(&str) -> (String, Option<Verdict>),
+    ) -> Verdict {
+        let mut known = lock(&self.debugger);
+        report::aside(|| {
+            terminal::err(happened);
+            if !std::mem::replace(&mut *known, true) {
+                terminal::err(
+                    "this is the task debugger: `p` shows a value, `r` does the task again, `c` goes on, `q` quits, `h` lists all",
+                );
+            }
+            loop {
+                // What a second interrupt is for, ends this too.
+                if self.interrupted() {
+                    return Verdict::Quit;
+                }
+                let line = terminal::line(prompt).ok().flatten();
+                // The line's own end is not seen where it comes from elsewhere.
+                if !std::io::stdin().is_terminal() {
+                    let _ = terminal::out("\n");
+                }
+                let (told, verdict) = answer(line.as_deref().unwrap_or("q"));
+                if !told.is_empty() {
+                    let _ = terminal::out(&format!("{told}\n"));
+                }
+                match verdict {
+                    Some(Verdict::Quit) => {
+                        self.interrupt();
+                        return Verdict::Quit;
+                    }
+                    Some(verdict) => return verdict,
+                    None => {}
+                }
+            }
+        })
     }
 
     /// `--step`: whether the user wants a task done, asked once for all hosts. Other hosts wait for the answer.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     barrier::Position,
+    debugger::{Debugging, Session, Verdict},
     evaluation::{Evaluation, Settings},
     host::HostRun,
     keyword,
@@ -119,17 +120,11 @@ impl HostRun {
             Some(most) => batch.throttles.hold(position, most).await,
             None => None,
         };
-        let evaluation = Evaluation {
-            of: &self.of,
-            cursor: &self.cursor,
-            unconfirmed: &mut self.unconfirmed,
-            task,
-            position,
-            vars,
-            alone: self.alone.is_some(),
-            settings: Settings::default(),
+        let outcome = match Debugging::of(&self.of.run, &batch, task, vars) {
+            Ok(None) => self.evaluated(task, position, vars, self.alone.is_some()).await?,
+            Ok(Some(debugging)) => self.debugged(debugging, task, position, vars).await?,
+            Err(error) => Outcome::failed(&error.at(&task.span)),
         };
-        let outcome = evaluation.outcome().await?;
         if together.once {
             batch.publish_once(position, &outcome);
         }
@@ -139,6 +134,59 @@ impl HostRun {
             self.unconfirmed.flush().await?;
         }
         concluded
+    }
+
+    /// Lets the task come to an outcome.
+    async fn evaluated(
+        &mut self,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+        alone: bool,
+    ) -> Result<Outcome, Stop> {
+        let evaluation = Evaluation {
+            of: &self.of,
+            cursor: &self.cursor,
+            unconfirmed: &mut self.unconfirmed,
+            task,
+            position,
+            vars,
+            alone,
+            settings: Settings::default(),
+        };
+        evaluation.outcome().await
+    }
+
+    /// The same for a task that the debugger is for: by itself, and once more as often as a person wants.
+    async fn debugged(
+        &mut self,
+        debugging: Debugging,
+        task: &Arc<Task>,
+        position: &Position,
+        vars: &Context,
+    ) -> Result<Outcome, Stop> {
+        self.unconfirmed.flush().await?;
+        let name = self.line(task, position, Some(vars)).name;
+        let mut session = Session::new(&self.of.run, &self.of.host.name, task, name, vars);
+        loop {
+            let (task, vars) = (session.task(), session.vars());
+            let outcome = self.evaluated(&task, position, &vars, true).await;
+            if !debugging.is_due(&outcome) {
+                return outcome;
+            }
+            let talked = tokio::task::spawn_blocking(move || {
+                let verdict = session.talk(&outcome);
+                (session, outcome, verdict)
+            });
+            // A talk that broke down leaves nothing to go on with.
+            let Ok((back, outcome, verdict)) = talked.await else { return Err(Stop::Ended) };
+            session = back;
+            match verdict {
+                Verdict::Redo => {}
+                Verdict::Continue => return outcome,
+                Verdict::Quit => return Err(Stop::Ended),
+            }
+        }
     }
 
     /// Whether the task belongs to a role that another use of it has brought to this host already, as with Ansible.

@@ -90,13 +90,16 @@ pub fn item_layer(task: &Task, items: &Items, index: usize) -> Vars {
     let values = item_values(task, items, index);
     values
         .into_iter()
-        .map(|(name, value)| (name, Variable::from(node(&value, &over.over.span, &items.trust))))
+        // Nothing but the user's own words is a template.
+        .map(|(name, value)| {
+            let own = |text: &str| items.trust.holds(text) && !text.contains(['{', '}']);
+            (name, Variable::from(node(&value, &over.over.span, &own)))
+        })
         .collect()
 }
 
-/// A rendered value as if it were written where the loop stands: nothing but the user's own words is a template.
-fn node(value: &Json, span: &Span, trust: &Trust) -> Node {
-    let own = |text: &str| trust.holds(text) && !text.contains(['{', '}']);
+/// A rendered value as if it were written at a place. Texts that are not the user's own words are never templates.
+pub fn node(value: &Json, span: &Span, own: &dyn Fn(&str) -> bool) -> Node {
     let text = |text: &str| yaml::Value::String { text: text.to_owned(), unsafe_text: !own(text) };
     let value = match value {
         Json::Null => yaml::Value::Null,
@@ -106,10 +109,10 @@ fn node(value: &Json, span: &Span, trust: &Trust) -> Node {
             None => yaml::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
         },
         Json::String(found) => text(found),
-        Json::Array(items) => yaml::Value::Seq(items.iter().map(|item| node(item, span, trust)).collect()),
+        Json::Array(items) => yaml::Value::Seq(items.iter().map(|item| node(item, span, own)).collect()),
         Json::Object(map) => {
             let key = |name: &str| Node { value: text(name), span: span.clone() };
-            yaml::Value::Map(map.iter().map(|(name, item)| (key(name), node(item, span, trust))).collect())
+            yaml::Value::Map(map.iter().map(|(name, item)| (key(name), node(item, span, own))).collect())
         }
     };
     Node { value, span: span.clone() }

@@ -73,6 +73,11 @@ impl Var {
         Var(Raw::Plain(from_json_as(value, &|text| trust.holds(text))))
     }
 
+    /// All variables of a context, rendered when they are read.
+    pub fn context(vars: &super::Context) -> Var {
+        Var(Raw::Plain(vars.as_value()))
+    }
+
     /// Names of hosts, groups, roles: data, but for what can be nothing but a name.
     pub fn names(value: &Json) -> Var {
         Var(Raw::Plain(names(value)))

@@ -3,6 +3,7 @@
 mod ansible;
 mod ansible_cfg;
 mod commands;
+mod debugger;
 mod help;
 mod hostile;
 mod output;

@@ -119,5 +119,7 @@ fn open(line: &Line) -> bool {
     let unknown = |result: &Json| {
         result.get("depends_on").is_some() || result["msg"].as_str().is_some_and(|m| m.contains("check mode"))
     };
-    unknown(&line.result) || line.result["results"].as_array().is_some_and(|items| items.iter().any(unknown))
+    // A command that only reads says nothing more where its result is hidden.
+    let hidden = line.status == "skipped" && line.result.get("censored").is_some();
+    hidden || unknown(&line.result) || line.result["results"].as_array().is_some_and(|items| items.iter().any(unknown))
 }

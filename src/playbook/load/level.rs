@@ -78,8 +78,6 @@ impl Reader<'_> {
                 Diagnostic::error(&value.span, format!("`debugger` does not know `{text}`"))
                     .help("it takes always, never, on_failed, on_unreachable or on_skipped")
             }
-            "debugger" if text != "never" => Diagnostic::warning(&value.span, "there is no task debugger here")
-                .help("remove `debugger`; a failed task shows its command, status and output"),
             _ => return,
         };
         self.report(problem.unsupported());

@@ -142,6 +142,10 @@ impl Reader<'_> {
             || node.get("ignore_errors").is_some_and(given)
             || node.get("failed_when").is_some_and(|value| !value.is_null())
             || parent.inherited(|k| k.ignore_errors.as_ref()).is_some_and(given)
+            || node
+                .get("debugger")
+                .or(parent.inherited(|k| k.debugger.as_ref()))
+                .is_some_and(|value| value.as_str() != Some("never"))
     }
 
     fn register(&mut self, node: &Node) -> Option<Node> {
