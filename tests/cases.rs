@@ -12,6 +12,7 @@
 
 mod ansible;
 mod bad;
+mod classic;
 #[path = "inventory/lists.rs"]
 mod inventory;
 mod module;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
     let all = [
         ansible::trials,
         bad::trials,
+        classic::trials,
         inventory::trials,
         module::trials,
         playbook::trials,

@@ -71,7 +71,19 @@ fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterErr
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         return ParameterError::task(format!("missing required arguments: {name}"));
     }
+    if let Some((given, choices)) = choices(&message).filter(|_| path != ".") {
+        let near = crate::suggest::near(given, choices.iter().copied());
+        let message = format!("value of {path} must be one of: {}, got: {given}", choices.join(", "));
+        let help = near.map(|near| format!("did you mean `{near}`?"));
+        return ParameterError { parameter: Some(path), message, help, rc: None };
+    }
     ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None }
+}
+
+/// What was given in the place of one of a few words, and these, of serde's message.
+fn choices(message: &str) -> Option<(&str, Vec<&str>)> {
+    let (given, choices) = message.strip_prefix("unknown variant `")?.split_once("`, expected ")?;
+    Some((given, choices.split('`').skip(1).step_by(2).collect()))
 }
 
 impl Entry {

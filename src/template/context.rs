@@ -160,9 +160,28 @@ impl Drop for End {
     }
 }
 
+/// A template that is being rendered.
+struct Rendering {
+    /// The name it is known by.
+    name: String,
+    /// The variables' context and the text; none for a template file.
+    piece: Option<(usize, Arc<Piece>)>,
+}
+
+impl Rendering {
+    /// Whether it is this text of these variables. A source may make the text anew each time that it is asked.
+    fn is(&self, context: usize, piece: &Arc<Piece>, name: &str) -> bool {
+        self.piece.as_ref().is_some_and(|(of, known)| {
+            let place = |piece: &Piece| piece.span.as_ref().map(|span| span.place().to_string());
+            let alike = || self.name == name && known.text == piece.text && place(known) == place(piece);
+            *of == context && (Arc::ptr_eq(known, piece) || alike())
+        })
+    }
+}
+
 thread_local! {
-    /// The templates being rendered by this thread, outermost first, with the names they are known by.
-    static RENDERING: RefCell<Vec<(usize, String)>> = const { RefCell::new(Vec::new()) };
+    /// The templates being rendered by this thread, outermost first.
+    static RENDERING: RefCell<Vec<Rendering>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Context {
@@ -286,7 +305,7 @@ impl Inner {
         if let Some(error) = self.memo().failures.get(&key) {
             return Err(error.clone());
         }
-        enter(key, name).map_err(|error| error.at(piece.span.clone()))?;
+        enter(Arc::as_ptr(self) as usize, piece, name).map_err(|error| error.at(piece.span.clone()))?;
         let result = self.engine.render_value(&piece.text, piece.span.as_ref(), self);
         let outermost = RENDERING.with_borrow_mut(|stack| {
             stack.pop();
@@ -312,20 +331,20 @@ impl Inner {
 }
 
 /// Notes that a template is being rendered, or says that it already is.
-fn enter(key: usize, name: &str) -> Result<(), TemplateError> {
+fn enter(context: usize, piece: &Arc<Piece>, name: &str) -> Result<(), TemplateError> {
     RENDERING.with_borrow_mut(|stack| {
-        if let Some(at) = stack.iter().position(|(k, _)| *k == key) {
-            let mut chain: Vec<&str> = stack.iter().skip(at).map(|(_, n)| n.as_str()).collect();
+        if let Some(at) = stack.iter().position(|r| r.is(context, piece, name)) {
+            let mut chain: Vec<&str> = stack.iter().skip(at).map(|r| r.name.as_str()).collect();
             chain.push(name);
             return Err(TemplateError::new(Kind::Loop(chain.join(" -> ")), None)
                 .with_help("break the loop: no variable can be made from itself"));
         }
         if stack.len() >= MAX_DEPTH {
-            let first = stack.first().map_or("", |(_, n)| n.as_str());
+            let first = stack.first().map_or("", |r| r.name.as_str());
             let message = format!("the value of `{first}` leads through more than {MAX_DEPTH} other variables");
             return Err(TemplateError::new(Kind::Failed(message), None));
         }
-        stack.push((key, name.to_owned()));
+        stack.push(Rendering { name: name.to_owned(), piece: Some((context, piece.clone())) });
         Ok(())
     })
 }
@@ -342,7 +361,7 @@ impl Drop for InsideFile {
 /// Notes that a template file is being rendered. A file may lead to itself, but not for ever.
 pub(crate) fn inside_file(name: &str) -> Result<InsideFile, TemplateError> {
     RENDERING.with_borrow_mut(|stack| {
-        let files = stack.iter().filter(|(key, _)| *key == 0).count();
+        let files = stack.iter().filter(|r| r.piece.is_none()).count();
         if files >= MAX_FILES || stack.len() >= MAX_DEPTH {
             let message =
                 format!("template files lead through more than {MAX_FILES} others, `{name}` the last of them");
@@ -350,7 +369,7 @@ pub(crate) fn inside_file(name: &str) -> Result<InsideFile, TemplateError> {
                 TemplateError::new(Kind::Failed(message), None).with_help("a template that looks itself up must end")
             );
         }
-        stack.push((0, name.to_owned()));
+        stack.push(Rendering { name: name.to_owned(), piece: None });
         Ok(InsideFile)
     })
 }

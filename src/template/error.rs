@@ -184,8 +184,9 @@ impl Diagnostic for TemplateError {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.0.span.as_ref()?;
-        let label = match self.0.kind {
+        let label = match &self.0.kind {
             Kind::Undefined { .. } | Kind::NoAttribute { .. } => "has no value",
+            Kind::Syntax(message) if message.ends_with("is not closed") => "begins here",
             Kind::Syntax(_) => "not understood from here",
             Kind::UnknownFilter(_)
             | Kind::UnknownTest(_)

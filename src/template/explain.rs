@@ -11,6 +11,7 @@ use super::context::Inner;
 use super::engine::{FUEL, Unit};
 use super::error::{Kind, TemplateError};
 use super::raw::is_template;
+use super::unclosed::unclosed;
 
 impl Unit<'_> {
     /// The place of the whole text.
@@ -99,7 +100,8 @@ pub(crate) fn explain(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inn
             let help = suggestion(&name, super::function::names());
             unknown(Kind::UnknownFunction(name), span, help)
         }
-        ErrorKind::SyntaxError => TemplateError::new(Kind::Syntax(format!("wrong template syntax: {detail}")), span),
+        ErrorKind::SyntaxError => not_closed(innermost, unit, inner)
+            .unwrap_or_else(|| unknown(Kind::Syntax(format!("wrong template syntax: {detail}")), span.clone(), meant(detail, span.as_ref()))),
         ErrorKind::WriteFailure => {
             let kind = Kind::TooLarge("what the template puts out".to_owned(), super::bound::MAX_BYTES >> 20);
             TemplateError::new(kind, span)
@@ -109,9 +111,47 @@ pub(crate) fn explain(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inn
             .with_help("template files are looked for beside the template and in the `templates` folders of the role and the playbook"),
         _ => {
             let message = if detail.is_empty() { innermost.kind().to_string() } else { detail.to_owned() };
-            TemplateError::new(Kind::Failed(message), span)
+            let help = message.contains("operator on unsupported types").then(|| {
+                "make them one kind: `NAME | int` for a number, `NAME | string` for a text; `~` joins any two as texts".to_owned()
+            });
+            unknown(Kind::Failed(message), span, help)
         }
     }
+}
+
+/// What was probably meant where the syntax is wrong.
+fn meant(detail: &str, span: Option<&Span>) -> Option<String> {
+    let from = span.and_then(|span| span.source.text.get(span.start..)).unwrap_or_default();
+    match detail {
+        "unexpected input after expression" if from.starts_with('=') && !from.starts_with("==") => {
+            Some("`==` compares".to_owned())
+        }
+        "unexpected end of string" => Some("a quote is not closed".to_owned()),
+        _ => None,
+    }
+}
+
+/// What is wrong where the text ends within a block: the engine shows the end, the mistake is where the block begins.
+fn not_closed(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inner>) -> Option<TemplateError> {
+    if !error.detail()?.starts_with("unexpected end of input, expected end of block") {
+        return None;
+    }
+    let file = error.name().and_then(|name| unit.files.and_then(|files| files.get(name)));
+    let (found, span) = match file {
+        Some((source, _)) => {
+            let found = unclosed(&source.text, &inner.engine.syntax)?;
+            let span = bounded(&source, found.at.clone());
+            (found, span)
+        }
+        None => {
+            let found = unclosed(unit.text, &inner.engine.syntax)?;
+            let span = unit.locate(found.at.clone());
+            (found, span)
+        }
+    };
+    let word = found.word;
+    let message = format!("wrong template syntax: unexpected end of input, the block `{word}` is not closed");
+    Some(TemplateError::new(Kind::Syntax(message), Some(span)).with_help(format!("end it with `{{% end{word} %}}`")))
 }
 
 fn unknown(kind: Kind, span: Option<Span>, help: Option<String>) -> TemplateError {

@@ -22,6 +22,7 @@ mod references;
 mod rewrite;
 mod test;
 mod trust;
+mod unclosed;
 mod value;
 mod walk;
 
