@@ -64,8 +64,7 @@ impl Evaluation<'_> {
                 Ok(plan) => plan,
                 Err(outcome) => return Ok(*outcome),
             };
-            let host = &self.of.host.name;
-            plan.warnings.iter().for_each(|w| self.of.run.tell(Event::Warning { message: format!("{host}: {w}") }));
+            self.warn(&plan.warnings);
             let left = background.as_ref().filter(|background| background.left);
             let alone = left.and_then(|background| self.left_running(&prepared, &plan, background));
             if let (Some(plan), Some(background)) = (&alone, left) {
@@ -93,6 +92,17 @@ impl Evaluation<'_> {
                 }
                 None => outcome,
             });
+        }
+    }
+
+    /// Tells what a module warns of, of the first host alone. What `no_log` hides is in no warning either.
+    fn warn(&self, warnings: &[String]) {
+        let of = self.of;
+        let place = self.task.span.place().to_string();
+        for words in warnings.iter().filter(|_| !self.settings.no_log) {
+            if let Some(message) = of.run.tally.warn(&of.host.name, &place, words) {
+                of.run.tell(Event::Warning { message });
+            }
         }
     }
 

@@ -223,6 +223,7 @@ impl Run {
                 self.tell(Event::Warning { message });
             }
         }
+        self.tally.warned_alike().into_iter().for_each(|message| self.tell(Event::Warning { message }));
         self.hosts.cache_troubles().into_iter().for_each(|message| self.tell(Event::Warning { message }));
         let closing = machines.iter().map(|m| tokio::time::timeout(Duration::from_secs(5), m.close()));
         futures::future::join_all(closing).await;

@@ -19,9 +19,36 @@ pub struct Tally {
     /// What had failed where `meta: clear_host_errors` forgave it.
     forgiven: Mutex<IndexMap<String, Counts>>,
     faults: Mutex<Vec<String>>,
+    /// What modules warned of, by the task's place and the words, with the hosts in the order in which they came.
+    warned: Mutex<IndexMap<(String, String), Vec<String>>>,
 }
 
 impl Tally {
+    /// Notes that a task warned of something on a host. Returns what is to be told now: nothing where another host had the same.
+    pub fn warn(&self, host: &str, place: &str, words: &str) -> Option<String> {
+        let mut warned = lock(&self.warned);
+        let hosts = warned.entry((place.to_owned(), words.to_owned())).or_default();
+        let first = hosts.is_empty();
+        if !hosts.iter().any(|known| known == host) {
+            hosts.push(host.to_owned());
+        }
+        first.then(|| format!("{host}: {words} ({place})"))
+    }
+
+    /// Which other hosts had the warnings that were told of one.
+    pub fn warned_alike(&self) -> Vec<String> {
+        let told = |((place, words), hosts): (&(String, String), &Vec<String>)| {
+            let (first, others) = hosts.split_first()?;
+            let named = match others {
+                [] => return None,
+                [.., _] if others.len() <= 5 => others.join(", "),
+                _ => format!("{} and {} more", others[..4].join(", "), others.len() - 4),
+            };
+            Some(format!("{named}: as on {first}: {words} ({place})"))
+        };
+        lock(&self.warned).iter().filter_map(told).collect()
+    }
+
     /// Counts an event, if it is a task's result.
     pub fn count(&self, event: &Event) {
         let Event::TaskResult { host, status, marks, .. } = event else { return };
@@ -116,5 +143,18 @@ mod tests {
         let listed = tally.by_host(&["a".into(), "b".into(), "c".into()]);
         let found: Vec<_> = listed.iter().map(|(host, counts)| (host.as_str(), counts.ok, counts.failed)).collect();
         assert_eq!(found, [("a", 1, 0), ("b", 2, 0), ("stranger", 0, 1)]);
+    }
+
+    #[test]
+    fn a_warning_is_told_of_the_first_host_and_once_more_of_all_others() {
+        let tally = Tally::default();
+        assert_eq!(tally.warn("h1", "a.yml:1:1", "odd").as_deref(), Some("h1: odd (a.yml:1:1)"));
+        assert_eq!(tally.warn("h1", "a.yml:1:1", "odd"), None);
+        assert!(tally.warn("h1", "a.yml:2:1", "odd").is_some());
+        assert!(tally.warned_alike().is_empty());
+        for number in 2..=9 {
+            assert_eq!(tally.warn(&format!("h{number}"), "a.yml:1:1", "odd"), None);
+        }
+        assert_eq!(tally.warned_alike(), ["h2, h3, h4, h5 and 4 more: as on h1: odd (a.yml:1:1)"]);
     }
 }

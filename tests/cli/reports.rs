@@ -231,3 +231,21 @@ fn profile_and_timeline_tell_where_time_went() {
     assert!(bar[3].as_f64().unwrap() - bar[2].as_f64().unwrap() >= 300.0, "{bar}");
     assert!(data["trips"].as_array().is_some_and(|trips| !trips.is_empty()), "{data}");
 }
+
+#[test]
+fn a_warning_of_many_hosts_is_told_once_and_none_of_a_hidden_task() {
+    let linked = |no_log: bool| {
+        format!(
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - file: {{src: nothing, dest: '{{{{ playbook_dir }}}}/{{{{ inventory_hostname }}}}', \
+             state: link, force: true, mode: '0600'}}\n      no_log: {no_log}\n"
+        )
+    };
+    let place = Place::new(&[("site.yml", &linked(false))]);
+    let ran = place.play("h1,h2,h3,", &[]);
+    let told = ran.stderr.matches("non-existent symlink target").count();
+    assert_eq!((ran.code, told), (0, 2), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": as on h") && ran.stderr.contains("(site.yml:4:7)"), "{}", ran.stderr);
+    let place = Place::new(&[("site.yml", &linked(true))]);
+    let ran = place.play("h1,", &[]);
+    assert!(ran.code == 0 && !ran.stderr.contains("warning"), "{}", ran.stderr);
+}
