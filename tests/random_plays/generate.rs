@@ -443,7 +443,8 @@ impl World {
 
     fn copy(&mut self) -> Json {
         let mut parameters = match self.chance(85) {
-            true => json!({"content": self.content(), "dest": self.file()}),
+            // Into a directory Ansible writes a file of a random name; that is refused here.
+            true => json!({"content": self.content(), "dest": format!("{{{{ top }}}}/{}", self.pick(FILES))}),
             false => json!({"src": self.pick(&["t0.j2", "t1.j2"]), "dest": self.path(&["f", "d", "e/", "new/"])}),
         };
         if self.chance(10) {
