@@ -41,11 +41,6 @@ pub fn parse(request: &Request, stdout: &[u8], stderr: &[u8]) -> Option<Response
             response.url.clone_from(&request.url);
             Some(response)
         }
-        b"bash" => {
-            let mut response = heads(rest)?;
-            response.url.clone_from(&request.url);
-            Some(response)
-        }
         _ => None,
     }
 }

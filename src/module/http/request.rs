@@ -80,6 +80,8 @@ impl Request {
         breaks(&self.url)
             || breaks(&self.agent)
             || self.ciphers.as_deref().is_some_and(breaks)
+            || self.ca_path.as_deref().is_some_and(breaks)
+            || self.client_cert.as_ref().is_some_and(|(cert, key)| breaks(cert) || key.as_deref().is_some_and(breaks))
             || self.headers.iter().any(|(n, v)| breaks(n) || breaks(v))
     }
 
@@ -99,11 +101,14 @@ impl Request {
         if !self.bound() && self.unix_socket.is_none() {
             script.push_str(&format!("elif command -v wget >/dev/null; then\necho wget\n{}", self.wget(into)));
         }
-        if let (Some(plain), None) = (self.plain(), into) {
-            script.push_str(&format!("elif command -v bash >/dev/null; then\necho bash\n{plain}"));
+        if let Some(needs) = self.own_needs() {
+            script.push_str(&format!(
+                "elif command -v bash >/dev/null && command -v {needs} >/dev/null; then\necho curl\n{}",
+                self.own(into)
+            ));
         }
         script.push_str(
-            "else echo 'the host has no curl to make the request with: install the package `curl`' >&2; exit 90\nfi\n",
+            "else echo 'the host has neither curl nor wget, nor bash and openssl, to make the request with: install the package `curl`' >&2; exit 90\nfi\n",
         );
         script
     }
@@ -289,40 +294,6 @@ impl Request {
         let refusal = "echo 'this `wget` takes headers, a body and queries on its command line alone, where everybody could read them: \
                        install the package `curl`' >&2; exit 90\n";
         (files, refusal.to_owned())
-    }
-
-    /// Plain http by bash itself.
-    fn plain(&self) -> Option<String> {
-        let rest = self.url.strip_prefix("http://").filter(|_| self.unix_socket.is_none())?;
-        let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-        if authority.contains('@') {
-            return None;
-        }
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port),
-            _ => (authority, "80"),
-        };
-        let body = self.body.clone().unwrap_or_default();
-        let mut head = format!("{} {path} HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n", self.method);
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if let Some((user, password)) = &self.user {
-            use base64::{Engine as _, engine::general_purpose::STANDARD};
-            head.push_str(&format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{user}:{password}"))));
-        }
-        if self.body.is_some() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        head.push_str("\r\n");
-        let bytes = [head.as_bytes(), &body].concat();
-        Some(format!(
-            "{} | timeout {} bash -c 'exec 3<>\"/dev/tcp/$0/$1\" && cat >&3 && cat <&3' {} {} || {{ echo 'no connection' >&2; exit 91; }}\n",
-            print(&bytes),
-            self.timeout.as_secs().max(1),
-            quote(host.trim_matches(['[', ']'])),
-            quote(port),
-        ))
     }
 }
 
