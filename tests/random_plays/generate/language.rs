@@ -140,7 +140,7 @@ impl World {
             1 => ("with_together", json!([["a", "b"], [1, 2, 3]]), "{{ item.0 }}{{ item.1 | default('none', true) }}"),
             2 => ("with_nested", json!([["a", "b"], [1, 2]]), "{{ item | join }}"),
             3 => ("with_sequence", json!("start=0 end=4 stride=2 format=n%02d"), "{{ item }}"),
-            4 => ("with_flattened", json!([["a"], ["b", ["c"]]]), "{{ item }}"),
+            4 => ("with_list", json!([["a"], ["b", ["c"]]]), "{{ item | flatten | join }}"),
             5 => ("with_indexed_items", json!(["a", "b"]), "{{ item.0 }}{{ item.1 }}"),
             6 => (
                 "with_subelements",
