@@ -25,7 +25,7 @@ const fn row(
 /// The settings: those of the core by Ansible's names in capitals, those of its plugins in small letters.
 #[rustfmt::skip] // a line for each
 pub(super) static SETTINGS: &[Setting] = &[
-    row("ALLOW_BROKEN_CONDITIONALS", Bool, "True", "defaults.allow_broken_conditionals", "ANSIBLE_ALLOW_BROKEN_CONDITIONALS", "", Same),
+    row("ALLOW_BROKEN_CONDITIONALS", Bool, "True", "defaults.allow_broken_conditionals", "ANSIBLE_ALLOW_BROKEN_CONDITIONALS", "", Here),
     row("ANSIBLE_HOME", Path, "~/.ansible", "defaults.home", "ANSIBLE_HOME", "", Moot),
     row("ANSIBLE_CONNECTION_PATH", Path, "", "persistent_connection.ansible_connection_path", "ANSIBLE_CONNECTION_PATH", "", Moot),
     row("ANSIBLE_COW_SELECTION", Text, "default", "defaults.cow_selection", "ANSIBLE_COW_SELECTION", "", Moot),

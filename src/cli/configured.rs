@@ -212,6 +212,7 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
     options.config_file = configuration.file().map(PathBuf::from);
     options.managed = text("DEFAULT_MANAGED_STR");
     options.merge_hashes = configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge");
+    options.broken_conditionals = configuration.truth("ALLOW_BROKEN_CONDITIONALS").unwrap_or(true);
     options.fact_cache = fact_cache(configuration)?;
     Ok(())
 }

@@ -117,7 +117,10 @@ impl Controller for TaskController {
 
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {
         match expression {
-            Json::String(text) => self.run.engine.condition_of(text, &self.trust, &self.vars).map_err(failure),
+            Json::String(text) => {
+                let verdict = self.run.engine.condition_of(text, &self.trust, &self.vars);
+                verdict.and_then(|verdict| self.run.decide(verdict)).map_err(failure)
+            }
             Json::Array(_) | Json::Object(_) => Err(Failure::new(format!("{expression} is no condition"))
                 .help("a condition is an expression, or true or false")),
             other => Ok(super::keyword::truth(other)),

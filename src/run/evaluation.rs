@@ -197,7 +197,7 @@ impl Evaluation<'_> {
 
     /// `loop_control.break_when`.
     fn breaks(&self, control: Option<&LoopControl>, vars: &Context) -> bool {
-        let holds = |condition: &Node| self.of.run.engine.condition(condition, vars).unwrap_or(false);
+        let holds = |condition: &Node| self.of.run.holds(condition, vars).unwrap_or(false);
         control.is_some_and(|c| !c.break_when.is_empty() && c.break_when.iter().all(holds))
     }
 

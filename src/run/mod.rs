@@ -12,6 +12,7 @@ mod barrier;
 mod batch;
 mod change;
 mod conclude;
+mod conditions;
 mod connection;
 mod control;
 mod controller;
@@ -58,7 +59,7 @@ mod vars_files;
 mod vars_from;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
@@ -134,6 +135,8 @@ pub struct Run {
     permits: Semaphore,
     /// Whether it was said that host keys are not checked.
     told_of_keys: AtomicBool,
+    /// The places of conditions of which it was said that they are doubtful.
+    doubted: Mutex<BTreeSet<String>>,
 }
 
 /// The name of this machine where the inventory does not list it.
@@ -166,6 +169,7 @@ impl Run {
             start_at: StartAt::new(options.start_at_task.clone()),
             permits: Semaphore::new(options.forks.max(1)),
             told_of_keys: AtomicBool::new(false),
+            doubted: Mutex::default(),
             options,
         })
     }

@@ -109,6 +109,8 @@ pub struct Options {
     pub managed: Option<String>,
     /// Whether mappings of one name are joined over the levels of precedence, instead of the strongest one counting.
     pub merge_hashes: bool,
+    /// Whether a condition that comes to a text is decided by that, as Ansible up to 2.18 does.
+    pub broken_conditionals: bool,
     /// `--force-handlers`.
     pub force_handlers: bool,
     /// Whether questions of coming tasks are asked together. Off only for tests that compare.
@@ -159,6 +161,7 @@ impl Default for Options {
             config_file: None,
             managed: None,
             merge_hashes: false,
+            broken_conditionals: true,
             force_handlers: false,
             lookahead: true,
             locks: true,

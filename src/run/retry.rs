@@ -87,7 +87,7 @@ impl Evaluation<'_> {
         }
         let vars = vars.with(with);
         for condition in conditions {
-            if !self.of.run.engine.condition(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
+            if !self.of.run.holds(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
                 return Ok(false);
             }
         }

@@ -63,7 +63,7 @@ pub enum Readiness {
 /// Checks all conditions of a task, outermost first. Returns the first that does not hold.
 pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Json>, TaskError> {
     for when in task.scope.whens() {
-        if !run.engine.condition(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
+        if !run.holds(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
             return Ok(Some(when.to_json()));
         }
     }
@@ -189,6 +189,28 @@ fn words(run: &Run, task: &Task, vars: &Context) -> Map<String, Json> {
     all
 }
 
+/// The full name of a module that `module_defaults` names, or the group as it is.
+fn full_name(key: String) -> String {
+    Registry::get().find(&key).map_or(key, |entry| entry.name.to_owned())
+}
+
+/// What `module_defaults` has for a module: what its groups have, in their order, then what it has itself. Of levels that name the
+/// same, the innermost alone counts.
+fn defaults_of(run: &Run, task: &Task, module: &str, defaults: &Map<String, Json>) -> Map<String, Json> {
+    let directory = task.scope.playbook_dir().unwrap_or(std::path::Path::new("."));
+    let named = |key: &str| match key.strip_prefix("group/") {
+        Some(group) => run.loader.in_group(group, module, directory),
+        None => false,
+    };
+    let groups = defaults.iter().filter(|(key, _)| named(key)).map(|(_, value)| value);
+    groups
+        .chain(defaults.get(module))
+        .filter_map(Json::as_object)
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
+}
+
 fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
         return Ok((Map::new(), Trust::default()));
@@ -197,19 +219,17 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
     // What is an expression is evaluated once more after it is rendered.
     let evaluated = about(name).expressions.map(|expressions| expressions.parameter);
     let mut rendered = Map::new();
-    for defaults in task.scope.module_defaults() {
+    let mut defaults = Map::new();
+    for level in task.scope.module_defaults() {
         let all = match evaluated {
-            Some(_) => run.engine.render_tree_noting(defaults, vars, &mut trust),
-            None => run.engine.render_tree(defaults, vars),
+            Some(_) => run.engine.render_tree_noting(level, vars, &mut trust),
+            None => run.engine.render_tree(level, vars),
         };
-        let all = all.map_err(TaskError::from)?;
-        let short = name.rsplit('.').next().unwrap_or(name);
-        for key in [short, name.as_str()] {
-            if let Some(Json::Object(defaults)) = all.get(key) {
-                rendered.extend(defaults.clone());
-            }
+        if let Json::Object(all) = all.map_err(TaskError::from)? {
+            defaults.extend(all.into_iter().map(|(key, value)| (full_name(key), value)));
         }
     }
+    rendered.extend(defaults_of(run, task, name, &defaults));
     if let Some(template) = template {
         match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
             Json::Object(given) => rendered.extend(given),

@@ -23,6 +23,7 @@ mod rewrite;
 mod test;
 mod trust;
 mod value;
+mod verdict;
 mod walk;
 
 pub use certain::Needed;
@@ -36,6 +37,7 @@ pub use raw::Var;
 pub use references::References;
 pub use trust::Trust;
 pub use value::is_omit;
+pub use verdict::Verdict;
 
 /// Engine values, for objects a `Vars` hands out (`hostvars`, `groups`).
 pub use minijinja::Value;

@@ -2,6 +2,7 @@
 
 mod action;
 mod arguments;
+mod groups;
 mod include;
 mod items;
 mod level;
@@ -51,6 +52,7 @@ pub struct Loader {
     options: Options,
     pub(super) engine: Engine,
     files: Mutex<HashMap<PathBuf, Arc<Node>>>,
+    groups: groups::Groups,
 }
 
 /// What a dynamic `include_role` brings in.
@@ -67,7 +69,7 @@ pub struct IncludedRole {
 impl Loader {
     /// Makes a loader that knows the given modules.
     pub fn new(modules: Arc<dyn ModuleNames>, options: Options) -> Self {
-        Self { modules, options, engine: Engine::new(), files: Mutex::default() }
+        Self { modules, options, engine: Engine::new(), files: Mutex::default(), groups: groups::Groups::default() }
     }
 
     /// Loads a playbook. Warnings that do not stop the run come with it.
