@@ -212,6 +212,8 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
     options.config_file = configuration.file().map(PathBuf::from);
     options.managed = text("DEFAULT_MANAGED_STR");
     options.merge_hashes = configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge");
+    options.unheard = unheard();
+    options.native = configuration.truth("DEFAULT_JINJA2_NATIVE").unwrap_or(false);
     options.broken_conditionals = configuration.truth("ALLOW_BROKEN_CONDITIONALS").unwrap_or(true);
     options.fact_cache = fact_cache(configuration)?;
     Ok(())
@@ -261,6 +263,11 @@ fn fact_cache(configuration: &Configuration) -> Result<Option<Arc<FactCache>>, R
 /// Where roles are looked for where no flag says where.
 pub fn roles_path() -> Vec<PathBuf> {
     there(&ROLES)
+}
+
+/// Whether a notification that nobody hears is warned of alone.
+pub fn unheard() -> bool {
+    get().truth("ERROR_ON_MISSING_HANDLER") == Some(false)
 }
 
 /// The folder that stands for a playbook's where there is none.

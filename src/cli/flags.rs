@@ -247,7 +247,10 @@ fn with_modules(options: &Options, roles_path: Option<&OsStr>, sealed: bool) -> 
     let roles_path = roles_path.map_or_else(configured::roles_path, |p| std::env::split_paths(p).collect());
     let collections_path = configured::collections_path();
     let extra_vars = extra_var_map(&options.extra_vars);
-    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, collections_path, sealed })
+    Loader::new(
+        Arc::new(Modules),
+        crate::playbook::Options { extra_vars, roles_path, collections_path, unheard: configured::unheard(), sealed },
+    )
 }
 
 /// Runs playbooks, interrupts heeded.

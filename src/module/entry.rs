@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Described, Module, ParameterError, Return, Returns,
     flags::{Shared, Shares},
+    wording,
 };
 use crate::playbook::About;
 
@@ -55,7 +56,8 @@ pub(super) fn entry<M: Described>() -> Entry {
         },
         parse: |mut parameters| {
             let shared = if M::MANAGES_FILE { Some(Shared::taken(&mut parameters)?) } else { None };
-            let module: M = serde_path_to_error::deserialize(Json::Object(parameters)).map_err(explain)?;
+            let module: M =
+                serde_path_to_error::deserialize(Json::Object(parameters)).map_err(|error| explain(error, M::NAME))?;
             module.check()?;
             Ok(match shared {
                 Some(shared) => Box::new(Shares::new(module, shared)),
@@ -65,13 +67,13 @@ pub(super) fn entry<M: Described>() -> Entry {
     }
 }
 
-fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterError {
+fn explain(error: serde_path_to_error::Error<serde_json::Error>, module: &str) -> ParameterError {
     let path = error.path().to_string();
     let message = error.into_inner().to_string();
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        return ParameterError::task(format!("missing required arguments: {name}"));
+        return ParameterError::task(wording::missing(module, name));
     }
-    ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None }
+    ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None, named: false }
 }
 
 impl Entry {
@@ -81,17 +83,20 @@ impl Entry {
     /// The first parameter that is unknown, missing, of a wrong type, or at odds with another.
     pub fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
         let known = self.parameters();
-        if let Some(name) = parameters.keys().find(|n| !self.open && !known.contains(n)) {
-            return Err(self.unknown_parameter(name));
+        let unknown: Vec<&str> =
+            parameters.keys().filter(|n| !self.open && !known.contains(n)).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            return Err(self.unknown_parameters(&unknown));
         }
         (self.parse)(parameters)
     }
 
-    /// The error for a parameter that there is not.
-    pub fn unknown_parameter(&self, name: &str) -> ParameterError {
+    /// The error for parameters that there are not, at least one, in Ansible's words.
+    pub fn unknown_parameters(&self, names: &[&str]) -> ParameterError {
         let known = self.parameters();
+        let name = names.first().copied().unwrap_or_default();
         let near = crate::suggest::near(name, known.iter().map(String::as_str));
-        let error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
+        let error = ParameterError::naming(name, wording::unknown(self.name, names));
         match near {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("it has {}", known.join(", "))),

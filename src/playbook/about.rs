@@ -8,6 +8,8 @@ use super::load::SearchKind;
 pub struct About {
     /// What it sets besides the registered result.
     pub sets: Sets,
+    /// Whether the first host of a play does it and the others pass it by, as `run_once` has it, but learn nothing of its result.
+    pub by_first: bool,
     /// Whether it leaves every host as it is, whatever its parameters are.
     pub only_tells: bool,
     /// Whether what it changes are files' contents: one that sets modes and links writes nothing that a host has said.
@@ -69,6 +71,7 @@ impl About {
     /// A module that changes hosts and says nothing else of itself.
     pub const PLAIN: About = About {
         sets: Sets::Nothing,
+        by_first: false,
         only_tells: false,
         writes_content: true,
         writes_at: &[],

@@ -30,6 +30,7 @@ pub use adhoc::AdHoc;
 pub use callback_default::CallbackDefault;
 pub use diagnostic::install as install_diagnostics;
 pub use event::{Certainty, Counts, Event, ForPeople, Marks, Reporter, Silent, Status, TaskLine};
+pub use failure::IN_OPTION;
 pub use fields::Fields;
 pub use live::{aside, end};
 pub use masked::Masked;

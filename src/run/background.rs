@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{change::script, evaluation::Evaluation, keyword, outcome::Outcome, task::Prepared, task_error::TaskError};
 use crate::{
-    module::{CheckMode, Plan, Step, builtin::async_status},
+    module::{CheckMode, Plan, Step, builtin::async_status, is_attended},
     report::Status,
     template::{Context, is_omit},
     yaml::Node,
@@ -49,6 +49,19 @@ pub struct Background {
     pub limit: Duration,
     /// Whether the play goes on without it.
     pub left: bool,
+}
+
+/// Refuses `async` where a module cannot be left behind.
+///
+/// # Errors
+/// Where the module is such a one.
+pub fn may_be_left(module: &str) -> Result<(), TaskError> {
+    let short = module.rsplit('.').next().unwrap_or(module);
+    match is_attended(module) {
+        true => Err(TaskError::new(format!("This action ({short}) does not support async."))
+            .help("remove `async`; where it is a bound that is wanted: `timeout`")),
+        false => Ok(()),
+    }
 }
 
 impl Evaluation<'_> {

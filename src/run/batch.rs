@@ -72,7 +72,8 @@ pub struct Course {
     failed: Mutex<Vec<String>>,
     /// Those that `meta: end_host` took out.
     left: Mutex<Vec<String>>,
-    once: Mutex<HashMap<Position, Shared>>,
+    /// What `run_once` tasks came to, and on which host.
+    once: Mutex<HashMap<Position, (String, Shared)>>,
     /// What the first host to come did for all of them, by the task.
     done: Mutex<HashMap<Position, Result<(), TaskError>>>,
     /// Hosts that pass a `run_once` task by, as its role has run on them.
@@ -96,10 +97,15 @@ impl Batch {
     /// Whether this is the host that does the `run_once` task at `position`.
     pub fn does_once(&self, host: &str, position: &Position) -> bool {
         let passed = self.course.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = self.once(position).is_some();
+        let doer =
+            self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).map(|(doer, _)| doer.clone());
+        if let Some(doer) = doer {
+            // It may have failed since: that is the others' failure too.
+            return doer == host;
+        }
         // One that has failed into a `rescue` has gone past it too.
         let passes = |other: &String| {
-            let gone = !done && other != host && self.barrier.is_past(other, position);
+            let gone = other != host && self.barrier.is_past(other, position);
             gone || passed.get(position).is_some_and(|hosts| hosts.contains(other))
         };
         let failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,15 +236,19 @@ impl Batch {
     }
 
     /// Records the result of a `run_once` task for the other hosts.
-    pub fn publish_once(&self, position: &Position, outcome: &Outcome) {
+    pub fn publish_once(&self, host: &str, position: &Position, outcome: &Outcome) {
         let result = Arc::new(Outcome { events: Vec::new(), ..outcome.clone() });
-        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).insert(position.clone(), result);
+        self.course
+            .once
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(position.clone(), (host.to_owned(), result));
         self.barrier.wake();
     }
 
     /// The result of a `run_once` task, once it is there.
     pub fn once(&self, position: &Position) -> Option<Shared> {
-        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).cloned()
+        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).map(|(_, shared)| shared.clone())
     }
 
     /// Lets the rest of the play see the variables of a role.

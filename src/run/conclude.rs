@@ -60,7 +60,7 @@ impl HostRun {
         // One that could not be reached is tried again by the next use of the role.
         if outcome.status != Status::Skipped
             && !outcome.unreachable
-            && let Some(role) = task.scope.role().filter(|role| !role.allow_duplicates)
+            && let Some(role) = task.scope.role()
         {
             self.roles_run.entry(role.key.clone()).or_insert(Arc::as_ptr(role) as usize);
         }
@@ -101,7 +101,14 @@ impl HostRun {
         for name in names {
             let found = self.handlers.find(&name);
             if found.is_empty() {
-                let error = TaskError::new(format!("there is no handler named `{name}`")).at(&task.span);
+                let message = format!(
+                    "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
+                );
+                if self.of.run.options.unheard {
+                    self.of.run.tell(Event::Warning { message });
+                    continue;
+                }
+                let error = TaskError::new(message).at(&task.span);
                 return Err(error.help("a handler is found by its name or by what it listens to"));
             }
             notified.extend(found);

@@ -63,7 +63,6 @@ impl HostRun {
             MetaAction::EndHost => {
                 self.unconfirmed.flush().await?;
                 self.cursor.end();
-                self.left_early = true;
                 self.of.batch.host_left(&self.of.host.name);
             }
             MetaAction::EndRole => self.cursor.end_role(),
@@ -112,13 +111,13 @@ impl HostRun {
         self.unconfirmed.decide(self.snapshot(), position, vec![event]);
     }
 
-    /// Brings in what a dynamic include names, once or for each item.
+    /// Brings in what a dynamic include names, once or for each item; with `once` what a file says is for the other hosts too.
     pub(super) async fn include(
         &mut self,
         include: &Include,
         task: &Arc<Task>,
         position: &Position,
-        vars: &Context,
+        (vars, once): (&Context, bool),
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
@@ -157,12 +156,17 @@ impl HostRun {
                 Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
             }
         }
+        let brought = result.iter().map(|one| one.vars.clone()).collect();
         let mut outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
             _ if matches!(include.kind, IncludeKind::Vars) => Outcome::new(Status::Ok, told(result, items.as_ref())),
             _ => Outcome::new(Status::Ok, unchanged()),
         };
         outcome.included = led;
+        outcome.brought = brought;
+        if once && matches!(include.kind, IncludeKind::Vars) {
+            self.of.batch.publish_once(&self.of.host.name, position, &outcome);
+        }
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
         if frames.is_empty() {
@@ -243,7 +247,7 @@ impl HostRun {
                 if seen.len() >= INCLUDED || !seen.insert(key) {
                     return Vec::new();
                 }
-                let Ok(included) = self.of.run.loader.include_role(&role, task) else { return Vec::new() };
+                let Ok(included) = self.of.run.loader.include_role(&role, task, None) else { return Vec::new() };
                 if role.public {
                     let names = included.role.defaults.keys().chain(included.role.vars.keys());
                     self.of.host.set_unsure(names, Some(on));
@@ -280,7 +284,10 @@ impl HostRun {
                     handlers_from: optional(&role.handlers_from)?,
                     ..role.clone()
                 };
-                let included = self.of.run.loader.include_role(&rendered, task).map_err(|e| loading(&e))?;
+                let item = task.loop_.as_ref().map(|over| over.control.item_name());
+                let item = item.and_then(|name| vars.variable(name).ok().flatten()).map(|item| item.to_string());
+                let included =
+                    self.of.run.loader.include_role(&rendered, task, item.as_deref()).map_err(|e| loading(&e))?;
                 if !included.handlers.is_empty() {
                     let batch = &self.of.batch;
                     let named = |task: &Task| self.of.run.handler_name(&batch.play, &batch.prompted, task);
@@ -300,8 +307,9 @@ impl HostRun {
 
     fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Included, TaskError> {
         let (all, shown) = self.read_vars(include, task, vars)?;
-        self.of.host.push(Level::IncludeVars, Arc::new(all));
-        Ok(shown)
+        let all = Arc::new(all);
+        self.of.host.push(Level::IncludeVars, all.clone());
+        Ok(Included { vars: all, ..shown })
     }
 
     /// The variables that `include_vars` brings, and those of the files as reports show them.
@@ -341,7 +349,7 @@ impl HostRun {
                 Vars::from_iter([(name, mapping(entries, &task.span))])
             }
         };
-        Ok((all, Included { facts: shown, files: read, index: 0 }))
+        Ok((all, Included { facts: shown, files: read, ..Included::default() }))
     }
 
     fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {
@@ -413,6 +421,7 @@ enum Brought {
 struct Included {
     facts: Map<String, Json>,
     files: Vec<PathBuf>,
+    vars: Arc<Vars>,
     /// Of which item of a loop.
     index: usize,
 }

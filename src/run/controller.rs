@@ -127,6 +127,10 @@ impl Controller for TaskController {
         }
     }
 
+    fn native(&self) -> bool {
+        self.run.options.native
+    }
+
     fn variable(&self, name: &str) -> Result<Option<Json>, Failure> {
         self.vars.variable(name).map_err(failure)
     }

@@ -25,6 +25,7 @@ use super::{
     unconfirmed::Unconfirmed,
 };
 use crate::{
+    inventory::Inventory,
     module::Effect,
     playbook::{Keywords, LoopControl, Task},
     report::{Certainty, Event, Status, TaskLine},
@@ -50,6 +51,8 @@ pub struct Evaluation<'h> {
     pub alone: bool,
     /// What the task's keywords say, once they are read.
     pub settings: Settings,
+    /// The inventory with the hosts and groups that its items add, once one does.
+    pub regrouped: Option<Inventory>,
 }
 
 /// What keywords say of all items of a task.

@@ -46,9 +46,13 @@ impl Evaluation<'_> {
             Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
         let background = match self.background(vars) {
-            Ok(background) => background.filter(|_| !prepared.check && !prepared.about_module.only_tells),
+            Ok(background) => background,
             Err(error) => return Ok(Outcome::failed(&error)),
         };
+        if let Err(error) = background.as_ref().map_or(Ok(()), |_| background::may_be_left(&prepared.name)) {
+            return Ok(Outcome::failed(&error.at(&self.task.span)));
+        }
+        let background = background.filter(|_| !prepared.check && !prepared.about_module.only_tells);
         let asks_for_job = prepared.name == async_status::AsyncStatus::NAME;
         if asks_for_job {
             let known = task::parameters(&self.of.run, self.task, vars).ok();

@@ -111,6 +111,10 @@ pub struct Options {
     pub merge_hashes: bool,
     /// Whether a condition that comes to a text is decided by that, as Ansible up to 2.18 does.
     pub broken_conditionals: bool,
+    /// Whether `set_fact` leaves `yes` and `no` texts: `jinja2_native`.
+    pub native: bool,
+    /// Whether a notification that nobody hears is warned of alone.
+    pub unheard: bool,
     /// `--force-handlers`.
     pub force_handlers: bool,
     /// Whether questions of coming tasks are asked together. Off only for tests that compare.
@@ -162,6 +166,8 @@ impl Default for Options {
             managed: None,
             merge_hashes: false,
             broken_conditionals: true,
+            native: false,
+            unheard: false,
             force_handlers: false,
             lookahead: true,
             locks: true,

@@ -103,6 +103,9 @@ impl Evaluation<'_> {
         if let Some(number) = number {
             outcome.result.insert("attempts".into(), json!(number));
         }
+        if self.of.run.hosts.would_regroup(&self.of.host.name, &outcome.effects, &mut self.regrouped) {
+            outcome.set_changed(true);
+        }
         if let Some(conditions) = &self.task.changed_when {
             match self.holds(conditions, vars, &outcome) {
                 Ok(changed) => outcome.set_changed(changed),

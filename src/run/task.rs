@@ -20,6 +20,7 @@ use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Context as ModuleContext, Module, Registry, about},
     playbook::{About, Action, Scope, Sets, Task},
+    report::IN_OPTION,
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
@@ -211,6 +212,15 @@ fn defaults_of(run: &Run, task: &Task, module: &str, defaults: &Map<String, Json
         .collect()
 }
 
+/// The error of a parameter that cannot be rendered.
+fn of_option(error: TemplateError) -> TaskError {
+    let mut error = TaskError::from(error);
+    if error.undefined {
+        error.message.insert_str(0, IN_OPTION);
+    }
+    error
+}
+
 fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
         return Ok((Map::new(), Trust::default()));
@@ -225,13 +235,13 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
             Some(_) => run.engine.render_tree_noting(level, vars, &mut trust),
             None => run.engine.render_tree(level, vars),
         };
-        if let Json::Object(all) = all.map_err(TaskError::from)? {
+        if let Json::Object(all) = all.map_err(of_option)? {
             defaults.extend(all.into_iter().map(|(key, value)| (full_name(key), value)));
         }
     }
     rendered.extend(defaults_of(run, task, name, &defaults));
     if let Some(template) = template {
-        match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
+        match run.engine.render_tree_noting(template, vars, &mut trust).map_err(of_option)? {
             Json::Object(given) => rendered.extend(given),
             other => {
                 return Err(TaskError::new(format!("invalid or malformed argument: '{}'", as_words(&other)))
@@ -248,9 +258,9 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
             Some(_) => run.engine.render_tree_noting(node, vars, &mut trust),
             None => run.engine.render_tree(node, vars),
         };
-        let value = value.map_err(|e| TaskError::from(e).at(&node.span))?;
+        let value = value.map_err(|e| of_option(e).at(&node.span))?;
         if name.contains("{{") {
-            let named = run.engine.render_tree(key, vars).map_err(|e| TaskError::from(e).at(&key.span))?;
+            let named = run.engine.render_tree(key, vars).map_err(|e| of_option(e).at(&key.span))?;
             name = super::keyword::as_text(&named).unwrap_or_default();
         }
         if !is_omit(&value) {
@@ -259,7 +269,7 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
     }
     if let Some(text) = free_form {
         let parameter = Registry::get().find(name).and_then(|e| e.free_form).unwrap_or("_raw_params");
-        let value = run.engine.render_tree(text, vars).map_err(TaskError::from)?;
+        let value = run.engine.render_tree(text, vars).map_err(of_option)?;
         rendered.insert(parameter.to_owned(), value);
     }
     Ok((rendered, trust))
@@ -281,8 +291,8 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
                 .map(|(key, value)| if value.span.end > value.span.start { &value.span } else { &key.span })
         });
         let message = match &error.parameter {
-            Some(parameter) => format!("{parameter}: {}", error.message),
-            None => error.message.clone(),
+            Some(parameter) if !error.named => format!("{parameter}: {}", error.message),
+            _ => error.message.clone(),
         };
         let result = error.rc.iter().map(|rc| ("rc".to_owned(), Json::from(*rc))).collect();
         TaskError { help: error.help, result, ..TaskError::new(message).at(place.unwrap_or(name_span)) }

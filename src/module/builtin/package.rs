@@ -132,7 +132,7 @@ impl Described for Package {
         self.wanted()?;
         let takes = |name: &String| MODULES.iter().any(|(_, module)| parameters(module).contains(name));
         if let Some(name) = self.others.keys().find(|name| !takes(name)) {
-            return Err(ParameterError::new(name, format!("`{}` has no parameter `{name}`", Self::NAME))
+            return Err(ParameterError::naming(name, format!("Unsupported parameters for (package) module: {name}"))
                 .help("it has `name`, `state` and `use`, and those of `apt`, `dnf` and `dnf5`"));
         }
         if let Some(name) =

@@ -84,14 +84,15 @@ impl Module for SetFact {
         Vec::new()
     }
 
-    fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let values = self.facts.iter().map(|(name, value)| (name.clone(), truth(value))).collect();
+    fn plan(&self, context: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
+        let own = |value: &Json| if context.controller.native() { value.clone() } else { truth(value) };
+        let values = self.facts.iter().map(|(name, value)| (name.clone(), own(value))).collect();
         let set = Effect::Variables { values, cacheable: self.cacheable };
         Ok(Plan { effects: vec![set.into()], ..Plan::default() })
     }
 }
 
-/// As Ansible up to 2.18 has it, `yes`, `no`, `true` and `false` are no texts here: `set_fact: ready=yes` is meant so.
+/// As Ansible up to 2.18 has it where `jinja2_native` is off, `yes`, `no`, `true` and `false` are no texts here: `set_fact: ready=yes` is meant so.
 fn truth(value: &Json) -> Json {
     match value.as_str().map(str::to_ascii_lowercase).as_deref() {
         Some("yes" | "true") => Json::Bool(true),

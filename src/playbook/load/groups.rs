@@ -14,32 +14,6 @@ use crate::yaml::{Node, Value};
 /// The collection of groups whose name says none.
 const BUILTIN: &str = "ansible.builtin";
 
-/// The groups that Ansible itself has: all that the groups of collections have.
-const SHIPPED: &[(&str, &[&str])] = &[
-    ("acme", &["community.crypto.acme"]),
-    ("aws", &["amazon.aws.aws", "community.aws.aws"]),
-    ("azure", &["azure.azcollection.azure"]),
-    ("cpm", &["wti.remote.cpm"]),
-    ("docker", &["community.general.docker", "community.docker.docker"]),
-    ("gcp", &["google.cloud.gcp"]),
-    (
-        "k8s",
-        &[
-            "community.kubernetes.k8s",
-            "community.general.k8s",
-            "community.kubevirt.k8s",
-            "community.okd.k8s",
-            "kubernetes.core.k8s",
-        ],
-    ),
-    ("os", &["openstack.cloud.os"]),
-    ("ovirt", &["ovirt.ovirt.ovirt", "community.general.ovirt"]),
-    ("vmware", &["community.vmware.vmware"]),
-];
-
-/// Groups of collections that need not be on the disk, for their modules are here.
-const HERE: &[(&str, &[&str])] = &[("kubernetes.core.k8s", &["k8s", "k8s_info", "k8s_drain"])];
-
 /// The groups that were asked for, by the folder of the playbook and their name.
 #[derive(Default)]
 pub(super) struct Groups(Mutex<HashMap<(PathBuf, String), Arc<Group>>>);
@@ -99,8 +73,8 @@ impl Loader {
             return true;
         }
         if collection == BUILTIN {
-            let Some((_, extended)) = SHIPPED.iter().find(|(group, _)| *group == short) else { return false };
-            for group in *extended {
+            let Some(extended) = self.modules.group_of_groups(short) else { return false };
+            for group in extended {
                 self.gather(group, directory, seen, modules);
             }
             return true;
@@ -110,7 +84,7 @@ impl Loader {
             _ => name.to_owned(),
         };
         let entries = self.entries(&collection, &full, short, directory);
-        let here = HERE.iter().find(|(group, _)| *group == full).map(|(_, modules)| *modules);
+        let here = self.modules.group(&full);
         let named = entries.iter().flatten().filter_map(Node::as_str).chain(here.into_iter().flatten().copied());
         for module in named.map(within) {
             let known = self.modules.canonical(&module).map(str::to_owned);

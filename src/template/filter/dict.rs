@@ -8,6 +8,7 @@ use super::base::{attribute, is_missing};
 use super::{Entry, on};
 use crate::python::regex::Place;
 use crate::template::args::Args;
+use crate::template::error::failed;
 use crate::template::value::{check, describe, items, pairs};
 
 pub(super) const FILTERS: &[Entry] = &[
@@ -47,6 +48,9 @@ enum ListMerge {
 fn combine(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let recursive = args.named("recursive").is_some_and(|v| v.is_true());
     let merge = list_merge(args.named("list_merge").as_ref().and_then(Value::as_str).unwrap_or("replace"), args)?;
+    if !args.rest_named().is_empty() {
+        return Err(failed("'recursive' and 'list_merge' are the only valid keyword arguments"));
+    }
     let mut parts = Vec::new();
     collect(value, &mut parts)?;
     for part in args.rest() {
@@ -54,6 +58,11 @@ fn combine(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
     }
     let mut result = Entries::new();
     for part in parts {
+        check(&part)?;
+        if part.kind() != ValueKind::Map {
+            let message = format!("failed to combine variables, expected dicts but got {}", describe(&part));
+            return Err(failed(message));
+        }
         result = merged(result, entries(&part)?, recursive, merge)?;
     }
     Ok(Value::from(result))
@@ -79,16 +88,14 @@ fn list_merge(name: &str, args: &Args) -> Result<ListMerge, Error> {
     })
 }
 
-/// Mappings, or lists of mappings.
+/// Mappings, or lists of mappings; what is none is left out.
 fn collect(value: &Value, out: &mut Vec<Value>) -> Result<(), Error> {
     match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => items(value)?.iter().try_for_each(|v| collect(v, out)),
-        ValueKind::None => Ok(()),
-        _ => {
-            out.push(value.clone());
-            Ok(())
-        }
+        ValueKind::Seq | ValueKind::Iterable => out.extend(items(value)?.into_iter().filter(|item| !item.is_none())),
+        ValueKind::None => {}
+        _ => out.push(value.clone()),
     }
+    Ok(())
 }
 
 fn merged(mut low: Entries, high: Entries, recursive: bool, merge: ListMerge) -> Result<Entries, Error> {

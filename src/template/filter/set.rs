@@ -7,7 +7,8 @@ use super::base::attribute;
 use super::{Entry, on};
 use crate::template::args::Args;
 use crate::template::bound;
-use crate::template::value::{check, items};
+use crate::template::error::failed;
+use crate::template::value::{boolean_text, check, describe, items};
 
 pub(super) const FILTERS: &[Entry] = &[
     on("combinations", combinations),
@@ -95,13 +96,23 @@ fn deduplicated(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
 }
 
 fn unique(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let case = args.flag("case_sensitive", false)?;
+    let case = args.some("case_sensitive");
     let path = args.some("attribute");
+    let plain = case.is_none() && path.is_none();
+    let case = case.is_some_and(|case| case.as_str().and_then(boolean_text).unwrap_or_else(|| case.is_true()));
     let mut seen = indexmap::IndexSet::new();
     let mut out = Vec::new();
     for item in items(value)? {
         let key = path.as_ref().map_or_else(|| item.clone(), |path| attribute(&item, path));
         check(&key)?;
+        if !plain && matches!(key.kind(), ValueKind::Map | ValueKind::Seq) {
+            // Jinja's own cannot, and Ansible's knows of no parameters.
+            return Err(failed(format!(
+                "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not support the parameters \
+                 supplied: {} is compared as a whole",
+                describe(&key)
+            )));
+        }
         let key = match key.as_str() {
             Some(text) if !case => Value::from(text.to_lowercase()),
             _ => key,
