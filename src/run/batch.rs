@@ -60,6 +60,8 @@ pub struct Batch {
     pub max_fail_percentage: Option<f64>,
     /// Roles that were included while it ran and are seen by the rest of it (`public`).
     pub public: Mutex<Vec<Arc<Role>>>,
+    /// Roles that tasks have included.
+    pub included: Mutex<Vec<Arc<Role>>>,
     /// The files of `vars_files` that its hosts read.
     pub vars_files: VarsFiles,
     /// How far its hosts' failures have brought it.
@@ -251,11 +253,13 @@ impl Batch {
         self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).map(|(_, shared)| shared.clone())
     }
 
-    /// Lets the rest of the play see the variables of a role.
+    /// Lets the rest of the play see the variables of a role and of those it depends on, which stand behind its own.
     pub fn publish(&self, role: &Arc<Role>) {
         let mut public = self.public.lock().unwrap_or_else(PoisonError::into_inner);
-        if !public.iter().any(|known| known.key == role.key) {
-            public.push(role.clone());
+        for role in role.all_dependencies().into_iter().chain([role]) {
+            if !public.iter().any(|known| known.key == role.key) {
+                public.push(role.clone());
+            }
         }
     }
 
@@ -263,6 +267,19 @@ impl Batch {
     pub fn exports(&self) -> Vec<Arc<Role>> {
         let public = self.public.lock().unwrap_or_else(PoisonError::into_inner);
         self.play.exports.iter().chain(public.iter()).cloned().collect()
+    }
+
+    /// The roles that tasks have included so far.
+    pub fn included(&self) -> Vec<Arc<Role>> {
+        self.included.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a task has included a role.
+    pub fn note_included(&self, role: &Arc<Role>) {
+        let mut included = self.included.lock().unwrap_or_else(PoisonError::into_inner);
+        if !included.iter().any(|known| known.key == role.key) {
+            included.push(role.clone());
+        }
     }
 
     /// A line for something that is no task of the play.

@@ -153,7 +153,16 @@ impl HostRun {
                     frames.push((brought, vec![(Level::IncludeParams, Arc::new(item))], index));
                 }
                 Ok(Brought::Variables(more)) => result.push(Included { index, ..more }),
-                Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+                Err(error) => {
+                    let mut failed = Outcome::failed(&error.at(&task.span));
+                    if matches!(include.kind, IncludeKind::Vars)
+                        && let Some(message) = failed.result.get("msg").cloned()
+                    {
+                        // Ansible has it here alone.
+                        failed.result.insert("message".to_owned(), message);
+                    }
+                    return self.conclude(task, position, vars, failed).await;
+                }
             }
         }
         let brought = result.iter().map(|one| one.vars.clone()).collect();
@@ -296,6 +305,7 @@ impl HostRun {
                 if role.public {
                     self.of.batch.publish(&included.role);
                 }
+                self.of.batch.note_included(&included.role);
                 Ok(Brought::Items(included.items))
             }
             IncludeKind::Vars => self.include_vars(include, task, vars).map(Brought::Variables),
@@ -355,7 +365,7 @@ impl HostRun {
     fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {
         self.of.run.loader.search(SearchKind::Vars, name, &task.scope).map_err(|missing| {
             let tried: Vec<_> = missing.tried.iter().map(|p| p.display().to_string()).collect();
-            TaskError::new(format!("`{name}` was not found"))
+            TaskError::new(format!("Could not find file `{name}`"))
                 .help(format!("looked for it at\n    {}", tried.join("\n    ")))
         })
     }

@@ -142,6 +142,9 @@ impl HostRun {
                 self.cursor.notify(found);
             }
         }
+        // As with Ansible it is here that names become handlers: the last of a name counts.
+        self.cursor.rename_notified(|handler| self.handlers.latest(handler));
+        self.owed = self.owed.iter().map(|handler| self.handlers.latest(*handler)).collect();
         self.cursor.flush_handlers(&self.handlers.program, position);
     }
 
