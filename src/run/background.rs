@@ -55,7 +55,7 @@ pub struct Background {
 ///
 /// # Errors
 /// Where the module is such a one.
-pub fn may_be_left(module: &str) -> Result<(), TaskError> {
+fn may_be_left(module: &str) -> Result<(), TaskError> {
     let short = module.rsplit('.').next().unwrap_or(module);
     match is_attended(module) {
         true => Err(TaskError::new(format!("This action ({short}) does not support async."))
@@ -66,7 +66,7 @@ pub fn may_be_left(module: &str) -> Result<(), TaskError> {
 
 impl Evaluation<'_> {
     /// What `async` and `poll` say; nothing where the task is done as any other.
-    pub(super) fn background(&self, vars: &Context) -> Result<Option<Background>, TaskError> {
+    pub(super) fn background(&self, vars: &Context, module: &str) -> Result<Option<Background>, TaskError> {
         let number = |node: &Option<Node>, name: &str, default: i64| match node {
             None => Ok(default),
             Some(node) => {
@@ -80,6 +80,7 @@ impl Evaluation<'_> {
         if seconds <= 0 {
             return Ok(None);
         }
+        may_be_left(module)?;
         let job = format!("j{}.{}", rand::rng().random_range(0..1_000_000_000_000u64), std::process::id());
         let left = number(&self.task.poll, "poll", 15)? == 0;
         Ok(Some(Background { job, limit: Duration::from_secs(seconds.unsigned_abs()), left }))

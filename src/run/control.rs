@@ -130,10 +130,8 @@ impl HostRun {
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         };
         let count = items.as_ref().map_or(1, |items| items.len());
-        let mut frames = Vec::new();
+        let (mut frames, mut led, mut skipped_by) = (Vec::new(), Vec::new(), None);
         let mut result: Vec<Included> = Vec::new();
-        let mut led = Vec::new();
-        let mut skipped_by = None;
         for index in 0..count {
             let item = items.as_ref().map(|items| task::item_vars(task, items, index));
             let with = item.map_or_else(|| vars.clone(), |item| vars.with(item));
@@ -154,14 +152,7 @@ impl HostRun {
                 }
                 Ok(Brought::Variables(more)) => result.push(Included { index, ..more }),
                 Err(error) => {
-                    let mut failed = Outcome::failed(&error.at(&task.span));
-                    if matches!(include.kind, IncludeKind::Vars)
-                        && let Some(message) = failed.result.get("msg").cloned()
-                    {
-                        // Ansible has it here alone.
-                        failed.result.insert("message".to_owned(), message);
-                    }
-                    return self.conclude(task, position, vars, failed).await;
+                    return self.conclude(task, position, vars, not_included(include, error.at(&task.span))).await;
                 }
             }
         }
@@ -178,14 +169,13 @@ impl HostRun {
         }
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
-        if frames.is_empty() {
-            return Ok(());
+        if !frames.is_empty() {
+            self.cursor.step_back();
+            let wanted = self.of.run.wanted(vars);
+            let programs =
+                frames.into_iter().map(|(items, vars, index)| (Program::items(&items, &wanted), index as u32, vars));
+            self.cursor.enter(position, programs.collect());
         }
-        self.cursor.step_back();
-        let wanted = self.of.run.wanted(vars);
-        let programs =
-            frames.into_iter().map(|(items, vars, index)| (Program::items(&items, &wanted), index as u32, vars));
-        self.cursor.enter(position, programs.collect());
         Ok(())
     }
 
@@ -444,6 +434,18 @@ impl Included {
             ("ansible_facts".to_owned(), Json::Object(self.facts)),
         ])
     }
+}
+
+/// What an include came to that could not be done.
+fn not_included(include: &Include, error: TaskError) -> Outcome {
+    let mut failed = Outcome::failed(&error);
+    if matches!(include.kind, IncludeKind::Vars)
+        && let Some(message) = failed.result.get("msg").cloned()
+    {
+        // Ansible has it here alone.
+        failed.result.insert("message".to_owned(), message);
+    }
+    failed
 }
 
 fn unchanged() -> Map<String, Json> {

@@ -45,14 +45,10 @@ impl Evaluation<'_> {
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
-        let background = match self.background(vars) {
-            Ok(background) => background,
-            Err(error) => return Ok(Outcome::failed(&error)),
+        let background = match self.background(vars, &prepared.name) {
+            Ok(background) => background.filter(|_| !prepared.check && !prepared.about_module.only_tells),
+            Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
-        if let Err(error) = background.as_ref().map_or(Ok(()), |_| background::may_be_left(&prepared.name)) {
-            return Ok(Outcome::failed(&error.at(&self.task.span)));
-        }
-        let background = background.filter(|_| !prepared.check && !prepared.about_module.only_tells);
         let asks_for_job = prepared.name == async_status::AsyncStatus::NAME;
         if asks_for_job {
             let known = task::parameters(&self.of.run, self.task, vars).ok();
