@@ -24,7 +24,7 @@ static SHIPPED: &[(&str, &[&str])] = &[
 ];
 
 /// Groups of collections that need not be on the disk, for their modules are here.
-static HERE: &[(&str, &[&str])] = &[("kubernetes.core.k8s", &["k8s", "k8s_info", "k8s_drain"])];
+static HERE: &[(&str, &[&str])] = &[("kubernetes.core.k8s", &["k8s", "k8s_drain", "k8s_info"])];
 
 fn find(table: &'static [(&str, &[&str])], name: &str) -> Option<&'static [&'static str]> {
     table.iter().find(|(group, _)| *group == name).map(|(_, members)| *members)
@@ -38,4 +38,25 @@ pub fn of_groups(name: &str) -> Option<&'static [&'static str]> {
 /// The modules of a collection's group that are here.
 pub fn of_modules(full_name: &str) -> Option<&'static [&'static str]> {
     find(HERE, full_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::Registry;
+
+    #[test]
+    fn the_modules_of_groups_are_all_that_are_here() {
+        for (group, modules) in HERE {
+            let (collection, _) = group.rsplit_once('.').unwrap_or_default();
+            let of =
+                |name: &str| name.strip_prefix(collection).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned);
+            let mut here: Vec<String> = Registry::get().entries().iter().filter_map(|entry| of(entry.name)).collect();
+            here.sort();
+            assert_eq!(here, *modules);
+        }
+        assert!(
+            of_groups("k8s").is_some_and(|groups| groups.contains(&"kubernetes.core.k8s")) && of_groups("x").is_none()
+        );
+    }
 }
