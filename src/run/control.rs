@@ -322,7 +322,7 @@ impl HostRun {
         let text = |name: &str| parameters.get(name).and_then(super::keyword::as_text);
         let (asked, mut read) = (vars_from::Asked::new(&parameters)?, Vec::new());
         match (text("file").or_else(|| text("_raw_params")), text("dir")) {
-            (Some(file), _) => read.push(self.find_vars(&file, task)?),
+            (Some(file), _) => read.push(self.find_vars(file.trim_end_matches('\n'), task)?),
             (None, Some(dir)) => read = asked.files(&self.find_vars(&dir, task)?)?,
             (None, None) => return Err(TaskError::new("include_vars needs `file` or `dir`")),
         }
