@@ -7,6 +7,7 @@ mod error;
 mod find;
 mod ini;
 mod known;
+mod plugin;
 mod setting;
 mod value;
 
@@ -14,9 +15,11 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 pub use error::ConfigurationError;
+pub use plugin::{Asked, KINDS, OPTIONS, PluginOption};
 pub use setting::{Effect, Setting};
 pub use value::{Kind, Value};
 
@@ -49,6 +52,15 @@ pub struct Configuration {
     given: BTreeMap<&'static str, Given>,
     warnings: Vec<String>,
     slips: Vec<String>,
+}
+
+/// Read once, for it is the same for all of a process.
+static CURRENT: OnceLock<Configuration> = OnceLock::new();
+
+/// The configuration of this process; an empty one before it was read.
+pub fn current() -> &'static Configuration {
+    static NONE: OnceLock<Configuration> = OnceLock::new();
+    CURRENT.get().unwrap_or_else(|| NONE.get_or_init(Configuration::default))
 }
 
 /// All settings that Ansible has.
@@ -115,6 +127,11 @@ impl Configuration {
     /// Names that Ansible has not, each as a sentence with its place.
     pub fn slips(&self) -> &[String] {
         &self.slips
+    }
+
+    /// Makes it that of this process; the first counts.
+    pub fn hold(self) -> &'static Configuration {
+        CURRENT.get_or_init(|| self)
     }
 
     /// What was given for a setting.

@@ -6,15 +6,12 @@ use miette::Report;
 
 use super::settings::Settings;
 use crate::{
-    ansible_cfg::{Configuration, Origin, Value},
+    ansible_cfg::{Configuration, Origin, Value, current as get},
     connection::{Secret, SshDefaults},
     inventory::{Inventory, LOCALHOST},
     report::{LeftOut, terminal},
     run::{BecomeDefaults, FactCache, Gathering, Options},
 };
-
-/// Read once, for it is the same for all of a process.
-static CONFIGURATION: OnceLock<Configuration> = OnceLock::new();
 
 /// Whether its warnings were told.
 static TOLD: OnceLock<()> = OnceLock::new();
@@ -67,13 +64,7 @@ pub fn read() -> Result<&'static Configuration, Report> {
         console::set_colors_enabled(wanted);
         console::set_colors_enabled_stderr(wanted);
     }
-    Ok(CONFIGURATION.get_or_init(|| read))
-}
-
-/// The configuration that was read; an empty one before that.
-pub fn get() -> &'static Configuration {
-    static NONE: OnceLock<Configuration> = OnceLock::new();
-    CONFIGURATION.get().unwrap_or_else(|| NONE.get_or_init(Configuration::default))
+    Ok(read.hold())
 }
 
 /// The defaults of flags: those of the file, and those of `ANSIBLE_…` variables.

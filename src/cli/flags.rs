@@ -12,7 +12,7 @@ use miette::{IntoDiagnostic, Report};
 
 use super::{Exit, configured, module_names::Modules, password, vault_password::Passwords};
 use crate::{
-    connection,
+    ansible_cfg, connection,
     inventory::{Inventory, parse_extra_vars},
     playbook::{Loader, Playbook, TagFilter},
     report::{self, Reporter, terminal},
@@ -151,7 +151,7 @@ impl Hosts {
             locks: !self.no_lock,
             ..Options::default()
         };
-        configured::apply(configured::get(), &mut options)?;
+        configured::apply(ansible_cfg::current(), &mut options)?;
         Ok(options)
     }
 
@@ -210,7 +210,7 @@ impl Hosts {
         };
         let there = |source: &String| source.contains(',') || Path::new(source).exists();
         let (there, missing): (Vec<String>, Vec<String>) = named.into_iter().partition(there);
-        let strict = |name: &str| configured::get().truth(name) == Some(true);
+        let strict = |name: &str| ansible_cfg::current().truth(name) == Some(true);
         let asked = !self.inventory.is_empty();
         if let Some(first) = missing.first().filter(|_| asked && strict("INVENTORY_ANY_UNPARSED_IS_FAILED")) {
             return Err(miette::miette!(help = "check the path behind `-i`", "there is no inventory {first}"));

@@ -288,7 +288,9 @@ impl Run {
         if folders.is_empty() {
             folders.push(directory.to_owned());
         }
-        Arc::new(System::new(folders))
+        let reporter = self.reporter.clone();
+        let tell = move |message: &str| reporter.event(Event::Warning { message: message.to_owned() });
+        Arc::new(System::new(folders).telling(tell))
     }
 
     /// Extra variables alone, for what is rendered before there is a host.

@@ -10,6 +10,7 @@ mod errors;
 mod files;
 mod lookups;
 mod robust;
+mod url;
 mod variables;
 
 /// A context of plain variables whose texts are templates.

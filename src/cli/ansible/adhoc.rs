@@ -10,6 +10,7 @@ use super::{
     flags::{More, without_effect},
 };
 use crate::{
+    ansible_cfg,
     cli::{Exit, adhoc::Call, configured, fault, flags, say::say},
     report::{Minimal, terminal},
 };
@@ -64,7 +65,7 @@ pub struct AdHoc {
 
 impl AdHoc {
     fn module(&self) -> Result<(String, String), Report> {
-        let configured = |name: &str| configured::get().text(name).map(str::to_owned);
+        let configured = |name: &str| ansible_cfg::current().text(name).map(str::to_owned);
         let module = self.module_name.clone().or_else(|| configured("DEFAULT_MODULE_NAME"));
         let module = module.unwrap_or_else(|| "command".to_owned());
         let args = self.args.clone().or_else(|| configured("DEFAULT_MODULE_ARGS")).unwrap_or_default();
@@ -121,7 +122,7 @@ impl Program for AdHoc {
             }
         };
         let reporter = Minimal::new(self.hosts.verbose, self.one_line, self.tree.clone());
-        let configured = configured::get().number("TASK_TIMEOUT");
+        let configured = ansible_cfg::current().number("TASK_TIMEOUT");
         let limit = self.background.or(self.task_timeout).or(configured).filter(|seconds| *seconds > 0);
         let summary = call.run_in(&self.hosts, &self.pattern, folder, Arc::new(reporter), |options| {
             options.check = self.check;

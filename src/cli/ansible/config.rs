@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{OptionsError, Program};
 use crate::{
-    ansible_cfg::{Configuration, Effect, Kind, Origin, Setting, Value, settings},
-    cli::{Exit, configured, say::say},
+    ansible_cfg::{self, Configuration, Effect, Kind, Setting, settings},
+    cli::{Exit, say::say},
     report::terminal,
     template::to_yaml,
 };
@@ -100,7 +100,7 @@ impl Common {
 
     fn with<T>(&self, show: impl FnOnce(&Configuration) -> Result<T, Report>) -> Result<T, Report> {
         match &self.config {
-            None => show(configured::get()),
+            None => show(ansible_cfg::current()),
             Some(file) if !file.is_file() => {
                 let message =
                     format!("The provided configuration file is missing or not accessible: {}", file.display());
@@ -203,13 +203,9 @@ impl Dump {
             if given.is_none() && self.only_changed {
                 continue;
             }
-            let origin = match given.map(|given| &given.origin) {
-                None => "default".to_owned(),
-                Some(Origin::Variable(name)) => format!("env: {name}"),
-                Some(Origin::File(..)) => file.clone().unwrap_or_default(),
-            };
-            let value = given.map_or_else(|| default(setting), |given| Some(given.value.clone()));
-            rows.push((setting.name, origin, json_of(value)));
+            let origin = given.map_or_else(|| "default".to_owned(), |given| configuration.origin(&given.origin));
+            let value = given.map_or_else(|| configuration.default_of(setting), |given| Some(given.value.clone()));
+            rows.push((setting.name, origin, value.map_or(Json::Null, |value| value.to_json())));
         }
         rows.sort_by_key(|(name, ..)| *name);
         match self.common.format.unwrap_or(Form::Display) {
@@ -230,27 +226,6 @@ impl Dump {
                 print(&Json::Array(all), form)
             }
         }
-    }
-}
-
-/// The value that counts where none is given.
-fn default(setting: &Setting) -> Option<Value> {
-    match (setting.default, setting.kind) {
-        ("", Kind::Text) if setting.name == "DEFAULT_BECOME_FLAGS" => Some(Value::Text(String::new())),
-        ("", Kind::List) => Some(Value::List(Vec::new())),
-        ("", _) => None,
-        _ => setting.default_value(),
-    }
-}
-
-fn json_of(value: Option<Value>) -> Json {
-    match value {
-        None => Json::Null,
-        Some(Value::Text(text)) => json!(text),
-        Some(Value::Bool(truth)) => json!(truth),
-        Some(Value::Int(number)) => json!(number),
-        Some(Value::Float(number)) => json!(number),
-        Some(Value::List(list)) => json!(list),
     }
 }
 

@@ -302,6 +302,7 @@ impl Uri {
             decompress: self.decompress.0,
             negotiate: self.use_gssapi.0,
             netrc: self.use_netrc.0,
+            ..Request::default()
         })
     }
 

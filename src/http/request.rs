@@ -17,8 +17,12 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// Name and password.
     pub user: Option<(String, String)>,
+    /// Whether these are sent only where the server asks for them, in the way it asks for.
+    pub challenged: bool,
     /// How long to wait.
     pub timeout: Duration,
+    /// Whether that is how long nothing may come, not how long all of it may take.
+    pub patient: bool,
     /// Whether the server's certificate is checked.
     pub validate_certs: bool,
     /// A file or directory of authorities to trust, on the host.
@@ -183,7 +187,11 @@ impl Request {
             "HEAD" => config.push_str("head\n"),
             method => config.push_str(&format!("request = \"{}\"\n", escape(method))),
         }
-        config.push_str(if self.negotiate { "negotiate\n" } else { "" });
+        config.push_str(match () {
+            () if self.negotiate => "negotiate\n",
+            () if self.challenged && self.user.is_some() => "anyauth\n",
+            () => "",
+        });
         config.push_str(if self.asks_netrc() { "netrc-optional\n" } else { "" });
         config.push_str(if self.follow { "location\n" } else { "" });
         config.push_str(if self.validate_certs { "" } else { "insecure\n" });
@@ -194,7 +202,8 @@ impl Request {
         let config = self.configuration();
         let (unpacks, netrc) = (self.unpacks(), self.asks_netrc());
         let seconds = self.timeout.as_secs().max(1);
-        let limit = if into.is_some() { "--speed-limit 1 --speed-time" } else { "--max-time" };
+        let patient = self.patient || into.is_some();
+        let limit = if patient { "--speed-limit 1 --speed-time" } else { "--max-time" };
         let mut script = String::from("set --\n");
         if unpacks {
             script.push_str("case $(curl --version) in *libz*) set -- --compressed ;; esac\n");
@@ -245,7 +254,8 @@ impl Request {
         }
         // GNU's prints the content of an error only when asked to; busybox's knows neither that nor a limit of time.
         let redirects = if self.follow { "" } else { " --max-redirect=0" };
-        let limit = if into.is_some() { String::new() } else { format!("timeout {seconds} ") };
+        let patient = self.patient || into.is_some();
+        let limit = if patient { String::new() } else { format!("timeout {seconds} ") };
         let netrc = if self.netrc { "" } else { " --no-netrc" };
         let agent = quote(self.agent());
         let gnu = format!("set -- --content-on-error --tries=1 -T {seconds}{redirects}{netrc} -U {agent} \"$@\"");

@@ -27,7 +27,7 @@ pub fn parse(request: &Request, stdout: &[u8], stderr: &[u8]) -> Option<Response
         b"curl" => {
             let at = rest.iter().rposition(|b| *b == b'\n')?;
             let url = String::from_utf8_lossy(&rest[at + 1..]).into_owned();
-            let mut response = heads(&rest[..at])?;
+            let mut response = heads(request, &rest[..at])?;
             response.url = url;
             Some(response)
         }
@@ -36,13 +36,13 @@ pub fn parse(request: &Request, stdout: &[u8], stderr: &[u8]) -> Option<Response
             let saved = find(stderr, b"  HTTP/").is_none();
             let text = String::from_utf8_lossy(if saved { rest } else { stderr });
             let head: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("  ")).collect();
-            let mut response = heads(format!("{}\n\n", head.join("\n")).as_bytes())?;
+            let mut response = heads(request, format!("{}\n\n", head.join("\n")).as_bytes())?;
             response.body = if saved { Vec::new() } else { rest.to_vec() };
             response.url.clone_from(&request.url);
             Some(response)
         }
         b"bash" => {
-            let mut response = heads(rest)?;
+            let mut response = heads(request, rest)?;
             response.url.clone_from(&request.url);
             Some(response)
         }
@@ -51,7 +51,7 @@ pub fn parse(request: &Request, stdout: &[u8], stderr: &[u8]) -> Option<Response
 }
 
 /// Takes the headers off; of several answers in a row the last one counts.
-fn heads(bytes: &[u8]) -> Option<Response> {
+fn heads(request: &Request, bytes: &[u8]) -> Option<Response> {
     let mut response = None;
     let mut rest = bytes;
     while rest.starts_with(b"HTTP/") {
@@ -63,7 +63,8 @@ fn heads(bytes: &[u8]) -> Option<Response> {
         };
         response = Some(head(&String::from_utf8_lossy(&rest[..end])));
         rest = &rest[end + width..];
-        let last = response.as_ref().is_some_and(|r: &Response| !matches!(r.status, 100..=199 | 300..=399));
+        let on = |r: &Response| matches!(r.status, 100..=199 | 300..=399) || request.challenged && r.status == 401;
+        let last = response.as_ref().is_some_and(|r: &Response| !on(r));
         // Behind the last answer's headers its content may begin like an answer of its own.
         if last && !proxied(response.as_ref()) {
             break;
