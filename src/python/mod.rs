@@ -5,6 +5,7 @@
 pub mod character;
 pub mod configparser;
 pub mod csv;
+pub mod difflib;
 pub mod encoding;
 pub mod fnmatch;
 pub mod glob;

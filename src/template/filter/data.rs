@@ -112,6 +112,22 @@ impl Writer {
     }
 }
 
+/// JSON as Python writes it with no more blanks than it needs, in the order in which it stands.
+pub(super) fn compact(json: &Json) -> String {
+    let mut out = String::new();
+    let (item, key) = (",".to_owned(), ":".to_owned());
+    Writer { indent: None, item, key, sort: false, ascii: true }.write(json, 0, &mut out);
+    out
+}
+
+/// JSON as `to_nice_json` writes it, in the order in which it stands.
+pub(super) fn nice(json: &Json, indent: usize) -> String {
+    let mut out = String::new();
+    let (item, key) = (",".to_owned(), ": ".to_owned());
+    Writer { indent: Some(indent), item, key, sort: false, ascii: true }.write(json, 0, &mut out);
+    out
+}
+
 fn written(value: &Value, args: &mut Args, indent: Option<usize>, sort: bool) -> Result<Value, Error> {
     let indent = match args.named("indent") {
         Some(v) => v.as_usize(),

@@ -7,7 +7,7 @@ use super::base::attribute;
 use super::{Entry, on};
 use crate::template::args::Args;
 use crate::template::bound;
-use crate::template::value::{check, items};
+use crate::template::value::{check, describe, items};
 
 pub(super) const FILTERS: &[Entry] = &[
     on("combinations", combinations),
@@ -95,13 +95,22 @@ fn deduplicated(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
 }
 
 fn unique(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let case = args.flag("case_sensitive", false)?;
+    let case = args.some("case_sensitive");
     let path = args.some("attribute");
+    // What cannot be told apart by its hash Ansible tells apart in a way of its own, which has no such options.
+    let bound = path.is_some() || case.as_ref().is_some_and(|case| !case.is_true());
+    let case = case.is_some_and(|case| case.is_true());
     let mut seen = indexmap::IndexSet::new();
     let mut out = Vec::new();
     for item in items(value)? {
         let key = path.as_ref().map_or_else(|| item.clone(), |path| attribute(&item, path));
         check(&key)?;
+        if bound && matches!(key.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) && !key.is_tuple() {
+            let what = describe(&key);
+            return Err(args.wrong(format!(
+                "cannot fall back to a comparison of {what} with `attribute` or `case_sensitive`: only texts and numbers can be told apart so"
+            )));
+        }
         let key = match key.as_str() {
             Some(text) if !case => Value::from(text.to_lowercase()),
             _ => key,

@@ -8,7 +8,7 @@ use super::{Entry, on};
 use crate::python::{character, text};
 use crate::template::args::Args;
 use crate::template::bound;
-use crate::template::value::{check, items, pairs, string};
+use crate::template::value::{check, describe, items, pairs, string};
 
 pub(super) const FILTERS: &[Entry] = &[
     on("capitalize", |_, v, _| Ok(Value::from(text::capitalize(&string(v)?)))),
@@ -28,6 +28,25 @@ pub(super) const FILTERS: &[Entry] = &[
     on("wordwrap", wordwrap),
     on("xmlattr", xmlattr),
 ];
+
+pub(super) const GENERAL: &[Entry] = &[on("unicode_normalize", unicode_normalize)];
+
+/// One way to write what Unicode can write in several.
+fn unicode_normalize(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    use unicode_normalization::UnicodeNormalization as _;
+    let form = args.text_or("form", "NFC")?;
+    let Some(text) = value.as_str() else {
+        return Err(args.wrong(format!("{} is not a valid input type: it takes a text", describe(value))));
+    };
+    let normal: String = match form.as_str() {
+        "NFC" => text.nfc().collect(),
+        "NFD" => text.nfd().collect(),
+        "NFKC" => text.nfkc().collect(),
+        "NFKD" => text.nfkd().collect(),
+        other => return Err(args.wrong(format!("{other} is not a valid form: NFC, NFD, NFKC or NFKD"))),
+    };
+    Ok(Value::from(normal))
+}
 
 /// Jinja's `title`, which knows words by what stands before them; Python's method is another (`python/text.rs`).
 fn title(text: &str) -> String {
