@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::{
     ansible_cfg::{Configuration, Origin, Value, current as get},
     connection::{Secret, SshDefaults},
-    inventory::{Inventory, LOCALHOST},
+    inventory::{GroupNames, Inventory, LOCALHOST, Rules},
     report::{LeftOut, terminal},
     run::{BecomeDefaults, FactCache, Gathering, Options},
 };
@@ -126,6 +126,24 @@ fn place(configuration: &Configuration, name: &str) -> String {
         (Some(Origin::Variable(variable)), _) => (*variable).to_owned(),
         (Some(Origin::File(line, key)), Some(file)) => format!("{}:{line}: `{key}`", file.display()),
         _ => name.to_owned(),
+    }
+}
+
+/// How inventories are read; only under Ansible's names a group's name is told that templates cannot say.
+pub fn inventory_rules(as_ansible: bool) -> Rules {
+    let configuration = get();
+    let list = |name: &str| configuration.list(name).map(<[String]>::to_vec);
+    Rules {
+        joins_mappings: configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge"),
+        group_names: match configuration.text("TRANSFORM_INVALID_GROUP_CHARS") {
+            Some("always") => GroupNames::Replaced,
+            Some("silently") => GroupNames::ReplacedSilently,
+            Some("ignore") => GroupNames::Kept,
+            None if !as_ansible => GroupNames::Kept,
+            _ => GroupNames::Told,
+        },
+        ignored_endings: list("INVENTORY_IGNORE_EXTS"),
+        ignored_patterns: list("INVENTORY_IGNORE_PATTERNS").unwrap_or_default(),
     }
 }
 

@@ -194,7 +194,8 @@ impl Hosts {
 
     fn read(&self, sources: &[String], playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
         let extra_vars = parse_extra_vars(&self.extra_vars)?;
-        Ok(Inventory::load(sources, playbook_dirs, (&InventoryExpressions::default(), &extra_vars))?)
+        let made_with = (&InventoryExpressions::default() as &dyn crate::inventory::Expressions, &extra_vars);
+        Ok(Inventory::load_by(configured::inventory_rules(self.as_ansible), sources, playbook_dirs, made_with)?)
     }
 }
 
@@ -224,7 +225,7 @@ impl Hosts {
                 .for_each(|source| terminal::warn(&format!("there is no inventory {source}; it is left out")));
         }
         if there.is_empty() {
-            terminal::warn("there is no inventory: only localhost is there, which `all` does not mean");
+            terminal::warn("No inventory was parsed: only implicit localhost is there, which `all` does not mean");
         }
         let inventory = self.read(&there, playbook_dirs)?;
         inventory.warnings().iter().for_each(|w| terminal::warn(w));
