@@ -211,7 +211,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("RETRY_FILES_ENABLED", Bool, "False", "defaults.retry_files_enabled", "ANSIBLE_RETRY_FILES_ENABLED", "", Same),
     row("RETRY_FILES_SAVE_PATH", Path, "", "defaults.retry_files_save_path", "ANSIBLE_RETRY_FILES_SAVE_PATH", "", Same),
     row("RUN_VARS_PLUGINS", Text, "demand", "defaults.run_vars_plugins", "ANSIBLE_RUN_VARS_PLUGINS", "demand start", Moot),
-    row("SHOW_CUSTOM_STATS", Bool, "False", "defaults.show_custom_stats", "ANSIBLE_SHOW_CUSTOM_STATS", "", Same),
+    row("SHOW_CUSTOM_STATS", Bool, "False", "defaults.show_custom_stats", "ANSIBLE_SHOW_CUSTOM_STATS", "", Here),
     row("STRING_TYPE_FILTERS", List, "string,to_json,to_nice_json,to_yaml,to_nice_yaml,ppretty,json", "jinja2.dont_type_filters", "ANSIBLE_STRING_TYPE_FILTERS", "", Same),
     row("SYSTEM_WARNINGS", Bool, "True", "defaults.system_warnings", "ANSIBLE_SYSTEM_WARNINGS", "", Moot),
     row("TAGS_RUN", List, "", "tags.run", "ANSIBLE_RUN_TAGS", "", Here),

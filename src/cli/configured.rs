@@ -239,7 +239,8 @@ pub fn flush(cache: &FactCache, inventory: &Inventory) -> Result<(), Report> {
 /// What lines for people leave out.
 pub fn left_out(unchanged: bool) -> LeftOut {
     let hidden = |name: &str| get().truth(name) == Some(false);
-    LeftOut { unchanged, ok: hidden("display_ok_hosts"), skipped: hidden("DISPLAY_SKIPPED_HOSTS") }
+    let stats = get().truth("SHOW_CUSTOM_STATS") != Some(true);
+    LeftOut { unchanged, ok: hidden("display_ok_hosts"), skipped: hidden("DISPLAY_SKIPPED_HOSTS"), stats }
 }
 
 /// Whether failures go to standard error where Ansible's lines are printed.

@@ -59,6 +59,8 @@ pub struct LeftOut {
     pub ok: bool,
     /// That a task was skipped on a host.
     pub skipped: bool,
+    /// The values that tasks gave the run.
+    pub stats: bool,
 }
 
 /// The reporter for an output format; `live` allows a moving display on a terminal.

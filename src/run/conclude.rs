@@ -80,12 +80,20 @@ impl HostRun {
         self.cursor.notify(again);
         let delegate = keyword::text(&self.of.run, &task.scope, vars, |k| k.delegate_to.as_ref()).ok().flatten();
         let mut events = std::mem::take(&mut outcome.events);
+        events.extend(outcome.effects.iter().filter(|_| !outcome.no_log).filter_map(|due| self.stats(due)));
         events.push(result_event(line, self.of.host.name.clone(), delegate, outcome));
         self.unconfirmed.decide(snapshot, position, events);
         if handler {
             self.settle_owed().await?;
         }
         Ok(())
+    }
+
+    /// What is told of values for the end of the run: with the task's result, so that it is forgotten with it.
+    fn stats(&self, due: &Due) -> Option<Event> {
+        let Effect::Stats { values, per_host, aggregate } = due.effect.as_ref() else { return None };
+        let host = per_host.then(|| self.of.host.name.clone());
+        Some(Event::Stats { host, values: Json::Object(values.clone()), aggregate: *aggregate })
     }
 
     /// Whether the play goes on behind a failure of the task.
@@ -178,7 +186,7 @@ impl HostRun {
                         host.learn_facts(values);
                     }
                 }
-                Effect::Host { .. } | Effect::Group { .. } => {}
+                Effect::Host { .. } | Effect::Group { .. } | Effect::Stats { .. } => {}
             }
         }
         if let Some(name) = registered(task) {

@@ -157,12 +157,14 @@ impl HostRun {
                 Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
             }
         }
+        let sealed = result.iter().any(|one| one.sealed);
         let mut outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
             _ if matches!(include.kind, IncludeKind::Vars) => Outcome::new(Status::Ok, told(result, items.as_ref())),
             _ => Outcome::new(Status::Ok, unchanged()),
         };
         outcome.included = led;
+        outcome.no_log |= sealed;
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
         if frames.is_empty() {
@@ -299,7 +301,11 @@ impl HostRun {
     }
 
     fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Included, TaskError> {
-        let (all, shown) = self.read_vars(include, task, vars)?;
+        // Ansible tells of what went wrong here under a name of its own.
+        let (all, shown) = self.read_vars(include, task, vars).map_err(|mut error| {
+            error.result.insert("message".into(), Json::String(error.message.clone()));
+            error
+        })?;
         self.of.host.push(Level::IncludeVars, Arc::new(all));
         Ok(shown)
     }
@@ -314,8 +320,12 @@ impl HostRun {
         let text = |name: &str| parameters.get(name).and_then(super::keyword::as_text);
         let (asked, mut read) = (vars_from::Asked::new(&parameters)?, Vec::new());
         match (text("file").or_else(|| text("_raw_params")), text("dir")) {
-            (Some(file), _) => read.push(self.find_vars(&file, task)?),
+            // A text that is folded over lines ends with one.
+            (Some(file), _) => read.push(self.find_vars(file.trim_end_matches('\n'), task)?),
             (None, Some(dir)) => read = asked.files(&self.find_vars(&dir, task)?)?,
+            (None, None) if parameters.contains_key("file") => {
+                return Err(TaskError::new("Could not find file: `file` names none"));
+            }
             (None, None) => return Err(TaskError::new("include_vars needs `file` or `dir`")),
         }
         let mut all = Vars::new();
@@ -341,13 +351,14 @@ impl HostRun {
                 Vars::from_iter([(name, mapping(entries, &task.span))])
             }
         };
-        Ok((all, Included { facts: shown, files: read, index: 0 }))
+        let sealed = read.iter().any(|file| crate::vault::is_hidden_source(&file.display().to_string()));
+        Ok((all, Included { facts: shown, files: read, index: 0, sealed }))
     }
 
     fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {
         self.of.run.loader.search(SearchKind::Vars, name, &task.scope).map_err(|missing| {
             let tried: Vec<_> = missing.tried.iter().map(|p| p.display().to_string()).collect();
-            TaskError::new(format!("`{name}` was not found"))
+            TaskError::new(format!("Could not find file `{name}`"))
                 .help(format!("looked for it at\n    {}", tried.join("\n    ")))
         })
     }
@@ -415,6 +426,8 @@ struct Included {
     files: Vec<PathBuf>,
     /// Of which item of a loop.
     index: usize,
+    /// Whether one of the files is encrypted: then nothing is shown of any.
+    sealed: bool,
 }
 
 impl Included {

@@ -143,7 +143,7 @@ impl Hosts {
                         self.change_inventory(|inventory| inventory.group_by(host, name, &parents)).map_err(wrong)?;
                     Some(host)
                 }
-                Effect::Facts(_) | Effect::Variables { .. } => None,
+                Effect::Facts(_) | Effect::Variables { .. } | Effect::Stats { .. } => None,
             };
             let directory = lock(&self.directory).clone();
             if let (Some(host), Some(directory)) = (touched, directory) {

@@ -45,6 +45,7 @@ mod repeat;
 mod retry;
 mod shared_files;
 mod start_at;
+mod stats;
 mod step;
 mod stop;
 mod tally;
@@ -231,6 +232,7 @@ impl Run {
             duration: began.elapsed(),
             round_trips,
             check: self.options.check,
+            stats: self.tally.stats(),
         });
         Summary {
             hosts,

@@ -7,7 +7,7 @@ use std::sync::{
 
 use indexmap::IndexMap;
 
-use super::lock;
+use super::{lock, stats::Stats};
 use crate::report::{Counts, Event};
 
 /// Results as they are told.
@@ -19,16 +19,25 @@ pub struct Tally {
     /// What had failed where `meta: clear_host_errors` forgave it.
     forgiven: Mutex<IndexMap<String, Counts>>,
     faults: Mutex<Vec<String>>,
+    stats: Mutex<Stats>,
 }
 
 impl Tally {
-    /// Counts an event, if it is a task's result.
+    /// Counts an event, if it is a task's result or tells of values for the end of the run.
     pub fn count(&self, event: &Event) {
+        if let Event::Stats { host, values: serde_json::Value::Object(values), aggregate } = event {
+            lock(&self.stats).take(host.as_deref(), values, *aggregate);
+        }
         let Event::TaskResult { host, status, marks, .. } = event else { return };
         lock(&self.counts).entry(host.clone()).or_default().add(*status, marks.changed);
         if marks.certainty.undecided() {
             self.undecided.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    /// The values that tasks have given the run.
+    pub fn stats(&self) -> Vec<(Option<String>, serde_json::Value)> {
+        lock(&self.stats).all()
     }
 
     /// Notes a fault of our own.

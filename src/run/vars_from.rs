@@ -18,6 +18,8 @@ pub struct Asked {
     /// How many folders deep; nought means all.
     depth: i64,
     extensions: Vec<String>,
+    /// Whether files with another one are passed over.
+    passes_over: bool,
     matching: Option<Regex>,
     ignored: Vec<Regex>,
     merge: bool,
@@ -53,6 +55,9 @@ impl Asked {
         Ok(Asked {
             depth,
             extensions: texts("extensions").unwrap_or_else(|| ["yaml", "yml", "json"].map(str::to_owned).to_vec()),
+            passes_over: parameters
+                .get("ignore_unknown_extensions")
+                .is_none_or(|value| crate::python::truth::boolean(value) != Some(false)),
             matching: matching.as_deref().map(pattern).transpose()?,
             ignored: ignored.iter().map(|text| pattern(&format!("{text}$"))).collect::<Result<_, _>>()?,
             merge: parameters.get("hash_behaviour").and_then(Json::as_str) == Some("merge"),
@@ -80,20 +85,33 @@ impl Asked {
         }
         entries.sort();
         let (folders, plain): (Vec<_>, Vec<_>) = entries.into_iter().partition(|path| path.is_dir());
-        files.extend(plain.into_iter().filter(|path| self.takes(path)));
+        for path in plain.into_iter().filter(|path| self.means(path)) {
+            match self.knows(&path) {
+                true => files.push(path),
+                false if self.passes_over => {}
+                false => {
+                    let (path, known) = (path.display(), self.extensions.join(", "));
+                    return Err(TaskError::new(format!("{path} does not have a valid extension: {known}")));
+                }
+            }
+        }
         if self.depth == 0 || depth < self.depth {
             folders.iter().try_for_each(|folder| self.walk(folder, depth + 1, files))?;
         }
         Ok(())
     }
 
-    fn takes(&self, path: &Path) -> bool {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    /// Whether it has a known extension.
+    fn knows(&self, path: &Path) -> bool {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let fits = |pattern: &Regex| pattern.is_match(name).unwrap_or(false);
         self.extensions.iter().any(|known| known.trim_start_matches('.') == extension)
-            && self.matching.as_ref().is_none_or(fits)
-            && !self.ignored.iter().any(fits)
+    }
+
+    /// Whether the parameters mean such a file.
+    fn means(&self, path: &Path) -> bool {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+        let fits = |pattern: &Regex| pattern.is_match(name).unwrap_or(false);
+        self.matching.as_ref().is_none_or(fits) && !self.ignored.iter().any(fits)
     }
 
     /// Whether mappings are joined with those that are there already.

@@ -324,6 +324,73 @@ fn a_role_is_brought_in_by_itself() {
 }
 
 #[test]
+fn variables_of_files_are_shown_by_themselves_and_sealed_ones_are_not() {
+    let place = place();
+    place.write("files/open.yml", "seen: yes\n");
+    place.write("sealed/a.yml", "shown: not\n");
+    place.write("sealed/b.yml", "word: hidden-word\n");
+    place.write("pass", "pw\n");
+    let sealed = ran(&place, &["ansible-vault", "encrypt", "--vault-password-file", "pass", "sealed/b.yml"]);
+    assert_eq!(sealed.code, 0, "{}", sealed.stderr);
+    let open = ran(&place, &["ansible", "-i", "hosts", "h1", "-m", "include_vars", "-a", "files/open.yml"]);
+    assert!(open.code == 0 && open.stdout.contains("\"seen\": true"), "{}{}", open.stdout, open.stderr);
+    let line =
+        ["ansible", "-i", "hosts", "h1", "-m", "include_vars", "-a", "dir=sealed", "--vault-password-file", "pass"];
+    let all = ran(&place, &line);
+    assert!(all.code == 0 && all.stdout.contains("output has been hidden"), "{}{}", all.stdout, all.stderr);
+    assert!(!all.stdout.contains("shown") && !all.stdout.contains("hidden-word"), "{}", all.stdout);
+}
+
+#[test]
+fn values_for_the_end_of_the_run_are_shown_where_that_is_configured() {
+    let place = place();
+    let tasks = "- hosts: web\n  gather_facts: false\n  tasks:\n    - set_stats: {data: {n: 5, l: [a]}}\n    \
+        - set_stats: {data: {n: 1}, per_host: true}\n    - {set_stats: {data: {n: 100}}, no_log: true}\n";
+    place.write("stats.yml", tasks);
+    let line = ["ansible-playbook", "-i", "hosts", "stats.yml"];
+    let without = ran(&place, &line);
+    assert!(without.code == 0 && !without.stdout.contains("CUSTOM STATS"), "{}{}", without.stdout, without.stderr);
+    place.write("ansible.cfg", "[defaults]\nshow_custom_stats = true\n");
+    let with = ran(&place, &line);
+    let end = "\th1: { \"n\": 1}\n\th2: { \"n\": 1}\n\n\tRUN: { \"l\": [  \"a\",  \"a\" ], \"n\": 10}\n\n";
+    assert!(with.stdout.contains("\nCUSTOM STATS: ****") && with.stdout.ends_with(end), "{}", with.stdout);
+    let json: Vec<Json> = place
+        .run(&["apply", "--no-lock", "-i", "hosts", "--output", "json", "stats.yml"])
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    assert_eq!(
+        json.last().unwrap()["stats"],
+        json!({"_run": {"l": ["a", "a"], "n": 10}, "h1": {"n": 1}, "h2": {"n": 1}})
+    );
+}
+
+#[test]
+fn servers_and_strange_variables_are_told_by_the_command_for_settings() {
+    let place = place();
+    let servers = "[galaxy]\nserver_list = one\n[galaxy_server.one]\nurl = https://one.example.org/\nusername = me\n";
+    place.write("ansible.cfg", servers);
+    let all = ran(&place, &["ansible-config", "dump", "--format", "json"]);
+    let all: Json = serde_json::from_str(&all.stdout).unwrap();
+    let one = &all.as_array().unwrap().last().unwrap()["GALAXY_SERVERS"]["one"];
+    assert_eq!((&one["url"][1], &one["timeout"][1]), (&json!("https://one.example.org/"), &json!(60)));
+    assert_eq!(one["token"], json!(["token", null, "default", null]));
+    let strange = |line: &[&str]| {
+        let mut command = command(&place, &place.path().join("links"), line);
+        command.env("ANSIBLE_QUITE_MY_OWN", "1");
+        Ran::of(command.output().unwrap())
+    };
+    let told = strange(&["ansible-config", "validate", "-f", "env"]);
+    assert!(
+        told.code == 1 && told.stderr.contains("ANSIBLE_QUITE_MY_OWN: Ansible has no such variable"),
+        "{}",
+        told.stderr
+    );
+    assert_eq!(strange(&["ansible-config", "validate"]).code, 0);
+}
+
+#[test]
 fn a_task_that_takes_too_long_is_told_in_the_words_of_ansible() {
     let place = place();
     let out =

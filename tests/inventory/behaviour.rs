@@ -286,7 +286,8 @@ fn by(rules: Rules, files: &[(&str, &str)]) -> Inventory {
 #[test]
 fn names_of_groups_become_what_is_configured() {
     let named = |group_names| {
-        let files = [("hosts", "[a-b]\nh1\n[c.d:children]\na-b\n[a-b:vars]\nx=1\n"), ("y.yml", "a-b: {hosts: {h2: }}\n")];
+        let files =
+            [("hosts", "[a-b]\nh1\n[c.d:children]\na-b\n[a-b:vars]\nx=1\n"), ("y.yml", "a-b: {hosts: {h2: }}\n")];
         let inventory = by(Rules { group_names, ..Rules::default() }, &files);
         (inventory.group_names("h1").join(" "), inventory.group_names("h2").join(" "), inventory.warnings().join("; "))
     };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{OptionsError, Program};
 use crate::{
-    ansible_cfg::{self, Configuration, Effect, Kind, Setting, settings},
+    ansible_cfg::{self, Configuration, Effect, Kind, ServerSetting, Setting, Value, settings},
     cli::{Exit, say::say},
     report::terminal,
     template::to_yaml,
@@ -124,7 +124,7 @@ impl Program for Config {
             Action::Dump(dump) => dump.common.with(|configuration| dump.show(configuration)),
             Action::View(common) => common.with(view),
             Action::Init(init) => init.show(),
-            Action::Validate(common) => common.with(validate),
+            Action::Validate(common) => common.with(|configuration| validate(configuration, common.format)),
         }
     }
 }
@@ -138,8 +138,16 @@ fn view(configuration: &Configuration) -> Result<Exit, Report> {
     Ok(Exit::Ok)
 }
 
-fn validate(configuration: &Configuration) -> Result<Exit, Report> {
-    let slips: Vec<&String> = configuration.slips().iter().collect();
+fn validate(configuration: &Configuration, form: Option<Form>) -> Result<Exit, Report> {
+    let mut slips: Vec<String> = configuration.slips().to_vec();
+    if form == Some(Form::Env) {
+        // Asked for variables, all that Ansible has not are named.
+        let own = |name: &&String| ["ANSIBLE_TEST_", "ANSIBLE_LINT_"].iter().any(|start| name.starts_with(start));
+        let told = |name: &&String| !own(name) && !slips.iter().any(|slip| slip.starts_with(&format!("{name}:")));
+        let others: Vec<&String> = configuration.strange_variables().iter().filter(told).collect();
+        let others = others.into_iter().map(|name| format!("{name}: Ansible has no such variable"));
+        slips.extend(others.collect::<Vec<_>>());
+    }
     slips.iter().for_each(|slip| terminal::err(slip));
     if slips.is_empty() {
         say("all settings are ones that Ansible has\n")?;
@@ -214,15 +222,37 @@ impl Dump {
                 rows.iter().for_each(|(name, origin, value)| {
                     let _ = writeln!(out, "{name}({origin}) = {}", shown(value));
                 });
-                // Ansible's servers follow, of which there are none here.
                 out.push_str("\nGALAXY_SERVERS:\n");
+                if !configuration.servers().is_empty() {
+                    out.push('\n');
+                }
+                for (server, settings) in configuration.servers() {
+                    let _ = writeln!(out, "\n{server}\n{}", "=".repeat(server.len()));
+                    let mut settings: Vec<&ServerSetting> = settings.iter().collect();
+                    settings.sort_by_key(|setting| setting.name);
+                    settings.retain(|setting| !self.only_changed || setting.origin != "default");
+                    for ServerSetting { name, value, origin } in settings {
+                        let value = value.as_ref().map_or(Json::Null, Value::to_json);
+                        let _ = writeln!(out, "{name}({origin}) = {}", shown(&value));
+                    }
+                }
                 say(&out)?;
                 Ok(Exit::Ok)
             }
             form => {
                 let row = |(name, origin, value): &(&str, String, Json)| json!({"name": name, "origin": origin, "value": value});
                 let mut all: Vec<Json> = rows.iter().map(row).collect();
-                all.push(json!({"GALAXY_SERVERS": {}}));
+                let of = |setting: &ServerSetting| {
+                    let value = setting.value.as_ref().map_or(Json::Null, Value::to_json);
+                    (setting.name.to_owned(), json!([setting.name, value, setting.origin, null]))
+                };
+                let servers = configuration.servers().iter();
+                let servers: Map<String, Json> = servers
+                    .map(|(name, settings)| (name.clone(), Json::Object(settings.iter().map(of).collect())))
+                    .collect();
+                let mut servers = json!({ "GALAXY_SERVERS": servers });
+                servers.sort_all_objects();
+                all.push(servers);
                 print(&Json::Array(all), form)
             }
         }
