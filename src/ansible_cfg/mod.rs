@@ -21,7 +21,7 @@ use std::{
 
 pub use error::ConfigurationError;
 pub use galaxy::{Server, ServerSetting};
-pub use plugin::{Asked, KINDS, OPTIONS, PluginOption};
+pub use plugin::{Asked, KINDS, OPTIONS, PluginOption, plugins};
 pub use setting::{Effect, Setting};
 pub use value::{Kind, Value};
 

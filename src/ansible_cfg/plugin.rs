@@ -58,6 +58,11 @@ pub const KINDS: &[&str] = &[
     "vars",
 ];
 
+/// The plugins of a kind whose options are known.
+pub fn plugins(kind: &str) -> &'static [&'static str] {
+    PLUGINS.iter().find(|(known, _)| *known == kind).map_or(&[], |(_, plugins)| plugins)
+}
+
 const fn option(
     kind: &'static str,
     plugin: &'static str,
@@ -158,7 +163,8 @@ pub enum Asked {
 }
 
 impl PluginOption {
-    fn settings(&self) -> impl DoubleEndedIterator<Item = &'static Setting> {
+    /// The settings that give it, the last one first to count.
+    pub fn settings(&self) -> impl DoubleEndedIterator<Item = &'static Setting> {
         let find = |name| SETTINGS.iter().find(|setting| setting.name == name);
         self.settings.split_whitespace().filter_map(find)
     }

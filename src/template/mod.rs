@@ -31,7 +31,7 @@ pub use engine::Engine;
 pub use error::{Kind, TemplateError};
 pub use file::{FileOptions, Loader, no_loader};
 pub use function::local::{FileKind, Local, NoLocal, System};
-pub use function::lookup::name as lookup_name;
+pub use function::lookup::{full_names as lookup_names, name as lookup_name};
 pub use raw::Var;
 pub use references::References;
 pub use trust::Trust;
@@ -58,4 +58,14 @@ pub fn to_yaml(value: &serde_json::Value) -> String {
 pub fn to_text(json: &serde_json::Value) -> String {
     // What is nested too deeply to be written so is shown as it was read.
     value::string(&value::from_json(json)).unwrap_or_else(|_| json.to_string())
+}
+
+/// The full names of all filters.
+pub fn filter_names() -> Vec<String> {
+    filter::names().iter().filter(|name| name.contains('.')).cloned().collect()
+}
+
+/// The full names of all tests.
+pub fn test_names() -> Vec<String> {
+    test::names().iter().filter(|name| name.contains('.')).cloned().collect()
 }

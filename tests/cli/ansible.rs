@@ -391,6 +391,33 @@ fn servers_and_strange_variables_are_told_by_the_command_for_settings() {
 }
 
 #[test]
+fn what_is_no_module_is_listed_and_told_of() {
+    let place = place();
+    let out = |line: &[&str]| {
+        let ran = ran(&place, line);
+        assert_eq!(ran.code, 0, "{line:?}: {}{}", ran.stdout, ran.stderr);
+        (ran.stdout, ran.stderr)
+    };
+    let lists = |kind: &str, name: &str| out(&["ansible-doc", "-t", kind, "-l"]).0.lines().any(|line| line == name);
+    assert!(lists("filter", "ansible.builtin.b64decode") && lists("filter", "community.general.json_query"));
+    assert!(lists("test", "ansible.builtin.match") && lists("lookup", "ansible.builtin.url"));
+    assert!(lists("connection", "ansible.builtin.ssh"));
+    let utils = out(&["ansible-doc", "-t", "filter", "-l", "ansible.utils"]).0;
+    assert!(utils.lines().count() > 5 && utils.lines().all(|line| line.starts_with("ansible.utils.")), "{utils}");
+    assert!(out(&["ansible-doc", "-t", "keyword", "-l"]).0.lines().any(|line| line.starts_with("vars_prompt: ")));
+    let keyword = out(&["ansible-doc", "-t", "keyword", "become"]).0;
+    assert!(keyword.starts_with("become:\n  applies_to:\n  - Play\n") && keyword.contains("type: bool"), "{keyword}");
+    let (_, wrong) = out(&["ansible-doc", "-t", "keyword", "becme"]);
+    assert!(wrong.contains("Skipping Invalid keyword 'becme' specified; did you mean `become`?"), "{wrong}");
+    let lookup = out(&["ansible-doc", "-t", "lookup", "url", "--json"]).0;
+    let lookup: Json = serde_json::from_str(&lookup).unwrap();
+    assert_eq!(lookup["ansible.builtin.url"]["options"]["timeout"]["vars"][0]["name"], "ansible_lookup_url_timeout");
+    let page = out(&["ansible-doc", "-t", "lookup", "url"]).0;
+    assert!(page.starts_with("> LOOKUP ansible.builtin.url\n") && page.contains("[url_lookup] timeout"), "{page}");
+    assert_eq!(ran(&place, &["ansible-doc", "-t", "bogus", "-l"]).code, 5);
+}
+
+#[test]
 fn a_task_that_takes_too_long_is_told_in_the_words_of_ansible() {
     let place = place();
     let out =

@@ -42,6 +42,13 @@ pub(crate) fn known(name: &str) -> Result<(), (Kind, Option<String>)> {
     Err((Kind::UnknownLookup(name.to_owned()), suggestion(short, &NAMES)))
 }
 
+/// The full names of all lookups.
+pub fn full_names() -> Vec<String> {
+    // Those that Ansible itself no longer has live in a collection.
+    let home = |name: &str| if name == "flattened" { "community.general" } else { "ansible.builtin" };
+    all().map(|(name, _)| format!("{}.{name}", home(name))).collect()
+}
+
 /// The short name of a lookup that is here.
 pub fn name(written: &str) -> Option<&'static str> {
     all().map(|(name, _)| *name).find(|name| *name == bare(written))
