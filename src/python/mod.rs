@@ -15,4 +15,5 @@ pub mod random;
 pub mod regex;
 pub mod shlex;
 pub mod text;
+pub mod textwrap;
 pub mod truth;

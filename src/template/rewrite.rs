@@ -5,6 +5,7 @@
 //! - `%` formats texts.
 //! - Lists and mappings written in a template that calls `append`, `update` and the like can be changed.
 //! - Differences of times.
+//! - Slices with a step: the engine fails on empty values, and takes an end of nought as none, where the step goes backwards.
 //! - The newline behind `{% raw %}` stays.
 //! - Macros that read `varargs` and `kwargs`.
 //! - Texts in a list of a playbook's are its own words.
@@ -289,6 +290,26 @@ impl Finder<'_> {
         self.edits.push((range.end..range.end, ")".into()));
     }
 
+    /// Turns `value[start:stop:step]` into the call of a method.
+    fn slice(&mut self, slice: &ast::Slice<'_>) {
+        let mut edits: Vec<Edit> = Vec::new();
+        let mut at = range(slice.expr.span()).end;
+        let parts = [None, slice.start.as_ref(), slice.stop.as_ref(), slice.step.as_ref()];
+        for (part, (sign, with)) in parts.into_iter().zip([('[', ".__slice("), (':', ","), (':', ","), (']', ")")]) {
+            // Between the parts stand nothing but parentheses, blanks and the sign.
+            at = part.map_or(at, |part| range(part.span()).end);
+            let Some(gap) = self.text.get(at..) else { return };
+            let Some(found) = gap.find(|c: char| c != ')' && !c.is_whitespace()) else { return };
+            if !gap.get(found..).is_some_and(|rest| rest.starts_with(sign)) {
+                return;
+            }
+            let none = if part.is_none() && sign == ':' { "none" } else { "" };
+            edits.push((at + found..at + found + 1, format!("{none}{with}").into()));
+            at += found + 1;
+        }
+        self.edits.extend(edits);
+    }
+
     /// Turns `left OP right` into a call, if the operator is where it should be.
     fn call(&mut self, span: Span, left: Span, operator: char, function: &'static str) {
         let whole = range(span);
@@ -368,6 +389,7 @@ impl<'a> Visitor<'a> for Finder<'a> {
                     self.wrap(list.span(), "__list(");
                 }
             }
+            ast::Expr::Slice(slice) if slice.step.is_some() => self.slice(slice),
             ast::Expr::Map(map) if self.mutable => self.wrap(map.span(), "__dict("),
             _ => {}
         }

@@ -6,6 +6,7 @@ use bringup::template::{Context, Engine, NoLocal, Var};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+mod beside_ansible;
 mod errors;
 mod files;
 mod lookups;

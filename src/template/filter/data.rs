@@ -263,8 +263,10 @@ fn urldecode(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error>
 
 fn urlsplit(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let query = args.text_or("query", "")?;
-    let url = string(value)?;
-    let (rest, fragment) = url.split_once('#').unwrap_or((&url, ""));
+    // What no address can have Python's `urlsplit` takes out of it.
+    let url = string(value)?.replace(['\t', '\r', '\n'], "");
+    let url = url.trim_start_matches(|c: char| c <= ' ');
+    let (rest, fragment) = url.split_once('#').unwrap_or((url, ""));
     let (rest, search) = rest.split_once('?').unwrap_or((rest, ""));
     let named = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let (scheme, rest) = match rest.split_once(':') {

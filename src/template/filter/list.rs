@@ -378,7 +378,8 @@ fn slice(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> 
     for number in 0..count {
         let end = at + size + usize::from(number < longer);
         let mut column = all.get(at..end).unwrap_or_default().to_vec();
-        if let (Some(fill), true) = (&fill, longer > 0 && number >= longer) {
+        // As Jinja does: where all are of one length, each gets one more.
+        if let (Some(fill), true) = (&fill, number >= longer) {
             column.push(fill.clone());
         }
         at = end;

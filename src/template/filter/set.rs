@@ -3,7 +3,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
-use super::base::attribute;
+use super::base::{attribute, is_missing};
 use super::{Entry, on};
 use crate::template::args::Args;
 use crate::template::bound;
@@ -71,12 +71,21 @@ fn lists_mergeby(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
         return Err(args.wrong("needs the name of a key"));
     };
     let mut rows: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
+    let mut lists = Vec::new();
     for list in std::iter::once(value.clone()).chain(given) {
         let inner = items(&list)?;
-        let nested = inner.first().is_some_and(|v| v.kind() == ValueKind::Seq);
-        let all = if nested { inner.iter().map(items).collect::<Result<Vec<_>, _>>()?.concat() } else { inner };
-        for item in all {
+        let nested = inner.iter().all(|v| v.kind() == ValueKind::Seq);
+        lists.extend(if nested { inner.iter().map(items).collect::<Result<_, _>>()? } else { vec![inner] });
+    }
+    if let [one] = lists.as_slice() {
+        return Ok(Value::from(one.clone()));
+    }
+    for list in lists {
+        for item in list {
             let key = attribute(&item, &index);
+            if is_missing(&key) {
+                continue;
+            }
             check(&key)?;
             let row = match rows.remove(&key.to_string()) {
                 Some(old) => super::dict::merge(&old, &item, recursive, &merge, args)?,

@@ -5,7 +5,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
-use crate::python::{character, text};
+use crate::python::{character, text, textwrap};
 use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::value::{check, describe, items, pairs, string};
@@ -222,42 +222,22 @@ fn truncate(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
 }
 
 fn wordwrap(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let width = args.count("width", 79)?.max(1);
+    let width = args.count("width", 79)?;
+    if width == 0 {
+        return Err(args.wrong("`width` must be more than 0"));
+    }
     let break_long = args.flag("break_long_words", true)?;
     let wrap = args.text_or("wrapstring", "\n")?;
+    let hyphens = args.flag("break_on_hyphens", true)?;
     let text = string(value)?;
     // A line may be broken behind every character.
     bound::bytes("wordwrap", text.len().checked_mul(wrap.len().div_ceil(width) + 1))?;
-    let lines: Vec<String> = text.lines().map(|line| wrapped(line, width, break_long).join(&wrap)).collect();
-    Ok(Value::from(lines.join(&wrap)))
-}
-
-fn wrapped(line: &str, width: usize, break_long: bool) -> Vec<String> {
-    let mut rows = Vec::new();
-    let mut row = String::new();
-    for word in line.split(' ') {
-        let mut word = word.to_owned();
-        while break_long && word.chars().count() > width {
-            let room = if row.is_empty() { width } else { width.saturating_sub(row.chars().count() + 1) };
-            let head: String = word.chars().take(room).collect();
-            word = word.chars().skip(room).collect();
-            if !row.is_empty() && room > 0 {
-                row.push(' ');
-            }
-            row.push_str(&head);
-            rows.push(std::mem::take(&mut row));
-        }
-        if row.is_empty() {
-            row = word;
-        } else if row.chars().count() + 1 + word.chars().count() <= width {
-            row.push(' ');
-            row.push_str(&word);
-        } else {
-            rows.push(std::mem::replace(&mut row, word));
-        }
+    let mut lines = Vec::new();
+    for line in text::splitlines(&text, false) {
+        let wrapped = textwrap::wrap(line, width, break_long, hyphens).map_err(|fault| args.wrong(fault))?;
+        lines.push(wrapped.join(&wrap));
     }
-    rows.push(row);
-    rows
+    Ok(Value::from(lines.join(&wrap)))
 }
 
 fn xmlattr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -265,8 +245,8 @@ fn xmlattr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
     let mut parts = Vec::new();
     for (key, item) in pairs(value)? {
         if !matches!(item.kind(), ValueKind::None | ValueKind::Undefined) {
-            let escaped =
-                string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('<', "&lt;").replace('>', "&gt;");
+            let escaped = string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('\'', "&#39;");
+            let escaped = escaped.replace('<', "&lt;").replace('>', "&gt;");
             parts.push(format!("{key}=\"{escaped}\""));
         }
     }

@@ -164,8 +164,8 @@ fn of_many(name: &str, all: &[Argument<'_>]) -> Json {
 
 /// A number that is whole where Python's would be.
 fn whole(number: f64) -> Json {
-    // Beyond these a float is no exact number any more.
-    if number.abs() < 9e15 { json!(number as i64) } else { json!(number) }
+    // Beyond these there is no whole number to hold it.
+    if number.abs() < 9.2e18 { json!(number as i64) } else { json!(number) }
 }
 
 fn sum(items: &[Json]) -> Json {
