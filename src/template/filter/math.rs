@@ -152,7 +152,7 @@ fn filesizeformat(_: &mut State, value: &Value, args: &mut Args) -> Result<Value
         return Ok(Value::from("1 Byte"));
     }
     if size < base {
-        return Ok(Value::from(format!("{size:.0} Bytes")));
+        return Ok(Value::from(format!("{} Bytes", size as i64)));
     }
     let names = ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
     let mut unit = base * base;

@@ -245,6 +245,10 @@ fn xmlattr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
     let mut parts = Vec::new();
     for (key, item) in pairs(value)? {
         if !matches!(item.kind(), ValueKind::None | ValueKind::Undefined) {
+            let name = key.to_string();
+            if name.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '>' | '=')) {
+                return Err(args.wrong(format!("`{name}` cannot be the name of an attribute")));
+            }
             let escaped = string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('\'', "&#39;");
             let escaped = escaped.replace('<', "&lt;").replace('>', "&gt;");
             parts.push(format!("{key}=\"{escaped}\""));
