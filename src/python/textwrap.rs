@@ -72,9 +72,9 @@ pub fn wrap(line: &str, width: usize, break_long: bool, hyphens: bool) -> Result
             if break_long {
                 // A room of nothing is none for a word that begins a line.
                 let room = width.saturating_sub(size);
-                if room > 0 || current.is_empty() {
-                    current.push(broken(word, room, hyphens));
-                }
+                let none = room == 0 && !current.is_empty();
+                // Nothing of a word keeps the blank before it from being the last one.
+                current.push(if none { String::new() } else { broken(word, room, hyphens) });
             } else if current.is_empty() {
                 current.extend(left.pop());
             }

@@ -20,7 +20,7 @@ pub(super) const FILTERS: &[Entry] = &[
     on("realpath", realpath),
     on("relpath", relpath),
     on("splitext", splitext),
-    on("win_basename", |_, v, _| Ok(Value::from(string(v)?.rsplit(['\\', '/']).next().unwrap_or_default()))),
+    on("win_basename", win_basename),
     on("win_dirname", win_dirname),
     on("win_splitdrive", win_splitdrive),
 ];
@@ -172,6 +172,12 @@ fn drive(path: &str) -> (&str, &str) {
     let next = |from: usize| path.get(from..)?.find(SEPARATORS).map(|at| from + at);
     let end = next(if is_long { 8 } else { 2 }).and_then(|server| next(server + 1));
     path.split_at(end.unwrap_or(path.len()))
+}
+
+fn win_basename(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
+    let path = string(value)?;
+    let (_, rest) = drive(&path);
+    Ok(Value::from(rest.rsplit(SEPARATORS).next().unwrap_or_default()))
 }
 
 fn win_dirname(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {

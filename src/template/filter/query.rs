@@ -245,6 +245,11 @@ mod tests {
             let query = jmespath::compile(expression).unwrap();
             assert_eq!(evaluate(query.as_ast(), &data), Ok(expected), "{expression}");
         }
+    }
+
+    #[test]
+    fn expressions_that_mean_nothing_are_refused() {
+        let data = json!({"texts": ["b", "a"], "l": [{"n": 2}, {"name": "c"}]});
         for (expression, part) in [
             ("sum(texts)", "In function sum(), invalid type for value: \"b\""),
             ("nofunc(@)", "Unknown function: nofunc()"),
