@@ -270,7 +270,9 @@ fn urlsplit(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
     let (rest, search) = rest.split_once('?').unwrap_or((rest, ""));
     let named = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let (scheme, rest) = match rest.split_once(':') {
-        Some((scheme, tail)) if !scheme.is_empty() && scheme.chars().all(named) => (scheme.to_ascii_lowercase(), tail),
+        Some((scheme, tail)) if scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(named) => {
+            (scheme.to_ascii_lowercase(), tail)
+        }
         _ => (String::new(), rest),
     };
     let (netloc, path) = match rest.strip_prefix("//") {
