@@ -55,7 +55,8 @@ pub(super) fn entry<M: Described>() -> Entry {
         },
         parse: |mut parameters| {
             let shared = if M::MANAGES_FILE { Some(Shared::taken(&mut parameters)?) } else { None };
-            let module: M = serde_path_to_error::deserialize(Json::Object(parameters)).map_err(explain)?;
+            let parameters = Json::Object(parameters);
+            let module: M = serde_path_to_error::deserialize(&parameters).map_err(|e| explain::<M>(e, &parameters))?;
             module.check()?;
             Ok(match shared {
                 Some(shared) => Box::new(Shares::new(module, shared)),
@@ -65,11 +66,21 @@ pub(super) fn entry<M: Described>() -> Entry {
     }
 }
 
-fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterError {
-    let path = error.path().to_string();
+fn explain<M: Described>(error: serde_path_to_error::Error<serde_json::Error>, parameters: &Json) -> ParameterError {
+    let mut path = error.path().to_string();
     let message = error.into_inner().to_string();
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         return ParameterError::task(format!("missing required arguments: {name}"));
+    }
+    if path == "." {
+        // A parameter that several modules share is read behind the others, where its name is lost: without it the error is another one.
+        let names = parameters.as_object().into_iter().flat_map(Map::keys);
+        let culprit = names.cloned().find(|name| {
+            let mut others = parameters.as_object().cloned().unwrap_or_default();
+            others.remove(name);
+            M::deserialize(Json::Object(others)).err().is_none_or(|other| other.to_string() != message)
+        });
+        path = culprit.unwrap_or(path);
     }
     ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None }
 }

@@ -1,39 +1,12 @@
 //! HTTP requests made by the host, with whatever it has: curl, wget, or bash alone for plain http.
 
 mod answer;
+mod options;
 mod request;
 
 pub use answer::{Response, parse};
+pub use options::{Options, plain};
 pub use request::Request;
-
-use super::{List, ParameterError, Text};
-
-/// A list of ciphers as one text; nothing where there are none.
-pub fn ciphers(list: &List<Text>) -> Option<String> {
-    let names: Vec<&str> = list.0.iter().map(|cipher| cipher.0.as_str()).collect();
-    (!names.is_empty()).then(|| names.join(":"))
-}
-
-/// Refuses headers that are not to be sent on where a server names another address: the tools of the hosts cannot keep them back.
-///
-/// # Errors
-/// Which of them would be sent.
-pub fn unredirected<'a>(
-    named: &List<Text>,
-    sent: impl Iterator<Item = &'a String>,
-    login: bool,
-) -> Result<(), ParameterError> {
-    let sent: Vec<String> =
-        sent.map(|name| name.to_lowercase()).chain(login.then(|| "authorization".to_owned())).collect();
-    match named.0.iter().find(|name| sent.contains(&name.0.to_lowercase())) {
-        Some(name) => {
-            let message = format!("`{}` would be sent on: curl and wget keep no header back", name.0);
-            let help = "only to another server they send neither name and password nor `Authorization`; ask the last address at once";
-            Err(ParameterError::new("unredirected_headers", message).help(help))
-        }
-        None => Ok(()),
-    }
-}
 
 /// The name that a URL ends in.
 pub fn name(url: &str) -> &str {
@@ -60,6 +33,27 @@ mod tests {
         assert_eq!(fields["content_type"], "text/plain");
         assert_eq!(fields["cookies"]["a"], "b");
         assert_eq!(fields["redirected"], true);
+    }
+
+    #[test]
+    fn a_server_names_a_file_and_no_path() {
+        let url = "http://a/b/last%20one?x=/y".to_owned();
+        for (header, name) in [
+            ("attachment; filename=\"a b.tgz\"", Some("a b.tgz")),
+            ("attachment;filename=a.tgz; size=3", Some("a.tgz")),
+            ("attachment; FileName = \"a\\\"b\"", Some("a\"b")),
+            ("attachment; x=\"filename=y\"; filename=z", Some("z")),
+            ("attachment; filename=\"../../etc/passwd\"", Some("passwd")),
+            ("attachment; filename=\"..\"", None),
+            ("attachment; filename=\"a/\"", None),
+            ("attachment; filename=", None),
+            ("attachment; filename=\"a\nb\"", None),
+            ("inline", None),
+        ] {
+            let headers = vec![("content-disposition".to_owned(), header.to_owned())];
+            let response = Response { url: url.clone(), headers, ..Response::default() };
+            assert_eq!(response.attachment().as_deref(), name, "{header}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
         tree,
     },
     playbook::About,
-    python::fnmatch,
+    python::{encoding::Encoding, fnmatch},
 };
 
 /// Parameters of `find`.
@@ -283,11 +283,13 @@ impl Find {
     /// The text of a file.
     fn text(&self, path: &str, bytes: &[u8]) -> Result<Characters, String> {
         let Some(encoding) = &self.encoding else { return Ok(Characters::of(bytes)) };
+        // To find something a table is good enough that is the web's and not Python's.
         let label = encoding.0.to_ascii_lowercase().replace('_', "-");
-        let known = encoding_rs::Encoding::for_label(label.as_bytes())
-            .or_else(|| encoding_rs::Encoding::for_label(label.replace('-', "").as_bytes()))
-            .ok_or_else(|| format!("unknown encoding: {}", encoding.0))?;
-        match known.decode_without_bom_handling_and_without_replacement(bytes) {
+        let web = || encoding_rs::Encoding::for_label(label.as_bytes());
+        let web = || web().or_else(|| encoding_rs::Encoding::for_label(label.replace('-', "").as_bytes()));
+        let known = Encoding::named(&encoding.0).or_else(|| web().map(Encoding::Table));
+        let known = known.ok_or_else(|| format!("unknown encoding: {}", encoding.0))?;
+        match known.decode(bytes) {
             Some(text) => Ok(Characters::of(text.as_bytes())),
             None => Err(format!(
                 "Failed to read the file {path} due to an encoding error. current encoding: {}",

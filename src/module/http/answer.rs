@@ -97,6 +97,24 @@ fn head(text: &str) -> Response {
     Response { status, reason, headers, ..Response::default() }
 }
 
+/// A parameter's value, quoted or not, and what is behind it.
+fn parameter(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (value, rest) = text.split_once(';').unwrap_or((text, ""));
+        return (value.trim().to_owned(), rest);
+    };
+    let mut value = String::new();
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => value.extend(characters.next()),
+            other => value.push(other),
+        }
+    }
+    (value, characters.as_str().trim_start().trim_start_matches(';'))
+}
+
 /// Fields by which a result says how its task ended, or what became of the run: a server's header of that name is no such word.
 const RESERVED: &[&str] = &[
     "changed",
@@ -114,6 +132,22 @@ impl Response {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The name that the server gives to what it sends (`Content-Disposition`): one part of a path, whatever it says.
+    pub fn attachment(&self) -> Option<String> {
+        let mut rest = self.header("content-disposition")?.split_once(';')?.1;
+        while !rest.trim().is_empty() {
+            let (name, behind) = rest.split_once('=')?;
+            let (value, next) = parameter(behind.trim_start());
+            if name.trim().eq_ignore_ascii_case("filename") {
+                let last = value.rsplit('/').next().unwrap_or_default().trim();
+                let sound = !matches!(last, "" | "." | "..") && !last.chars().any(char::is_control);
+                return sound.then(|| last.to_owned());
+            }
+            rest = next;
+        }
+        None
     }
 
     /// The fields Ansible's modules return about an answer: headers too, with `_` for `-`.
