@@ -23,6 +23,8 @@ pub struct Call {
     free_form: Option<Node>,
     /// The role that is brought in, in the place of a module.
     role: Option<Include>,
+    /// `async` and `poll`, in seconds.
+    background: Option<(i64, i64)>,
     span: Span,
 }
 
@@ -64,7 +66,7 @@ impl Call {
         };
         let raw = args.iter().position(|(key, _)| key.key_text() == "_raw_params");
         let free_form = raw.map(|at| args.remove(at).1).filter(|n| !n.key_text().trim().is_empty());
-        let call = Call { entry, args, free_form, role: None, span };
+        let call = Call { entry, args, free_form, role: None, background: None, span };
         if let (Some(rest), None) = (&call.free_form, entry.free_form) {
             let words = rest.key_text();
             return Err(miette::miette!(
@@ -112,7 +114,7 @@ impl Call {
         };
         let entry = Registry::get().find("ansible.builtin.debug");
         let entry = entry.ok_or_else(|| miette::miette!("there is no module to stand in for `{module}`"))?;
-        Ok(Call { entry, args: Vec::new(), free_form: None, role: Some(include), span })
+        Ok(Call { entry, args: Vec::new(), free_form: None, role: Some(include), background: None, span })
     }
 
     /// A command with its words: one alone is for the shell, several are taken as they are.
@@ -130,7 +132,7 @@ impl Call {
             }
         };
         let entry = Registry::get().find(module).ok_or_else(|| miette::miette!("there is no module `{module}`"))?;
-        Call { entry, args, free_form, role: None, span }.checked()
+        Call { entry, args, free_form, role: None, background: None, span }.checked()
     }
 
     fn checked(self) -> Result<Call, Report> {
@@ -139,6 +141,13 @@ impl Call {
             true => Ok(self),
             false => Err(Report::new(PlaybookError { diagnostics: found })),
         }
+    }
+
+    /// Lets it run in the background of its hosts for at most so many seconds; where none lie between two looks, it is left there.
+    #[must_use]
+    pub fn in_background(self, seconds: u64, poll: u64) -> Call {
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        Call { background: (seconds > 0).then(|| (whole(seconds), whole(poll))), ..self }
     }
 
     /// Runs it on the hosts of a pattern.
@@ -216,7 +225,13 @@ impl Call {
             },
         };
         let scope = Arc::new(scope(ScopeKind::Task, Some(play_scope.clone())));
-        let task = Task { name: None, ..Task::plain(text("", &span), scope, action, span.clone()) };
+        let number = |seconds| Node { value: Value::Int(seconds), span: span.clone() };
+        let task = Task {
+            name: None,
+            async_: self.background.map(|(seconds, _)| number(seconds)),
+            poll: self.background.map(|(_, poll)| number(poll)),
+            ..Task::plain(text("", &span), scope, action, span.clone())
+        };
         Play {
             name: None,
             hosts: text(pattern, &span),

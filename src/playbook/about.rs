@@ -10,6 +10,8 @@ pub struct About {
     pub sets: Sets,
     /// Whether it leaves every host as it is, whatever its parameters are.
     pub only_tells: bool,
+    /// Whether `async` may stand at it: what is done on the workstation, or with files of it, cannot be left to a host.
+    pub background: bool,
     /// Whether what it changes are files' contents: one that sets modes and links writes nothing that a host has said.
     pub writes_content: bool,
     /// The parameters that name the path at and below which it writes, and nowhere else; none: it may write anywhere.
@@ -70,6 +72,7 @@ impl About {
     pub const PLAIN: About = About {
         sets: Sets::Nothing,
         only_tells: false,
+        background: true,
         writes_content: true,
         writes_at: &[],
         free_form: false,

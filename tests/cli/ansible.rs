@@ -324,6 +324,39 @@ fn a_role_is_brought_in_by_itself() {
 }
 
 #[test]
+fn what_is_left_running_is_found_by_its_job() {
+    let place = place();
+    let jobs = place.path().join("jobs");
+    let line = |line: &[&str]| {
+        let mut command = command(&place, &place.path().join("links"), line);
+        Ran::of(command.env("ANSIBLE_ASYNC_DIR", &jobs).output().unwrap())
+    };
+    let result = |ran: &Ran| -> Json {
+        let (_, json) = ran.stdout.split_once("=> ").unwrap_or_else(|| panic!("{} {}", ran.stdout, ran.stderr));
+        serde_json::from_str(json).unwrap()
+    };
+    for (module, arguments, field, value) in [
+        ("lineinfile", "path=made line=x create=true", "msg", json!("line added")),
+        ("command", "echo out", "stdout", json!("out")),
+    ] {
+        let left = line(&["ansible", "-i", "hosts", "-B", "20", "-P", "0", "-m", module, "-a", arguments, "h1"]);
+        let told = result(&left);
+        assert_eq!((left.code, &told["started"], &told["finished"]), (0, &json!(1), &json!(0)), "{told}");
+        let asked = format!("jid={}", told["ansible_job_id"].as_str().unwrap());
+        let over = (0..100).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            let told = result(&line(&["ansible", "-i", "hosts", "-m", "async_status", "-a", &asked, "h1"]));
+            (told["finished"] == 1).then_some(told)
+        });
+        let over = over.unwrap_or_else(|| panic!("{module} does not end"));
+        assert_eq!((&over[field], &over["changed"]), (&value, &json!(true)), "{over}");
+    }
+    assert_eq!(std::fs::read_to_string(place.path().join("made")).unwrap(), "x\n");
+    let refused = line(&["ansible", "-i", "hosts", "-B", "20", "-P", "0", "-m", "script", "-a", "x.sh", "h1"]);
+    assert!(refused.code == 2 && refused.stdout.contains("does not support async"), "{}", refused.stdout);
+}
+
+#[test]
 fn a_task_that_takes_too_long_is_told_in_the_words_of_ansible() {
     let place = place();
     let out =

@@ -71,6 +71,7 @@ fn yes() -> Flag {
 impl Described for Copy {
     const NAME: &'static str = "ansible.builtin.copy";
     const ABOUT: About = About {
+        background: false,
         file: Some(LocalFile {
             parameter: "src",
             folder: SearchKind::Files,

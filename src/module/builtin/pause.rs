@@ -14,6 +14,7 @@ use crate::{
         Change, CheckMode, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
         Step, StepOutput, Text, Whole,
     },
+    playbook::About,
 };
 
 /// Parameters of `pause`.
@@ -37,6 +38,7 @@ fn yes() -> Flag {
 
 impl Described for Pause {
     const NAME: &'static str = "ansible.builtin.pause";
+    const ABOUT: About = About { background: false, ..About::PLAIN };
     const SUMMARY: &'static str = "Waits for a while or for a key";
     const EXAMPLES: &'static str = "\
 - name: let the caches warm

@@ -46,7 +46,7 @@ fn yes() -> Flag {
 
 impl Described for Script {
     const NAME: &'static str = "ansible.builtin.script";
-    const ABOUT: About = About { command_line: true, ..About::PLAIN };
+    const ABOUT: About = About { background: false, command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a script of the workstation on the host";
     const EXAMPLES: &'static str = "\
 - name: set the machine up once

@@ -54,7 +54,7 @@ impl JsonSchema for SetFact {
 
 impl Described for SetFact {
     const NAME: &'static str = "ansible.builtin.set_fact";
-    const ABOUT: About = About { sets: Sets::Parameters, ..About::TELLS };
+    const ABOUT: About = About { background: false, sets: Sets::Parameters, ..About::TELLS };
     const SUMMARY: &'static str = "Gives variables values for the rest of the run";
     const EXAMPLES: &'static str = "\
 - name: where the release goes

@@ -33,7 +33,7 @@ fn yes() -> Json {
 
 impl Described for SetStats {
     const NAME: &'static str = "ansible.builtin.set_stats";
-    const ABOUT: About = About::TELLS;
+    const ABOUT: About = About { background: false, ..About::TELLS };
     const SUMMARY: &'static str = "Gives the run values of its own";
     const EXAMPLES: &'static str = "\
 - name: how many packages were built

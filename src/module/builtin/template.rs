@@ -82,6 +82,7 @@ fn utf8() -> Text {
 impl Described for Template {
     const NAME: &'static str = "ansible.builtin.template";
     const ABOUT: About = About {
+        background: false,
         file: Some(LocalFile {
             parameter: "src",
             folder: SearchKind::Templates,

@@ -83,6 +83,7 @@ fn yes() -> Flag {
 impl Described for Unarchive {
     const NAME: &'static str = "ansible.builtin.unarchive";
     const ABOUT: About = About {
+        background: false,
         file: Some(LocalFile {
             parameter: "src",
             folder: SearchKind::Files,
