@@ -7,7 +7,7 @@ use super::{
     Described, Module, ParameterError, Return, Returns,
     flags::{Shared, Shares},
 };
-use crate::playbook::About;
+use crate::playbook::{About, DEFAULTS};
 
 /// Reads a module's rendered parameters.
 type Parse = fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>;
@@ -92,10 +92,14 @@ impl Entry {
     /// The first parameter that is unknown, missing, of a wrong type, or at odds with another.
     pub fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
         let known = self.parameters();
-        if let Some(name) = parameters.keys().find(|n| !self.open && !known.contains(n)) {
+        if let Some(name) = parameters.keys().find(|n| !self.open && !known.contains(n) && !self.takes_defaults(n)) {
             return Err(self.unknown_parameter(name));
         }
         (self.parse)(parameters)
+    }
+
+    fn takes_defaults(&self, name: &str) -> bool {
+        name == DEFAULTS && !self.about.stands_for.is_empty()
     }
 
     /// The error for a parameter that there is not.

@@ -3,6 +3,9 @@
 use super::Args;
 use super::load::SearchKind;
 
+/// The parameter in which a module finds the `module_defaults` of those that it stands for, by their names. No playbook can write it.
+pub const DEFAULTS: &str = "_defaults";
+
 /// What a module is like, beside its parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
@@ -12,6 +15,9 @@ pub struct About {
     pub only_tells: bool,
     /// Whether `async` may stand at it: what is done on the workstation, or with files of it, cannot be left to a host.
     pub background: bool,
+    /// The modules that do its work, one or the other as the host has it: it takes the
+    /// `module_defaults` of that one too.
+    pub stands_for: &'static [&'static str],
     /// Whether what it changes are files' contents: one that sets modes and links writes nothing that a host has said.
     pub writes_content: bool,
     /// The parameters that name the path at and below which it writes, and nowhere else; none: it may write anywhere.
@@ -73,6 +79,7 @@ impl About {
         sets: Sets::Nothing,
         only_tells: false,
         background: true,
+        stands_for: &[],
         writes_content: true,
         writes_at: &[],
         free_form: false,

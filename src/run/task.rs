@@ -19,7 +19,7 @@ use super::{
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Context as ModuleContext, Module, Registry, about},
-    playbook::{About, Action, Scope, Sets, Task},
+    playbook::{About, Action, DEFAULTS, Scope, Sets, Task},
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
@@ -189,6 +189,14 @@ fn words(run: &Run, task: &Task, vars: &Context) -> Map<String, Json> {
     all
 }
 
+/// What rendered `module_defaults` say of a module, under whichever of its names.
+fn defaults_of(all: &Json, name: &str) -> Map<String, Json> {
+    let aliases = Registry::get().find(name).map_or(&[][..], |entry| entry.aliases);
+    let short = name.rsplit('.').next().unwrap_or(name);
+    let own = aliases.iter().copied().chain([short, name]).filter_map(|key| all.get(key)?.as_object());
+    own.flat_map(|defaults| defaults.clone()).collect()
+}
+
 fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
         return Ok((Map::new(), Trust::default()));
@@ -203,10 +211,14 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
             None => run.engine.render_tree(defaults, vars),
         };
         let all = all.map_err(TaskError::from)?;
-        let short = name.rsplit('.').next().unwrap_or(name);
-        for key in [short, name.as_str()] {
-            if let Some(Json::Object(defaults)) = all.get(key) {
-                rendered.extend(defaults.clone());
+        rendered.extend(defaults_of(&all, name));
+        for module in about(name).stands_for {
+            let theirs = defaults_of(&all, module);
+            if !theirs.is_empty()
+                && let Some(known) = rendered.entry(DEFAULTS).or_insert_with(|| json!({})).as_object_mut()
+                && let Some(known) = known.entry(*module).or_insert_with(|| json!({})).as_object_mut()
+            {
+                known.extend(theirs);
             }
         }
     }

@@ -260,11 +260,25 @@ fn meant(text: &str, at: usize, next: Option<char>) -> Option<Edit> {
     match next {
         Some('\\' | '\'' | '"' | 'n' | 'r' | 't' | 'b' | 'f') => None,
         Some('u') if digits(4, 16).is_some_and(is_character) => None,
-        Some('x') => match digits(2, 16).filter(|code| is_character(*code)) {
-            Some(code) => Some((at..at + 4, format!("\\u{code:04x}").into())),
+        Some('x') => match digits(2, 16) {
+            Some(code) => Some((at..at + 4, character(code))),
             None => Some((at..at + 1, "\\\\".into())),
         },
+        Some('0'..='7') => {
+            let octal: String = text.get(at + 1..)?.chars().take(3).take_while(|c| matches!(c, '0'..='7')).collect();
+            let code = u32::from_str_radix(&octal, 8).ok()?;
+            Some((at..at + 1 + octal.len(), character(code)))
+        }
         _ => Some((at..at + 1, "\\\\".into())),
+    }
+}
+
+/// A character of the first 512, as the engine reads it in a text.
+fn character(code: u32) -> Cow<'static, str> {
+    match code {
+        // It knows no way to write this one, and takes it as it is.
+        0 => "\0".into(),
+        code => format!("\\u{code:04x}").into(),
     }
 }
 

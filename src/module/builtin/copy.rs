@@ -30,6 +30,7 @@ pub struct Copy {
     /// The content itself, in the place of `src`. A mapping or list is written as JSON.
     content: Option<Json>,
     /// Where to. With a slash at the end, or where a directory is, the file goes below it.
+    #[serde(default)]
     dest: Text,
     /// Keep the old file beside the new one, with the time in its name.
     #[serde(default)]
@@ -138,7 +139,7 @@ impl Described for Copy {
             _ => {}
         }
         if self.dest.0.is_empty() {
-            return Err(ParameterError::new("dest", "`dest` is empty"));
+            return Err(ParameterError::task("dest is required"));
         }
         put::check_validate(self.validate.as_ref().map(|v| v.0.as_str()))
     }
