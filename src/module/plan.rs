@@ -32,6 +32,8 @@ pub struct Plan {
     pub check_mode: CheckMode,
     /// Remarks for the user.
     pub warnings: Vec<String>,
+    /// The user whose shells of this run have to end before the changes, for nobody is removed who has one.
+    pub leaves: Option<String>,
 }
 
 /// What a task does to the run itself: facts, variables, hosts and groups.

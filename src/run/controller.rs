@@ -118,6 +118,8 @@ impl Controller for TaskController {
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {
         match expression {
             Json::String(text) => self.run.engine.condition_of(text, &self.trust, &self.vars).map_err(failure),
+            // Nothing is wanted: that holds, as with Ansible.
+            Json::Null => Ok(true),
             Json::Array(_) | Json::Object(_) => Err(Failure::new(format!("{expression} is no condition"))
                 .help("a condition is an expression, or true or false")),
             other => Ok(super::keyword::truth(other)),

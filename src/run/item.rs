@@ -117,9 +117,17 @@ impl Evaluation<'_> {
         if let Some(what) = self.unconfirmed.moved().too_often(&guard) {
             return Ok(Some(Outcome::failed(&never_settles(what).at(&self.task.span))));
         }
+        let left = match &plan.leaves {
+            Some(user) if prepared.machine.has_shell_of(user).await => {
+                self.unconfirmed.flush().await?;
+                prepared.machine.leave(user).await;
+                true
+            }
+            _ => false,
+        };
         // What is on this machine itself can be read by lookups and modules past all shells.
         let awaited = plan.output_in_result && self.settings.register.is_some();
-        match self.settings.deferrable && closed(plan) && !awaited && !prepared.machine.is_local() {
+        match self.settings.deferrable && closed(plan) && !awaited && !left && !prepared.machine.is_local() {
             true => self.defer(vars, prepared, plan, guard).await.map(Some),
             false => self.carry_out(vars, prepared, plan, &guard).await,
         }
