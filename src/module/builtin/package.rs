@@ -125,8 +125,11 @@ impl Described for Package {
         )
         .untried("cases of `apt` show it"),
         Return::text("stdout", "when packages changed", "What the package manager printed"),
-        Return::text("stderr", "where the host has apt, when packages changed", "What it printed as errors")
-            .untried("cases of `apt` show it"),
+        Return::text(
+            "stderr",
+            "where the host has apt, when packages changed; else when it failed",
+            "What it printed as errors",
+        ),
     ]];
 
     const OPEN: bool = true;
