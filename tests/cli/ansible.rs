@@ -397,7 +397,7 @@ fn an_inventory_is_read_again_and_what_tasks_added_stays() {
 }
 
 /// The folder of Ansible's own commands.
-fn ansible() -> Option<PathBuf> {
+pub fn ansible() -> Option<PathBuf> {
     let named = std::env::var_os("BRINGUP_TEST_ANSIBLE").map(PathBuf::from);
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found =

@@ -68,6 +68,10 @@ impl Described for AsyncStatus {
         Return::whole("finished", "mode is status", "1 once the job is over, else 0"),
         Return::text("results_file", "mode is status", "The job's file on the host"),
         Return::text("erased", "mode is cleanup", "The file that was taken away").untried("a run makes the job"),
+        Return::text("stdout", "the job is a command's; empty until it is over", "What it printed")
+            .untried("a run makes the job"),
+        Return::text("stderr", "the job is a command's; empty until it is over", "What it printed as errors")
+            .untried("a run makes the job"),
         Return::any("cmd", "the job is over", "And all that the command's own result has")
             .untried("a run makes the job"),
     ]];

@@ -338,7 +338,13 @@ impl Find {
             }
             for entry in entries {
                 // A listing of one's own would end where it is deep enough, one level below.
-                let level = entry.path[top.len()..].trim_start_matches('/').split('/').count() as i64;
+                let level = entry
+                    .path
+                    .strip_prefix(top.as_str())
+                    .unwrap_or_default()
+                    .trim_start_matches('/')
+                    .split('/')
+                    .count() as i64;
                 let deepest = self.depth.filter(|d| d.0 > 0).map_or(i64::MAX, |d| d.0.saturating_add(1));
                 examined += usize::from(level <= if self.recurse.0 { deepest } else { 1 });
                 if self.matches(&filter, &top, &entry, now)? {

@@ -52,6 +52,8 @@ impl Described for Pause {
     const RETURNS: Returns = &[&[
         Return::text("user_input", "always", "What was typed, where something was asked for"),
         Return::whole("delta", "always", "How many seconds it took"),
+        Return::text("start", "always", "When it began"),
+        Return::text("stop", "always", "When it was over"),
         Return::text("stdout", "always", "The same in words"),
         Return::text("stderr", "always", "Nothing"),
         Return::whole("rc", "always", "`0`"),
@@ -97,7 +99,12 @@ impl Module for Pause {
             return Err(Failure::new(error.clone()));
         }
         let seconds = output.duration.as_secs();
+        let stop = jiff::Zoned::now();
+        let start = stop.clone() - output.duration;
+        let stamp = |time: &jiff::Zoned| json!(time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string());
         Ok(Map::from_iter([
+            ("start".to_owned(), stamp(&start)),
+            ("stop".to_owned(), stamp(&stop)),
             ("user_input".to_owned(), json!(String::from_utf8_lossy(&output.stdout))),
             ("delta".to_owned(), json!(seconds)),
             ("stdout".to_owned(), json!(format!("Paused for {seconds} seconds"))),

@@ -107,7 +107,7 @@ impl Module for Script {
             None => "chmod 0700 -- \"$upload\" && exec \"$upload\"".to_owned(),
         };
         // The arguments are read by the host's shell, as Ansible has it; only their end is known here.
-        let arguments = words[1..].iter().map(|w| process::expandable(w)).collect::<Vec<_>>().join(" ");
+        let arguments = words.iter().skip(1).map(|w| process::expandable(w)).collect::<Vec<_>>().join(" ");
         let then = process::in_directory(context, state, guard.chdir, &format!("({run} {arguments})"))?;
         Ok(Plan {
             changes: vec![Change::open(format!("run {name}"), Step::Upload { content: file.content, then })],

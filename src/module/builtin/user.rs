@@ -214,6 +214,7 @@ impl Described for User {
         Return::text("password", "with `password`", "`NOT_LOGGING_PASSWORD`"),
         Return::text("ssh_key_file", "with `generate_ssh_key`", "The file of the private key"),
         Return::text("ssh_public_key", "with `generate_ssh_key`", "The public key"),
+        Return::text("ssh_fingerprint", "with `generate_ssh_key`", "Its fingerprint, as `ssh-keygen -l` writes it"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
@@ -467,6 +468,10 @@ impl Module for User {
                     }
                 }
             }
+        }
+        let public = result.get("ssh_public_key").and_then(Json::as_str);
+        if let Some(print) = public.and_then(|public| key::fingerprint(public.trim())) {
+            result.insert("ssh_fingerprint".into(), json!(print));
         }
         Ok(result)
     }

@@ -29,7 +29,7 @@ pub(super) fn seconds(text: &str, now: i64) -> Result<i64, Failure> {
         sum = number.checked_mul(unit).and_then(|n| sum.checked_add(n)).ok_or_else(wrong)?;
         rest = &rest[digits + 1..];
     }
-    Ok(now + sign * sum)
+    now.checked_add(sign * sum).ok_or_else(wrong)
 }
 
 /// `20301231235959Z`, the form that results have.
