@@ -70,7 +70,14 @@ fn content(path: &Path) -> Result<(zeroize::Zeroizing<Vec<u8>>, bool), Failure> 
         return Ok((bytes.into(), false));
     }
     vault::open_file(&path.display().to_string(), bytes).map_err(|reason| {
-        let mut failure = Failure::new(format!("failed to decrypt `{}`: {reason}", path.display()));
+        // These are Ansible's words, for playbooks that look at them.
+        let message = match &reason {
+            vault::VaultError::NoPassword { .. } => {
+                format!("A vault password or secret must be specified to decrypt {}", path.display())
+            }
+            _ => format!("failed to decrypt `{}`: {reason}", path.display()),
+        };
+        let mut failure = Failure::new(message);
         failure.help = miette::Diagnostic::help(&reason).map(|h| h.to_string());
         failure
     })

@@ -338,13 +338,7 @@ impl Find {
             }
             for entry in entries {
                 // A listing of one's own would end where it is deep enough, one level below.
-                let level = entry
-                    .path
-                    .strip_prefix(top.as_str())
-                    .unwrap_or_default()
-                    .trim_start_matches('/')
-                    .split('/')
-                    .count() as i64;
+                let level = level(&top, &entry.path);
                 let deepest = self.depth.filter(|d| d.0 > 0).map_or(i64::MAX, |d| d.0.saturating_add(1));
                 examined += usize::from(level <= if self.recurse.0 { deepest } else { 1 });
                 if self.matches(&filter, &top, &entry, now)? {
@@ -449,5 +443,23 @@ impl Module for Find {
             ("msg".to_owned(), json!(message)),
         ]);
         Ok(plan)
+    }
+}
+
+/// How far below a directory a path is. What a host lists elsewhere is not deep.
+fn level(top: &str, path: &str) -> i64 {
+    let below = path.strip_prefix(top).unwrap_or_default().trim_start_matches('/');
+    i64::try_from(below.split('/').count()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_list_what_it_was_not_asked_for() {
+        for (path, deep) in [("/a/b", 1), ("/a/b/c", 1), ("/a/b/c/d", 2), ("/é", 1), ("", 1)] {
+            assert_eq!(level("/a/b", path), deep, "{path}");
+        }
     }
 }

@@ -56,6 +56,7 @@ mod tests {
         for bad in ["", "1d", "+1", "+1y", "+d", "2030", "+99999999999999999999d"] {
             assert!(seconds(bad, 0).is_err() || bad == "+", "{bad}");
         }
+        assert!(seconds("+9223372036854775807s", 1000).is_err());
         assert_eq!(super::text(10), "19700101000010Z");
     }
 }

@@ -194,7 +194,8 @@ fn walk(
     }
     above.push(identity(directory)?);
     let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
+    // A directory's own files come before those below it, as with Ansible.
+    entries.sort_by_key(|entry| (entry.path().is_dir(), entry.file_name()));
     for entry in entries {
         let path = entry.path();
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
