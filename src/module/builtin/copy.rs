@@ -302,7 +302,7 @@ impl Source {
             content: Content::Bytes(bytes.into()),
             mode: None,
             name: name.unwrap_or_default().to_owned(),
-            shown: "dynamically generated".to_owned(),
+            shown: deploy::GENERATED.to_owned(),
         }
     }
 }
