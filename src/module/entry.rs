@@ -74,13 +74,13 @@ fn explain<M: Described>(error: serde_path_to_error::Error<serde_json::Error>, p
     }
     if path == "." {
         // A parameter that several modules share is read behind the others, where its name is lost: without it the error is another one.
-        let names = parameters.as_object().into_iter().flat_map(Map::keys);
-        let culprit = names.cloned().find(|name| {
+        let mut names = parameters.as_object().into_iter().flat_map(Map::keys);
+        let culprit = names.find(|name| {
             let mut others = parameters.as_object().cloned().unwrap_or_default();
-            others.remove(name);
+            others.remove(*name);
             M::deserialize(Json::Object(others)).err().is_none_or(|other| other.to_string() != message)
         });
-        path = culprit.unwrap_or(path);
+        path = culprit.map_or(path, Clone::clone);
     }
     ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None }
 }

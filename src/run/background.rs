@@ -38,7 +38,7 @@ pub struct Jobs(Mutex<HashMap<(String, String), Known>>);
 #[derive(Clone, Debug)]
 enum Known {
     /// It was done at once.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// It was left running.
     Left(Arc<Left>),
 }
@@ -54,7 +54,7 @@ pub struct Left {
 /// A job that a task asks about.
 pub enum Job {
     /// What became of it.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// It was left running, under this name.
     Left(String, Arc<Left>),
 }
@@ -86,7 +86,7 @@ pub struct Background {
 
 impl Evaluation<'_> {
     /// What `async` and `poll` say; nothing where the task is done as any other.
-    pub(super) fn background(&self, vars: &Context) -> Result<Option<Background>, TaskError> {
+    pub(super) fn background(&self, vars: &Context, prepared: &Prepared) -> Result<Option<Background>, TaskError> {
         let number = |node: &Option<Node>, name: &str, default: i64| match node {
             None => Ok(default),
             Some(node) => {
@@ -97,8 +97,13 @@ impl Evaluation<'_> {
             }
         };
         let seconds = number(&self.task.async_, "async", 0)?;
-        if seconds <= 0 {
+        if seconds <= 0 || (prepared.check && prepared.about_module.background) {
             return Ok(None);
+        }
+        if !prepared.about_module.background {
+            let message = format!("This action ({}) does not support async.", self.task.action.written());
+            let help = "what it does is the workstation's work, or needs files of it: take `async` away";
+            return Err(TaskError::new(message).help(help));
         }
         let job = format!("j{}.{}", rand::rng().random_range(0..1_000_000_000_000u64), std::process::id());
         let left = number(&self.task.poll, "poll", 15)? == 0;
@@ -114,7 +119,8 @@ impl Evaluation<'_> {
             // Only what was left running has files on the host.
             let Known::Done(_) = self.of.run.jobs.remove(host, &job)? else { return None };
             let fields = json!({ "erased": file(&job), "ansible_job_id": job, "changed": false, "failed": false });
-            return Some(Job::Done(Outcome::new(Status::Ok, fields.as_object().cloned().unwrap_or_default())));
+            let outcome = Outcome::new(Status::Ok, fields.as_object().cloned().unwrap_or_default());
+            return Some(Job::Done(Box::new(outcome)));
         }
         Some(match self.of.run.jobs.get(host, &job)? {
             Known::Done(outcome) => Job::Done(outcome),
@@ -166,12 +172,29 @@ impl Evaluation<'_> {
         started(job, &there)
     }
 
+    /// What is told of a task that was done: who leaves it behind hears of it, and of its failure, from its job.
+    pub(super) fn told_of_job(
+        &self,
+        prepared: &Prepared,
+        background: Option<&Background>,
+        mut outcome: Outcome,
+    ) -> Outcome {
+        match background {
+            Some(background) if background.left => self.done_at_once(prepared, background, outcome),
+            Some(background) => {
+                note_finished(&mut outcome, &background.job);
+                outcome
+            }
+            None => outcome,
+        }
+    }
+
     /// What is told of a task that is done already, as of one that is left running.
-    pub(super) fn done_at_once(&self, prepared: &Prepared, background: &Background, mut done: Outcome) -> Outcome {
+    fn done_at_once(&self, prepared: &Prepared, background: &Background, mut done: Outcome) -> Outcome {
         let job = &background.job;
         let effects = std::mem::take(&mut done.effects);
         note_finished(&mut done, job);
-        self.of.run.jobs.put(&prepared.machine.name, job, Known::Done(done));
+        self.of.run.jobs.put(&prepared.machine.name, job, Known::Done(Box::new(done)));
         Outcome { effects, ..started(job, &file(job)) }
     }
 }
@@ -184,7 +207,7 @@ fn started(job: &str, there: &str) -> Outcome {
 }
 
 /// Adds to a result what `async_status` tells of a job that is over.
-pub fn note_finished(outcome: &mut Outcome, job: &str) {
+fn note_finished(outcome: &mut Outcome, job: &str) {
     let fields = json!({ "ansible_job_id": job, "started": 1, "finished": 1, "results_file": file(job) });
     outcome.result.extend(fields.as_object().cloned().unwrap_or_default());
 }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    background::{self, Job},
+    background::Job,
     change::{Execution, TIME_OVER, script},
     evaluation::Evaluation,
     guard::{Guard, Moved},
@@ -45,20 +45,14 @@ impl Evaluation<'_> {
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
-        let background = match self.background(vars) {
-            Ok(Some(_)) if !prepared.about_module.background => {
-                let message = format!("This action ({}) does not support async.", self.task.action.written());
-                let error = TaskError::new(message)
-                    .help("what it does is the workstation's work, or needs files of it: take `async` away");
-                return Ok(Outcome::failed(&error.at(&self.task.span)));
-            }
-            Ok(background) => background.filter(|_| !prepared.check),
-            Err(error) => return Ok(Outcome::failed(&error)),
+        let background = match self.background(vars, &prepared) {
+            Ok(background) => background,
+            Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
         let asks_for_job = prepared.name == async_status::AsyncStatus::NAME;
         let job = asks_for_job.then(|| self.job(vars, &prepared)).flatten();
         if let Some(Job::Done(outcome)) = job {
-            return Ok(outcome);
+            return Ok(*outcome);
         }
         if (!self.of.run.options.lookahead || asks_for_job) && !prepared.check {
             prepared.machine.forget_all();
@@ -66,13 +60,7 @@ impl Evaluation<'_> {
         loop {
             let plan = match self.plan(vars, &prepared).await? {
                 Ok(plan) => plan,
-                // Who leaves a task behind hears of its failure from its job.
-                Err(outcome) => {
-                    return Ok(match background.filter(|background| background.left) {
-                        Some(background) => self.done_at_once(&prepared, &background, *outcome),
-                        None => *outcome,
-                    });
-                }
+                Err(outcome) => return Ok(self.told_of_job(&prepared, background.as_ref(), *outcome)),
             };
             let host = &self.of.host.name;
             plan.warnings.iter().for_each(|w| self.of.run.tell(Event::Warning { message: format!("{host}: {w}") }));
@@ -94,14 +82,7 @@ impl Evaluation<'_> {
             for due in &mut outcome.effects {
                 due.about.clone_from(&prepared.about);
             }
-            return Ok(match background {
-                Some(background) if background.left => self.done_at_once(&prepared, &background, outcome),
-                Some(background) => {
-                    background::note_finished(&mut outcome, &background.job);
-                    outcome
-                }
-                None => outcome,
-            });
+            return Ok(self.told_of_job(&prepared, background.as_ref(), outcome));
         }
     }
 
