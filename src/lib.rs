@@ -2,11 +2,12 @@
 //!
 //! The folders stand in the order the data takes:
 //! `yaml` → `inventory`, `playbook` → `template` → `module` → `run` → `report`.
-//! `sh` (how values get into scripts), `python` (what Python's words mean) and `vault` (encrypted texts) stand below them all, `suggest` beside them says
+//! `sh` (how values get into scripts), `http` (requests as scripts), `python` (what Python's words mean) and `vault` (encrypted texts) stand below them all, `suggest` beside them says
 //! what a wrong name was meant to be; `connection` stands on `ssh` and knows nothing of playbooks; `module` knows nothing of either.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
 pub mod ansible_cfg;
+pub mod http;
 pub mod python;
 pub mod sh;
 pub mod suggest;

@@ -141,6 +141,32 @@ fn handlers_that_notify_each_other_come_to_an_end() {
     assert_eq!(handlers(&site(false)), 0, "nothing is owed to the next run");
 }
 
+/// As with Ansible nobody runs what was notified before the playbook itself ended the play.
+#[test]
+fn what_was_notified_before_the_play_was_ended_is_forgotten() {
+    let place = tempfile::tempdir().unwrap();
+    let servers = Servers::start();
+    for end in ["end_play", "end_batch", "end_host"] {
+        servers.forget();
+        let site = |ends: bool| {
+            format!(
+                "- hosts: all
+  gather_facts: false
+  tasks:
+    - {{command: 'true', notify: one, changed_when: {ends}}}
+    - {{meta: {end}, when: {ends}}}
+  handlers:
+    - {{name: one, command: 'true'}}
+"
+            )
+        };
+        for ends in [true, false] {
+            let (code, text) = apply(&servers, 1, place.path(), &site(ends), &[]);
+            assert!(code == 0 && !text.contains("RUNNING HANDLER"), "{end}: {text}");
+        }
+    }
+}
+
 /// A handler whose variables only the run had that was cut off would fail every run from then on.
 #[test]
 fn what_is_owed_and_cannot_be_made_up_for_is_told_and_dropped() {

@@ -15,6 +15,7 @@ mod cli;
 mod connection;
 mod connections;
 mod course;
+mod documented;
 mod engine;
 mod inventory;
 mod keyword;

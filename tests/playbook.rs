@@ -219,7 +219,7 @@ fn includes_are_resolved_while_running() {
     let include = task(&all, "include_role : tool");
     let Action::Include(action) = &include.action else { panic!() };
     let bringup::playbook::IncludeKind::Role(role) = &action.kind else { panic!() };
-    let included = loader.include_role(role, include).unwrap();
+    let included = loader.include_role(role, include, None).unwrap();
     assert_eq!(
         (included.role.name.as_str(), included.role.public, included.role.entry.as_str()),
         ("tool", true, "setup")
@@ -415,7 +415,7 @@ impl Walk<'_> {
                     }
                 }
                 IncludeKind::Role(role) => {
-                    let included = self.loader.include_role(role, task).unwrap();
+                    let included = self.loader.include_role(role, task, None).unwrap();
                     self.handlers.extend(handler_tasks(&included.handlers));
                     self.items(&included.items);
                 }

@@ -1,5 +1,6 @@
 //! Python's semantics, compared with what a real Python answered (`tests/python/make.py`).
 
+mod encoding;
 mod fnmatch;
 mod number;
 mod regex;

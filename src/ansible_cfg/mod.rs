@@ -5,8 +5,10 @@
 
 mod error;
 mod find;
+mod galaxy;
 mod ini;
 mod known;
+mod plugin;
 mod setting;
 mod value;
 
@@ -14,9 +16,12 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 pub use error::ConfigurationError;
+pub use galaxy::{Server, ServerSetting};
+pub use plugin::{Asked, KINDS, OPTIONS, PluginOption, plugins};
 pub use setting::{Effect, Setting};
 pub use value::{Kind, Value};
 
@@ -49,6 +54,17 @@ pub struct Configuration {
     given: BTreeMap<&'static str, Given>,
     warnings: Vec<String>,
     slips: Vec<String>,
+    servers: Vec<Server>,
+    strange: Vec<String>,
+}
+
+/// Read once, for it is the same for all of a process.
+static CURRENT: OnceLock<Configuration> = OnceLock::new();
+
+/// The configuration of this process; an empty one before it was read.
+pub fn current() -> &'static Configuration {
+    static NONE: OnceLock<Configuration> = OnceLock::new();
+    CURRENT.get().unwrap_or_else(|| NONE.get_or_init(Configuration::default))
 }
 
 /// All settings that Ansible has.
@@ -76,12 +92,11 @@ impl Configuration {
         let variables: HashMap<String, String> = variables.map(|(name, value)| (text(name), text(value))).collect();
         let (file, warnings) = find::find(variables.get("ANSIBLE_CONFIG").map(String::as_str), here, home);
         let mut configuration = Configuration { warnings, ..Configuration::default() };
-        if let Some(file) = file {
-            configuration.add_file(file)?;
-        }
+        let ini = file.map(|file| configuration.add_file(file)).transpose()?;
         configuration.add_variables(&variables, here.unwrap_or(Path::new("/")))?;
         configuration.warnings.extend(configuration.slips.iter().cloned());
         configuration.name_what_has_no_effect();
+        configuration.servers = galaxy::servers(&configuration, ini.as_ref(), &variables);
         Ok(configuration)
     }
 
@@ -115,6 +130,21 @@ impl Configuration {
     /// Names that Ansible has not, each as a sentence with its place.
     pub fn slips(&self) -> &[String] {
         &self.slips
+    }
+
+    /// Makes it that of this process; the first counts.
+    pub fn hold(self) -> &'static Configuration {
+        CURRENT.get_or_init(|| self)
+    }
+
+    /// Environment variables that begin as Ansible's do and are none of its own: anybody may have such ones.
+    pub fn strange_variables(&self) -> &[String] {
+        &self.strange
+    }
+
+    /// The servers of Ansible's that are listed.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
     }
 
     /// What was given for a setting.
@@ -164,7 +194,7 @@ impl Configuration {
         }
     }
 
-    fn add_file(&mut self, file: PathBuf) -> Result<(), ConfigurationError> {
+    fn add_file(&mut self, file: PathBuf) -> Result<Ini, ConfigurationError> {
         if !file.extension().is_some_and(|end| end == "cfg" || end == "ini") {
             let message = format!("{} is no file of settings by its name", file.display());
             return Err(ConfigurationError::new(message, "its name must end in `.cfg` or `.ini`"));
@@ -190,7 +220,7 @@ impl Configuration {
         }
         self.name_unknown(&ini, &file);
         (self.file, self.text) = (Some(file), text);
-        Ok(())
+        Ok(ini)
     }
 
     fn add_variables(&mut self, variables: &HashMap<String, String>, here: &Path) -> Result<(), ConfigurationError> {
@@ -215,6 +245,7 @@ impl Configuration {
             known::SETTINGS.iter().flat_map(Setting::variables).chain(["ANSIBLE_CONFIG"]).collect();
         let mut others: Vec<&String> = variables.keys().filter(|name| !known.contains(name.as_str())).collect();
         others.sort();
+        self.strange = others.iter().map(|name| (*name).clone()).collect();
         // What all of them begin with says nothing.
         let own = |name: &'_ str| name.strip_prefix("ANSIBLE_").unwrap_or(name).to_owned();
         let known: Vec<String> = known.into_iter().map(own).collect();

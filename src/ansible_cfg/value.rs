@@ -4,6 +4,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use serde_json::{Value as Json, json};
+
 /// What the values of a setting are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -46,6 +48,19 @@ pub enum Value {
     Float(f64),
     /// Texts or paths.
     List(Vec<String>),
+}
+
+impl Value {
+    /// It as JSON.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Value::Text(text) => json!(text),
+            Value::Bool(truth) => json!(truth),
+            Value::Int(number) => json!(number),
+            Value::Float(number) => json!(number),
+            Value::List(list) => json!(list),
+        }
+    }
 }
 
 /// Reads a text as a value of a kind; `None` where it is none.

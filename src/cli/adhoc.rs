@@ -21,8 +21,10 @@ pub struct Call {
     entry: &'static Entry,
     args: Args,
     free_form: Option<Node>,
-    /// The role that is brought in, in the place of a module.
-    role: Option<Include>,
+    /// What is brought in, in the place of a module: a role, or variables.
+    include: Option<Include>,
+    /// `async` and `poll`, in seconds.
+    background: Option<(i64, i64)>,
     span: Span,
 }
 
@@ -44,6 +46,9 @@ impl Call {
         if matches!(short(module), "include_role" | "import_role") {
             return Call::role(module, arguments);
         }
+        if short(module) == "include_vars" {
+            return Call::variables(module, arguments);
+        }
         let entry = Registry::get().find(module).ok_or_else(|| {
             let help = Registry::get().near(module).map(|n| format!("did you mean `{n}`?"));
             let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
@@ -64,7 +69,7 @@ impl Call {
         };
         let raw = args.iter().position(|(key, _)| key.key_text() == "_raw_params");
         let free_form = raw.map(|at| args.remove(at).1).filter(|n| !n.key_text().trim().is_empty());
-        let call = Call { entry, args, free_form, role: None, span };
+        let call = Call { entry, args, free_form, include: None, background: None, span };
         if let (Some(rest), None) = (&call.free_form, entry.free_form) {
             let words = rest.key_text();
             return Err(miette::miette!(
@@ -102,17 +107,28 @@ impl Call {
             let help = "it takes `name`, `tasks_from`, `vars_from`, `defaults_from` and `handlers_from`";
             return Err(miette::miette!(help = help, "`{module}` has no argument `{}` here", key.key_text()));
         }
-        let include = Include {
-            kind: IncludeKind::Role(role),
-            written: module.to_owned(),
-            name_span: span.clone(),
-            args: Vec::new(),
-            apply: Keywords::default(),
-            notify: Vec::new(),
+        Call::including(module, IncludeKind::Role(role), Vec::new(), span)
+    }
+
+    /// `include_vars`: variables of files, for no other purpose than to see them.
+    fn variables(module: &str, arguments: &str) -> Result<Call, Report> {
+        let source = Source::new("-a", arguments);
+        let span = Span::whole(&source);
+        let args: Args = match arguments.trim_start().starts_with('{') {
+            true => yaml::load_source(&source)?.as_map().unwrap_or_default().to_vec(),
+            false if arguments.contains('=') => yaml::parse_kv(&text(arguments, &span))?,
+            false => vec![(text("file", &span), text(arguments.trim(), &span))],
         };
+        Call::including(module, IncludeKind::Vars, args, span)
+    }
+
+    fn including(module: &str, kind: IncludeKind, args: Args, span: Span) -> Result<Call, Report> {
+        let (name_span, written) = (span.clone(), module.to_owned());
+        let (apply, notify) = (Keywords::default(), Vec::new());
+        let include = Include { kind, written, name_span, args, apply, notify };
         let entry = Registry::get().find("ansible.builtin.debug");
         let entry = entry.ok_or_else(|| miette::miette!("there is no module to stand in for `{module}`"))?;
-        Ok(Call { entry, args: Vec::new(), free_form: None, role: Some(include), span })
+        Ok(Call { entry, args: Vec::new(), free_form: None, include: Some(include), background: None, span })
     }
 
     /// A command with its words: one alone is for the shell, several are taken as they are.
@@ -130,7 +146,7 @@ impl Call {
             }
         };
         let entry = Registry::get().find(module).ok_or_else(|| miette::miette!("there is no module `{module}`"))?;
-        Call { entry, args, free_form, role: None, span }.checked()
+        Call { entry, args, free_form, include: None, background: None, span }.checked()
     }
 
     fn checked(self) -> Result<Call, Report> {
@@ -139,6 +155,13 @@ impl Call {
             true => Ok(self),
             false => Err(Report::new(PlaybookError { diagnostics: found })),
         }
+    }
+
+    /// Lets it run in the background of its hosts for at most so many seconds; where none lie between two looks, it is left there.
+    #[must_use]
+    pub fn in_background(self, seconds: u64, poll: u64) -> Call {
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        Call { background: (seconds > 0).then(|| (whole(seconds), whole(poll))), ..self }
     }
 
     /// Runs it on the hosts of a pattern.
@@ -204,7 +227,7 @@ impl Call {
             include_dir: None,
         };
         let play_scope = Arc::new(scope(ScopeKind::Play, None));
-        let action = match self.role {
+        let action = match self.include {
             Some(include) => Action::Include(Box::new(include)),
             None => Action::Module {
                 name: self.entry.name.to_owned(),
@@ -216,7 +239,13 @@ impl Call {
             },
         };
         let scope = Arc::new(scope(ScopeKind::Task, Some(play_scope.clone())));
-        let task = Task { name: None, ..Task::plain(text("", &span), scope, action, span.clone()) };
+        let number = |seconds| Node { value: Value::Int(seconds), span: span.clone() };
+        let task = Task {
+            name: None,
+            async_: self.background.map(|(seconds, _)| number(seconds)),
+            poll: self.background.map(|(_, poll)| number(poll)),
+            ..Task::plain(text("", &span), scope, action, span.clone())
+        };
         Play {
             name: None,
             hosts: text(pattern, &span),

@@ -6,15 +6,12 @@ use miette::Report;
 
 use super::settings::Settings;
 use crate::{
-    ansible_cfg::{Configuration, Origin, Value},
+    ansible_cfg::{Configuration, Origin, Value, current as get},
     connection::{Secret, SshDefaults},
-    inventory::{Inventory, LOCALHOST},
+    inventory::{GroupNames, Inventory, LOCALHOST, Rules},
     report::{LeftOut, terminal},
     run::{BecomeDefaults, FactCache, Gathering, Options},
 };
-
-/// Read once, for it is the same for all of a process.
-static CONFIGURATION: OnceLock<Configuration> = OnceLock::new();
 
 /// Whether its warnings were told.
 static TOLD: OnceLock<()> = OnceLock::new();
@@ -67,13 +64,7 @@ pub fn read() -> Result<&'static Configuration, Report> {
         console::set_colors_enabled(wanted);
         console::set_colors_enabled_stderr(wanted);
     }
-    Ok(CONFIGURATION.get_or_init(|| read))
-}
-
-/// The configuration that was read; an empty one before that.
-pub fn get() -> &'static Configuration {
-    static NONE: OnceLock<Configuration> = OnceLock::new();
-    CONFIGURATION.get().unwrap_or_else(|| NONE.get_or_init(Configuration::default))
+    Ok(read.hold())
 }
 
 /// The defaults of flags: those of the file, and those of `ANSIBLE_…` variables.
@@ -135,6 +126,24 @@ fn place(configuration: &Configuration, name: &str) -> String {
         (Some(Origin::Variable(variable)), _) => (*variable).to_owned(),
         (Some(Origin::File(line, key)), Some(file)) => format!("{}:{line}: `{key}`", file.display()),
         _ => name.to_owned(),
+    }
+}
+
+/// How inventories are read; only under Ansible's names a group's name is told that templates cannot say.
+pub fn inventory_rules(as_ansible: bool) -> Rules {
+    let configuration = get();
+    let list = |name: &str| configuration.list(name).map(<[String]>::to_vec);
+    Rules {
+        joins_mappings: configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge"),
+        group_names: match configuration.text("TRANSFORM_INVALID_GROUP_CHARS") {
+            Some("always") => GroupNames::Replaced,
+            Some("silently") => GroupNames::ReplacedSilently,
+            Some("ignore") => GroupNames::Kept,
+            None if !as_ansible => GroupNames::Kept,
+            _ => GroupNames::Told,
+        },
+        ignored_endings: list("INVENTORY_IGNORE_EXTS"),
+        ignored_patterns: list("INVENTORY_IGNORE_PATTERNS").unwrap_or_default(),
     }
 }
 
@@ -214,6 +223,9 @@ pub fn apply(configuration: &Configuration, options: &mut Options) -> Result<(),
     options.config_file = configuration.file().map(PathBuf::from);
     options.managed = text("DEFAULT_MANAGED_STR");
     options.merge_hashes = configuration.text("DEFAULT_HASH_BEHAVIOUR") == Some("merge");
+    options.unheard = unheard();
+    options.native = configuration.truth("DEFAULT_JINJA2_NATIVE").unwrap_or(false);
+    options.broken_conditionals = configuration.truth("ALLOW_BROKEN_CONDITIONALS").unwrap_or(true);
     options.fact_cache = fact_cache(configuration)?;
     Ok(())
 }
@@ -232,7 +244,8 @@ pub fn flush(cache: &FactCache, inventory: &Inventory) -> Result<(), Report> {
 /// What lines for people leave out.
 pub fn left_out(unchanged: bool) -> LeftOut {
     let hidden = |name: &str| get().truth(name) == Some(false);
-    LeftOut { unchanged, ok: hidden("display_ok_hosts"), skipped: hidden("DISPLAY_SKIPPED_HOSTS") }
+    let stats = get().truth("SHOW_CUSTOM_STATS") != Some(true);
+    LeftOut { unchanged, ok: hidden("display_ok_hosts"), skipped: hidden("DISPLAY_SKIPPED_HOSTS"), stats }
 }
 
 /// Whether failures go to standard error where Ansible's lines are printed.
@@ -262,6 +275,11 @@ fn fact_cache(configuration: &Configuration) -> Result<Option<Arc<FactCache>>, R
 /// Where roles are looked for where no flag says where.
 pub fn roles_path() -> Vec<PathBuf> {
     there(&ROLES)
+}
+
+/// Whether a notification that nobody hears is warned of alone.
+pub fn unheard() -> bool {
+    get().truth("ERROR_ON_MISSING_HANDLER") == Some(false)
 }
 
 /// The folder that stands for a playbook's where there is none.

@@ -12,7 +12,7 @@ use miette::{IntoDiagnostic, Report};
 
 use super::{Exit, configured, module_names::Modules, password, vault_password::Passwords};
 use crate::{
-    connection,
+    ansible_cfg, connection,
     inventory::{Inventory, parse_extra_vars},
     playbook::{Loader, Playbook, TagFilter},
     report::{self, Reporter, terminal},
@@ -151,7 +151,7 @@ impl Hosts {
             locks: !self.no_lock,
             ..Options::default()
         };
-        configured::apply(configured::get(), &mut options)?;
+        configured::apply(ansible_cfg::current(), &mut options)?;
         Ok(options)
     }
 
@@ -194,7 +194,8 @@ impl Hosts {
 
     fn read(&self, sources: &[String], playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
         let extra_vars = parse_extra_vars(&self.extra_vars)?;
-        Ok(Inventory::load(sources, playbook_dirs, (&InventoryExpressions::default(), &extra_vars))?)
+        let made_with = (&InventoryExpressions::default() as &dyn crate::inventory::Expressions, &extra_vars);
+        Ok(Inventory::load_by(configured::inventory_rules(self.as_ansible), sources, playbook_dirs, made_with)?)
     }
 }
 
@@ -210,7 +211,7 @@ impl Hosts {
         };
         let there = |source: &String| source.contains(',') || Path::new(source).exists();
         let (there, missing): (Vec<String>, Vec<String>) = named.into_iter().partition(there);
-        let strict = |name: &str| configured::get().truth(name) == Some(true);
+        let strict = |name: &str| ansible_cfg::current().truth(name) == Some(true);
         let asked = !self.inventory.is_empty();
         if let Some(first) = missing.first().filter(|_| asked && strict("INVENTORY_ANY_UNPARSED_IS_FAILED")) {
             return Err(miette::miette!(help = "check the path behind `-i`", "there is no inventory {first}"));
@@ -224,7 +225,7 @@ impl Hosts {
                 .for_each(|source| terminal::warn(&format!("there is no inventory {source}; it is left out")));
         }
         if there.is_empty() {
-            terminal::warn("there is no inventory: only localhost is there, which `all` does not mean");
+            terminal::warn("No inventory was parsed: only implicit localhost is there, which `all` does not mean");
         }
         let inventory = self.read(&there, playbook_dirs)?;
         inventory.warnings().iter().for_each(|w| terminal::warn(w));
@@ -247,7 +248,10 @@ fn with_modules(options: &Options, roles_path: Option<&OsStr>, sealed: bool) -> 
     let roles_path = roles_path.map_or_else(configured::roles_path, |p| std::env::split_paths(p).collect());
     let collections_path = configured::collections_path();
     let extra_vars = extra_var_map(&options.extra_vars);
-    Loader::new(Arc::new(Modules), crate::playbook::Options { extra_vars, roles_path, collections_path, sealed })
+    Loader::new(
+        Arc::new(Modules),
+        crate::playbook::Options { extra_vars, roles_path, collections_path, unheard: configured::unheard(), sealed },
+    )
 }
 
 /// Runs playbooks, interrupts heeded.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    module::{Entry, ParameterError, Registry},
+    module::{Entry, ParameterError, Registry, groups},
     playbook::{About, Args, Diagnostic, ModuleNames},
     yaml::{Node, Span},
 };
@@ -25,6 +25,14 @@ impl ModuleNames for Modules {
         name == "ansible.legacy" || Registry::get().entries().iter().any(of)
     }
 
+    fn group(&self, full_name: &str) -> Option<&'static [&'static str]> {
+        groups::of_modules(full_name)
+    }
+
+    fn group_of_groups(&self, name: &str) -> Option<&'static [&'static str]> {
+        groups::of_groups(name)
+    }
+
     fn check_args(
         &self,
         canonical: &str,
@@ -43,7 +51,7 @@ impl ModuleNames for Modules {
         for (key, _) in args {
             let name = key.key_text();
             if !known.contains(&name) {
-                found.push(diagnostic(&key.span, &entry.unknown_parameter(&name)));
+                found.push(diagnostic(&key.span, &entry.unknown_parameters(&[&name])));
             }
         }
         let whole = complete

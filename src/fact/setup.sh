@@ -53,6 +53,7 @@ print("_ssl" in sys.builtin_module_names or bool(m.PathFinder.find_spec("_ssl"))
     s python; printf '%s\n' "$p"
     break
 done
+[ -d /run/systemd/system ] && has systemctl && { s systemd; systemctl --version 2>/dev/null; }
 s date; date '+%Y %m %d %H %M %S %s %Z %z %A %w %U %N'; date -u '+%Y %m %d %H %M %S'
 s id; id; id -ru; id -rg
 s passwd; u=$(id -u)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::{Inventory, InventoryError, Variable, Vars, model::Origin};
+use super::{Inventory, InventoryError, Variable, Vars, model::Origin, rules::as_variable};
 use crate::yaml::{Node, Span, Value};
 
 /// The plugin's names in a file that configures it.
@@ -69,7 +69,7 @@ pub(super) fn is_named(plugin: &str) -> bool {
     NAMES.contains(&plugin)
 }
 
-fn wrong(message: impl Into<String>, node: &Node, help: impl Into<String>) -> InventoryError {
+pub(super) fn wrong(message: impl Into<String>, node: &Node, help: impl Into<String>) -> InventoryError {
     InventoryError::Structure { message: message.into(), span: node.span.clone(), help: help.into() }
 }
 
@@ -138,6 +138,7 @@ impl Constructed {
                 let holds = expressions.holds(&condition.key_text(), &condition.span, &vars);
                 let about = format!("could not tell whether `{host}` is in `{name}`");
                 if self.settled(holds, &about, condition)? == Some(true) {
+                    let name = as_variable(&name);
                     inventory.ensure_group(&name, Some(&condition.span));
                     inventory.put_host(&host, &name, &condition.span, &self.origin, None);
                 }
@@ -206,7 +207,7 @@ impl Constructed {
             Some(node) => {
                 let name = expressions.text(&node.key_text(), &node.span, vars);
                 let Some(name) = self.settled(name, &about, node)? else { return Ok(()) };
-                Some(name)
+                Some(as_variable(&name).into_owned())
             }
             None => None,
         };
@@ -214,7 +215,9 @@ impl Constructed {
         let between = if bare { "" } else { keyed.separator.as_str() };
         let span = &keyed.key.span;
         for name in names {
+            // What is made of values becomes a name that templates can say, whatever is configured.
             let name = format!("{}{between}{name}", keyed.prefix);
+            let name = as_variable(&name);
             inventory.ensure_group(&name, Some(span));
             inventory.put_host(host, &name, span, &self.origin, None);
             if let Some(parent) = &parent {
@@ -273,7 +276,7 @@ impl<'n> Keyed<'n> {
     }
 }
 
-fn known_keys(node: &Node, known: &[&str], what: &str) -> Result<(), InventoryError> {
+pub(super) fn known_keys(node: &Node, known: &[&str], what: &str) -> Result<(), InventoryError> {
     for (name, key, _) in node.expect_entries()? {
         if !known.contains(&name) {
             let help = crate::suggest::near(name, known.iter().copied());

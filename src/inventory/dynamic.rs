@@ -29,6 +29,7 @@ impl Inventory {
             changed = true;
         }
         for group in groups {
+            let group = &*self.group_name(group);
             changed |= self.new_group(group)?;
             changed |= self.join(group, name);
         }
@@ -43,13 +44,15 @@ impl Inventory {
     /// # Errors
     /// When a group would be inside of itself, or the files with the variables of a new group are wrong.
     pub fn group_by(&mut self, host: &str, group: &str, parents: &[&str]) -> Result<bool, InventoryError> {
+        let group = &*self.group_name(group);
+        let parents: Vec<_> = parents.iter().map(|parent| self.group_name(parent)).collect();
         let mut changed = self.new_group(group)?;
         let mut linked = Vec::new();
-        for parent in parents {
+        for parent in &parents {
             changed |= self.new_group(parent)?;
-            if !self.groups.get(*parent).is_some_and(|p| p.children.contains_key(group)) {
+            if !self.groups.get(&**parent).is_some_and(|p| p.children.contains_key(group)) {
                 self.link(parent, group, None);
-                linked.push(*parent);
+                linked.push(parent);
             }
         }
         changed |= self.join(group, host) || !linked.is_empty();

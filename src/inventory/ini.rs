@@ -97,6 +97,7 @@ impl Reader<'_> {
 
     fn open(&mut self, group: &str, kind: Kind, line: &Line<'_>) {
         let span = line.span(1, 1 + group.len());
+        let group = &*self.inventory.group_name(group);
         if kind == Kind::Vars {
             if !self.inventory.groups.contains_key(group) && !self.children.contains_key(group) {
                 self.vars.entry(group.to_owned()).or_insert_with(|| span.clone());
@@ -247,6 +248,7 @@ impl Reader<'_> {
             return Err(line.error(format!("expected the name of a group, found `{name}`"), line.whole(), help));
         }
         let span = line.span(0, name.len());
+        let name = &*self.inventory.group_name(name);
         let parent = self.section.group.clone();
         let pending = self.children.get_mut(name);
         match pending {

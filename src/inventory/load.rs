@@ -9,38 +9,69 @@ use std::{
 };
 
 use super::{
-    Expressions, Inventory, InventoryError, Vars,
+    Expressions, Inventory, InventoryError, Rules, Vars,
+    constructed::Constructed,
     folder::{Kind, VarsFolder},
+    generator::Generator,
     ini,
     model::Origin,
-    range, script, yaml_file,
+    range, script, toml_file, yaml_file,
 };
+use crate::python::regex::{Fault, Flags, Place, Regex};
 use crate::vault;
 use crate::yaml::{self, Node, Source, Span, Value};
 
 /// What a folder of inventories may hold besides inventories, by Ansible's list.
 const IGNORED_SUFFIXES: [&str; 11] = ["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "orig", "cfg", "retry"];
 
+/// A file that makes hosts, variables or groups by expressions.
+#[derive(Clone, Debug)]
+pub(super) enum Made {
+    /// Of what is there before it.
+    Constructed(Constructed),
+    /// Of layers of its own.
+    Generator(Generator),
+}
+
 impl Inventory {
-    /// Reads inventories in their order: files (INI, YAML, JSON), folders of files, scripts, and lists (`h1,h2,`), then the
-    /// variables beside them and beside the playbooks. What the plugin `constructed` makes is made with `expressions`.
+    /// Reads inventories in their order: files (INI, YAML, JSON, TOML), folders of files, scripts, and lists (`h1,h2,`), then the
+    /// variables beside them and beside the playbooks. What the plugins `constructed` and `generator` make is made with `expressions`.
     ///
     /// # Errors
     /// When one of them is missing, wrong, or contradicts another.
     pub fn load<S: AsRef<str>>(
         sources: &[S],
         playbook_dirs: &[PathBuf],
+        made_with: (&dyn Expressions, &Vars),
+    ) -> Result<Self, InventoryError> {
+        Self::load_by(Rules::default(), sources, playbook_dirs, made_with)
+    }
+
+    /// The same by the rules of a configuration.
+    ///
+    /// # Errors
+    /// As [`Inventory::load`].
+    pub fn load_by<S: AsRef<str>>(
+        rules: Rules,
+        sources: &[S],
+        playbook_dirs: &[PathBuf],
         (expressions, extra_vars): (&dyn Expressions, &Vars),
     ) -> Result<Self, InventoryError> {
         let mut inventory = Self::default();
+        inventory.rules = rules;
         for source in sources {
             inventory.add_source(source.as_ref())?;
-            for constructed in std::mem::take(&mut inventory.constructed) {
-                inventory.reconcile()?;
-                if constructed.reads_folders() {
-                    inventory.read_folders()?;
+            for made in std::mem::take(&mut inventory.made) {
+                match made {
+                    Made::Generator(generator) => generator.apply(&mut inventory, expressions)?,
+                    Made::Constructed(constructed) => {
+                        inventory.reconcile()?;
+                        if constructed.reads_folders() {
+                            inventory.read_folders()?;
+                        }
+                        constructed.apply(&mut inventory, expressions, extra_vars)?;
+                    }
                 }
-                constructed.apply(&mut inventory, expressions, extra_vars)?;
             }
         }
         inventory.reconcile()?;
@@ -100,15 +131,9 @@ impl Inventory {
             if name.is_empty() {
                 continue;
             }
-            if name.contains('[') && !name.starts_with('[') {
-                return Err(InventoryError::HostName {
-                    message: "a list of hosts has no ranges".into(),
-                    span: Span::new(&source, at, at + name.len()),
-                    help: "name each host, or write a file".into(),
-                });
-            }
             let (names, port) = range::expand_at(&source, (at, at + name.len()), name)?;
             let span = Span::new(&source, at, at + name.len());
+            self.count_names(names.len(), &span)?;
             names.iter().for_each(|name| self.put_host(name, super::model::UNGROUPED, &span, &origin, port));
         }
         Ok(())
@@ -125,6 +150,7 @@ impl Inventory {
         }
         names.sort();
         let mut found = false;
+        let ignored = self.rules.ignored(path)?;
         for name in names.iter().filter(|name| !ignored(name)) {
             found = true;
             self.add_path(&path.join(name))?;
@@ -143,13 +169,6 @@ impl Inventory {
         let folder = absolute.parent().map(|folder| folder.display().to_string());
         let origin = Origin { file: absolute.display().to_string(), folder };
         let suffix = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        if suffix == "toml" {
-            return Err(InventoryError::Kind {
-                path: path.to_owned(),
-                message: "TOML is not supported".into(),
-                help: "write it as YAML or INI; `ansible-inventory -i FILE --list --yaml` converts it".into(),
-            });
-        }
         if is_program(path) {
             return script::read(self, path, &origin);
         }
@@ -160,6 +179,9 @@ impl Inventory {
     fn add_text(&mut self, source: &Arc<Source>, suffix: &str, origin: &Origin) -> Result<(), InventoryError> {
         if vault::is_encrypted(source.text.as_bytes()) {
             return Err(no_password(&Node::new(Value::Vault(source.text.clone()), Span::whole(source))));
+        }
+        if suffix == "toml" {
+            return toml_file::read(self, source, origin);
         }
         let yaml = matches!(suffix, "yml" | "yaml" | "json") || (suffix != "ini" && looks_like_yaml(&source.text));
         if yaml {
@@ -239,13 +261,28 @@ fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn ignored(name: &OsStr) -> bool {
-    let text = name.to_string_lossy();
-    let suffix = Path::new(name).extension().and_then(OsStr::to_str).unwrap_or_default();
-    text.starts_with('.')
-        || text.ends_with('~')
-        || matches!(&*text, "group_vars" | "host_vars" | "vars_plugins")
-        || IGNORED_SUFFIXES.contains(&suffix)
+impl Rules {
+    /// Tells what a folder may hold besides inventories.
+    fn ignored(&self, folder: &Path) -> Result<impl Fn(&OsStr) -> bool + use<>, InventoryError> {
+        let compile = |pattern: &String| Regex::at(pattern, Flags::default(), Place::Anywhere);
+        let patterns: Result<Vec<Regex>, Fault> = self.ignored_patterns.iter().map(compile).collect();
+        let patterns = patterns.map_err(|fault| InventoryError::Kind {
+            path: folder.to_owned(),
+            message: format!("what is to be left out of it is no regular expression: {fault}"),
+            help: "check `ignore_patterns` of `[inventory]`".into(),
+        })?;
+        let endings = self.ignored_endings.clone();
+        Ok(move |name: &OsStr| {
+            let text = name.to_string_lossy();
+            let suffix = Path::new(name).extension().and_then(OsStr::to_str).unwrap_or_default();
+            let ends = match &endings {
+                Some(endings) => endings.iter().any(|end| text.ends_with(end.as_str())),
+                None => text.ends_with('~') || IGNORED_SUFFIXES.contains(&suffix),
+            };
+            let named = matches!(&*text, "group_vars" | "host_vars" | "vars_plugins");
+            text.starts_with('.') || named || ends || patterns.iter().any(|p| p.is_match(&text).unwrap_or(false))
+        })
+    }
 }
 
 /// Whether the file is executable and a program indeed: an INI file with a wrong mode is none.
@@ -262,8 +299,7 @@ fn looks_like_yaml(text: &str) -> bool {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
     first.is_some_and(|line| {
         let key = line.split_once('#').map_or(line, |(key, _)| key).trim_end();
-        line.starts_with("---") || line.starts_with('{') || line.starts_with("- ") || {
-            key.strip_suffix(':').is_some_and(|key| !key.is_empty() && !key.contains(char::is_whitespace))
-        }
+        let begins = ["---", "{", "- ", "plugin: "].iter().any(|start| line.starts_with(start));
+        begins || { key.strip_suffix(':').is_some_and(|key| !key.is_empty() && !key.contains(char::is_whitespace)) }
     })
 }

@@ -8,7 +8,7 @@ use std::{
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{InventoryError, Variable, Vars, constructed::Constructed, folder::VarsFolder, warning::Warnings};
+use super::{InventoryError, Rules, Variable, Vars, folder::VarsFolder, load::Made, warning::Warnings};
 use crate::yaml::{Node, Source, Span, Value};
 
 /// The group that every host belongs to.
@@ -78,7 +78,8 @@ pub struct Inventory {
     pub(super) warnings: Warnings,
     pub(super) groups_map: OnceLock<Arc<IndexMap<String, Vec<String>>>>,
     /// Files that make variables and groups of what is there before them, as long as they are not applied.
-    pub(super) constructed: Vec<Constructed>,
+    pub(super) made: Vec<Made>,
+    pub(super) rules: Rules,
     /// How many hosts the names read so far stand for.
     named: usize,
 }
@@ -93,7 +94,8 @@ impl Default for Inventory {
             playbook_folders: HashMap::new(),
             warnings: Warnings::default(),
             groups_map: OnceLock::new(),
-            constructed: Vec::new(),
+            made: Vec::new(),
+            rules: Rules::default(),
             named: 0,
         };
         inventory.ensure_group(ALL, None);
@@ -130,7 +132,7 @@ impl Inventory {
 
     /// What looks wrong in the inventories without being an error.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.sentences()
+        self.warnings.sentences(self.rules.group_names)
     }
 
     /// The names of all groups a host belongs to but `all`, sorted: the variable `group_names`.
@@ -205,7 +207,12 @@ impl Inventory {
     /// Sets a variable of a host; two values from one file are worth a warning.
     pub(super) fn set_host_var(&mut self, host: &str, name: &str, value: &Arc<Node>) {
         let Some(entry) = self.hosts.get_mut(host) else { return };
-        let before = Arc::make_mut(&mut entry.vars).insert(name.to_owned(), Variable::Node(Arc::clone(value)));
+        let vars = Arc::make_mut(&mut entry.vars);
+        if let Some(joined) = self.rules.joins_mappings.then(|| joined(vars.get(name), value)).flatten() {
+            vars.insert(name.to_owned(), joined.into());
+            return;
+        }
+        let before = vars.insert(name.to_owned(), Variable::Node(Arc::clone(value)));
         if let Some(Variable::Node(before)) = before
             && before != *value
             && Arc::ptr_eq(&before.span.source, &value.span.source)
@@ -222,7 +229,9 @@ impl Inventory {
     pub(super) fn set_group_var(&mut self, group: &str, name: &str, value: &Node) -> Result<(), InventoryError> {
         let Some(entry) = self.groups.get_mut(group) else { return Ok(()) };
         if name != "ansible_group_priority" {
-            Arc::make_mut(&mut entry.vars).insert(name.to_owned(), value.clone().into());
+            let vars = Arc::make_mut(&mut entry.vars);
+            let joined = self.rules.joins_mappings.then(|| joined(vars.get(name), value)).flatten();
+            vars.insert(name.to_owned(), joined.unwrap_or_else(|| value.clone()).into());
             return Ok(());
         }
         let number = match &value.value {
@@ -345,6 +354,12 @@ impl Inventory {
         }
         count
     }
+}
+
+/// Two mappings as one; nothing where one of the values is none.
+fn joined(weaker: Option<&Variable>, stronger: &Node) -> Option<Node> {
+    let weaker = weaker?.node().filter(|node| node.as_map().is_some() && stronger.as_map().is_some())?;
+    Some(super::variables::join((**weaker).clone(), stronger.clone()))
 }
 
 /// The inventory a host comes from: the variables `inventory_file` and `inventory_dir`.

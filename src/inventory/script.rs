@@ -42,7 +42,7 @@ fn group(
     origin: &Origin,
     all: &mut IndexSet<String>,
 ) -> Result<(), InventoryError> {
-    let name = key.expect_str()?;
+    let name = &*inventory.group_name(key.expect_str()?);
     inventory.ensure_group(name, Some(&key.span));
     // The short form: a list of hosts alone.
     let hosts = if data.as_seq().is_some() { Some(data) } else { data.get("hosts") };
@@ -61,7 +61,7 @@ fn group(
     }
     if let Some(children) = data.get("children").filter(|children| !children.is_null()) {
         for child in children.expect_seq()? {
-            let child_name = child.expect_str()?;
+            let child_name = &*inventory.group_name(child.expect_str()?);
             inventory.ensure_group(child_name, Some(&child.span));
             inventory.link(name, child_name, Some(&child.span));
         }

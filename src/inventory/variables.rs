@@ -270,7 +270,7 @@ impl Layers {
 }
 
 /// A mapping with another one's entries, which win; mappings inside are joined too.
-fn join(weaker: Node, stronger: Node) -> Node {
+pub(super) fn join(weaker: Node, stronger: Node) -> Node {
     let span = stronger.span.clone();
     match (weaker.value, stronger.value) {
         (Value::Map(mut entries), Value::Map(more)) => {

@@ -1,5 +1,8 @@
 //! What looks wrong in an inventory without being an error.
 
+use std::collections::BTreeSet;
+
+use super::GroupNames;
 use crate::yaml::Span;
 
 /// So many warnings are shown; the rest is counted.
@@ -9,6 +12,8 @@ const SHOWN: usize = 20;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Warnings {
     list: Vec<Warning>,
+    /// Names of groups that are no names of variables.
+    groups: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +35,11 @@ impl Warnings {
         self.list.push(Warning { at: Some(span.clone()), text, other: None });
     }
 
+    /// Warns of a group's name that is none of a variable: all of them together.
+    pub(super) fn strange_group(&mut self, name: &str) {
+        self.groups.insert(name.to_owned());
+    }
+
     /// Warns of a variable whose name templates cannot say.
     pub(super) fn bad_name(&mut self, name: &str, span: &Span) {
         let rule = "a variable's name has letters, digits and `_` alone";
@@ -42,8 +52,16 @@ impl Warnings {
     }
 
     /// The warnings as sentences.
-    pub(super) fn sentences(&self) -> Vec<String> {
-        let mut sentences: Vec<String> = self.list.iter().take(SHOWN).map(Warning::sentence).collect();
+    pub(super) fn sentences(&self, groups: GroupNames) -> Vec<String> {
+        let mut sentences: Vec<String> = Vec::new();
+        if !self.groups.is_empty() {
+            let names: Vec<&str> = self.groups.iter().take(SHOWN).map(String::as_str).collect();
+            let done = if groups == GroupNames::Told { "but not replaced" } else { "and automatically replaced" };
+            let dots = if self.groups.len() > SHOWN { ", …" } else { "" };
+            let names = names.join(", ");
+            sentences.push(format!("Invalid characters were found in group names {done}: {names}{dots}"));
+        }
+        sentences.extend(self.list.iter().take(SHOWN).map(Warning::sentence));
         if self.list.len() > SHOWN {
             sentences.push(format!("… and {} more like these", self.list.len() - SHOWN));
         }

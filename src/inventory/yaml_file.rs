@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Inventory, InventoryError, model::Origin};
+use super::{Inventory, InventoryError, load::Made, model::Origin};
 use crate::yaml::{Node, Value};
 
 /// What a group may hold.
@@ -32,7 +32,12 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node, origin: &Origin) -> R
         let plugin = plugin.as_str().unwrap_or_default();
         if super::constructed::is_named(plugin) {
             let constructed = super::constructed::Constructed::read(root, origin)?;
-            inventory.constructed.push(constructed);
+            inventory.made.push(Made::Constructed(constructed));
+            return Ok(());
+        }
+        if super::generator::is_named(plugin) {
+            let generator = super::generator::Generator::read(root, origin)?;
+            inventory.made.push(Made::Generator(generator));
             return Ok(());
         }
         let message = format!("this configures the inventory plugin `{plugin}`, which is not supported");
@@ -71,6 +76,7 @@ fn group(
     if name.is_empty() || name.contains(char::is_whitespace) {
         return Err(wrong("the name of a group has no blanks", key, "use `_` in place of blanks"));
     }
+    let name = &*inventory.group_name(name);
     inventory.ensure_group(name, Some(&key.span));
     if let Some(parent) = parent {
         inventory.link(parent, name, Some(&key.span));
@@ -95,7 +101,7 @@ fn group(
 }
 
 /// The error for a key that no group has.
-fn unknown(group: &str, key: &Node, value: &Node) -> InventoryError {
+pub(super) fn unknown(group: &str, key: &Node, value: &Node) -> InventoryError {
     let name = key.key_text();
     let help = match crate::suggest::near(&name, KEYS) {
         Some(known) => format!("did you mean `{known}`?"),
@@ -108,7 +114,7 @@ fn unknown(group: &str, key: &Node, value: &Node) -> InventoryError {
     wrong(format!("the group `{group}` cannot hold `{name}`"), key, help)
 }
 
-fn vars(inventory: &mut Inventory, group: &str, node: &Node) -> Result<(), InventoryError> {
+pub(super) fn vars(inventory: &mut Inventory, group: &str, node: &Node) -> Result<(), InventoryError> {
     for (key, value) in mapping(node, "vars", group, "write one `name: value` per line")? {
         let name = variable_name(inventory, key)?;
         inventory.set_group_var(group, name, value)?;
@@ -125,7 +131,12 @@ fn children(inventory: &mut Inventory, group: &str, node: &Node, origin: &Origin
     entries.iter().try_for_each(|(key, child)| self::group(inventory, key, child, Some(group), origin))
 }
 
-fn hosts(inventory: &mut Inventory, group: &str, node: &Node, origin: &Origin) -> Result<(), InventoryError> {
+pub(super) fn hosts(
+    inventory: &mut Inventory,
+    group: &str,
+    node: &Node,
+    origin: &Origin,
+) -> Result<(), InventoryError> {
     if let Some((key, vars)) = single(node) {
         return host(inventory, group, key, &vars, origin);
     }

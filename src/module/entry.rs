@@ -6,8 +6,9 @@ use serde_json::{Map, Value as Json};
 use super::{
     Described, Module, ParameterError, Return, Returns,
     flags::{Shared, Shares},
+    wording,
 };
-use crate::playbook::About;
+use crate::playbook::{About, DEFAULTS};
 
 /// Reads a module's rendered parameters.
 type Parse = fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>;
@@ -55,7 +56,8 @@ pub(super) fn entry<M: Described>() -> Entry {
         },
         parse: |mut parameters| {
             let shared = if M::MANAGES_FILE { Some(Shared::taken(&mut parameters)?) } else { None };
-            let module: M = serde_path_to_error::deserialize(Json::Object(parameters)).map_err(explain)?;
+            let parameters = Json::Object(parameters);
+            let module: M = serde_path_to_error::deserialize(&parameters).map_err(|e| explain::<M>(e, &parameters))?;
             module.check()?;
             Ok(match shared {
                 Some(shared) => Box::new(Shares::new(module, shared)),
@@ -65,19 +67,29 @@ pub(super) fn entry<M: Described>() -> Entry {
     }
 }
 
-fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> ParameterError {
-    let path = error.path().to_string();
+fn explain<M: Described>(error: serde_path_to_error::Error<serde_json::Error>, parameters: &Json) -> ParameterError {
+    let mut path = error.path().to_string();
     let message = error.into_inner().to_string();
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        return ParameterError::task(format!("missing required arguments: {name}"));
+        return ParameterError::task(wording::missing(M::NAME, name));
+    }
+    if path == "." {
+        // A parameter that several modules share is read behind the others, where its name is lost: without it the error is another one.
+        let mut names = parameters.as_object().into_iter().flat_map(Map::keys);
+        let culprit = names.find(|name| {
+            let mut others = parameters.as_object().cloned().unwrap_or_default();
+            others.remove(*name);
+            M::deserialize(Json::Object(others)).err().is_none_or(|other| other.to_string() != message)
+        });
+        path = culprit.map_or(path, Clone::clone);
     }
     if let Some((given, choices)) = choices(&message).filter(|_| path != ".") {
         let near = crate::suggest::near(given, choices.iter().copied());
         let message = format!("value of {path} must be one of: {}, got: {given}", choices.join(", "));
         let help = near.map(|near| format!("did you mean `{near}`?"));
-        return ParameterError { parameter: Some(path), message, help, rc: None };
+        return ParameterError { parameter: Some(path), message, help, rc: None, named: true };
     }
-    ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None }
+    ParameterError { parameter: (path != ".").then_some(path), message, help: None, rc: None, named: false }
 }
 
 /// What was given in the place of one of a few words, and these, of serde's message.
@@ -93,17 +105,24 @@ impl Entry {
     /// The first parameter that is unknown, missing, of a wrong type, or at odds with another.
     pub fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
         let known = self.parameters();
-        if let Some(name) = parameters.keys().find(|n| !self.open && !known.contains(n)) {
-            return Err(self.unknown_parameter(name));
+        let strange = |name: &&String| !self.open && !known.contains(name) && !self.takes_defaults(name);
+        let unknown: Vec<&str> = parameters.keys().filter(strange).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            return Err(self.unknown_parameters(&unknown));
         }
         (self.parse)(parameters)
     }
 
-    /// The error for a parameter that there is not.
-    pub fn unknown_parameter(&self, name: &str) -> ParameterError {
+    fn takes_defaults(&self, name: &str) -> bool {
+        name == DEFAULTS && !self.about.stands_for.is_empty()
+    }
+
+    /// The error for parameters that there are not, at least one, in Ansible's words.
+    pub fn unknown_parameters(&self, names: &[&str]) -> ParameterError {
         let known = self.parameters();
+        let name = names.first().copied().unwrap_or_default();
         let near = crate::suggest::near(name, known.iter().map(String::as_str));
-        let error = ParameterError::new(name, format!("`{}` has no parameter `{name}`", self.name));
+        let error = ParameterError::naming(name, wording::unknown(self.name, names));
         match near {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("it has {}", known.join(", "))),

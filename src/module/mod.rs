@@ -12,6 +12,7 @@ pub mod edit;
 mod entry;
 mod flags;
 pub mod general;
+pub mod groups;
 pub mod held;
 pub mod http;
 pub mod kubernetes;
@@ -31,6 +32,7 @@ pub mod selinux;
 mod settle;
 pub mod tree;
 pub(crate) mod whole_file;
+mod wording;
 mod write;
 
 pub use crate::template::FileOptions as TemplateOptions;
@@ -137,6 +139,11 @@ pub trait Controller: Send + Sync {
     /// What is wrong with the expression.
     fn condition(&self, expression: &Json) -> Result<bool, Failure>;
 
+    /// Whether texts stay what they are, as `jinja2_native` of Ansible's configuration says.
+    fn native(&self) -> bool {
+        false
+    }
+
     /// How many `-v` there are.
     fn verbosity(&self) -> i64 {
         0
@@ -200,17 +207,30 @@ pub struct ParameterError {
     pub help: Option<String>,
     /// The `rc` of the result, where Ansible returns one.
     pub rc: Option<i32>,
+    /// Whether the message names the parameter itself.
+    pub named: bool,
 }
 
 impl ParameterError {
     /// Returns an error about one parameter.
     pub fn new(parameter: &str, message: impl Into<String>) -> ParameterError {
-        ParameterError { parameter: Some(parameter.to_owned()), message: message.into(), help: None, rc: None }
+        ParameterError {
+            parameter: Some(parameter.to_owned()),
+            message: message.into(),
+            help: None,
+            rc: None,
+            named: false,
+        }
+    }
+
+    /// Returns an error about a parameter, which the message names.
+    pub fn naming(parameter: &str, message: impl Into<String>) -> ParameterError {
+        ParameterError { named: true, ..ParameterError::new(parameter, message) }
     }
 
     /// Returns an error about the combination of parameters.
     pub fn task(message: impl Into<String>) -> ParameterError {
-        ParameterError { parameter: None, message: message.into(), help: None, rc: None }
+        ParameterError { parameter: None, message: message.into(), help: None, rc: None, named: false }
     }
 
     /// Adds the exit status that the result is to tell.

@@ -32,6 +32,8 @@ pub struct Plan {
     pub check_mode: CheckMode,
     /// Remarks for the user.
     pub warnings: Vec<String>,
+    /// The user whose shells of this run have to end before the changes, for nobody is removed who has one.
+    pub leaves: Option<String>,
 }
 
 /// What a task does to the run itself: facts, variables, hosts and groups.
@@ -62,6 +64,15 @@ pub enum Effect {
         /// The groups that it is put into.
         parents: Vec<String>,
     },
+    /// Values for the end of the run.
+    Stats {
+        /// By name.
+        values: Map<String, Json>,
+        /// Whether they are the host's own.
+        per_host: bool,
+        /// Whether they are added to those that were given before.
+        aggregate: bool,
+    },
 }
 
 impl Effect {
@@ -77,6 +88,10 @@ impl Effect {
             Effect::Host { name, groups, vars } => {
                 let host = json!({ "host_name": name, "groups": groups, "host_vars": vars });
                 result.insert("add_host".into(), host);
+            }
+            Effect::Stats { values, per_host, aggregate } => {
+                let stats = json!({ "data": values, "per_host": per_host, "aggregate": aggregate });
+                result.insert("ansible_stats".into(), stats);
             }
             Effect::Group { name, parents } => {
                 result.insert("add_group".into(), json!(name));

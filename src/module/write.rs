@@ -249,10 +249,11 @@ impl FileWrite {
             script.push_str("case $6 in 700|2700) ;; *) echo \"others can write in $PWD\" >&2; fail ;; esac\n");
         }
         if let Some(kept) = self.kept().filter(|s| s.inode != 0) {
-            let FileStat { uid, gid, .. } = kept;
+            let (FileStat { uid, gid, .. }, mode) = (kept, kept.permissions());
+            // Who is not root and replaces another's file cannot give it to that one: it is theirs then.
             script.push_str(&format!(
-                "[ \"$2 $3 $4\" = '{:o} {uid} {gid}' ] || {{ echo {} >&2; fail; }}\n",
-                kept.permissions(),
+                "[ \"$2 $3 $4\" = '{mode:o} {uid} {gid}' ] || {{ u=$(id -u); [ \"$u\" != 0 ] && [ \"$u\" != {uid} ] && [ \"$2 $3\" = \"{mode:o} $u\" ]; }} || \
+                 {{ echo {} >&2; fail; }}\n",
                 quote(&format!("{} has become another file meanwhile", self.path))
             ));
         }

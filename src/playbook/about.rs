@@ -3,13 +3,23 @@
 use super::Args;
 use super::load::SearchKind;
 
+/// The parameter in which a module finds the `module_defaults` of those that it stands for, by their names. No playbook can write it.
+pub const DEFAULTS: &str = "_defaults";
+
 /// What a module is like, beside its parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// What it sets besides the registered result.
     pub sets: Sets,
+    /// Whether the first host of a play does it and the others pass it by, as `run_once` has it, but learn nothing of its result.
+    pub by_first: bool,
     /// Whether it leaves every host as it is, whatever its parameters are.
     pub only_tells: bool,
+    /// Whether `async` may stand at it: what is done on the workstation, or with files of it, cannot be left to a host.
+    pub background: bool,
+    /// The modules that do its work, one or the other as the host has it: it takes the
+    /// `module_defaults` of that one too.
+    pub stands_for: &'static [&'static str],
     /// Whether what it changes are files' contents: one that sets modes and links writes nothing that a host has said.
     pub writes_content: bool,
     /// The parameters that name the path at and below which it writes, and nowhere else; none: it may write anywhere.
@@ -69,7 +79,10 @@ impl About {
     /// A module that changes hosts and says nothing else of itself.
     pub const PLAIN: About = About {
         sets: Sets::Nothing,
+        by_first: false,
         only_tells: false,
+        background: true,
+        stands_for: &[],
         writes_content: true,
         writes_at: &[],
         free_form: false,

@@ -176,6 +176,18 @@ pub trait ModuleNames: Send + Sync {
     /// Whether any module is of a collection (`community.general`).
     fn has_collection(&self, name: &str) -> bool;
 
+    /// The modules of a collection's group (`namespace.collection.group`) that are known without the collection.
+    fn group(&self, full_name: &str) -> Option<&'static [&'static str]> {
+        let _ = full_name;
+        None
+    }
+
+    /// The groups of collections that a group without a collection is made of.
+    fn group_of_groups(&self, name: &str) -> Option<&'static [&'static str]> {
+        let _ = name;
+        None
+    }
+
     /// Checks the arguments as far as it is possible without variables. `args` includes those of `args:`;
     /// values that hold templates are not looked into. Unless `complete`, more arguments may come from
     /// `module_defaults` or a template, so that a missing one is no mistake.

@@ -45,6 +45,13 @@ impl Diagnostic {
         Self { span: Some(span.clone()), ..Self::without_place(message) }
     }
 
+    /// Makes a warning of it.
+    #[must_use]
+    pub fn lesser(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
     /// Makes a warning at a place.
     pub fn warning(span: &Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(span, message) }

@@ -18,7 +18,7 @@ mod tags;
 mod task;
 mod undefined;
 
-pub use about::{About, Expressions, LocalFile, Sets};
+pub use about::{About, DEFAULTS, Expressions, LocalFile, Sets};
 pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames};
 pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keyword::{Kind, Level};

@@ -188,7 +188,7 @@ impl Defined {
                 if key.iter().any(|part| part.contains("{{")) {
                     self.open = true;
                 } else if self.seen.insert((task.scope.directory.to_path_buf(), key.join("\n"))) {
-                    match loader.include_role(role, task) {
+                    match loader.include_role(role, task, None) {
                         Ok(included) => {
                             self.role(&included.role);
                             self.items(loader, &included.items);

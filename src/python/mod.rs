@@ -5,6 +5,7 @@
 pub mod character;
 pub mod configparser;
 pub mod csv;
+pub mod difflib;
 pub mod encoding;
 pub mod fnmatch;
 pub mod glob;
@@ -14,4 +15,5 @@ pub mod random;
 pub mod regex;
 pub mod shlex;
 pub mod text;
+pub mod textwrap;
 pub mod truth;

@@ -15,6 +15,7 @@ use super::{
     Counts, Event, ForPeople, LeftOut, Marks, Status, TaskLine, diff,
     fields::Fields,
     group::{Group, Groups, HostEnd, ItemEnd},
+    recap,
     shown::{self, Shown},
     terminal,
 };
@@ -232,7 +233,12 @@ impl ForPeople for CallbackDefault {
                 let text = format!("FAILED - RETRYING: [{host}]: {} ({left} retries left).", task.name);
                 lines.out.push_str(&format!("{text}\n"));
             }
-            Event::Recap { hosts, .. } => lines.out.push_str(&recap(&hosts)),
+            Event::Recap { hosts, stats, .. } => {
+                lines.out.push_str(&recap(&hosts));
+                if !stats.is_empty() && !self.left_out.stats {
+                    lines.out.push_str(&format!("{}{}\n", banner("CUSTOM STATS:"), recap::stats(&stats)));
+                }
+            }
             Event::Warning { message } if state.warned.insert(message.clone()) => terminal::warn(&message),
             _ => {}
         }

@@ -226,6 +226,15 @@ pub enum Event<T = String, R = Json> {
         /// The hosts, in order.
         hosts: Vec<T>,
     },
+    /// A task gave the run values (`set_stats`); all of them come with the recap.
+    Stats {
+        /// The host whose own they are.
+        host: Option<T>,
+        /// By name.
+        values: R,
+        /// Whether they are added to those that were given before.
+        aggregate: bool,
+    },
     /// A remark for the user.
     Warning {
         /// The text.
@@ -241,6 +250,8 @@ pub enum Event<T = String, R = Json> {
         round_trips: BTreeMap<T, u64>,
         /// Whether nothing was carried out.
         check: bool,
+        /// The values that tasks gave the run (`set_stats`): by host, those of the run behind.
+        stats: Vec<(Option<T>, R)>,
     },
 }
 
@@ -370,11 +381,15 @@ impl Event {
             Event::HostDone { host } => Event::HostDone { host: one(host) },
             Event::BatchStart { hosts } => Event::BatchStart { hosts: many(hosts) },
             Event::Warning { message } => Event::Warning { message: Shown::message(&message) },
-            Event::Recap { hosts, duration, round_trips, check } => Event::Recap {
+            Event::Stats { host, values, aggregate } => {
+                Event::Stats { host: host.map(one), values: Fields::of(values), aggregate }
+            }
+            Event::Recap { hosts, duration, round_trips, check, stats } => Event::Recap {
                 hosts: hosts.into_iter().map(|(host, counts)| (one(host), counts)).collect(),
                 duration,
                 round_trips: round_trips.into_iter().map(|(host, number)| (one(host), number)).collect(),
                 check,
+                stats: stats.into_iter().map(|(host, values)| (host.map(one), Fields::of(values))).collect(),
             },
         }
     }

@@ -6,12 +6,16 @@ use textwrap::WordSplitter;
 
 use super::{Marks, TaskLine, diagnostic::Clean, fields::Fields, shown::Shown, yamlish};
 
+/// What Ansible says in front of an undefined variable in a module's parameters: programs look for it, people see the place.
+pub const IN_OPTION: &str = "The task includes an option with an undefined variable. ";
+
 /// So many lines of the end of an output are shown without `-v`.
 const TAIL: usize = 25;
 
 /// The message with the lines of the playbook it is about, and what to do.
 pub fn excerpt(task: &TaskLine<Shown>, result: &Fields, marks: &Marks) -> String {
     let message = result.lines("msg").unwrap_or_else(|| "the task failed".to_owned());
+    let message = message.strip_prefix(IN_OPTION).unwrap_or(&message);
     let mut diagnostic = MietteDiagnostic::new(message);
     if let Some(help) = &marks.help {
         diagnostic = diagnostic.with_help(help);

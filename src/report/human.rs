@@ -77,13 +77,16 @@ impl ForPeople for Human {
                 aside = Some(message.to_string());
             }
             Event::Meta { message, .. } if self.verbosity > 1 => out.push_str(&format!("META: {message}\n")),
-            Event::Recap { hosts, duration, round_trips, check } => {
+            Event::Recap { hosts, duration, round_trips, check, stats } => {
                 if state.hidden > 0 {
                     let note =
                         format!("{} without a change not shown: -v shows all", recap::count(state.hidden, "result"));
                     out.push_str(&format!("\n{}\n", style(note).dim()));
                 }
                 out.push_str(&recap::recap(hosts, *duration, round_trips, *check, state.undecided));
+                if !stats.is_empty() && !self.left_out.stats {
+                    out.push_str(&format!("\n{}\n{}", style("STATS").bold(), recap::stats(stats)));
+                }
             }
             _ => {}
         }

@@ -41,9 +41,13 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
             "diff": diffs(diff), "result": result,
         }),
         Event::Warning { message } => json!({"event": "warning", "message": message}),
-        Event::Recap { hosts, duration, round_trips, check } => {
+        Event::Recap { hosts, duration, round_trips, check, stats } => {
+            let of = |(host, values): &(Option<String>, Json)| {
+                (host.clone().unwrap_or_else(|| "_run".into()), values.clone())
+            };
+            let stats: Map<String, Json> = stats.iter().map(of).collect();
             let hosts: Map<String, Json> = hosts.iter().map(|(h, c)| (h.clone(), json!(c))).collect();
-            json!({"event": "recap", "check": check, "hosts": hosts, "duration_ms": duration.as_millis() as u64, "round_trips": round_trips})
+            json!({"event": "recap", "check": check, "hosts": hosts, "duration_ms": duration.as_millis() as u64, "round_trips": round_trips, "stats": stats})
         }
         Event::TaskRunning { .. }
         | Event::Transfer { .. }
@@ -53,6 +57,7 @@ fn object(event: &Event) -> Option<Map<String, Json>> {
         | Event::Meta { .. }
         | Event::Retry { .. }
         | Event::HostDone { .. }
+        | Event::Stats { .. }
         | Event::BatchStart { .. } => return None,
     };
     match value {

@@ -72,13 +72,14 @@ fn masked(mut event: Event) -> Event {
             text(message);
         }
         Event::Warning { message } => text(message),
+        Event::Stats { values, .. } => vault::mask_json(values),
+        Event::Recap { stats, .. } => stats.iter_mut().for_each(|(_, values)| vault::mask_json(values)),
         Event::RunStart { .. }
         | Event::PlayStart { .. }
         | Event::RoundTrip { .. }
         | Event::Waited { .. }
         | Event::HostDone { .. }
-        | Event::BatchStart { .. }
-        | Event::Recap { .. } => {}
+        | Event::BatchStart { .. } => {}
     }
     event
 }

@@ -48,7 +48,9 @@ impl Minimal {
         let failed = matches!(status, Status::Failed | Status::Ignored | Status::Rescued);
         let text = |name: &str| result.get(name).and_then(Json::as_str).unwrap_or_default();
         let printing = PRINTING.contains(&action.to_string().rsplit('.').next().unwrap_or_default());
-        if printing && status != Status::Unreachable {
+        // Of what is left running there is nothing printed yet.
+        let job = !failed && result.contains_key("ansible_job_id");
+        if printing && !job && status != Status::Unreachable {
             let rc = result.get("rc").map_or_else(|| "-1".to_owned(), Json::to_string);
             if self.one_line {
                 let flat = |name: &str| text(name).replace('\n', "\\n").replace('\r', "\\r");

@@ -30,6 +30,7 @@ pub use adhoc::AdHoc;
 pub use callback_default::CallbackDefault;
 pub use diagnostic::install as install_diagnostics;
 pub use event::{Certainty, Counts, Event, ForPeople, Marks, Reporter, Silent, Status, TaskLine};
+pub use failure::IN_OPTION;
 pub use fields::Fields;
 pub use live::{aside, end};
 pub use masked::Masked;
@@ -59,6 +60,8 @@ pub struct LeftOut {
     pub ok: bool,
     /// That a task was skipped on a host.
     pub skipped: bool,
+    /// The values that tasks gave the run.
+    pub stats: bool,
 }
 
 /// The reporter for an output format; `live` allows a moving display on a terminal.

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use console::style;
 
-use super::{Certainty, Counts, shown::Shown};
+use super::{
+    Certainty, Counts,
+    fields::Fields,
+    shown::{self, Shown},
+};
 
 /// What check mode leaves open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +31,25 @@ impl Undecided {
             Certainty::Known | Certainty::Open => {}
         }
     }
+}
+
+/// The values that tasks gave the run, each host's on a line and those of the run behind, as Ansible writes them.
+pub fn stats(stats: &[(Option<Shown>, Fields)]) -> String {
+    let mut out = String::new();
+    for (host, values) in stats {
+        let mut sorted = values.raw().clone();
+        sorted.sort_all_objects();
+        let format = serde_json::ser::PrettyFormatter::with_indent(b" ");
+        let mut text = Vec::new();
+        // What was read into memory can be written there.
+        let _ = serde::Serialize::serialize(&sorted, &mut serde_json::Serializer::with_formatter(&mut text, format));
+        let text = shown::json(&String::from_utf8_lossy(&text).replace('\n', ""));
+        let _ = match host {
+            Some(host) => writeln!(out, "\t{host}: {text}"),
+            None => writeln!(out, "\n\tRUN: {text}"),
+        };
+    }
+    out
 }
 
 /// Ansible's recap, and what it comes to.

@@ -162,6 +162,7 @@ mod tests {
             duration,
             round_trips: std::collections::BTreeMap::new(),
             check: false,
+            stats: Vec::new(),
         });
         let page = std::fs::read_to_string(path.path()).unwrap();
         let data = page.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;

@@ -1,43 +1,76 @@
 //! `async` with `poll: 0`: a task that goes on behind the play.
 //!
-//! A command is left running on its host, with files of a job of which `async_status` tells. What any other module does is done at once,
-//! and its result is kept for whoever asks for the job.
+//! What is done by scripts of the host is left running there, with files of a job of which `async_status` tells; a run that started it itself
+//! knows besides what its module makes of them. What is more than scripts (a request to the API, waiting, talks on a terminal, large files) is
+//! done at once, and its result is kept for whoever asks for the job.
 //!
 //! Source: <https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_async.html>
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rand::RngExt as _;
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
-use super::{change::script, evaluation::Evaluation, keyword, outcome::Outcome, task::Prepared, task_error::TaskError};
+use super::{
+    change::script,
+    evaluation::Evaluation,
+    keyword,
+    outcome::Outcome,
+    task::{self, Prepared, context},
+    task_error::TaskError,
+};
 use crate::{
-    module::{CheckMode, Plan, Step, builtin::async_status},
+    module::{Change, CheckMode, Module, Plan, Step, StepOutput, builtin::async_status},
     report::Status,
     template::{Context, is_omit},
     yaml::Node,
 };
 
-/// Results of jobs that were done at once, by host and job.
+/// What this run knows of jobs, by host and job.
 #[derive(Debug, Default)]
-pub struct Jobs(Mutex<HashMap<(String, String), Outcome>>);
+pub struct Jobs(Mutex<HashMap<(String, String), Known>>);
+
+/// What is known of one.
+#[derive(Clone, Debug)]
+enum Known {
+    /// It was done at once.
+    Done(Box<Outcome>),
+    /// It was left running.
+    Left(Arc<Left>),
+}
+
+/// What makes a result of what a job has printed.
+#[derive(Debug)]
+pub struct Left {
+    module: Box<dyn Module>,
+    plan: Plan,
+    diff: bool,
+}
+
+/// A job that a task asks about.
+pub enum Job {
+    /// What became of it.
+    Done(Box<Outcome>),
+    /// It was left running, under this name.
+    Left(String, Arc<Left>),
+}
 
 impl Jobs {
-    fn put(&self, host: &str, job: &str, outcome: Outcome) {
+    fn put(&self, host: &str, job: &str, known: Known) {
         let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.insert((host.to_owned(), job.to_owned()), outcome);
+        jobs.insert((host.to_owned(), job.to_owned()), known);
     }
 
-    fn get(&self, host: &str, job: &str) -> Option<Outcome> {
+    fn get(&self, host: &str, job: &str) -> Option<Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(host.to_owned(), job.to_owned())).cloned()
     }
 
-    fn remove(&self, host: &str, job: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(host.to_owned(), job.to_owned())).is_some()
+    fn remove(&self, host: &str, job: &str) -> Option<Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(host.to_owned(), job.to_owned()))
     }
 }
 
@@ -53,7 +86,7 @@ pub struct Background {
 
 impl Evaluation<'_> {
     /// What `async` and `poll` say; nothing where the task is done as any other.
-    pub(super) fn background(&self, vars: &Context) -> Result<Option<Background>, TaskError> {
+    pub(super) fn background(&self, vars: &Context, prepared: &Prepared) -> Result<Option<Background>, TaskError> {
         let number = |node: &Option<Node>, name: &str, default: i64| match node {
             None => Ok(default),
             Some(node) => {
@@ -64,64 +97,117 @@ impl Evaluation<'_> {
             }
         };
         let seconds = number(&self.task.async_, "async", 0)?;
-        if seconds <= 0 {
+        if seconds <= 0 || (prepared.check && prepared.about_module.background) {
             return Ok(None);
+        }
+        if !prepared.about_module.background {
+            let message = format!("This action ({}) does not support async.", self.task.action.written());
+            let help = "what it does is the workstation's work, or needs files of it: take `async` away";
+            return Err(TaskError::new(message).help(help));
         }
         let job = format!("j{}.{}", rand::rng().random_range(0..1_000_000_000_000u64), std::process::id());
         let left = number(&self.task.poll, "poll", 15)? == 0;
         Ok(Some(Background { job, limit: Duration::from_secs(seconds.unsigned_abs()), left }))
     }
 
-    /// What is known of a job that this run has done itself.
-    pub(super) fn job_done(&self, prepared: &Prepared, parameters: &Map<String, Json>) -> Option<Outcome> {
+    /// What this run knows of the job that a task asks about.
+    pub(super) fn job(&self, vars: &Context, prepared: &Prepared) -> Option<Job> {
+        let (parameters, _) = task::parameters(&self.of.run, self.task, vars).ok()?;
         let text = |name: &str| parameters.get(name).and_then(keyword::as_text);
         let (host, job) = (prepared.machine.name.as_str(), text("jid")?);
         if text("mode").as_deref() == Some("cleanup") {
-            return self.of.run.jobs.remove(host, &job).then(|| {
-                let fields = json!({ "erased": file(&job), "ansible_job_id": job, "changed": false, "failed": false });
-                Outcome::new(Status::Ok, fields.as_object().cloned().unwrap_or_default())
-            });
+            // Only what was left running has files on the host.
+            let Known::Done(_) = self.of.run.jobs.remove(host, &job)? else { return None };
+            let fields = json!({ "erased": file(&job), "ansible_job_id": job, "changed": false, "failed": false });
+            let outcome = Outcome::new(Status::Ok, fields.as_object().cloned().unwrap_or_default());
+            return Some(Job::Done(Box::new(outcome)));
         }
-        self.of.run.jobs.get(host, &job)
+        Some(match self.of.run.jobs.get(host, &job)? {
+            Known::Done(outcome) => Job::Done(outcome),
+            Known::Left(left) => Job::Left(job, left),
+        })
     }
 
-    /// A plan whose command is left running on the host, where it is nothing but a command.
-    pub(super) fn left_running(&self, prepared: &Prepared, plan: &Plan, background: &Background) -> Option<Plan> {
-        let [change] = plan.changes.as_slice() else { return None };
-        let cmd = plan.result.get("cmd")?;
-        let command = script(change).filter(|_| !change.closed && matches!(change.step, Step::Script(_)))?;
-        let command = format!("{}{command}", prepared.environment);
-        let script = async_status::launch(&background.job, &command, cmd, background.limit.as_secs());
-        let mut change = change.clone();
-        change.step = Step::Script(script);
-        Some(Plan { changes: vec![change], check_mode: CheckMode::Skip, ..plan.clone() })
+    /// The result of a job that this run has left running, once it is over.
+    pub(super) fn ended(&self, prepared: &Prepared, job: &str, left: &Left) -> Option<Outcome> {
+        let (file, outputs) = prepared.machine.with_state(&prepared.actor, |state| async_status::ended(state, job))?;
+        let mut outcome = match left.module.finish(&context(prepared, &self.of.host.name), &left.plan, &outputs) {
+            Ok(result) => Outcome::of_plan(&left.plan, left.module.changed(&left.plan, &outputs), result, left.diff),
+            Err(failure) => Outcome::failed(&TaskError::from(failure).at(&self.task.span)),
+        };
+        note_finished(&mut outcome, job);
+        outcome.result.insert("results_file".into(), json!(file));
+        Some(outcome)
     }
 
-    /// What is told of a task that is left behind.
-    pub(super) fn started(
+    /// A plan that leaves another running on the host, where that is nothing but scripts.
+    pub(super) fn launch(&self, prepared: &Prepared, plan: &Plan, background: &Background) -> Option<Plan> {
+        let scripts: Option<Vec<String>> = plan.changes.iter().map(script).collect();
+        let scripts = scripts.filter(|scripts| !scripts.is_empty())?;
+        let scripts: Vec<String> =
+            scripts.into_iter().map(|script| format!("{}{script}", prepared.environment)).collect();
+        let what: Vec<&str> = plan.changes.iter().map(|change| change.what.as_str()).collect();
+        let script = async_status::launch(&background.job, &scripts, plan, background.limit.as_secs());
+        let change = Change::open(what.join(", "), Step::Script(script));
+        Some(Plan { changes: vec![change], check_mode: CheckMode::Skip, ..Plan::default() })
+    }
+
+    /// What is told of a task that is left running.
+    pub(super) fn left(
+        &self,
+        prepared: Prepared,
+        plan: Plan,
+        background: &Background,
+        launch: &Plan,
+        outputs: &[StepOutput],
+    ) -> Outcome {
+        if let Err(failure) = crate::module::default_finish(launch, outputs) {
+            return Outcome::failed(&TaskError::from(failure).at(&self.task.span));
+        }
+        let job = &background.job;
+        let told = outputs.first().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        let there = told.filter(|path| !path.is_empty()).unwrap_or_else(|| file(job));
+        let known = Left { module: prepared.module, plan, diff: prepared.diff };
+        self.of.run.jobs.put(&prepared.machine.name, job, Known::Left(Arc::new(known)));
+        started(job, &there)
+    }
+
+    /// What is told of a task that was done: who leaves it behind hears of it, and of its failure, from its job.
+    pub(super) fn told_of_job(
         &self,
         prepared: &Prepared,
-        background: &Background,
-        done: Option<Outcome>,
-        file_there: Option<&str>,
+        background: Option<&Background>,
+        mut outcome: Outcome,
     ) -> Outcome {
-        let job = &background.job;
-        let mut effects = Vec::new();
-        let there = file_there.filter(|path| !path.is_empty()).map_or_else(|| file(job), str::to_owned);
-        if let Some(mut done) = done {
-            effects = std::mem::take(&mut done.effects);
-            note_finished(&mut done, job);
-            self.of.run.jobs.put(&prepared.machine.name, job, done);
+        match background {
+            Some(background) if background.left => self.done_at_once(prepared, background, outcome),
+            Some(background) => {
+                note_finished(&mut outcome, &background.job);
+                outcome
+            }
+            None => outcome,
         }
-        let fields = json!({
-            "ansible_job_id": job, "started": 1, "finished": 0, "results_file": there, "changed": true, "failed": false,
-        });
-        Outcome { effects, ..Outcome::new(Status::Changed, fields.as_object().cloned().unwrap_or_default()) }
+    }
+
+    /// What is told of a task that is done already, as of one that is left running.
+    fn done_at_once(&self, prepared: &Prepared, background: &Background, mut done: Outcome) -> Outcome {
+        let job = &background.job;
+        let effects = std::mem::take(&mut done.effects);
+        note_finished(&mut done, job);
+        self.of.run.jobs.put(&prepared.machine.name, job, Known::Done(Box::new(done)));
+        Outcome { effects, ..started(job, &file(job)) }
     }
 }
 
+fn started(job: &str, there: &str) -> Outcome {
+    let fields = json!({
+        "ansible_job_id": job, "started": 1, "finished": 0, "results_file": there, "changed": true, "failed": false,
+    });
+    Outcome::new(Status::Changed, fields.as_object().cloned().unwrap_or_default())
+}
+
 /// Adds to a result what `async_status` tells of a job that is over.
-pub fn note_finished(outcome: &mut Outcome, job: &str) {
+fn note_finished(outcome: &mut Outcome, job: &str) {
     let fields = json!({ "ansible_job_id": job, "started": 1, "finished": 1, "results_file": file(job) });
     outcome.result.extend(fields.as_object().cloned().unwrap_or_default());
 }

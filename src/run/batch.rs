@@ -60,6 +60,8 @@ pub struct Batch {
     pub max_fail_percentage: Option<f64>,
     /// Roles that were included while it ran and are seen by the rest of it (`public`).
     pub public: Mutex<Vec<Arc<Role>>>,
+    /// Roles that tasks have included.
+    pub included: Mutex<Vec<Arc<Role>>>,
     /// The files of `vars_files` that its hosts read.
     pub vars_files: VarsFiles,
     /// How far its hosts' failures have brought it.
@@ -72,7 +74,8 @@ pub struct Course {
     failed: Mutex<Vec<String>>,
     /// Those that `meta: end_host` took out.
     left: Mutex<Vec<String>>,
-    once: Mutex<HashMap<Position, Shared>>,
+    /// What `run_once` tasks came to, and on which host.
+    once: Mutex<HashMap<Position, (String, Shared)>>,
     /// What the first host to come did for all of them, by the task.
     done: Mutex<HashMap<Position, Result<(), TaskError>>>,
     /// Hosts that pass a `run_once` task by, as its role has run on them.
@@ -96,10 +99,15 @@ impl Batch {
     /// Whether this is the host that does the `run_once` task at `position`.
     pub fn does_once(&self, host: &str, position: &Position) -> bool {
         let passed = self.course.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = self.once(position).is_some();
+        let doer =
+            self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).map(|(doer, _)| doer.clone());
+        if let Some(doer) = doer {
+            // It may have failed since: that is the others' failure too.
+            return doer == host;
+        }
         // One that has failed into a `rescue` has gone past it too.
         let passes = |other: &String| {
-            let gone = !done && other != host && self.barrier.is_past(other, position);
+            let gone = other != host && self.barrier.is_past(other, position);
             gone || passed.get(position).is_some_and(|hosts| hosts.contains(other))
         };
         let failed = self.course.failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,22 +238,28 @@ impl Batch {
     }
 
     /// Records the result of a `run_once` task for the other hosts.
-    pub fn publish_once(&self, position: &Position, outcome: &Outcome) {
+    pub fn publish_once(&self, host: &str, position: &Position, outcome: &Outcome) {
         let result = Arc::new(Outcome { events: Vec::new(), ..outcome.clone() });
-        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).insert(position.clone(), result);
+        self.course
+            .once
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(position.clone(), (host.to_owned(), result));
         self.barrier.wake();
     }
 
     /// The result of a `run_once` task, once it is there.
     pub fn once(&self, position: &Position) -> Option<Shared> {
-        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).cloned()
+        self.course.once.lock().unwrap_or_else(PoisonError::into_inner).get(position).map(|(_, shared)| shared.clone())
     }
 
-    /// Lets the rest of the play see the variables of a role.
+    /// Lets the rest of the play see the variables of a role and of those it depends on, which stand behind its own.
     pub fn publish(&self, role: &Arc<Role>) {
         let mut public = self.public.lock().unwrap_or_else(PoisonError::into_inner);
-        if !public.iter().any(|known| known.key == role.key) {
-            public.push(role.clone());
+        for role in role.all_dependencies().into_iter().chain([role]) {
+            if !public.iter().any(|known| known.key == role.key) {
+                public.push(role.clone());
+            }
         }
     }
 
@@ -253,6 +267,19 @@ impl Batch {
     pub fn exports(&self) -> Vec<Arc<Role>> {
         let public = self.public.lock().unwrap_or_else(PoisonError::into_inner);
         self.play.exports.iter().chain(public.iter()).cloned().collect()
+    }
+
+    /// The roles that tasks have included so far.
+    pub fn included(&self) -> Vec<Arc<Role>> {
+        self.included.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a task has included a role.
+    pub fn note_included(&self, role: &Arc<Role>) {
+        let mut included = self.included.lock().unwrap_or_else(PoisonError::into_inner);
+        if !included.iter().any(|known| known.key == role.key) {
+            included.push(role.clone());
+        }
     }
 
     /// A line for something that is no task of the play.

@@ -60,7 +60,7 @@ impl HostRun {
         // One that could not be reached is tried again by the next use of the role.
         if outcome.status != Status::Skipped
             && !outcome.unreachable
-            && let Some(role) = task.scope.role().filter(|role| !role.allow_duplicates)
+            && let Some(role) = task.scope.role()
         {
             self.roles_run.entry(role.key.clone()).or_insert(Arc::as_ptr(role) as usize);
         }
@@ -80,12 +80,20 @@ impl HostRun {
         self.cursor.notify(again);
         let delegate = keyword::text(&self.of.run, &task.scope, vars, |k| k.delegate_to.as_ref()).ok().flatten();
         let mut events = std::mem::take(&mut outcome.events);
+        events.extend(outcome.effects.iter().filter(|_| !outcome.no_log).filter_map(|due| self.stats(due)));
         events.push(result_event(line, self.of.host.name.clone(), delegate, outcome));
         self.unconfirmed.decide(snapshot, position, events);
         if handler {
             self.settle_owed().await?;
         }
         Ok(())
+    }
+
+    /// What is told of values for the end of the run: with the task's result, so that it is forgotten with it.
+    fn stats(&self, due: &Due) -> Option<Event> {
+        let Effect::Stats { values, per_host, aggregate } = due.effect.as_ref() else { return None };
+        let host = per_host.then(|| self.of.host.name.clone());
+        Some(Event::Stats { host, values: Json::Object(values.clone()), aggregate: *aggregate })
     }
 
     /// Whether the play goes on behind a failure of the task.
@@ -101,7 +109,14 @@ impl HostRun {
         for name in names {
             let found = self.handlers.find(&name);
             if found.is_empty() {
-                let error = TaskError::new(format!("there is no handler named `{name}`")).at(&task.span);
+                let message = format!(
+                    "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
+                );
+                if self.of.run.options.unheard {
+                    self.of.run.tell(Event::Warning { message });
+                    continue;
+                }
+                let error = TaskError::new(message).at(&task.span);
                 return Err(error.help("a handler is found by its name or by what it listens to"));
             }
             notified.extend(found);
@@ -178,7 +193,7 @@ impl HostRun {
                         host.learn_facts(values);
                     }
                 }
-                Effect::Host { .. } | Effect::Group { .. } => {}
+                Effect::Host { .. } | Effect::Group { .. } | Effect::Stats { .. } => {}
             }
         }
         if let Some(name) = registered(task) {

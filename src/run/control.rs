@@ -63,7 +63,6 @@ impl HostRun {
             MetaAction::EndHost => {
                 self.unconfirmed.flush().await?;
                 self.cursor.end();
-                self.left_early = true;
                 self.of.batch.host_left(&self.of.host.name);
             }
             MetaAction::EndRole => self.cursor.end_role(),
@@ -112,13 +111,13 @@ impl HostRun {
         self.unconfirmed.decide(self.snapshot(), position, vec![event]);
     }
 
-    /// Brings in what a dynamic include names, once or for each item.
+    /// Brings in what a dynamic include names, once or for each item; with `once` what a file says is for the other hosts too.
     pub(super) async fn include(
         &mut self,
         include: &Include,
         task: &Arc<Task>,
         position: &Position,
-        vars: &Context,
+        (vars, once): (&Context, bool),
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
             self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
@@ -131,10 +130,8 @@ impl HostRun {
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         };
         let count = items.as_ref().map_or(1, |items| items.len());
-        let mut frames = Vec::new();
+        let (mut frames, mut led, mut skipped_by) = (Vec::new(), Vec::new(), None);
         let mut result: Vec<Included> = Vec::new();
-        let mut led = Vec::new();
-        let mut skipped_by = None;
         for index in 0..count {
             let item = items.as_ref().map(|items| task::item_vars(task, items, index));
             let with = item.map_or_else(|| vars.clone(), |item| vars.with(item));
@@ -154,25 +151,33 @@ impl HostRun {
                     frames.push((brought, vec![(Level::IncludeParams, Arc::new(item))], index));
                 }
                 Ok(Brought::Variables(more)) => result.push(Included { index, ..more }),
-                Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
+                Err(error) => {
+                    return self.conclude(task, position, vars, not_included(include, error.at(&task.span))).await;
+                }
             }
         }
+        let brought = result.iter().map(|one| one.vars.clone()).collect();
+        let sealed = result.iter().any(|one| one.sealed);
         let mut outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
             (true, Some(condition)) => Outcome::condition(&condition),
             _ if matches!(include.kind, IncludeKind::Vars) => Outcome::new(Status::Ok, told(result, items.as_ref())),
             _ => Outcome::new(Status::Ok, unchanged()),
         };
         outcome.included = led;
+        outcome.brought = brought;
+        if once && matches!(include.kind, IncludeKind::Vars) {
+            self.of.batch.publish_once(&self.of.host.name, position, &outcome);
+        }
+        outcome.no_log |= sealed;
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
-        if frames.is_empty() {
-            return Ok(());
+        if !frames.is_empty() {
+            self.cursor.step_back();
+            let wanted = self.of.run.wanted(vars);
+            let programs =
+                frames.into_iter().map(|(items, vars, index)| (Program::items(&items, &wanted), index as u32, vars));
+            self.cursor.enter(position, programs.collect());
         }
-        self.cursor.step_back();
-        let wanted = self.of.run.wanted(vars);
-        let programs =
-            frames.into_iter().map(|(items, vars, index)| (Program::items(&items, &wanted), index as u32, vars));
-        self.cursor.enter(position, programs.collect());
         Ok(())
     }
 
@@ -243,7 +248,7 @@ impl HostRun {
                 if seen.len() >= INCLUDED || !seen.insert(key) {
                     return Vec::new();
                 }
-                let Ok(included) = self.of.run.loader.include_role(&role, task) else { return Vec::new() };
+                let Ok(included) = self.of.run.loader.include_role(&role, task, None) else { return Vec::new() };
                 if role.public {
                     let names = included.role.defaults.keys().chain(included.role.vars.keys());
                     self.of.host.set_unsure(names, Some(on));
@@ -280,7 +285,10 @@ impl HostRun {
                     handlers_from: optional(&role.handlers_from)?,
                     ..role.clone()
                 };
-                let included = self.of.run.loader.include_role(&rendered, task).map_err(|e| loading(&e))?;
+                let item = task.loop_.as_ref().map(|over| over.control.item_name());
+                let item = item.and_then(|name| vars.variable(name).ok().flatten()).map(|item| item.to_string());
+                let included =
+                    self.of.run.loader.include_role(&rendered, task, item.as_deref()).map_err(|e| loading(&e))?;
                 if !included.handlers.is_empty() {
                     let batch = &self.of.batch;
                     let named = |task: &Task| self.of.run.handler_name(&batch.play, &batch.prompted, task);
@@ -289,6 +297,7 @@ impl HostRun {
                 if role.public {
                     self.of.batch.publish(&included.role);
                 }
+                self.of.batch.note_included(&included.role);
                 Ok(Brought::Items(included.items))
             }
             IncludeKind::Vars => self.include_vars(include, task, vars).map(Brought::Variables),
@@ -300,8 +309,9 @@ impl HostRun {
 
     fn include_vars(&self, include: &Include, task: &Task, vars: &Context) -> Result<Included, TaskError> {
         let (all, shown) = self.read_vars(include, task, vars)?;
-        self.of.host.push(Level::IncludeVars, Arc::new(all));
-        Ok(shown)
+        let all = Arc::new(all);
+        self.of.host.push(Level::IncludeVars, all.clone());
+        Ok(Included { vars: all, ..shown })
     }
 
     /// The variables that `include_vars` brings, and those of the files as reports show them.
@@ -314,8 +324,12 @@ impl HostRun {
         let text = |name: &str| parameters.get(name).and_then(super::keyword::as_text);
         let (asked, mut read) = (vars_from::Asked::new(&parameters)?, Vec::new());
         match (text("file").or_else(|| text("_raw_params")), text("dir")) {
-            (Some(file), _) => read.push(self.find_vars(&file, task)?),
+            // A text that is folded over lines ends with one.
+            (Some(file), _) => read.push(self.find_vars(file.trim_end_matches('\n'), task)?),
             (None, Some(dir)) => read = asked.files(&self.find_vars(&dir, task)?)?,
+            (None, None) if parameters.contains_key("file") => {
+                return Err(TaskError::new("Could not find file: `file` names none"));
+            }
             (None, None) => return Err(TaskError::new("include_vars needs `file` or `dir`")),
         }
         let mut all = Vars::new();
@@ -341,13 +355,14 @@ impl HostRun {
                 Vars::from_iter([(name, mapping(entries, &task.span))])
             }
         };
-        Ok((all, Included { facts: shown, files: read, index: 0 }))
+        let sealed = read.iter().any(|file| crate::vault::is_hidden_source(&file.display().to_string()));
+        Ok((all, Included { facts: shown, files: read, sealed, ..Included::default() }))
     }
 
     fn find_vars(&self, name: &str, task: &Task) -> Result<PathBuf, TaskError> {
         self.of.run.loader.search(SearchKind::Vars, name, &task.scope).map_err(|missing| {
             let tried: Vec<_> = missing.tried.iter().map(|p| p.display().to_string()).collect();
-            TaskError::new(format!("`{name}` was not found"))
+            TaskError::new(format!("Could not find file `{name}`"))
                 .help(format!("looked for it at\n    {}", tried.join("\n    ")))
         })
     }
@@ -413,8 +428,11 @@ enum Brought {
 struct Included {
     facts: Map<String, Json>,
     files: Vec<PathBuf>,
+    vars: Arc<Vars>,
     /// Of which item of a loop.
     index: usize,
+    /// Whether one of the files is encrypted: then nothing is shown of any.
+    sealed: bool,
 }
 
 impl Included {
@@ -425,6 +443,18 @@ impl Included {
             ("ansible_facts".to_owned(), Json::Object(self.facts)),
         ])
     }
+}
+
+/// What an include came to that could not be done.
+fn not_included(include: &Include, error: TaskError) -> Outcome {
+    let mut failed = Outcome::failed(&error);
+    if matches!(include.kind, IncludeKind::Vars)
+        && let Some(message) = failed.result.get("msg").cloned()
+    {
+        // Ansible has it here alone.
+        failed.result.insert("message".to_owned(), message);
+    }
+    failed
 }
 
 fn unchanged() -> Map<String, Json> {

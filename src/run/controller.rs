@@ -70,7 +70,14 @@ fn content(path: &Path) -> Result<(zeroize::Zeroizing<Vec<u8>>, bool), Failure> 
         return Ok((bytes.into(), false));
     }
     vault::open_file(&path.display().to_string(), bytes).map_err(|reason| {
-        let mut failure = Failure::new(format!("failed to decrypt `{}`: {reason}", path.display()));
+        // These are Ansible's words, for playbooks that look at them.
+        let message = match &reason {
+            vault::VaultError::NoPassword { .. } => {
+                format!("A vault password or secret must be specified to decrypt {}", path.display())
+            }
+            _ => format!("failed to decrypt `{}`: {reason}", path.display()),
+        };
+        let mut failure = Failure::new(message);
         failure.help = miette::Diagnostic::help(&reason).map(|h| h.to_string());
         failure
     })
@@ -117,11 +124,20 @@ impl Controller for TaskController {
 
     fn condition(&self, expression: &Json) -> Result<bool, Failure> {
         match expression {
-            Json::String(text) => self.run.engine.condition_of(text, &self.trust, &self.vars).map_err(failure),
+            Json::String(text) => {
+                let verdict = self.run.engine.condition_of(text, &self.trust, &self.vars);
+                verdict.and_then(|verdict| self.run.decide(verdict)).map_err(failure)
+            }
+            // Nothing is wanted: that holds, as with Ansible.
+            Json::Null => Ok(true),
             Json::Array(_) | Json::Object(_) => Err(Failure::new(format!("{expression} is no condition"))
                 .help("a condition is an expression, or true or false")),
             other => Ok(super::keyword::truth(other)),
         }
+    }
+
+    fn native(&self) -> bool {
+        self.run.options.native
     }
 
     fn variable(&self, name: &str) -> Result<Option<Json>, Failure> {

@@ -221,6 +221,11 @@ impl Cursor {
         self.notified.extend(handlers);
     }
 
+    /// Puts others in the place of the handlers that are notified.
+    pub fn rename_notified(&mut self, latest: impl Fn(usize) -> usize) {
+        self.notified = self.notified.iter().map(|handler| latest(*handler)).collect();
+    }
+
     /// The handlers that are due.
     pub fn notified(&self) -> &BTreeSet<usize> {
         &self.notified

@@ -25,6 +25,7 @@ use super::{
     unconfirmed::Unconfirmed,
 };
 use crate::{
+    inventory::Inventory,
     module::Effect,
     playbook::{Keywords, LoopControl, Task},
     report::{Certainty, Event, Status, TaskLine},
@@ -50,6 +51,8 @@ pub struct Evaluation<'h> {
     pub alone: bool,
     /// What the task's keywords say, once they are read.
     pub settings: Settings,
+    /// The inventory with the hosts and groups that its items add, once one does.
+    pub regrouped: Option<Inventory>,
 }
 
 /// What keywords say of all items of a task.
@@ -197,7 +200,7 @@ impl Evaluation<'_> {
 
     /// `loop_control.break_when`.
     fn breaks(&self, control: Option<&LoopControl>, vars: &Context) -> bool {
-        let holds = |condition: &Node| self.of.run.engine.condition(condition, vars).unwrap_or(false);
+        let holds = |condition: &Node| self.of.run.holds(condition, vars).unwrap_or(false);
         control.is_some_and(|c| !c.break_when.is_empty() && c.break_when.iter().all(holds))
     }
 

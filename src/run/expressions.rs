@@ -34,7 +34,10 @@ impl Expressions for InventoryExpressions {
 
     fn holds(&self, condition: &str, span: &Span, vars: &Vars) -> Result<bool, String> {
         let node = Node::text(condition, span.clone());
-        self.engine.condition(&node, &self.context(vars)).map_err(|error| error.to_string())
+        self.engine
+            .condition(&node, &self.context(vars))
+            .map(|verdict| verdict.holds)
+            .map_err(|error| error.to_string())
     }
 
     fn text(&self, text: &str, span: &Span, vars: &Vars) -> Result<String, String> {

@@ -76,6 +76,16 @@ impl Handlers {
         named.into_iter().chain(self.topics.get(notification).into_iter().flatten().copied()).collect()
     }
 
+    /// The handler that a notified one has become: where its role was included once more, with that use's variables and files.
+    pub fn latest(&self, index: usize) -> usize {
+        let known = self.task(index).and_then(|task| {
+            let name = written(task)?;
+            let key = task.scope.role().map_or(name.clone(), |role| format!("{} : {name}", role.name));
+            self.names.get(&key).copied()
+        });
+        known.unwrap_or(index)
+    }
+
     /// A handler by its number.
     pub fn task(&self, index: usize) -> Option<&Arc<Task>> {
         match self.program.ops.get(index) {

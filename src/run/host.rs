@@ -50,8 +50,6 @@ pub struct HostRun {
     pub(super) failed_at: Option<Position>,
     /// Whether a failure of that task ends the play for all.
     pub(super) fatal: bool,
-    /// Whether `meta: end_host` took it out before the play was over.
-    pub(super) left_early: bool,
     /// The handlers that are due for an earlier run alone, which was cut off before them.
     pub(super) owed: BTreeSet<usize>,
 }
@@ -70,7 +68,6 @@ impl HostRun {
             failed: false,
             failed_at: None,
             fatal: false,
-            left_early: false,
             owed: BTreeSet::new(),
             of,
         }
@@ -97,7 +94,9 @@ impl HostRun {
                 }
                 Stop::Ended => {
                     // What was decided is carried out: the user asked not to start more.
-                    let _ = self.unconfirmed.flush().await;
+                    if self.unconfirmed.flush().await.is_ok() && !self.of.run.interrupted() {
+                        let _ = self.wind_up().await;
+                    }
                     break;
                 }
                 Stop::Lost(error) => {
@@ -110,9 +109,10 @@ impl HostRun {
         self.of.batch.barrier.leave(&self.of.host.name);
     }
 
-    /// Sends what is left. What the last handlers have notified is not run by anyone, as with Ansible, so it is not owed either.
+    /// Sends what is left. What the last handlers have notified is not run by anyone, as with Ansible, so it is not owed either; nor is
+    /// what was notified before the playbook itself ended the play for this host.
     async fn wind_up(&mut self) -> Result<(), Stop> {
-        if !self.failed && !self.left_early && self.cursor.forget_notified() {
+        if !self.failed && self.cursor.forget_notified() {
             self.settle_owed().await?;
         }
         self.unconfirmed.flush().await
@@ -142,6 +142,9 @@ impl HostRun {
                 self.cursor.notify(found);
             }
         }
+        // As with Ansible it is here that names become handlers: the last of a name counts.
+        self.cursor.rename_notified(|handler| self.handlers.latest(handler));
+        self.owed = self.owed.iter().map(|handler| self.handlers.latest(*handler)).collect();
         self.cursor.flush_handlers(&self.handlers.program, position);
     }
 

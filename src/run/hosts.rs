@@ -110,6 +110,16 @@ impl Hosts {
         self.add(host, effects)
     }
 
+    /// Whether taking over what `add_host` and `group_by` ask for would change anything; it is noted in `trial`, an inventory of its own.
+    pub fn would_regroup(&self, host: &str, effects: &[Due], trial: &mut Option<Inventory>) -> bool {
+        let adds = |due: &&Due| matches!(due.effect.as_ref(), Effect::Host { .. } | Effect::Group { .. });
+        effects.iter().filter(adds).fold(false, |any, due| {
+            let inventory = trial.get_or_insert_with(|| self.inventory().as_ref().clone());
+            // What the inventory does not take is found out where it is given to it.
+            put(inventory, host, &due.effect).unwrap_or(false) | any
+        })
+    }
+
     /// Goes on with an inventory that was read anew, to which is added what tasks have added so far.
     ///
     /// # Errors
@@ -129,22 +139,13 @@ impl Hosts {
         let wrong = |error: InventoryError| TaskError::new(error.to_string());
         for Due { effect, .. } in effects {
             let touched = match effect.as_ref() {
-                Effect::Host { name, groups, vars } => {
-                    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-                    let vars: Vars =
-                        vars.iter().map(|(name, value)| (name.clone(), Variable::from(value.clone()))).collect();
-                    changed |=
-                        self.change_inventory(|inventory| inventory.add_host(name, &groups, vars)).map_err(wrong)?;
-                    Some(name.as_str())
-                }
-                Effect::Group { name, parents } => {
-                    let parents: Vec<&str> = parents.iter().map(String::as_str).filter(|p| *p != "all").collect();
-                    changed |=
-                        self.change_inventory(|inventory| inventory.group_by(host, name, &parents)).map_err(wrong)?;
-                    Some(host)
-                }
-                Effect::Facts(_) | Effect::Variables { .. } => None,
+                Effect::Host { name, .. } => Some(name.as_str()),
+                Effect::Group { .. } => Some(host),
+                Effect::Facts(_) | Effect::Variables { .. } | Effect::Stats { .. } => None,
             };
+            if touched.is_some() {
+                changed |= self.change_inventory(|inventory| put(inventory, host, effect)).map_err(wrong)?;
+            }
             let directory = lock(&self.directory).clone();
             if let (Some(host), Some(directory)) = (touched, directory) {
                 self.refresh(host, &directory);
@@ -175,5 +176,21 @@ impl Hosts {
                 known.insert(name.to_owned(), Arc::new(Host::new(name, layers, self.cache.clone())));
             }
         }
+    }
+}
+
+/// Puts a host or a group into an inventory. Says whether that changed anything.
+fn put(inventory: &mut Inventory, host: &str, effect: &Effect) -> Result<bool, InventoryError> {
+    match effect {
+        Effect::Host { name, groups, vars } => {
+            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let vars: Vars = vars.iter().map(|(name, value)| (name.clone(), Variable::from(value.clone()))).collect();
+            inventory.add_host(name, &groups, vars)
+        }
+        Effect::Group { name, parents } => {
+            let parents: Vec<&str> = parents.iter().map(String::as_str).filter(|p| *p != "all").collect();
+            inventory.group_by(host, name, &parents)
+        }
+        Effect::Facts(_) | Effect::Variables { .. } | Effect::Stats { .. } => Ok(false),
     }
 }

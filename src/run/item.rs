@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{
-    background,
+    background::Job,
     change::{Execution, TIME_OVER, script},
     evaluation::Evaluation,
     guard::{Guard, Moved},
@@ -45,16 +45,14 @@ impl Evaluation<'_> {
             Ok(Readiness::Ready(prepared)) => prepared,
             Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
-        let background = match self.background(vars) {
-            Ok(background) => background.filter(|_| !prepared.check && !prepared.about_module.only_tells),
-            Err(error) => return Ok(Outcome::failed(&error)),
+        let background = match self.background(vars, &prepared) {
+            Ok(background) => background,
+            Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
         };
         let asks_for_job = prepared.name == async_status::AsyncStatus::NAME;
-        if asks_for_job {
-            let known = task::parameters(&self.of.run, self.task, vars).ok();
-            if let Some(outcome) = known.and_then(|(parameters, _)| self.job_done(&prepared, &parameters)) {
-                return Ok(outcome);
-            }
+        let job = asks_for_job.then(|| self.job(vars, &prepared)).flatten();
+        if let Some(Job::Done(outcome)) = job {
+            return Ok(*outcome);
         }
         if (!self.of.run.options.lookahead || asks_for_job) && !prepared.check {
             prepared.machine.forget_all();
@@ -62,21 +60,20 @@ impl Evaluation<'_> {
         loop {
             let plan = match self.plan(vars, &prepared).await? {
                 Ok(plan) => plan,
-                Err(outcome) => return Ok(*outcome),
+                Err(outcome) => return Ok(self.told_of_job(&prepared, background.as_ref(), *outcome)),
             };
             self.warn(&plan.warnings);
-            let left = background.as_ref().filter(|background| background.left);
-            let alone = left.and_then(|background| self.left_running(&prepared, &plan, background));
-            if let (Some(plan), Some(background)) = (&alone, left) {
-                let guard = Guard::default();
-                let Some(outcome) = self.carry_out(vars, &prepared, plan, &guard).await? else { continue };
-                return Ok(match outcome.status {
-                    Status::Failed => outcome,
-                    _ => {
-                        let file = outcome.result.get("stdout").and_then(Json::as_str);
-                        self.started(&prepared, background, None, file)
-                    }
-                });
+            if let Some(Job::Left(job, left)) = &job
+                && let Some(outcome) = self.ended(&prepared, job, left)
+            {
+                return Ok(outcome);
+            }
+            if let Some(background) = background.as_ref().filter(|background| background.left)
+                && let Some(launch) = self.launch(&prepared, &plan, background)
+            {
+                let guard = guard(&prepared, &self.of.host.name);
+                let Some(outputs) = self.outputs(vars, &prepared, &launch, &guard).await? else { continue };
+                return Ok(self.left(*prepared, plan, background, &launch, &outputs));
             }
             // Something has moved since: what is there now is read and planned on.
             let Some(mut outcome) = self.follow(vars, &prepared, &plan).await? else { continue };
@@ -84,14 +81,7 @@ impl Evaluation<'_> {
             for due in &mut outcome.effects {
                 due.about.clone_from(&prepared.about);
             }
-            return Ok(match background {
-                Some(background) if background.left => self.started(&prepared, &background, Some(outcome), None),
-                Some(background) => {
-                    background::note_finished(&mut outcome, &background.job);
-                    outcome
-                }
-                None => outcome,
-            });
+            return Ok(self.told_of_job(&prepared, background.as_ref(), outcome));
         }
     }
 
@@ -118,9 +108,17 @@ impl Evaluation<'_> {
         if let Some(what) = self.unconfirmed.moved().too_often(&guard) {
             return Ok(Some(Outcome::failed(&never_settles(what).at(&self.task.span))));
         }
+        let left = match &plan.leaves {
+            Some(user) if prepared.machine.has_shell_of(user).await => {
+                self.unconfirmed.flush().await?;
+                prepared.machine.leave(user).await;
+                true
+            }
+            _ => false,
+        };
         // What is on this machine itself can be read by lookups and modules past all shells.
         let awaited = plan.output_in_result && self.settings.register.is_some();
-        match self.settings.deferrable && closed(plan) && !awaited && !prepared.machine.is_local() {
+        match self.settings.deferrable && closed(plan) && !awaited && !left && !prepared.machine.is_local() {
             true => self.defer(vars, prepared, plan, guard).await.map(Some),
             false => self.carry_out(vars, prepared, plan, &guard).await,
         }
@@ -267,6 +265,24 @@ impl Evaluation<'_> {
         plan: &Plan,
         guard: &Guard,
     ) -> Result<Option<Outcome>, Stop> {
+        let Some(outputs) = self.outputs(vars, prepared, plan, guard).await? else { return Ok(None) };
+        note_written(prepared, plan);
+        if let Some(limit) = self.limit(vars).filter(|_| self.task.async_.is_none())
+            && outputs.iter().any(|output| output.error.as_deref() == Some(TIME_OVER))
+        {
+            return Ok(Some(Outcome::failed(&self.out_of_time(limit))));
+        }
+        Ok(Some(self.finish(prepared, plan, &outputs)))
+    }
+
+    /// Carries out all changes of a plan now: what came of each.
+    async fn outputs(
+        &mut self,
+        vars: &Context,
+        prepared: &Prepared,
+        plan: &Plan,
+        guard: &Guard,
+    ) -> Result<Option<Vec<StepOutput>>, Stop> {
         self.of.run.tell(Event::TaskRunning { task: self.line(Some(vars)), host: self.of.host.name.clone() });
         let open = plan.changes.iter().any(|c| !c.closed);
         // What runs with unknown effect may be seen by other hosts, and may see them: all keep Ansible's order there.
@@ -296,13 +312,7 @@ impl Evaluation<'_> {
             prepared.machine.forget_all();
             return Ok(None);
         }
-        note_written(prepared, plan);
-        if let Some(limit) = limit.filter(|_| self.task.async_.is_none())
-            && outputs.iter().any(|output| output.error.as_deref() == Some(TIME_OVER))
-        {
-            return Ok(Some(Outcome::failed(&self.out_of_time(limit))));
-        }
-        Ok(Some(self.finish(prepared, plan, &outputs)))
+        Ok(Some(outputs))
     }
 
     /// The failure of a task whose `timeout` is over, in Ansible's words.

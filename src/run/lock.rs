@@ -179,15 +179,19 @@ pub fn sending(key: &str, place: &Place) -> String {
     )
 }
 
-/// Notes which handlers are still owed to a host once some have run. What is owed to other names of the machine stays.
+/// Notes which handlers are still owed to a host once some have run. What is owed to other names of the machine stays: one of them
+/// writes the file at a time, and who was killed over it is waited for no longer than two seconds.
 pub fn settle(host: &str, left: &[String]) -> String {
     let host = one_line(host);
     let lines: String = left.iter().map(|handler| format!("{host}\t{}\n", one_line(handler))).collect();
     format!(
         "{FOLDER}umask 077; h={} t=$(printf '\\t')\n\
          if [ -e \"$d/pending\" ]; then\n\
+         n=0; until mkdir \"$d/settling\" 2>/dev/null; do\n\
+         n=$((n + 1)); [ $n -lt 40 ] || break; sleep 0.05 2>/dev/null || sleep 1; done\n\
          k=$(while IFS= read -r l; do case $l in \"$h$t\"*) ;; *\"$t\"*) printf '%s\\n' \"$l\" ;; esac; done <\"$d/pending\")\n\
          printf '%s%s' \"${{k:+$k\n}}\" {} >\"$d/pending\"\n\
+         s=$?; rmdir \"$d/settling\" 2>/dev/null; [ $s -eq 0 ]\n\
          fi\n",
         quote(&host),
         quote(&lines)

@@ -394,3 +394,24 @@ fn handlers_are_owed_to_a_host_by_its_name() {
     fs::write(folder.path().join("pending"), "restart\n").unwrap();
     assert_eq!(owed("c"), ["restart"]);
 }
+
+/// Names of one machine that settle at once do not bring back what another has settled, nor wait for one that is gone.
+#[test]
+fn handlers_are_settled_by_one_name_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |script: &str| {
+        let script = script.replace(FOLDER, &format!("d={}; ", folder.path().display()));
+        Command::new("sh").arg("-c").arg(script).spawn().unwrap()
+    };
+    let names: Vec<String> = (0..8).map(|number| format!("h{number}")).collect();
+    for name in &names {
+        assert!(place(&owe(name, "restart")).wait().unwrap().success());
+    }
+    fs::create_dir(folder.path().join("settling")).unwrap();
+    let settling: Vec<_> = names.iter().map(|name| place(&settle(name, &[]))).collect();
+    for mut one in settling {
+        assert!(one.wait().unwrap().success());
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("pending")).unwrap(), "");
+    assert!(!folder.path().join("settling").exists());
+}

@@ -96,6 +96,26 @@ struct Opening {
     locked: bool,
 }
 
+impl Opening {
+    /// Gives back the lock that it has.
+    async fn unlock(&mut self) {
+        if self.locked {
+            // A host that is gone by now has nothing to give back.
+            let _ = self.shell.run(&[Segment::new(lock::close())], |_, _| {}).await;
+        }
+    }
+
+    async fn end(mut self) {
+        self.unlock().await;
+        self.shell.close().await;
+    }
+}
+
+/// Whether somebody acts as a user whom this run became.
+fn is(actor: &Actor, user: &str) -> bool {
+    actor.as_ref().is_some_and(|wish| wish.user == user)
+}
+
 /// A machine and all that is known of it.
 pub struct Machine {
     /// Its name in the inventory.
@@ -463,6 +483,23 @@ impl Machine {
         self.forget_all();
     }
 
+    /// Whether this run has a shell there as that user, which it became.
+    pub async fn has_shell_of(&self, user: &str) -> bool {
+        self.link.lock().await.shells.iter().any(|(actor, _)| is(actor, user))
+    }
+
+    /// Ends the shells of a user that this run became; what is done as that user later opens another one.
+    pub async fn leave(&self, user: &str) {
+        let mut link = self.link.lock().await;
+        let (left, kept) = std::mem::take(&mut link.shells).into_iter().partition(|(actor, _)| is(actor, user));
+        link.shells = kept;
+        drop(link);
+        let left: Vec<(Actor, Opening)> = left;
+        for (_, opening) in left {
+            opening.end().await;
+        }
+    }
+
     /// Connects, logs in and opens the shell, without doing anything.
     ///
     /// # Errors
@@ -475,10 +512,7 @@ impl Machine {
     pub async fn close(&self) {
         let mut link = self.link.lock().await;
         for (_, mut opening) in std::mem::take(&mut link.shells) {
-            if opening.locked {
-                // A host that is gone by now has nothing to give back.
-                let _ = opening.shell.run(&[Segment::new(lock::close())], |_, _| {}).await;
-            }
+            opening.unlock().await;
         }
         self.drop_link(&mut link);
     }

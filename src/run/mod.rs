@@ -12,6 +12,7 @@ mod barrier;
 mod batch;
 mod change;
 mod conclude;
+mod conditions;
 mod connection;
 mod control;
 mod controller;
@@ -47,6 +48,7 @@ mod repeat;
 mod retry;
 mod shared_files;
 mod start_at;
+mod stats;
 mod step;
 mod stop;
 mod tally;
@@ -60,7 +62,7 @@ mod vars_files;
 mod vars_from;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
@@ -136,6 +138,8 @@ pub struct Run {
     permits: Semaphore,
     /// Whether it was said that host keys are not checked.
     told_of_keys: AtomicBool,
+    /// The places of conditions of which it was said that they are doubtful.
+    doubted: Mutex<BTreeSet<String>>,
 }
 
 /// The name of this machine where the inventory does not list it.
@@ -168,6 +172,7 @@ impl Run {
             start_at: StartAt::new(options.start_at_task.clone()),
             permits: Semaphore::new(options.forks.max(1)),
             told_of_keys: AtomicBool::new(false),
+            doubted: Mutex::default(),
             options,
         })
     }
@@ -234,6 +239,7 @@ impl Run {
             duration: began.elapsed(),
             round_trips,
             check: self.options.check,
+            stats: self.tally.stats(),
         });
         Summary {
             hosts,
@@ -291,7 +297,9 @@ impl Run {
         if folders.is_empty() {
             folders.push(directory.to_owned());
         }
-        Arc::new(System::new(folders))
+        let reporter = self.reporter.clone();
+        let tell = move |message: &str| reporter.event(Event::Warning { message: message.to_owned() });
+        Arc::new(System::new(folders).telling(tell))
     }
 
     /// Extra variables alone, for what is rendered before there is a host.

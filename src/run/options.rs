@@ -113,6 +113,12 @@ pub struct Options {
     pub managed: Option<String>,
     /// Whether mappings of one name are joined over the levels of precedence, instead of the strongest one counting.
     pub merge_hashes: bool,
+    /// Whether a condition that comes to a text is decided by that, as Ansible up to 2.18 does.
+    pub broken_conditionals: bool,
+    /// Whether `set_fact` leaves `yes` and `no` texts: `jinja2_native`.
+    pub native: bool,
+    /// Whether a notification that nobody hears is warned of alone.
+    pub unheard: bool,
     /// `--force-handlers`.
     pub force_handlers: bool,
     /// Whether questions of coming tasks are asked together. Off only for tests that compare.
@@ -165,6 +171,9 @@ impl Default for Options {
             config_file: None,
             managed: None,
             merge_hashes: false,
+            broken_conditionals: true,
+            native: false,
+            unheard: false,
             force_handlers: false,
             lookahead: true,
             locks: true,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::task_error::TaskError;
 use crate::{
+    inventory::Vars,
     module::{Diff, Effect, Plan},
     report::{Certainty, Event, Marks, Status},
 };
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub began: Instant,
     /// Where an include led: the files or roles, each with the item of the loop that it is for.
     pub included: Vec<(String, Option<Json>)>,
+    /// Variables of files that an include has brought in.
+    pub brought: Vec<Arc<Vars>>,
     /// Events of the items.
     pub events: Vec<Event>,
 }
@@ -67,6 +70,7 @@ impl Outcome {
             changed: status == Status::Changed,
             certainty: Certainty::Known,
             effects: Vec::new(),
+            brought: Vec::new(),
             result,
             shown: false,
             no_log: false,

@@ -56,12 +56,12 @@ pub fn of_including(name: &str, scope: &Scope) -> Option<Json> {
     (!found.is_empty()).then_some(value)
 }
 
-/// The names of the play's roles: those that it names, those that these depend on, or both.
-pub fn role_names(name: &str, play: &Play) -> Json {
-    let depended: Vec<*const Role> =
-        play.exports.iter().flat_map(|role| role.all_dependencies()).map(Arc::as_ptr).collect();
-    let (dependent, direct): (Vec<&Arc<Role>>, Vec<_>) =
-        play.exports.iter().partition(|role| depended.contains(&Arc::as_ptr(role)));
+/// The names of the play's roles: those that it names or has `included` so far, those that these depend on, or both.
+pub fn role_names(name: &str, play: &Play, included: &[Arc<Role>]) -> Json {
+    let roles = || play.exports.iter().chain(included);
+    let dependent: Vec<&Arc<Role>> = roles().flat_map(|role| role.all_dependencies()).collect();
+    let depended: Vec<*const Role> = dependent.iter().map(|role| Arc::as_ptr(role)).collect();
+    let direct: Vec<&Arc<Role>> = roles().filter(|role| !depended.contains(&Arc::as_ptr(role))).collect();
     let once = |roles: &[&Arc<Role>]| {
         let mut names: Vec<String> = Vec::new();
         for role in roles {

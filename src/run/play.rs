@@ -225,6 +225,7 @@ impl Run {
             throttles: Throttles::default(),
             max_fail_percentage: percentage,
             public: std::sync::Mutex::default(),
+            included: std::sync::Mutex::default(),
             vars_files: VarsFiles::default(),
             course: Course::default(),
         })

@@ -87,7 +87,7 @@ impl Evaluation<'_> {
         }
         let vars = vars.with(with);
         for condition in conditions {
-            if !self.of.run.engine.condition(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
+            if !self.of.run.holds(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
                 return Ok(false);
             }
         }
@@ -102,6 +102,9 @@ impl Evaluation<'_> {
         }
         if let Some(number) = number {
             outcome.result.insert("attempts".into(), json!(number));
+        }
+        if self.of.run.hosts.would_regroup(&self.of.host.name, &outcome.effects, &mut self.regrouped) {
+            outcome.set_changed(true);
         }
         if let Some(conditions) = &self.task.changed_when {
             match self.holds(conditions, vars, &outcome) {

@@ -16,7 +16,9 @@ use super::{
     throttle,
 };
 use crate::{
-    playbook::{Action, IncludeKind, Keywords, MetaAction, Task},
+    inventory::Level,
+    module::about,
+    playbook::{Action, IncludeKind, Keywords, MetaAction, Strategy, Task},
     report::Status,
     template::Context,
     yaml::Node,
@@ -26,6 +28,8 @@ use crate::{
 struct Together {
     /// One host does it for all.
     once: bool,
+    /// One host does it, and the others learn nothing of its result.
+    by_first: bool,
     /// A failure ends the play for all.
     fatal: bool,
     /// So many hosts do it at once.
@@ -75,7 +79,7 @@ impl HostRun {
             return Ok(());
         }
         if together.once && !self.of.batch.does_once(&self.of.host.name, &position) {
-            return self.take_over(&task, &position).await;
+            return self.take_over(&task, &position, together.by_first).await;
         }
         self.act(&task, &position, &vars, &together).await?;
         if self.alone.as_ref() == Some(&position) {
@@ -107,11 +111,11 @@ impl HostRun {
                 if named_later(task) {
                     return self.act_by_name(include, task, position, vars).await;
                 }
-                if together.once {
+                if together.once && !matches!(include.kind, IncludeKind::Vars) {
                     // The others go on behind it: what it brings in is this host's.
-                    self.of.batch.publish_once(position, &Outcome::new(Status::Ok, unchanged()));
+                    self.of.batch.publish_once(&self.of.host.name, position, &Outcome::new(Status::Ok, unchanged()));
                 }
-                return self.include(include, task, position, vars).await;
+                return self.include(include, task, position, (vars, together.once)).await;
             }
             Action::Module { .. } => {}
         }
@@ -126,7 +130,7 @@ impl HostRun {
             Err(error) => Outcome::failed(&error.at(&task.span)),
         };
         if together.once {
-            batch.publish_once(position, &outcome);
+            batch.publish_once(&self.of.host.name, position, &outcome);
         }
         let concluded = self.conclude(task, position, vars, outcome).await;
         if held.is_some() {
@@ -153,6 +157,7 @@ impl HostRun {
             vars,
             alone,
             settings: Settings::default(),
+            regrouped: None,
         };
         evaluation.outcome().await
     }
@@ -203,7 +208,10 @@ impl HostRun {
         let (run, batch) = (&self.of.run, &self.of.batch);
         let flag = |pick: fn(&Keywords) -> Option<&Node>| keyword::flag(run, &task.scope, vars, pick);
         let seen = run.features_of(task);
-        let once = flag(|k| k.run_once.as_ref())?.unwrap_or(false);
+        // Where nobody waits for anybody there is no first host.
+        let by_first = is_by_first(task) && batch.strategy != Strategy::Free;
+        let told = flag(|k| k.run_once.as_ref())?.unwrap_or(false);
+        let (once, by_first) = (told || by_first, by_first && !told);
         let fatal = flag(|k| k.any_errors_fatal.as_ref())?.unwrap_or(run.options.any_errors_fatal);
         let throttle = throttle::most(run, task, vars)?;
         // As with Ansible it ends at this task for all, however far ahead some of them could be.
@@ -221,7 +229,7 @@ impl HostRun {
             || others
             || batch.strict
             || self.alone.as_ref() == Some(position);
-        Ok(Together { once, fatal, throttle, before, behind })
+        Ok(Together { once, by_first, fatal, throttle, before, behind })
     }
 
     /// Whether the user wants this task done, where that is asked. What was decided before is carried out first.
@@ -238,7 +246,7 @@ impl HostRun {
     }
 
     /// Another host of the batch does this `run_once` task: its result is ours too.
-    async fn take_over(&mut self, task: &Arc<Task>, position: &Position) -> Result<(), Stop> {
+    async fn take_over(&mut self, task: &Arc<Task>, position: &Position, by_first: bool) -> Result<(), Stop> {
         let batch = self.of.batch.clone();
         // Once the play ends with this very task, nobody else is to do it.
         let behind = behind(position);
@@ -251,7 +259,10 @@ impl HostRun {
             // The host that was to do it is gone: it falls to this one, from the start.
             return if batch.ended(&behind) { Err(Stop::Ended) } else { Ok(()) };
         };
-        self.learn(task, &shared);
+        if !by_first {
+            self.learn(task, &shared);
+            shared.brought.iter().for_each(|vars| self.of.host.push(Level::IncludeVars, vars.clone()));
+        }
         let vars = self.vars(task);
         if shared.status == Status::Failed && !self.ignores_errors(task, &vars) {
             self.fail(task, &Json::Object(shared.result.clone()));
@@ -267,13 +278,14 @@ fn unchanged() -> Map<String, Json> {
     Map::from_iter([("changed".to_owned(), Json::Bool(false))])
 }
 
-/// Whether a task is done for each host whatever `run_once` says: `meta` knows itself whom it is for, and variables are every host's own.
+/// Whether a task is done for each host whatever `run_once` says: `meta` knows itself whom it is for.
 fn for_each_host(task: &Task) -> bool {
-    match &task.action {
-        Action::Meta { .. } => true,
-        Action::Include(include) => matches!(include.kind, IncludeKind::Vars),
-        Action::Module { .. } => false,
-    }
+    matches!(task.action, Action::Meta { .. })
+}
+
+/// Whether the module of a task is done by the first host alone.
+fn is_by_first(task: &Task) -> bool {
+    matches!(&task.action, Action::Module { name, .. } if about(name).by_first)
 }
 
 /// Whether the module of a task is known only where it is come to.

@@ -7,7 +7,7 @@ use std::sync::{
 
 use indexmap::IndexMap;
 
-use super::lock;
+use super::{lock, stats::Stats};
 use crate::report::{Counts, Event};
 
 /// Results as they are told.
@@ -21,6 +21,7 @@ pub struct Tally {
     faults: Mutex<Vec<String>>,
     /// What modules warned of, by the task's place and the words, with the hosts in the order in which they came.
     warned: Mutex<IndexMap<(String, String), Vec<String>>>,
+    stats: Mutex<Stats>,
 }
 
 impl Tally {
@@ -49,13 +50,21 @@ impl Tally {
         lock(&self.warned).iter().filter_map(told).collect()
     }
 
-    /// Counts an event, if it is a task's result.
+    /// Counts an event, if it is a task's result or tells of values for the end of the run.
     pub fn count(&self, event: &Event) {
+        if let Event::Stats { host, values: serde_json::Value::Object(values), aggregate } = event {
+            lock(&self.stats).take(host.as_deref(), values, *aggregate);
+        }
         let Event::TaskResult { host, status, marks, .. } = event else { return };
         lock(&self.counts).entry(host.clone()).or_default().add(*status, marks.changed);
         if marks.certainty.undecided() {
             self.undecided.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    /// The values that tasks have given the run.
+    pub fn stats(&self) -> Vec<(Option<String>, serde_json::Value)> {
+        lock(&self.stats).all()
     }
 
     /// Notes a fault of our own.

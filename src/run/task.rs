@@ -19,7 +19,8 @@ use super::{
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Context as ModuleContext, Module, Registry, about},
-    playbook::{About, Action, Scope, Sets, Task},
+    playbook::{About, Action, DEFAULTS, Scope, Sets, Task},
+    report::IN_OPTION,
     template::{Context, TemplateError, Trust, Var, is_omit},
     yaml::{self, Node, Span},
 };
@@ -63,7 +64,7 @@ pub enum Readiness {
 /// Checks all conditions of a task, outermost first. Returns the first that does not hold.
 pub fn conditions(run: &Run, task: &Task, vars: &Context) -> Result<Option<Json>, TaskError> {
     for when in task.scope.whens() {
-        if !run.engine.condition(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
+        if !run.holds(when, vars).map_err(|e| TaskError::from(e).at(&when.span))? {
             return Ok(Some(when.to_json()));
         }
     }
@@ -192,6 +193,37 @@ fn words(run: &Run, task: &Task, vars: &Context) -> Map<String, Json> {
     all
 }
 
+/// The full name of a module that `module_defaults` names, or the group as it is.
+fn full_name(key: String) -> String {
+    Registry::get().find(&key).map_or(key, |entry| entry.name.to_owned())
+}
+
+/// What `module_defaults` has for a module: what its groups have, in their order, then what it has itself. Of levels that name the
+/// same, the innermost alone counts.
+fn defaults_of(run: &Run, task: &Task, module: &str, defaults: &Map<String, Json>) -> Map<String, Json> {
+    let directory = task.scope.playbook_dir().unwrap_or(std::path::Path::new("."));
+    let named = |key: &str| match key.strip_prefix("group/") {
+        Some(group) => run.loader.in_group(group, module, directory),
+        None => false,
+    };
+    let groups = defaults.iter().filter(|(key, _)| named(key)).map(|(_, value)| value);
+    groups
+        .chain(defaults.get(module))
+        .filter_map(Json::as_object)
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
+}
+
+/// The error of a parameter that cannot be rendered.
+fn of_option(error: TemplateError) -> TaskError {
+    let mut error = TaskError::from(error);
+    if error.undefined {
+        error.message.insert_str(0, IN_OPTION);
+    }
+    error
+}
+
 fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>, Trust), TaskError> {
     let Action::Module { name, args, free_form, template, .. } = &task.action else {
         return Ok((Map::new(), Trust::default()));
@@ -200,21 +232,27 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
     // What is an expression is evaluated once more after it is rendered.
     let evaluated = about(name).expressions.map(|expressions| expressions.parameter);
     let mut rendered = Map::new();
-    for defaults in task.scope.module_defaults() {
+    let mut defaults = Map::new();
+    for level in task.scope.module_defaults() {
         let all = match evaluated {
-            Some(_) => run.engine.render_tree_noting(defaults, vars, &mut trust),
-            None => run.engine.render_tree(defaults, vars),
+            Some(_) => run.engine.render_tree_noting(level, vars, &mut trust),
+            None => run.engine.render_tree(level, vars),
         };
-        let all = all.map_err(TaskError::from)?;
-        let short = name.rsplit('.').next().unwrap_or(name);
-        for key in [short, name.as_str()] {
-            if let Some(Json::Object(defaults)) = all.get(key) {
-                rendered.extend(defaults.clone());
-            }
+        if let Json::Object(all) = all.map_err(of_option)? {
+            defaults.extend(all.into_iter().map(|(key, value)| (full_name(key), value)));
         }
     }
+    rendered.extend(defaults_of(run, task, name, &defaults));
+    let theirs = |module: &&'static str| {
+        let theirs = defaults_of(run, task, &full_name((*module).to_owned()), &defaults);
+        (!theirs.is_empty()).then(|| ((*module).to_owned(), Json::Object(theirs)))
+    };
+    let stood_for: Map<String, Json> = about(name).stands_for.iter().filter_map(theirs).collect();
+    if !stood_for.is_empty() {
+        rendered.insert(DEFAULTS.to_owned(), Json::Object(stood_for));
+    }
     if let Some(template) = template {
-        match run.engine.render_tree_noting(template, vars, &mut trust).map_err(TaskError::from)? {
+        match run.engine.render_tree_noting(template, vars, &mut trust).map_err(of_option)? {
             Json::Object(given) => rendered.extend(given),
             other => {
                 return Err(TaskError::new(format!("invalid or malformed argument: '{}'", as_words(&other)))
@@ -231,9 +269,9 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
             Some(_) => run.engine.render_tree_noting(node, vars, &mut trust),
             None => run.engine.render_tree(node, vars),
         };
-        let value = value.map_err(|e| TaskError::from(e).at(&node.span))?;
+        let value = value.map_err(|e| of_option(e).at(&node.span))?;
         if name.contains("{{") {
-            let named = run.engine.render_tree(key, vars).map_err(|e| TaskError::from(e).at(&key.span))?;
+            let named = run.engine.render_tree(key, vars).map_err(|e| of_option(e).at(&key.span))?;
             name = super::keyword::as_text(&named).unwrap_or_default();
         }
         if !is_omit(&value) {
@@ -242,7 +280,7 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
     }
     if let Some(text) = free_form {
         let parameter = Registry::get().find(name).and_then(|e| e.free_form).unwrap_or("_raw_params");
-        let value = run.engine.render_tree(text, vars).map_err(TaskError::from)?;
+        let value = run.engine.render_tree(text, vars).map_err(of_option)?;
         rendered.insert(parameter.to_owned(), value);
     }
     Ok((rendered, trust))
@@ -264,8 +302,8 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
                 .map(|(key, value)| if value.span.end > value.span.start { &value.span } else { &key.span })
         });
         let message = match &error.parameter {
-            Some(parameter) => format!("{parameter}: {}", error.message),
-            None => error.message.clone(),
+            Some(parameter) if !error.named => format!("{parameter}: {}", error.message),
+            _ => error.message.clone(),
         };
         let result = error.rc.iter().map(|rc| ("rc".to_owned(), Json::from(*rc))).collect();
         TaskError { help: error.help, result, ..TaskError::new(message).at(place.unwrap_or(name_span)) }

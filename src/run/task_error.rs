@@ -53,7 +53,13 @@ impl From<TemplateError> for TaskError {
     fn from(error: TemplateError) -> TaskError {
         let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
         let undefined = error.is_undefined();
-        TaskError { help, undefined, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
+        let mut result = Map::new();
+        if error.is_failure() {
+            // Where Ansible has a trace of its own, there is the place.
+            let place = error.span().map(|span| format!("{}: ", span.place())).unwrap_or_default();
+            result.insert("exception".to_owned(), Json::from(format!("{place}{error}")));
+        }
+        TaskError { help, undefined, result, span: error.span().cloned(), ..TaskError::new(error.to_string()) }
     }
 }
 

@@ -329,7 +329,7 @@ impl TaskVars {
             }
             "ansible_parent_role_names" | "ansible_parent_role_paths" => place::of_including(name, &self.scope)?,
             "ansible_play_role_names" | "role_names" | "ansible_role_names" | "ansible_dependent_role_names" => {
-                place::role_names(name, &self.batch.play)
+                place::role_names(name, &self.batch.play, &self.batch.included())
             }
             _ => return self.of_run(name),
         })

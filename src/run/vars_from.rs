@@ -20,6 +20,8 @@ pub struct Asked {
     extensions: Vec<String>,
     matching: Option<Regex>,
     ignored: Vec<Regex>,
+    /// Whether files with other extensions are passed over.
+    lenient: bool,
     merge: bool,
 }
 
@@ -55,6 +57,7 @@ impl Asked {
             extensions: texts("extensions").unwrap_or_else(|| ["yaml", "yml", "json"].map(str::to_owned).to_vec()),
             matching: matching.as_deref().map(pattern).transpose()?,
             ignored: ignored.iter().map(|text| pattern(&format!("{text}$"))).collect::<Result<_, _>>()?,
+            lenient: parameters.get("ignore_unknown_extensions").is_some_and(keyword::truth),
             merge: parameters.get("hash_behaviour").and_then(Json::as_str) == Some("merge"),
         })
     }
@@ -80,20 +83,32 @@ impl Asked {
         }
         entries.sort();
         let (folders, plain): (Vec<_>, Vec<_>) = entries.into_iter().partition(|path| path.is_dir());
-        files.extend(plain.into_iter().filter(|path| self.takes(path)));
+        for path in plain.into_iter().filter(|path| self.asks_for(path)) {
+            match (self.knows(&path), self.lenient) {
+                (true, _) => files.push(path),
+                (false, true) => {}
+                (false, false) => {
+                    let known = self.extensions.join(", ");
+                    let message = format!("{} does not have a valid extension: {known}", path.display());
+                    return Err(TaskError::new(message).help("pass it over with `ignore_unknown_extensions: true`"));
+                }
+            }
+        }
         if self.depth == 0 || depth < self.depth {
             folders.iter().try_for_each(|folder| self.walk(folder, depth + 1, files))?;
         }
         Ok(())
     }
 
-    fn takes(&self, path: &Path) -> bool {
+    fn asks_for(&self, path: &Path) -> bool {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let fits = |pattern: &Regex| pattern.is_match(name).unwrap_or(false);
+        self.matching.as_ref().is_none_or(fits) && !self.ignored.iter().any(fits)
+    }
+
+    fn knows(&self, path: &Path) -> bool {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         self.extensions.iter().any(|known| known.trim_start_matches('.') == extension)
-            && self.matching.as_ref().is_none_or(fits)
-            && !self.ignored.iter().any(fits)
     }
 
     /// Whether mappings are joined with those that are there already.

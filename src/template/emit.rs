@@ -82,7 +82,7 @@ impl Emitter {
             }
             Json::String(text) => {
                 // A scalar of the root or of a collection is folded one step deeper than what it stands in.
-                let inner = indent.map_or(if in_flow { self.step } else { 0 }, |i| i + self.step);
+                let inner = indent.map_or(self.step, |i| i + self.step);
                 self.scalar(text, inner, in_flow, key)
             }
             other => {

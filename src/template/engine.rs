@@ -16,7 +16,8 @@ use super::explain::explain;
 use super::raw::is_template;
 use super::rewrite::{self, Edits, Mode};
 use super::trust::{Trust, is_trusted, trusted};
-use super::value::{boolean_text, check, describe, is_omit_value, text, to_json, to_json_noting, write_text};
+use super::value::{boolean_text, check, is_omit_value, text, to_json, to_json_noting, write_text};
+use super::verdict::Verdict;
 use super::{filter, function, method, test};
 
 /// How many steps one template may take: far more than any real one, few enough to end within seconds.
@@ -239,20 +240,23 @@ impl Engine {
     }
 
     /// Decides a condition (`when`, `changed_when`, `until`, …): an expression without braces, a truth value or a list of them.
-    pub fn condition(&self, node: &Node, vars: &Context) -> Result<bool, TemplateError> {
+    pub fn condition(&self, node: &Node, vars: &Context) -> Result<Verdict, TemplateError> {
         match &node.value {
-            yaml::Value::Bool(b) => Ok(*b),
-            yaml::Value::Null => Ok(true),
-            yaml::Value::Int(i) => Ok(*i != 0),
+            yaml::Value::Bool(b) => Ok((*b).into()),
+            yaml::Value::Null => Ok(true.into()),
+            yaml::Value::Int(i) => Ok((*i != 0).into()),
             yaml::Value::String { text, unsafe_text: true } => Err(Trust::refuse(text, Some(&node.span))),
             yaml::Value::String { text, .. } => self.condition_at(text, Some(&node.span), vars),
             yaml::Value::Seq(items) => {
+                let mut doubt = None;
                 for item in items {
-                    if !self.condition(item, vars)? {
-                        return Ok(false);
+                    let verdict = self.condition(item, vars)?;
+                    doubt = doubt.or(verdict.doubt);
+                    if !verdict.holds {
+                        return Ok(Verdict { holds: false, doubt });
                     }
                 }
-                Ok(true)
+                Ok(Verdict { holds: true, doubt })
             }
             _ => Err(TemplateError::new(
                 Kind::NotBoolean("a condition must be an expression or true or false".to_owned()),
@@ -262,10 +266,10 @@ impl Engine {
     }
 
     /// Decides a condition given as text. What a condition in braces gives is a condition itself, if it is a text.
-    pub fn condition_at(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<bool, TemplateError> {
+    pub fn condition_at(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<Verdict, TemplateError> {
         let inner = super::bare(expr);
         if inner.trim().is_empty() {
-            return Ok(true);
+            return Ok(true.into());
         }
         if is_template(inner) || (is_template(expr) && inner.len() == expr.len()) {
             return self.condition_in_words(expr, span, vars);
@@ -275,30 +279,30 @@ impl Engine {
         check(&value).map_err(|e| explain(&e, &unit, &vars.inner))?;
         if let (Some(text), true) = (value.as_str(), inner.len() < expr.len()) {
             if text.is_empty() {
-                return Ok(false);
+                return Ok(false.into());
             }
             if is_trusted(&value) {
                 let mut again = Unit::plain(text, span);
                 let value = self.evaluate(&mut again, Mode::Expression, &vars.inner)?;
-                return verdict(&value, &again);
+                return Ok(Verdict::of(&value, &again, &vars.inner));
             }
             if boolean_text(text).is_none() {
                 return Err(Trust::refuse(text, unit.whole().as_ref()));
             }
         }
-        verdict(&value, &unit)
+        Ok(Verdict::of(&value, &unit, &vars.inner))
     }
 
     /// Decides a condition that has templates in it: rendered first, and what comes out is the condition. Blocks make texts whose words
     /// are nobody's; a constant among them is harmless whoever wrote it.
-    fn condition_in_words(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<bool, TemplateError> {
+    fn condition_in_words(&self, expr: &str, span: Option<&Span>, vars: &Context) -> Result<Verdict, TemplateError> {
         let value = self.render_value(expr, span, &vars.inner)?;
         let unit = Unit::plain(expr, span);
         check(&value).map_err(|e| explain(&e, &unit, &vars.inner))?;
-        let Some(text) = value.as_str() else { return verdict(&value, &unit) };
+        let Some(text) = value.as_str() else { return Ok(Verdict::of(&value, &unit, &vars.inner)) };
         let text = text.trim();
         if text.is_empty() {
-            return Ok(false);
+            return Ok(false.into());
         }
         let constant = matches!(text, "true" | "True" | "false" | "False") || text.bytes().all(|b| b.is_ascii_digit());
         if !constant && !is_trusted(&value) && !self.quotes_data(expr, &value, &vars.inner) {
@@ -306,7 +310,7 @@ impl Engine {
         }
         let mut again = Unit::plain(text, span);
         let value = self.evaluate(&mut again, Mode::Expression, &vars.inner)?;
-        verdict(&value, &again)
+        Ok(Verdict::of(&value, &again, &vars.inner))
     }
 
     /// Whether all data that a template with `'{{ … }}'` in it puts out stands between quotes of the user's and cannot end them.
@@ -355,7 +359,7 @@ impl Engine {
     }
 
     /// Decides a condition that was rendered: only the user's own words are evaluated.
-    pub fn condition_of(&self, text: &str, trust: &Trust, vars: &Context) -> Result<bool, TemplateError> {
+    pub fn condition_of(&self, text: &str, trust: &Trust, vars: &Context) -> Result<Verdict, TemplateError> {
         let span = trust.place(text);
         if trust.reads(text) { self.condition_at(text, span, vars) } else { Err(Trust::refuse(text, span)) }
     }
@@ -474,17 +478,6 @@ impl Engine {
             .and_then(|captured| sole_value(&captured, sheet.text(), changed.contains("{%")))
             .map_err(|error| explain(&error, unit, inner))
     }
-}
-
-/// The truth of a condition's value.
-fn verdict(value: &Value, unit: &Unit<'_>) -> Result<bool, TemplateError> {
-    // A text is true if it has a letter in it, `false` too: nobody means that, and Ansible refuses it since 2.19.
-    if value.as_str().and_then(boolean_text) == Some(false) {
-        let message = format!("the condition's result is a text, {}", describe(value));
-        let help = format!("write `({}) | bool` to read it as false", unit.text.trim());
-        return Err(TemplateError::new(Kind::NotBoolean(message), unit.whole()).with_help(help));
-    }
-    Ok(value.is_true())
 }
 
 /// The value of a template that put out nothing but one value, else its text.

@@ -128,6 +128,11 @@ impl TemplateError {
         matches!(self.0.kind, Kind::Undefined { .. } | Kind::NoVariable { .. } | Kind::NoAttribute { .. })
     }
 
+    /// Whether something was computed that cannot be, which has no name of its own.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.0.kind, Kind::Failed(_))
+    }
+
     /// Puts the error at another place, if there is one.
     #[must_use]
     pub(crate) fn placed(mut self, span: Option<&Span>) -> Self {

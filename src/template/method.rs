@@ -15,6 +15,9 @@ use super::value::{check, describe, items, pairs, string};
 pub(crate) fn call(_: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     check(value)?;
     args.iter().filter(|a| !a.is_kwargs()).try_for_each(check)?;
+    if method == "__slice" {
+        return sliced(value, args);
+    }
     let found = match value.kind() {
         ValueKind::String => text_method(value.as_str().unwrap_or_default(), method, args)?,
         ValueKind::Map => map_method(value, method, args)?,
@@ -29,6 +32,42 @@ pub(crate) fn call(_: &mut State, value: &Value, method: &str, args: &[Value]) -
             return failed(format!("`{method}` cannot change {}: it was not made in this template", describe(value)));
         }
         Error::new(ErrorKind::UnknownMethod, format!("{} has no method `{method}`", super::value::type_name(value)))
+    })
+}
+
+/// `value[start:stop:step]`.
+fn sliced(value: &Value, args: &[Value]) -> Result<Value, Error> {
+    let bound = |index: usize| match args.get(index).filter(|v| !v.is_none()) {
+        None => Ok(None),
+        Some(given) => given.as_i64().map(Some).ok_or_else(|| {
+            failed(format!("the bounds and the step of a slice are whole numbers, not {}", describe(given)))
+        }),
+    };
+    let (start, stop, step) = (bound(0)?, bound(1)?, bound(2)?.unwrap_or(1));
+    if step == 0 {
+        return Err(failed("the step of a slice must not be 0"));
+    }
+    if !matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Iterable) {
+        return Err(failed(format!("{} cannot be sliced", describe(value))));
+    }
+    let all = items(value)?;
+    let length = i64::try_from(all.len()).unwrap_or(i64::MAX);
+    let (low, high) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let place = |given: Option<i64>, otherwise: i64| match given {
+        None => otherwise,
+        Some(at) => (if at < 0 { at.saturating_add(length) } else { at }).clamp(low, high),
+    };
+    let (mut at, end) =
+        if step > 0 { (place(start, low), place(stop, high)) } else { (place(start, high), place(stop, low)) };
+    let mut kept = Vec::new();
+    while if step > 0 { at < end } else { at > end } {
+        kept.extend(usize::try_from(at).ok().and_then(|at| all.get(at)).cloned());
+        at = at.saturating_add(step);
+    }
+    Ok(match value.kind() {
+        ValueKind::String => Value::from(kept.iter().map(string).collect::<Result<String, Error>>()?),
+        _ if value.is_tuple() => Value::from(Tuple::new(kept)),
+        _ => Value::from(kept),
     })
 }
 

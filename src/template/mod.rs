@@ -24,6 +24,7 @@ mod test;
 mod trust;
 mod unclosed;
 mod value;
+mod verdict;
 mod walk;
 
 pub use certain::Needed;
@@ -32,11 +33,12 @@ pub use engine::Engine;
 pub use error::{Kind, TemplateError};
 pub use file::{FileOptions, Loader, no_loader};
 pub use function::local::{FileKind, Local, NoLocal, System};
-pub use function::lookup::name as lookup_name;
+pub use function::lookup::{full_names as lookup_names, name as lookup_name};
 pub use raw::Var;
 pub use references::References;
 pub use trust::Trust;
 pub use value::is_omit;
+pub use verdict::Verdict;
 
 /// Engine values, for objects a `Vars` hands out (`hostvars`, `groups`).
 pub use minijinja::Value;
@@ -59,4 +61,14 @@ pub fn to_yaml(value: &serde_json::Value) -> String {
 pub fn to_text(json: &serde_json::Value) -> String {
     // What is nested too deeply to be written so is shown as it was read.
     value::string(&value::from_json(json)).unwrap_or_else(|_| json.to_string())
+}
+
+/// The full names of all filters.
+pub fn filter_names() -> Vec<String> {
+    filter::names().iter().filter(|name| name.contains('.')).cloned().collect()
+}
+
+/// The full names of all tests.
+pub fn test_names() -> Vec<String> {
+    test::names().iter().filter(|name| name.contains('.')).cloned().collect()
 }

@@ -88,6 +88,11 @@ impl Var {
         self.0.is_own()
     }
 
+    /// Whether it is a template of its own.
+    pub(crate) fn is_template(&self) -> bool {
+        matches!(self.0, Raw::Template(_))
+    }
+
     /// An engine value as it is: an object of the caller's.
     pub fn object(value: Value) -> Var {
         Var(Raw::Plain(value))

@@ -5,6 +5,7 @@
 //! - `%` formats texts.
 //! - Lists and mappings written in a template that calls `append`, `update` and the like can be changed.
 //! - Differences of times.
+//! - Slices with a step: the engine fails on empty values, and takes an end of nought as none, where the step goes backwards.
 //! - The newline behind `{% raw %}` stays.
 //! - Macros that read `varargs` and `kwargs`.
 //! - Texts in a list of a playbook's are its own words.
@@ -260,11 +261,25 @@ fn meant(text: &str, at: usize, next: Option<char>) -> Option<Edit> {
     match next {
         Some('\\' | '\'' | '"' | 'n' | 'r' | 't' | 'b' | 'f') => None,
         Some('u') if digits(4, 16).is_some_and(is_character) => None,
-        Some('x') => match digits(2, 16).filter(|code| is_character(*code)) {
-            Some(code) => Some((at..at + 4, format!("\\u{code:04x}").into())),
+        Some('x') => match digits(2, 16) {
+            Some(code) => Some((at..at + 4, character(code))),
             None => Some((at..at + 1, "\\\\".into())),
         },
+        Some('0'..='7') => {
+            let octal: String = text.get(at + 1..)?.chars().take(3).take_while(|c| matches!(c, '0'..='7')).collect();
+            let code = u32::from_str_radix(&octal, 8).ok()?;
+            Some((at..at + 1 + octal.len(), character(code)))
+        }
         _ => Some((at..at + 1, "\\\\".into())),
+    }
+}
+
+/// A character of the first 512, as the engine reads it in a text.
+fn character(code: u32) -> Cow<'static, str> {
+    match code {
+        // It knows no way to write this one, and takes it as it is.
+        0 => "\0".into(),
+        code => format!("\\u{code:04x}").into(),
     }
 }
 
@@ -287,6 +302,26 @@ impl Finder<'_> {
         let range = range(span);
         self.edits.push((range.start..range.start, before.into()));
         self.edits.push((range.end..range.end, ")".into()));
+    }
+
+    /// Turns `value[start:stop:step]` into the call of a method.
+    fn slice(&mut self, slice: &ast::Slice<'_>) {
+        let mut edits: Vec<Edit> = Vec::new();
+        let mut at = range(slice.expr.span()).end;
+        let parts = [None, slice.start.as_ref(), slice.stop.as_ref(), slice.step.as_ref()];
+        for (part, (sign, with)) in parts.into_iter().zip([('[', ".__slice("), (':', ","), (':', ","), (']', ")")]) {
+            // Between the parts stand nothing but parentheses, blanks and the sign.
+            at = part.map_or(at, |part| range(part.span()).end);
+            let Some(gap) = self.text.get(at..) else { return };
+            let Some(found) = gap.find(|c: char| c != ')' && !c.is_whitespace()) else { return };
+            if !gap.get(found..).is_some_and(|rest| rest.starts_with(sign)) {
+                return;
+            }
+            let none = if part.is_none() && sign == ':' { "none" } else { "" };
+            edits.push((at + found..at + found + 1, format!("{none}{with}").into()));
+            at += found + 1;
+        }
+        self.edits.extend(edits);
     }
 
     /// Turns `left OP right` into a call, if the operator is where it should be.
@@ -368,6 +403,7 @@ impl<'a> Visitor<'a> for Finder<'a> {
                     self.wrap(list.span(), "__list(");
                 }
             }
+            ast::Expr::Slice(slice) if slice.step.is_some() => self.slice(slice),
             ast::Expr::Map(map) if self.mutable => self.wrap(map.span(), "__dict("),
             _ => {}
         }

@@ -294,10 +294,12 @@ mod tests {
         let mut trust = Trust::default();
         let node = crate::yaml::load_str("t", &format!("- {}", json!(text))).map_err(|e| e.to_string())?;
         let node = node.as_seq().unwrap_or_default()[0].clone();
-        let by_condition = engine.condition(&node, &vars).map_err(|e| e.to_string());
+        let by_condition = engine.condition(&node, &vars).map(|verdict| verdict.holds).map_err(|e| e.to_string());
         let rendered = engine.render_tree_noting(&node, &vars, &mut trust).map_err(|e| e.to_string())?;
         let by_parameter = match &rendered {
-            serde_json::Value::String(text) => engine.condition_of(text, &trust, &vars).map_err(|e| e.to_string()),
+            serde_json::Value::String(text) => {
+                engine.condition_of(text, &trust, &vars).map(|verdict| verdict.holds).map_err(|e| e.to_string())
+            }
             other => Ok(other.as_bool().unwrap_or_default()),
         };
         assert_eq!(by_condition.is_ok(), by_parameter.is_ok(), "{text}: {by_condition:?} {by_parameter:?}");

@@ -225,7 +225,10 @@ pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
             bound::items("the list", Some(all.len()))?;
             Ok(all)
         }
-        _ => Err(super::error::failed(format!("{} is not a list", describe(value)))),
+        _ => {
+            let message = format!("{} is not a list: '{}' object is not iterable", describe(value), type_name(value));
+            Err(super::error::failed(message))
+        }
     }
 }
 

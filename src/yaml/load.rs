@@ -132,13 +132,25 @@ fn all(source: &Arc<Source>, options: Options) -> Result<Vec<Node>, YamlError> {
 
 fn documents(source: &Arc<Source>, options: Options) -> Result<Vec<Node>, YamlError> {
     match json(&source.text) {
-        None => build::documents(source, options, false),
+        None => build::documents(source, options, false).map_err(|error| no_json(error, source)),
         // JSON has escapes that YAML lacks (surrogate pairs): its values then come without places.
         Some(json) => build::documents(source, options, true).or_else(|error| match error {
             YamlError::Syntax { .. } => Ok(vec![Node::from_json(&json, &Span::whole(source))]),
             other => Err(other),
         }),
     }
+}
+
+/// Adds why the text of a file that is called JSON is none.
+fn no_json(mut error: YamlError, source: &Source) -> YamlError {
+    if let YamlError::Syntax { help, .. } = &mut error
+        && source.name.ends_with(".json")
+        && let Err(reason) = serde_json::from_str::<Json>(&source.text)
+    {
+        let told = help.take().map(|help| format!("{help}\n")).unwrap_or_default();
+        *help = Some(format!("{told}as JSON: {reason}"));
+    }
+    error
 }
 
 /// The value of a text that is JSON: Ansible tries that first.

@@ -1,7 +1,7 @@
 //! Playbooks that both run, bringup and Ansible: the same statuses and exit code, what a task shows the same, the same files.
 //!
 //! A folder is a subject; in it `playbook.yml`, which knows three hosts of this machine (`h1`, `h2`, `h3`, in the group `g`) and writes
-//! below `out/` alone. What Ansible did is recorded in `recorded.json`, and asked anew where it is there:
+//! below `out/` alone; a file `arguments` beside it holds more words for the command line. What Ansible did is recorded in `recorded.json`, and asked anew where it is there:
 //!
 //!     BRINGUP_TEST_ANSIBLE=/tmp/ansible/bin/ansible-playbook cargo test --test cases ansible
 //!     BRINGUP_TEST_ANSIBLE=… RECORD=1 cargo test --test cases ansible      # writes recorded.json
@@ -41,6 +41,12 @@ fn prepared(subject: &Path) -> tempfile::TempDir {
     fs::create_dir_all(folder.path().join("out")).unwrap();
     fs::write(folder.path().join("hosts"), "[g]\nh1\nh2\nh3\n[all:vars]\nansible_connection=local\n").unwrap();
     folder
+}
+
+/// What a subject adds to the command line.
+fn arguments(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join("arguments")).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 fn command(program: &Path, folder: &Path) -> Command {
@@ -105,7 +111,8 @@ fn by_bringup(subject: &Path) -> (Came, String) {
     let folder = prepared(subject);
     let mut command = command(Path::new(env!("CARGO_BIN_EXE_bringup")), folder.path());
     command.args(["apply", "--no-lock", "--output", "json", "-i", "hosts", "playbook.yml", "-e"]);
-    let output = command.arg(format!("base={}", folder.path().display())).output().unwrap();
+    command.arg(format!("base={}", folder.path().display())).args(arguments(folder.path()));
+    let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
     let lines = lines.filter(|line| matches!(line["event"].as_str(), Some("task_result" | "handler_result")));
@@ -121,6 +128,7 @@ fn by_ansible(program: &Path, subject: &Path) -> Came {
     let file = folder.path().join("lines.json");
     let mut command = command(program, folder.path());
     command.args(["-i", "hosts", "playbook.yml", "-e"]).arg(format!("base={}", folder.path().display()));
+    command.args(arguments(folder.path()));
     let python = program.with_file_name("python");
     if python.exists() {
         command.arg("-e").arg(format!("ansible_python_interpreter={}", python.display()));

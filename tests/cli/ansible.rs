@@ -324,6 +324,133 @@ fn a_role_is_brought_in_by_itself() {
 }
 
 #[test]
+fn variables_of_files_are_shown_by_themselves_and_sealed_ones_are_not() {
+    let place = place();
+    place.write("files/open.yml", "seen: yes\n");
+    place.write("sealed/a.yml", "shown: not\n");
+    place.write("sealed/b.yml", "word: hidden-word\n");
+    place.write("pass", "pw\n");
+    let sealed = ran(&place, &["ansible-vault", "encrypt", "--vault-password-file", "pass", "sealed/b.yml"]);
+    assert_eq!(sealed.code, 0, "{}", sealed.stderr);
+    let open = ran(&place, &["ansible", "-i", "hosts", "h1", "-m", "include_vars", "-a", "files/open.yml"]);
+    assert!(open.code == 0 && open.stdout.contains("\"seen\": true"), "{}{}", open.stdout, open.stderr);
+    let line =
+        ["ansible", "-i", "hosts", "h1", "-m", "include_vars", "-a", "dir=sealed", "--vault-password-file", "pass"];
+    let all = ran(&place, &line);
+    assert!(all.code == 0 && all.stdout.contains("output has been hidden"), "{}{}", all.stdout, all.stderr);
+    assert!(!all.stdout.contains("shown") && !all.stdout.contains("hidden-word"), "{}", all.stdout);
+}
+
+#[test]
+fn values_for_the_end_of_the_run_are_shown_where_that_is_configured() {
+    let place = place();
+    let tasks = "- hosts: web\n  gather_facts: false\n  tasks:\n    - set_stats: {data: {n: 5, l: [a]}}\n    \
+        - set_stats: {data: {n: 1}, per_host: true}\n    - {set_stats: {data: {n: 100}}, no_log: true}\n";
+    place.write("stats.yml", tasks);
+    let line = ["ansible-playbook", "-i", "hosts", "stats.yml"];
+    let without = ran(&place, &line);
+    assert!(without.code == 0 && !without.stdout.contains("CUSTOM STATS"), "{}{}", without.stdout, without.stderr);
+    place.write("ansible.cfg", "[defaults]\nshow_custom_stats = true\n");
+    let with = ran(&place, &line);
+    let end = "\th1: { \"n\": 1}\n\th2: { \"n\": 1}\n\n\tRUN: { \"l\": [  \"a\",  \"a\" ], \"n\": 10}\n\n";
+    assert!(with.stdout.contains("\nCUSTOM STATS: ****") && with.stdout.ends_with(end), "{}", with.stdout);
+    let json: Vec<Json> = place
+        .run(&["apply", "--no-lock", "-i", "hosts", "--output", "json", "stats.yml"])
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    assert_eq!(
+        json.last().unwrap()["stats"],
+        json!({"_run": {"l": ["a", "a"], "n": 10}, "h1": {"n": 1}, "h2": {"n": 1}})
+    );
+}
+
+#[test]
+fn servers_and_strange_variables_are_told_by_the_command_for_settings() {
+    let place = place();
+    let servers = "[galaxy]\nserver_list = one\n[galaxy_server.one]\nurl = https://one.example.org/\nusername = me\n";
+    place.write("ansible.cfg", servers);
+    let all = ran(&place, &["ansible-config", "dump", "--format", "json"]);
+    let all: Json = serde_json::from_str(&all.stdout).unwrap();
+    let one = &all.as_array().unwrap().last().unwrap()["GALAXY_SERVERS"]["one"];
+    assert_eq!((&one["url"][1], &one["timeout"][1]), (&json!("https://one.example.org/"), &json!(60)));
+    assert_eq!(one["token"], json!(["token", null, "default", null]));
+    let strange = |line: &[&str]| {
+        let mut command = command(&place, &place.path().join("links"), line);
+        command.env("ANSIBLE_QUITE_MY_OWN", "1");
+        Ran::of(command.output().unwrap())
+    };
+    let told = strange(&["ansible-config", "validate", "-f", "env"]);
+    assert!(
+        told.code == 1 && told.stderr.contains("ANSIBLE_QUITE_MY_OWN: Ansible has no such variable"),
+        "{}",
+        told.stderr
+    );
+    assert_eq!(strange(&["ansible-config", "validate"]).code, 0);
+}
+
+#[test]
+fn what_is_no_module_is_listed_and_told_of() {
+    let place = place();
+    let out = |line: &[&str]| {
+        let ran = ran(&place, line);
+        assert_eq!(ran.code, 0, "{line:?}: {}{}", ran.stdout, ran.stderr);
+        (ran.stdout, ran.stderr)
+    };
+    let lists = |kind: &str, name: &str| out(&["ansible-doc", "-t", kind, "-l"]).0.lines().any(|line| line == name);
+    assert!(lists("filter", "ansible.builtin.b64decode") && lists("filter", "community.general.json_query"));
+    assert!(lists("test", "ansible.builtin.match") && lists("lookup", "ansible.builtin.url"));
+    assert!(lists("connection", "ansible.builtin.ssh"));
+    let utils = out(&["ansible-doc", "-t", "filter", "-l", "ansible.utils"]).0;
+    assert!(utils.lines().count() > 5 && utils.lines().all(|line| line.starts_with("ansible.utils.")), "{utils}");
+    assert!(out(&["ansible-doc", "-t", "keyword", "-l"]).0.lines().any(|line| line.starts_with("vars_prompt: ")));
+    let keyword = out(&["ansible-doc", "-t", "keyword", "become"]).0;
+    assert!(keyword.starts_with("become:\n  applies_to:\n  - Play\n") && keyword.contains("type: bool"), "{keyword}");
+    let (_, wrong) = out(&["ansible-doc", "-t", "keyword", "becme"]);
+    assert!(wrong.contains("Skipping Invalid keyword 'becme' specified; did you mean `become`?"), "{wrong}");
+    let lookup = out(&["ansible-doc", "-t", "lookup", "url", "--json"]).0;
+    let lookup: Json = serde_json::from_str(&lookup).unwrap();
+    assert_eq!(lookup["ansible.builtin.url"]["options"]["timeout"]["vars"][0]["name"], "ansible_lookup_url_timeout");
+    let page = out(&["ansible-doc", "-t", "lookup", "url"]).0;
+    assert!(page.starts_with("> LOOKUP ansible.builtin.url\n") && page.contains("[url_lookup] timeout"), "{page}");
+    assert_eq!(ran(&place, &["ansible-doc", "-t", "bogus", "-l"]).code, 5);
+}
+
+#[test]
+fn what_is_left_running_is_found_by_its_job() {
+    let place = place();
+    let jobs = place.path().join("jobs");
+    let line = |line: &[&str]| {
+        let mut command = command(&place, &place.path().join("links"), line);
+        Ran::of(command.env("ANSIBLE_ASYNC_DIR", &jobs).output().unwrap())
+    };
+    let result = |ran: &Ran| -> Json {
+        let (_, json) = ran.stdout.split_once("=> ").unwrap_or_else(|| panic!("{} {}", ran.stdout, ran.stderr));
+        serde_json::from_str(json).unwrap()
+    };
+    for (module, arguments, field, value) in [
+        ("lineinfile", "path=made line=x create=true", "msg", json!("line added")),
+        ("command", "echo out", "stdout", json!("out")),
+    ] {
+        let left = line(&["ansible", "-i", "hosts", "-B", "20", "-P", "0", "-m", module, "-a", arguments, "h1"]);
+        let told = result(&left);
+        assert_eq!((left.code, &told["started"], &told["finished"]), (0, &json!(1), &json!(0)), "{told}");
+        let asked = format!("jid={}", told["ansible_job_id"].as_str().unwrap());
+        let over = (0..100).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            let told = result(&line(&["ansible", "-i", "hosts", "-m", "async_status", "-a", &asked, "h1"]));
+            (told["finished"] == 1).then_some(told)
+        });
+        let over = over.unwrap_or_else(|| panic!("{module} does not end"));
+        assert_eq!((&over[field], &over["changed"]), (&value, &json!(true)), "{over}");
+    }
+    assert_eq!(std::fs::read_to_string(place.path().join("made")).unwrap(), "x\n");
+    let refused = line(&["ansible", "-i", "hosts", "-B", "20", "-P", "0", "-m", "script", "-a", "x.sh", "h1"]);
+    assert!(refused.code == 2 && refused.stdout.contains("does not support async"), "{}", refused.stdout);
+}
+
+#[test]
 fn a_task_that_takes_too_long_is_told_in_the_words_of_ansible() {
     let place = place();
     let out =
@@ -364,7 +491,7 @@ fn an_inventory_is_read_again_and_what_tasks_added_stays() {
 }
 
 /// The folder of Ansible's own commands.
-fn ansible() -> Option<PathBuf> {
+pub fn ansible() -> Option<PathBuf> {
     let named = std::env::var_os("BRINGUP_TEST_ANSIBLE").map(PathBuf::from);
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found =

@@ -141,3 +141,39 @@ fn passwords_come_from_files_and_programs_and_are_never_shown() {
     let both = apply(&place, &[], &["-K", "--become-password-file", "good"]);
     assert!(both.code == 1 && both.stderr.contains("cannot be used with"), "{}", both.stderr);
 }
+
+#[test]
+fn texts_stay_texts_where_types_are_native() {
+    let play = says("made is string", "  gather_facts: false\n");
+    let play = play.replace("  tasks:\n", "  tasks:\n    - set_fact: {made: 'yes'}\n");
+    let place = Place::new(&[("site.yml", &play)]);
+    assert!(apply(&place, &[], &[]).stdout.contains("got False"));
+    assert!(apply(&place, &[("ANSIBLE_JINJA2_NATIVE", "1")], &[]).stdout.contains("got True"));
+}
+
+#[test]
+fn a_notification_that_nobody_hears_may_be_a_warning() {
+    let play = "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - {command: 'true', notify: [nobody, \"{{ 'no' ~ 'body' }}\"]}\n";
+    let place = Place::new(&[("site.yml", play)]);
+    let said = "The requested handler 'nobody' was not found";
+    let refused = apply(&place, &[], &[]);
+    assert!(refused.code == 1 && refused.stderr.contains(said), "{}", refused.shown());
+    let passed = apply(&place, &[("ANSIBLE_ERROR_ON_MISSING_HANDLER", "false")], &[]);
+    assert!(passed.code == 0 && passed.stderr.contains(said), "{}", passed.shown());
+}
+
+#[test]
+fn a_condition_that_comes_to_a_text_is_said_once_or_is_an_error() {
+    let play = "- hosts: h1,h2\n  gather_facts: false\n  vars: {enable: 'no'}\n  tasks:\n    - {debug: msg=done, when: enable}\n";
+    let place = Place::new(&[("site.yml", play), ("ansible.cfg", "[defaults]\nallow_broken_conditionals = false\n")]);
+    let run = |name: &str| {
+        let mut command = place.command(&["apply", "-i", "h1,h2,", "-c", "local", "--no-lock", "site.yml"]);
+        Ran::of(command.env("ANSIBLE_ALLOW_BROKEN_CONDITIONALS", name).output().unwrap())
+    };
+    let passed = run("true");
+    let said = "site.yml:5:31: the condition's result is a text, str ('no'), and counts as true";
+    assert!(passed.code == 0 && passed.stderr.matches(said).count() == 1, "{}", passed.stderr);
+    assert!(passed.stderr.contains("write `(enable) | bool` to read it as false"), "{}", passed.stderr);
+    let refused = place.run(&["apply", "-i", "h1,h2,", "-c", "local", "--no-lock", "site.yml"]);
+    assert!(refused.code == 2 && refused.stdout.contains("the condition's result is a text"), "{}", refused.stdout);
+}

@@ -91,3 +91,20 @@ fn readmes_name_only_what_there_is() {
     }
     assert!(seen > 5, "the commands of the README are found: {seen}");
 }
+
+#[test]
+fn each_difference_from_ansible_names_a_test_that_there_is() {
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(top.join("docs/coming-from-ansible.md")).unwrap();
+    let (_, tables) = text.split_once("### On purpose").unwrap();
+    let rows: Vec<&str> = tables.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what")).collect();
+    assert!(rows.len() > 20, "the rows are found: {}", rows.len());
+    for row in rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{row}");
+        for path in named {
+            assert!(top.join(path).exists(), "there is no {path}: {row}");
+        }
+    }
+}

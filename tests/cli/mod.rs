@@ -1,6 +1,6 @@
 //! The command line as scripts and people meet it: the built program, its output and its exit codes.
 
-mod ansible;
+pub mod ansible;
 mod ansible_cfg;
 mod commands;
 mod debugger;

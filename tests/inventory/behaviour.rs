@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Instant};
 
 use bringup::{
-    inventory::{Inventory, InventoryError, Layers, Level, Vars},
+    inventory::{GroupNames, Inventory, InventoryError, Layers, Level, Rules, Vars},
     run::InventoryExpressions,
 };
 use serde_json::json;
@@ -121,7 +121,7 @@ fn variables_and_groups_are_made_of_others() {
     let bare =
         load("leading_separator: false\nkeyed_groups: [{key: tags, trailing_separator: false, separator: '-'}]\n")
             .unwrap();
-    assert_eq!(bare.group_names("a"), ["env-prod", "web", "x"]);
+    assert_eq!(bare.group_names("a"), ["env_prod", "web", "x"]);
     let more =
         load("use_vars_plugins: true\nuse_extra_vars: true\nkeyed_groups: [{key: site ~ extra, prefix: s}]\n").unwrap();
     assert_eq!(more.group_names("b"), ["s_northe", "web"]);
@@ -266,4 +266,68 @@ proptest::proptest! {
             assert!(hosts.iter().all(|host| inventory.contains(host) || host == "::1"));
         }
     }
+}
+
+fn by(rules: Rules, files: &[(&str, &str)]) -> Inventory {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |(name, text): &(&str, &str)| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    };
+    files.iter().for_each(write);
+    let first = |name: &str| name.split('/').next().unwrap().to_owned();
+    let mut sources: Vec<String> =
+        files.iter().map(|(name, _)| dir.path().join(first(name)).display().to_string()).collect();
+    sources.dedup();
+    Inventory::load_by(rules, &sources, &[], (&InventoryExpressions::default(), &Vars::new())).unwrap()
+}
+
+#[test]
+fn names_of_groups_become_what_is_configured() {
+    let named = |group_names| {
+        let files =
+            [("hosts", "[a-b]\nh1\n[c.d:children]\na-b\n[a-b:vars]\nx=1\n"), ("y.yml", "a-b: {hosts: {h2: }}\n")];
+        let inventory = by(Rules { group_names, ..Rules::default() }, &files);
+        (inventory.group_names("h1").join(" "), inventory.group_names("h2").join(" "), inventory.warnings().join("; "))
+    };
+    let whole = |one: &str, two: &str, said: &str| (one.to_owned(), two.to_owned(), said.to_owned());
+    assert_eq!(named(GroupNames::Kept), whole("a-b c.d", "a-b c.d", ""));
+    let said = "Invalid characters were found in group names but not replaced: a-b, c.d";
+    assert_eq!(named(GroupNames::Told), whole("a-b c.d", "a-b c.d", said));
+    let said = "Invalid characters were found in group names and automatically replaced: a-b, c.d";
+    assert_eq!(named(GroupNames::Replaced), whole("a_b c_d", "a_b c_d", said));
+    assert_eq!(named(GroupNames::ReplacedSilently), whole("a_b c_d", "a_b c_d", ""));
+}
+
+#[test]
+fn mappings_of_two_inventories_are_joined_where_that_is_configured() {
+    let files = [
+        ("1.yml", "all: {hosts: {h: {m: {a: 1, b: {c: 1}}}}, vars: {g: {a: 1, b: 1}, t: {a: 1}}}\n"),
+        ("2.yml", "all: {hosts: {h: {m: {a: 2, b: {d: 2}}}}, vars: {g: {a: 2}, t: text}}\n"),
+    ];
+    let vars = |joins_mappings| {
+        let inventory = by(Rules { joins_mappings, ..Rules::default() }, &files);
+        let all = inventory.host_json("h", None);
+        (all["m"].clone(), all["g"].clone(), all["t"].clone())
+    };
+    assert_eq!(vars(false), (json!({"a": 2, "b": {"d": 2}}), json!({"a": 2}), json!("text")));
+    assert_eq!(vars(true), (json!({"a": 2, "b": {"c": 1, "d": 2}}), json!({"a": 2, "b": 1}), json!("text")));
+}
+
+#[test]
+fn a_folder_is_read_without_what_is_configured() {
+    let files = [("inv/hosts.new", "[web]\na\n"), ("inv/hosts.old", "[web]\nb\n"), ("inv/skip-me", "[web]\nc\n")];
+    let hosts = |rules| by(rules, &files).hosts().collect::<Vec<_>>().join(" ");
+    assert_eq!(hosts(Rules::default()), "a b c");
+    let endings = Some(vec![".old".to_owned()]);
+    let rules = Rules { ignored_endings: endings, ignored_patterns: vec!["^skip".to_owned()], ..Rules::default() };
+    assert_eq!(hosts(rules), "a");
+}
+
+#[test]
+fn a_list_has_ranges() {
+    let sources = ["h[1:3],x:2200"];
+    let inventory = Inventory::load(&sources, &[], (&InventoryExpressions::default(), &Vars::new())).unwrap();
+    assert_eq!(inventory.hosts().collect::<Vec<_>>().join(" "), "h1 h2 h3 x");
 }

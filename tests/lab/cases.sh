@@ -32,6 +32,7 @@ goes() {
     [ "$rc" = 0 ] || tail -n 30 "$work/out" | sed 's/^/    | /'
 }
 goes become        'becoming somebody from a home that is closed'
+goes leave         'a user goes whom a task became before'
 goes login         'a task runs as the user and on the host that the variables say now'
 goes keys          'options in a key, and options taken back, change the line'
 goes archive       'an archive that holds its own folder gives it the owner'

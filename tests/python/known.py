@@ -19,3 +19,5 @@ REGEX_REFUSED = {
 REGEX_DIFFERS = {
     ("(a*)*", "", "aa"): "a repetition of what may be empty is not done once more for nothing, so its group keeps the last text",
 }
+# Encoding and text -> why the answer is another one.
+ENCODING_DIFFERS = {("gbk", "€"): "it has the euro, as the web has it"}

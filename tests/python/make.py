@@ -16,7 +16,7 @@ import sys
 import warnings
 
 HERE = pathlib.Path(__file__).parent
-NAMES = ["fnmatch", "number", "regex", "shlex", "text", "truth"]
+NAMES = ["encoding", "fnmatch", "number", "regex", "shlex", "text", "truth"]
 
 
 def write(name, cases):

@@ -67,6 +67,7 @@ fn content(method: &str, path: &str, headers: &[String], body: &[u8]) -> (&'stat
         // `./`, `./f`, `./s/` and `./s/g`.
         "/dot.tgz" => ("200 OK", "", STANDARD.decode(DOT).unwrap()),
         "/json" => ("200 OK", "Content-Type: application/json\r\n", text(r#"{"a": [1, 2]}"#)),
+        "/named" => ("200 OK", "Content-Disposition: attachment; filename=\"../the name\"\r\n", text("named\n")),
         "/moved" => ("302 Found", "Location: /hello\r\n", Vec::new()),
         "/empty" => ("204 No Content", "", Vec::new()),
         "/file.bin" => ("200 OK", "Last-Modified: Sat, 01 Jan 2000 00:00:00 GMT\r\n", (0..=255).collect()),

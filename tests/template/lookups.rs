@@ -77,6 +77,8 @@ fn context(machine: &Arc<Fake>) -> (Engine, Context) {
     let vars: IndexMap<String, Var> = [
         ("who", json!("me")),
         ("names", json!(["key.pub"])),
+        ("ansible_port", json!(22)),
+        ("ansible_ssh_port", json!("2022")),
         ("groups", json!({"web": ["w1", "w2"], "all": ["w1", "w2", "d1"]})),
     ]
     .into_iter()
@@ -116,6 +118,17 @@ fn lookups_read_the_machine() {
         ("{{ lookup('template', 't.j2', template_vars={'who': 'you'}) }}", json!("you part of you\n")),
         ("{{ lookup('template', 'data.j2') }}", json!({"n": 2})),
         ("{{ lookup('password', '/play/kept') }}", json!("old-password")),
+        ("{{ query('config', 'DEFAULT_BECOME_USER', 'DEFAULT_GATHERING') }}", json!(["root", "implicit"])),
+        ("{{ 'meow' in lookup('config', 'ANSIBLE_COW_ACCEPTLIST') }}", json!(true)),
+        (
+            "{{ query('config', 'NOT_ONE', on_missing='skip') + query('config', 'NOT_ONE', on_missing='warn') }}",
+            json!([]),
+        ),
+        (
+            "{{ query('config', 'port', 'ssh_executable', plugin_type='connection', plugin_name='ssh', show_origin=true) }}",
+            json!([[2022, "var: ansible_ssh_port"], ["ssh", "default"]]),
+        ),
+        ("{{ lookup('config', 'remote_tmp', plugin_type='shell', plugin_name='sh') }}", json!("~/.ansible/tmp")),
         (
             "{{ lookup('password', '/dev/null', seed='s', length=8) == lookup('password', '/dev/null length=8 seed=s') }}",
             json!(true),
@@ -139,7 +152,16 @@ fn lookups_say_what_failed() {
         ("{{ lookup('file', 'missing') }}", "there is no file `missing`"),
         ("{{ lookup('pipe', 'fail') }}", "`fail` ended with status 3: no luck"),
         ("{{ lookup('first_found', ['x', 'y']) }}", "none of these files exists: x, y"),
-        ("{{ lookup('url', 'http://x') }}", "the lookup `url` is not supported"),
+        (
+            "{{ lookup('config', 'DEFAULT_FORKZ') }}",
+            "Unable to find setting DEFAULT_FORKZ; did you mean `DEFAULT_FORKS`?",
+        ),
+        ("{{ lookup('config', 'NOT_ONE', on_missing='error') }}", "Unable to find setting NOT_ONE"),
+        ("{{ lookup('config', 'X', on_missing='boo') }}", "valid values are: error, warn, skip"),
+        ("{{ lookup('config', 1337) }}", "Invalid setting identifier"),
+        ("{{ lookup('config', 'ConfigManager') }}", "Invalid setting"),
+        ("{{ lookup('config', 'port', plugin_type='connection') }}", "cannot use one without the other"),
+        ("{{ lookup('config', 'x', plugin_type='shell', plugin_name='csh') }}", "Unable to load shell plugin"),
         ("{{ lookup('fiel', 'x') }}", "there is no lookup `fiel`"),
         ("{{ lookup('ini', 'nope', file='app.ini', section='no') }}", "No section 'no' in app.ini"),
         ("{{ lookup('file', missing_name) }}", "`missing_name` is undefined"),

@@ -6,10 +6,12 @@ use bringup::template::{Context, Engine, NoLocal, Var};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+mod beside_ansible;
 mod errors;
 mod files;
 mod lookups;
 mod robust;
+mod url;
 mod variables;
 
 /// A context of plain variables whose texts are templates.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use bringup::template::{Context, Engine, NoLocal, Var};
+use bringup::template::{Context, Engine, NoLocal, Var, Verdict};
 use indexmap::IndexMap;
 use libtest_mimic::Trial;
 use serde::Deserialize;
@@ -76,7 +76,9 @@ fn holds(case: &Case, vars: Arc<IndexMap<String, Var>>) {
     let context = Context::new(&engine, vars, Arc::new(NoLocal));
     let (shown, result) = match (&case.t, &case.condition) {
         (Some(text), None) => (text, engine.render(text, &context)),
-        (None, Some(expr)) => (expr, engine.condition_at(expr, None, &context).map(Json::Bool)),
+        (None, Some(expr)) => {
+            (expr, engine.condition_at(expr, None, &context).and_then(Verdict::strictly).map(Json::Bool))
+        }
         _ => panic!("a case has either `t` or `if`"),
     };
     match (&case.expect, &case.error, result) {

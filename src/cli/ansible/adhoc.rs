@@ -5,17 +5,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use clap::Parser;
 use miette::Report;
 
-use super::{
-    OptionsError, Program,
-    flags::{More, without_effect},
-};
+use super::{OptionsError, Program, flags::More};
 use crate::{
+    ansible_cfg,
     cli::{Exit, adhoc::Call, configured, fault, flags, say::say},
     report::{Minimal, terminal},
 };
 
 /// Modules that do nothing without arguments.
 const NEED_ARGUMENTS: [&str; 6] = ["command", "shell", "raw", "script", "win_command", "win_shell"];
+
+/// Seconds between two looks where nothing is said.
+const POLL: u64 = 15;
 
 /// Run one module on hosts
 #[derive(Parser)]
@@ -38,7 +39,7 @@ pub struct AdHoc {
     /// Write each host's result into this folder
     #[arg(short, long, value_name = "FOLDER")]
     tree: Option<PathBuf>,
-    /// Seconds that it may take, in the background
+    /// Seconds that it may take, in the background; with `-P 0` it is left running, and its job is told
     #[arg(short = 'B', long, value_name = "SECONDS")]
     background: Option<u64>,
     /// Seconds between two looks at what runs in the background
@@ -64,7 +65,7 @@ pub struct AdHoc {
 
 impl AdHoc {
     fn module(&self) -> Result<(String, String), Report> {
-        let configured = |name: &str| configured::get().text(name).map(str::to_owned);
+        let configured = |name: &str| ansible_cfg::current().text(name).map(str::to_owned);
         let module = self.module_name.clone().or_else(|| configured("DEFAULT_MODULE_NAME"));
         let module = module.unwrap_or_else(|| "command".to_owned());
         let args = self.args.clone().or_else(|| configured("DEFAULT_MODULE_ARGS")).unwrap_or_default();
@@ -102,18 +103,13 @@ impl Program for AdHoc {
             return self.list(&folder);
         }
         let (module, args) = self.module()?;
-        if self.background.is_some() && self.poll == Some(0) {
-            let help = "leave out `-P 0`: the command is waited for as long as `-B` says";
-            return Err(miette::miette!(help = help, "nothing is left running in the background of a host yet"));
-        }
-        without_effect(&[("--poll", self.poll.is_some())]);
         if let Some(tree) = &self.tree {
             std::fs::create_dir_all(tree).map_err(|e| {
                 miette::miette!(help = "name a folder behind `--tree`", "cannot make {}: {e}", tree.display())
             })?;
         }
         let call = match Call::written(&module, &args) {
-            Ok(call) => call,
+            Ok(call) => call.in_background(self.background.unwrap_or(0), self.poll.unwrap_or(POLL)),
             // What Ansible finds on the hosts is found here: it is the task that fails.
             Err(error) => {
                 fault::tell(error);
@@ -121,8 +117,8 @@ impl Program for AdHoc {
             }
         };
         let reporter = Minimal::new(self.hosts.verbose, self.one_line, self.tree.clone());
-        let configured = configured::get().number("TASK_TIMEOUT");
-        let limit = self.background.or(self.task_timeout).or(configured).filter(|seconds| *seconds > 0);
+        let configured = ansible_cfg::current().number("TASK_TIMEOUT");
+        let limit = self.task_timeout.or(configured).filter(|seconds| *seconds > 0);
         let summary = call.run_in(&self.hosts, &self.pattern, folder, Arc::new(reporter), |options| {
             options.check = self.check;
             options.diff = self.diff;

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{OptionsError, Program};
 use crate::{
-    ansible_cfg::{Configuration, Effect, Kind, Origin, Setting, Value, settings},
-    cli::{Exit, configured, say::say},
+    ansible_cfg::{self, Configuration, Effect, Kind, ServerSetting, Setting, Value, settings},
+    cli::{Exit, say::say},
     report::terminal,
     template::to_yaml,
 };
@@ -100,7 +100,7 @@ impl Common {
 
     fn with<T>(&self, show: impl FnOnce(&Configuration) -> Result<T, Report>) -> Result<T, Report> {
         match &self.config {
-            None => show(configured::get()),
+            None => show(ansible_cfg::current()),
             Some(file) if !file.is_file() => {
                 let message =
                     format!("The provided configuration file is missing or not accessible: {}", file.display());
@@ -124,7 +124,7 @@ impl Program for Config {
             Action::Dump(dump) => dump.common.with(|configuration| dump.show(configuration)),
             Action::View(common) => common.with(view),
             Action::Init(init) => init.show(),
-            Action::Validate(common) => common.with(validate),
+            Action::Validate(common) => common.with(|configuration| validate(configuration, common.format)),
         }
     }
 }
@@ -138,8 +138,16 @@ fn view(configuration: &Configuration) -> Result<Exit, Report> {
     Ok(Exit::Ok)
 }
 
-fn validate(configuration: &Configuration) -> Result<Exit, Report> {
-    let slips: Vec<&String> = configuration.slips().iter().collect();
+fn validate(configuration: &Configuration, form: Option<Form>) -> Result<Exit, Report> {
+    let mut slips: Vec<String> = configuration.slips().to_vec();
+    if form == Some(Form::Env) {
+        // Asked for variables, all that Ansible has not are named.
+        let own = |name: &&String| ["ANSIBLE_TEST_", "ANSIBLE_LINT_"].iter().any(|start| name.starts_with(start));
+        let told = |name: &&String| !own(name) && !slips.iter().any(|slip| slip.starts_with(&format!("{name}:")));
+        let others: Vec<&String> = configuration.strange_variables().iter().filter(told).collect();
+        let others = others.into_iter().map(|name| format!("{name}: Ansible has no such variable"));
+        slips.extend(others.collect::<Vec<_>>());
+    }
     slips.iter().for_each(|slip| terminal::err(slip));
     if slips.is_empty() {
         say("all settings are ones that Ansible has\n")?;
@@ -203,13 +211,9 @@ impl Dump {
             if given.is_none() && self.only_changed {
                 continue;
             }
-            let origin = match given.map(|given| &given.origin) {
-                None => "default".to_owned(),
-                Some(Origin::Variable(name)) => format!("env: {name}"),
-                Some(Origin::File(..)) => file.clone().unwrap_or_default(),
-            };
-            let value = given.map_or_else(|| default(setting), |given| Some(given.value.clone()));
-            rows.push((setting.name, origin, json_of(value)));
+            let origin = given.map_or_else(|| "default".to_owned(), |given| configuration.origin(&given.origin));
+            let value = given.map_or_else(|| configuration.default_of(setting), |given| Some(given.value.clone()));
+            rows.push((setting.name, origin, value.map_or(Json::Null, |value| value.to_json())));
         }
         rows.sort_by_key(|(name, ..)| *name);
         match self.common.format.unwrap_or(Form::Display) {
@@ -218,39 +222,40 @@ impl Dump {
                 rows.iter().for_each(|(name, origin, value)| {
                     let _ = writeln!(out, "{name}({origin}) = {}", shown(value));
                 });
-                // Ansible's servers follow, of which there are none here.
                 out.push_str("\nGALAXY_SERVERS:\n");
+                if !configuration.servers().is_empty() {
+                    out.push('\n');
+                }
+                for (server, settings) in configuration.servers() {
+                    let _ = writeln!(out, "\n{server}\n{}", "=".repeat(server.len()));
+                    let mut settings: Vec<&ServerSetting> = settings.iter().collect();
+                    settings.sort_by_key(|setting| setting.name);
+                    settings.retain(|setting| !self.only_changed || setting.origin != "default");
+                    for ServerSetting { name, value, origin } in settings {
+                        let value = value.as_ref().map_or(Json::Null, Value::to_json);
+                        let _ = writeln!(out, "{name}({origin}) = {}", shown(&value));
+                    }
+                }
                 say(&out)?;
                 Ok(Exit::Ok)
             }
             form => {
                 let row = |(name, origin, value): &(&str, String, Json)| json!({"name": name, "origin": origin, "value": value});
                 let mut all: Vec<Json> = rows.iter().map(row).collect();
-                all.push(json!({"GALAXY_SERVERS": {}}));
+                let of = |setting: &ServerSetting| {
+                    let value = setting.value.as_ref().map_or(Json::Null, Value::to_json);
+                    (setting.name.to_owned(), json!([setting.name, value, setting.origin, null]))
+                };
+                let servers = configuration.servers().iter();
+                let servers: Map<String, Json> = servers
+                    .map(|(name, settings)| (name.clone(), Json::Object(settings.iter().map(of).collect())))
+                    .collect();
+                let mut servers = json!({ "GALAXY_SERVERS": servers });
+                servers.sort_all_objects();
+                all.push(servers);
                 print(&Json::Array(all), form)
             }
         }
-    }
-}
-
-/// The value that counts where none is given.
-fn default(setting: &Setting) -> Option<Value> {
-    match (setting.default, setting.kind) {
-        ("", Kind::Text) if setting.name == "DEFAULT_BECOME_FLAGS" => Some(Value::Text(String::new())),
-        ("", Kind::List) => Some(Value::List(Vec::new())),
-        ("", _) => None,
-        _ => setting.default_value(),
-    }
-}
-
-fn json_of(value: Option<Value>) -> Json {
-    match value {
-        None => Json::Null,
-        Some(Value::Text(text)) => json!(text),
-        Some(Value::Bool(truth)) => json!(truth),
-        Some(Value::Int(number)) => json!(number),
-        Some(Value::Float(number)) => json!(number),
-        Some(Value::List(list)) => json!(list),
     }
 }
 

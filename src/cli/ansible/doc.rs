@@ -1,5 +1,7 @@
 //! `ansible-doc`: what modules there are, as far as Ansible's command tells it.
 
+mod other;
+
 use clap::Parser;
 use miette::Report;
 use serde_json::{Map, Value as Json, json};
@@ -13,6 +15,7 @@ use crate::{
     },
     module::{Entry, Registry},
     report::terminal,
+    template::to_yaml,
 };
 
 /// Show the pages of modules
@@ -33,7 +36,7 @@ pub struct Doc {
     /// Print JSON
     #[arg(short, long)]
     json: bool,
-    /// The kind of plugin; modules alone have pages here
+    /// The kind: module, keyword, filter, test, lookup, connection, become, inventory, cache, callback, shell or vars
     #[arg(short = 't', long = "type", value_name = "KIND", default_value = "module")]
     kind: String,
     /// Without effect: modules are part of the program
@@ -54,8 +57,7 @@ impl Program for Doc {
             ("--playbook-dir", self.playbook_dir.is_some()),
         ]);
         if self.kind != "module" {
-            let help = "`bringup doc` lists what has a page";
-            return Err(miette::miette!(help = help, "there are pages of modules alone, none of a {}", self.kind));
+            return self.others();
         }
         if self.list || self.list_files {
             return self.print_list();
@@ -84,6 +86,42 @@ impl Program for Doc {
 }
 
 impl Doc {
+    /// What is no module.
+    fn others(&self) -> Result<Exit, Report> {
+        if !other::KINDS.contains(&self.kind.as_str()) {
+            let message = format!("there is nothing to tell of the kind `{}`", self.kind);
+            return Err(OptionsError::new(message, format!("it is one of {}", other::KINDS.join(", "))).into());
+        }
+        if self.list || self.list_files {
+            let all = other::listed(&self.kind, &self.plugin);
+            if self.json {
+                let all: Map<String, Json> = all.into_iter().map(|(name, about)| (name, json!(about))).collect();
+                say_json(&Json::Object(all))?;
+                return Ok(Exit::Ok);
+            }
+            let keyword = self.kind == "keyword";
+            let line = |(name, about): &(String, String)| match keyword {
+                true => format!("{name}: {about}\n"),
+                false => format!("{name}\n"),
+            };
+            say(&all.iter().map(line).collect::<String>())?;
+            return Ok(Exit::Ok);
+        }
+        if self.plugin.is_empty() {
+            return Err(
+                OptionsError::new(format!("no {} is named", self.kind), "name one, or list them with `-l`").into()
+            );
+        }
+        let told: Map<String, Json> =
+            self.plugin.iter().filter_map(|name| other::described(&self.kind, name)).collect();
+        match self.json {
+            true => say_json(&Json::Object(told))?,
+            false if self.kind == "keyword" => say(&to_yaml(&Json::Object(told)))?,
+            false => told.iter().try_for_each(|(name, one)| say(&other::page(&self.kind, name, one)))?,
+        }
+        Ok(Exit::Ok)
+    }
+
     fn print_list(&self) -> Result<Exit, Report> {
         let wanted = |entry: &&Entry| {
             let below = |prefix: &String| entry.name.starts_with(&format!("{prefix}.")) || entry.name == prefix;

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::{OptionsError, Program, dump::Dump, json};
 use crate::{
+    ansible_cfg,
     cli::{Exit, configured, flags, say::say},
     inventory::parse_extra_vars,
     template::to_yaml,
@@ -78,7 +79,7 @@ impl Program for Inventory {
         // A host is shown whatever the limit says.
         let limit = self.hosts.limit.as_deref().filter(|_| self.list);
         let hosts = inventory.resolve(&["all"], limit)?.hosts.into_iter().collect();
-        let export = self.export || configured::get().truth("INVENTORY_EXPORT") == Some(true);
+        let export = self.export || ansible_cfg::current().truth("INVENTORY_EXPORT") == Some(true);
         let dump = Dump { inventory: &inventory, export, playbook_dir: folder, hosts, extra_vars: &extra_vars };
         let text = self.text(&dump)?;
         match &self.output {

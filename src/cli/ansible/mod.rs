@@ -23,8 +23,9 @@ use std::{
 use clap::{CommandFactory, FromArgMatches};
 use miette::Report;
 
-use super::{Exit, configured, fault, settings};
+use super::{Exit, fault, settings};
 use crate::{
+    ansible_cfg,
     report::{json_text, terminal},
     yaml::{self, Duplicates},
 };
@@ -123,7 +124,7 @@ fn start<P: Program>() -> ExitCode {
 /// What becomes of keys that stand twice in a file: told once each, unless the configuration says otherwise.
 fn duplicates() -> Duplicates {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    match configured::get().text("DUPLICATE_YAML_DICT_KEY") {
+    match ansible_cfg::current().text("DUPLICATE_YAML_DICT_KEY") {
         Some("error") => Duplicates::Refused,
         Some("ignore") => Duplicates::Taken,
         _ => Duplicates::Told(|message| {

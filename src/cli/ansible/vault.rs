@@ -9,6 +9,8 @@ use crate::cli::{Exit, vault};
 /// Encrypt and decrypt files
 #[derive(Parser)]
 #[command(name = "ansible-vault", max_term_width = 100)]
+// The group of what is inside has this name already.
+#[group(skip)]
 pub struct Vault {
     #[command(flatten)]
     vault: vault::Vault,

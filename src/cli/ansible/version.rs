@@ -4,6 +4,7 @@ use miette::Report;
 
 use super::name::Name;
 use crate::{
+    ansible_cfg,
     cli::{Exit, configured, say::say},
     run::LANGUAGE,
 };
@@ -15,7 +16,7 @@ pub fn print(name: Name) -> Result<Exit, Report> {
 }
 
 fn text(name: Name) -> String {
-    let configuration = configured::get();
+    let configuration = ansible_cfg::current();
     let paths = |list: Vec<std::path::PathBuf>| {
         let list: Vec<String> = list.iter().map(|path| path.display().to_string()).collect();
         if list.is_empty() { "None".to_owned() } else { list.join(":") }

@@ -45,7 +45,8 @@ fn address(line: &str) -> Option<Address<'_>> {
         "inet6" => true,
         _ => return None,
     };
-    let (address, prefix) = words.get(3)?.split_once('/').unwrap_or((words[3], if six { "128" } else { "32" }));
+    let given = *words.get(3)?;
+    let (address, prefix) = given.split_once('/').unwrap_or((given, if six { "128" } else { "32" }));
     let behind =
         |key: &str| words.iter().position(|w| *w == key).and_then(|i| words.get(i + 1)).copied().unwrap_or_default();
     Some(Address {

@@ -17,6 +17,11 @@ pub(super) fn gather(told: &Told<'_>, facts: &mut Map<String, Json>) -> Option<(
     python(told, facts);
     facts.insert("pkg_mgr".into(), json!(package_manager(told)));
     facts.insert("service_mgr".into(), json!(service_manager(told)));
+    if let [version, features, ..] = told.section("systemd")
+        && let Some(number) = version.split(' ').nth(1).and_then(|word| word.parse::<u32>().ok())
+    {
+        facts.insert("systemd".into(), json!({ "version": number, "features": features }));
+    }
     facts.insert("is_chroot".into(), json!(told.flag("chroot")));
     facts.insert("cgroup_version".into(), json!(if told.flag("cgroup2") { 2 } else { 1 }));
     facts.insert("fips".into(), json!(told.line("/proc/sys/crypto/fips_enabled") == Some("1")));

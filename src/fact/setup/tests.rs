@@ -23,6 +23,7 @@ fn a_debian_host_is_told_as_ansible_tells_it() {
         ("ansible_os_family", json!("Debian")),
         ("ansible_pkg_mgr", json!("apt")),
         ("ansible_service_mgr", json!("systemd")),
+        ("ansible_systemd", json!({"version": 252, "features": "+PAM +AUDIT +SELINUX default-hierarchy=unified"})),
         ("ansible_kernel", json!("6.1.0-44-amd64")),
         ("ansible_architecture", json!("x86_64")),
         ("ansible_processor_vcpus", json!(2)),

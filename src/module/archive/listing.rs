@@ -259,9 +259,9 @@ fn zip_member(line: &str) -> Option<Result<Raw, String>> {
     if caret || name.contains("#U") {
         return Some(Err(format!("a name in the archive cannot be told: {}", shown(name))));
     }
-    let kind = match (mode.as_bytes()[0], name.ends_with('/')) {
-        (b'd', _) | (_, true) => FileKind::Directory,
-        (b'l', _) => FileKind::Other,
+    let kind = match (mode.bytes().next(), name.ends_with('/')) {
+        (Some(b'd'), _) | (_, true) => FileKind::Directory,
+        (Some(b'l'), _) => FileKind::Other,
         _ => FileKind::File,
     };
     let set_id = mode.len() == 10 && kind == FileKind::File && mode.to_ascii_lowercase().contains('s');
@@ -271,7 +271,7 @@ fn zip_member(line: &str) -> Option<Result<Raw, String>> {
         size: size.parse().ok()?,
         mtime: None,
         target: String::new(),
-        device: matches!(mode.as_bytes()[0], b'b' | b'c'),
+        device: mode.starts_with(['b', 'c']),
         set_id,
     };
     Some(Ok(Raw { member, hard: None }))

@@ -54,7 +54,12 @@ impl JsonSchema for AddHost {
 
 impl Described for AddHost {
     const NAME: &'static str = "ansible.builtin.add_host";
-    const ABOUT: About = About { sets: Sets::Host(&["groups", "group", "groupname"]), ..About::TELLS };
+    const ABOUT: About = About {
+        background: false,
+        sets: Sets::Host(&["groups", "group", "groupname"]),
+        by_first: true,
+        ..About::TELLS
+    };
     const SUMMARY: &'static str = "Adds a host for the rest of the run";
     const EXAMPLES: &'static str = "\
 - name: the new machine

@@ -56,6 +56,9 @@ impl Described for AptKey {
         Return::list("before", "always", "Fingerprints of the keys that apt trusted"),
         Return::list("after", "always", "Those that it trusts"),
         Return::text("id", "always", "The id that was given, or the key's own"),
+        Return::text("key_id", "always", "The same in capitals, without `0x`"),
+        Return::text("fp", "always", "Its last 16 digits"),
+        Return::text("short_id", "always", "Its last 8 digits"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
@@ -162,6 +165,11 @@ impl Module for AptKey {
             ("after".to_owned(), json!(have)),
             ("id".to_owned(), json!(id)),
         ]));
+        let key = wanted.first().map(|id| id.to_uppercase()).unwrap_or_default();
+        let last = |count: usize| key.get(key.len().saturating_sub(count)..).unwrap_or_default().to_owned();
+        for (field, value) in [("key_id", key.clone()), ("fp", last(16)), ("short_id", last(8))] {
+            plan.result.insert(field.to_owned(), json!(value));
+        }
         if wanted.is_empty() {
             return Err(Failure::new("what was given holds no key").into());
         }

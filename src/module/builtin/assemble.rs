@@ -58,7 +58,7 @@ fn yes() -> Flag {
 
 impl Described for Assemble {
     const NAME: &'static str = "ansible.builtin.assemble";
-    const ABOUT: About = About { writes_at: &["dest"], ..About::PLAIN };
+    const ABOUT: About = About { background: false, writes_at: &["dest"], ..About::PLAIN };
     const MANAGES_FILE: bool = true;
     const SUMMARY: &'static str = "Puts a file together from fragments";
     const EXAMPLES: &'static str = "\

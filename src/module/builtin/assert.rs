@@ -33,6 +33,7 @@ pub struct Assert {
 impl Described for Assert {
     const NAME: &'static str = "ansible.builtin.assert";
     const ABOUT: About = About {
+        background: false,
         expressions: Some(Expressions { parameter: "that", rendered: false }),
         needs: Some(&[]),
         ..About::TELLS

@@ -251,7 +251,7 @@ impl Blockinfile {
         }
         let present = self.state == BlockState::Present;
         let mut at = at;
-        if self.prepend_newline.0 && present && at != 0 && lines[at - 1] != "\n" {
+        if self.prepend_newline.0 && present && above(&lines, at).is_some_and(|line| line != "\n") {
             lines.insert(at, "\n".to_owned());
             at += 1;
         }
@@ -262,4 +262,9 @@ impl Blockinfile {
         }
         Ok(lines.concat())
     }
+}
+
+/// The line above a place, if there is one.
+fn above(lines: &[String], at: usize) -> Option<&String> {
+    at.checked_sub(1).and_then(|above| lines.get(above))
 }

@@ -30,6 +30,7 @@ pub struct Copy {
     /// The content itself, in the place of `src`. A mapping or list is written as JSON.
     content: Option<Json>,
     /// Where to. With a slash at the end, or where a directory is, the file goes below it.
+    #[serde(default)]
     dest: Text,
     /// Keep the old file beside the new one, with the time in its name.
     #[serde(default)]
@@ -71,6 +72,7 @@ fn yes() -> Flag {
 impl Described for Copy {
     const NAME: &'static str = "ansible.builtin.copy";
     const ABOUT: About = About {
+        background: false,
         file: Some(LocalFile {
             parameter: "src",
             folder: SearchKind::Files,
@@ -137,7 +139,7 @@ impl Described for Copy {
             _ => {}
         }
         if self.dest.0.is_empty() {
-            return Err(ParameterError::new("dest", "`dest` is empty"));
+            return Err(ParameterError::task("dest is required"));
         }
         put::check_validate(self.validate.as_ref().map(|v| v.0.as_str()))
     }
@@ -300,7 +302,7 @@ impl Source {
             content: Content::Bytes(bytes.into()),
             mode: None,
             name: name.unwrap_or_default().to_owned(),
-            shown: "dynamically generated".to_owned(),
+            shown: deploy::GENERATED.to_owned(),
         }
     }
 }

@@ -28,6 +28,7 @@ pub struct Debug {
 impl Described for Debug {
     const NAME: &'static str = "ansible.builtin.debug";
     const ABOUT: About = About {
+        background: false,
         expressions: Some(Expressions { parameter: "var", rendered: true }),
         needs: Some(&["msg"]),
         ..About::TELLS

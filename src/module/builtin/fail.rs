@@ -22,7 +22,7 @@ pub struct Fail {
 
 impl Described for Fail {
     const NAME: &'static str = "ansible.builtin.fail";
-    const ABOUT: About = About::TELLS;
+    const ABOUT: About = About { background: false, ..About::TELLS };
     const SUMMARY: &'static str = "Fails with a message";
     const EXAMPLES: &'static str = "\
 - name: this needs more memory

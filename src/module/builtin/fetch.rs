@@ -14,6 +14,7 @@ use crate::{
         Change, Context, Described, Failure, Flag, Folder, Module, ParameterError, Plan, PlanError, Return, Returns,
         Step, StepOutput, Text, local, path,
     },
+    playbook::About,
 };
 
 /// Up to this length a file comes with the answers and needs no channel of its own.
@@ -45,6 +46,7 @@ fn yes() -> Flag {
 
 impl Described for Fetch {
     const NAME: &'static str = "ansible.builtin.fetch";
+    const ABOUT: About = About { background: false, ..About::PLAIN };
     const SUMMARY: &'static str = "Fetches a file of the host to the workstation";
     const EXAMPLES: &'static str = "\
 - name: the administrator's kubeconfig

@@ -16,7 +16,7 @@ use crate::{
         tree,
     },
     playbook::About,
-    python::fnmatch,
+    python::{encoding::Encoding, fnmatch},
 };
 
 /// Parameters of `find`.
@@ -283,11 +283,13 @@ impl Find {
     /// The text of a file.
     fn text(&self, path: &str, bytes: &[u8]) -> Result<Characters, String> {
         let Some(encoding) = &self.encoding else { return Ok(Characters::of(bytes)) };
+        // To find something a table is good enough that is the web's and not Python's.
         let label = encoding.0.to_ascii_lowercase().replace('_', "-");
-        let known = encoding_rs::Encoding::for_label(label.as_bytes())
-            .or_else(|| encoding_rs::Encoding::for_label(label.replace('-', "").as_bytes()))
-            .ok_or_else(|| format!("unknown encoding: {}", encoding.0))?;
-        match known.decode_without_bom_handling_and_without_replacement(bytes) {
+        let web = || encoding_rs::Encoding::for_label(label.as_bytes());
+        let web = || web().or_else(|| encoding_rs::Encoding::for_label(label.replace('-', "").as_bytes()));
+        let known = Encoding::named(&encoding.0).or_else(|| web().map(Encoding::Table));
+        let known = known.ok_or_else(|| format!("unknown encoding: {}", encoding.0))?;
+        match known.decode(bytes) {
             Some(text) => Ok(Characters::of(text.as_bytes())),
             None => Err(format!(
                 "Failed to read the file {path} due to an encoding error. current encoding: {}",
@@ -336,7 +338,7 @@ impl Find {
             }
             for entry in entries {
                 // A listing of one's own would end where it is deep enough, one level below.
-                let level = entry.path[top.len()..].trim_start_matches('/').split('/').count() as i64;
+                let level = level(&top, &entry.path);
                 let deepest = self.depth.filter(|d| d.0 > 0).map_or(i64::MAX, |d| d.0.saturating_add(1));
                 examined += usize::from(level <= if self.recurse.0 { deepest } else { 1 });
                 if self.matches(&filter, &top, &entry, now)? {
@@ -441,5 +443,23 @@ impl Module for Find {
             ("msg".to_owned(), json!(message)),
         ]);
         Ok(plan)
+    }
+}
+
+/// How far below a directory a path is. What a host lists elsewhere is not deep.
+fn level(top: &str, path: &str) -> i64 {
+    let below = path.strip_prefix(top).unwrap_or_default().trim_start_matches('/');
+    i64::try_from(below.split('/').count()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_list_what_it_was_not_asked_for() {
+        for (path, deep) in [("/a/b", 1), ("/a/b/c", 1), ("/a/b/c/d", 2), ("/é", 1), ("", 1)] {
+            assert_eq!(level("/a/b", path), deep, "{path}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.ansible.com/ansible/latest/collections/ansible/builtin/get_url_module.html>
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,9 +12,9 @@ use super::copy::{parent_of, unread};
 use crate::{
     fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, State},
     module::{
-        Change, Content, Context, Described, Failure, FileWrite, Flag, List, Mode, Module, Ownership, ParameterError,
-        Place, Plan, PlanError, Return, Returns, Step, StepOutput, Text, Whole,
-        http::{self, Request},
+        Change, Content, Context, Described, Failure, FileWrite, Flag, Mode, Module, Ownership, ParameterError, Place,
+        Plan, PlanError, Return, Returns, Step, StepOutput, Text, Whole,
+        http::{self, Request, Response},
         ownership::{self, Attributes},
         path, put, returns,
     },
@@ -27,7 +27,7 @@ use crate::{
 pub struct GetUrl {
     /// Where from, beginning with `http://`, `https://` or `ftp://`: the host downloads, with curl or wget. `file://` is a file of the host.
     url: Text,
-    /// Where to; in a directory the file gets the name it has in the URL.
+    /// Where to; in a directory the file gets the name that the server gives it (`Content-Disposition`), or else the one at the end of the URL.
     dest: Text,
     /// What the file must be: `sha256:` and the checksum, or `sha256:` and the URL of a list of checksums.
     checksum: Option<Text>,
@@ -37,54 +37,15 @@ pub struct GetUrl {
     /// Keep the old file beside the new one, with the time in its name.
     #[serde(default)]
     backup: Flag,
-    /// Headers by name.
-    #[serde(default)]
-    headers: Map<String, Json>,
     /// Seconds to wait for the server.
     #[serde(default = "ten")]
     timeout: Whole,
-    /// Whether the server's certificate is checked.
-    #[serde(default = "yes")]
-    validate_certs: Flag,
-    /// A file or directory of authorities to trust, on the host.
-    ca_path: Option<Text>,
-    /// A client certificate, on the host.
-    client_cert: Option<Text>,
-    /// Its key, unless it is in the same file.
-    client_key: Option<Text>,
     /// A name for basic authentication.
     #[serde(alias = "username")]
     #[schemars(extend("x-aliases" = ["username"]))]
     url_username: Option<Text>,
-    /// The password for it.
-    #[serde(alias = "password")]
-    #[schemars(extend("x-aliases" = ["password"]))]
-    url_password: Option<Text>,
-    /// Send name and password with the first request. They always are.
-    #[serde(default)]
-    #[allow(dead_code)] // accepted for Ansible's sake, see above
-    force_basic_auth: Flag,
-    /// Whether proxies of the environment are used.
-    #[serde(default = "yes")]
-    use_proxy: Flag,
-    /// Who asks, as servers write it down.
-    #[serde(default = "agent")]
-    http_agent: Text,
-    /// The ciphers of TLS to offer, as OpenSSL writes them.
-    #[serde(default)]
-    ciphers: List<Text>,
-    /// Whether content that comes packed by gzip is unpacked; where the host has curl.
-    #[serde(default = "yes")]
-    decompress: Flag,
-    /// Log in by Kerberos; it needs a curl that can.
-    #[serde(default)]
-    use_gssapi: Flag,
-    /// Whether name and password may come from the user's `~/.netrc`, where none are given; where the host has curl.
-    #[serde(default = "yes")]
-    use_netrc: Flag,
-    /// Headers that are not sent on when the server names another address. None that are sent may be among them.
-    #[serde(default)]
-    unredirected_headers: List<Text>,
+    #[serde(flatten)]
+    options: http::Options,
     /// Accepted for Ansible's sake: it is made in a folder of its own beside `dest`.
     #[allow(dead_code)]
     tmp_dest: Option<Text>,
@@ -94,14 +55,6 @@ pub struct GetUrl {
     group: Option<Text>,
     /// Permissions, such as `'0644'` or `u=rw,g=r,o=`.
     mode: Option<Mode>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
-}
-
-fn agent() -> Text {
-    Text("ansible-httpget".to_owned())
 }
 
 fn ten() -> Whole {
@@ -141,8 +94,7 @@ impl Described for GetUrl {
         if let Some(checksum) = self.checksum.as_ref().filter(|c| !c.0.is_empty()) {
             expected(&checksum.0).map_err(|why| ParameterError::new("checksum", why))?;
         }
-        let redirects = &self.unredirected_headers;
-        http::unredirected(redirects, self.headers.keys(), self.url_username.is_some())?;
+        self.options.check_redirects(self.url_username.is_some())?;
         if self.mode == Some(Mode::Preserve) {
             return Err(ParameterError::new("mode", "there is no source whose mode could be preserved"));
         }
@@ -202,31 +154,8 @@ impl GetUrl {
         Attributes::of(self.owner.as_ref(), self.group.as_ref(), self.mode.as_ref())
     }
 
-    fn request(&self, context: &Context<'_>, state: &State, url: &str) -> Result<Request, Missing> {
-        let on_host = |t: &Option<Text>| t.as_ref().map(|t| path::absolute(context, state, &t.0)).transpose();
-        let text = |v: &Json| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-        let password = || self.url_password.as_ref().map(|p| p.0.clone()).unwrap_or_default();
-        Ok(Request {
-            url: url.to_owned(),
-            method: "GET".to_owned(),
-            headers: self.headers.iter().map(|(n, v)| (n.clone(), text(v))).collect(),
-            user: self.url_username.as_ref().map(|u| (u.0.clone(), password())),
-            timeout: Duration::from_secs(self.timeout.0.clamp(1, 86_400).unsigned_abs()),
-            validate_certs: self.validate_certs.0,
-            ca_path: on_host(&self.ca_path)?,
-            client_cert: match on_host(&self.client_cert)? {
-                Some(cert) => Some((cert, on_host(&self.client_key)?)),
-                None => None,
-            },
-            follow: true,
-            use_proxy: self.use_proxy.0,
-            agent: self.http_agent.0.clone(),
-            ciphers: http::ciphers(&self.ciphers),
-            decompress: self.decompress.0,
-            negotiate: self.use_gssapi.0,
-            netrc: self.use_netrc.0,
-            ..Request::default()
-        })
+    fn request(&self, context: &Context<'_>, state: &State, method: &str, url: &str) -> Result<Request, Missing> {
+        self.options.request(context, state, (method, url), self.url_username.as_ref(), self.timeout)
     }
 
     /// The question for a list of checksums, or for the headers of the file.
@@ -237,7 +166,7 @@ impl GetUrl {
         url: &str,
         method: &str,
     ) -> Result<(Request, Probe), Missing> {
-        let request = Request { method: method.to_owned(), ..self.request(context, state, url)? };
+        let request = self.request(context, state, method, url)?;
         let probe = Probe::Script { script: request.script(None), reads: Vec::new() };
         Ok((request, probe))
     }
@@ -270,13 +199,8 @@ impl GetUrl {
         let dest = path::absolute(context, state, &self.dest.0)?;
         let (real, stat) = path::follow(state, &dest)?;
         if stat.is_some_and(|s| s.kind == FileKind::Directory) {
-            return match http::name(&self.url.0) {
-                "" => {
-                    Err(Failure::new(format!("`{}` ends in no name for the file: name it in `dest`", self.url.0))
-                        .into())
-                }
-                name => Ok(path::follow(state, &path::join(&real, name))?.0),
-            };
+            let name = self.name(context, state)?;
+            return Ok(path::follow(state, &path::join(&real, &name))?.0);
         }
         if self.dest.0.ends_with('/') {
             return Err(Failure::new(format!("Destination directory {dest} does not exist")).into());
@@ -284,13 +208,31 @@ impl GetUrl {
         Ok(real)
     }
 
-    /// Whether the file that is there is the server's, as far as its headers tell.
-    fn current(&self, context: &Context<'_>, state: &State, stat: &FileStat) -> Result<bool, PlanError> {
+    /// What the file is called in a directory: as the server says, else as the URL ends that it has been found at.
+    fn name(&self, context: &Context<'_>, state: &State) -> Result<String, PlanError> {
+        let head = match self.url.0.starts_with("file://") {
+            true => None,
+            false => self.head(context, state)?.filter(|response| response.status == 200),
+        };
+        let url = head.as_ref().map_or(&self.url.0, |response| &response.url);
+        Ok(match (head.as_ref().and_then(Response::attachment), http::name(url)) {
+            (Some(named), _) => named,
+            (None, "") => "index.html".to_owned(),
+            (None, last) => last.to_owned(),
+        })
+    }
+
+    /// What the server says of the file, if it answers such a question.
+    fn head(&self, context: &Context<'_>, state: &State) -> Result<Option<Response>, Missing> {
         let (request, probe) = self.question(context, state, &self.url.0, "HEAD")?;
         let answer = state.script(&probe)?;
-        let response = http::parse(&request, &answer.stdout, &answer.stderr);
+        Ok(http::parse(&request, &answer.stdout, &answer.stderr).filter(|_| answer.status == 0))
+    }
+
+    /// Whether the file that is there is the server's, as far as its headers tell.
+    fn current(&self, context: &Context<'_>, state: &State, stat: &FileStat) -> Result<bool, PlanError> {
         // Without its word the download tells: what it brings is compared with what is there.
-        let Some(response) = response.filter(|_| answer.status == 0) else { return Ok(false) };
+        let Some(response) = self.head(context, state)? else { return Ok(false) };
         let length = response.header("content-length").and_then(|l| l.parse::<u64>().ok());
         let modified = response
             .header("last-modified")
@@ -303,7 +245,7 @@ impl GetUrl {
 
     /// Whether the server sends what is there already.
     fn sends_the_same(&self, context: &Context<'_>, state: &State, path: &str) -> Result<bool, PlanError> {
-        let request = self.request(context, state, &self.url.0)?;
+        let request = self.request(context, state, "GET", &self.url.0)?;
         let script = format!(
             "s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\nh=$( {} ) || exit 1\n\
              case $h in *HTTP*' 200'*) ;; *) exit 1 ;; esac\n[ -e \"$s/f\" ] || : >\"$s/f\"\nsha1sum <\"$s/f\"\n",
@@ -416,7 +358,7 @@ impl Module for GetUrl {
         // How long it will be only the server knows.
         after.size = 0;
         let backup = stat.filter(|_| self.backup.0).map(|_| put::backup_path(&path));
-        let request = self.request(context, state, &self.url.0)?;
+        let request = self.request(context, state, "GET", &self.url.0)?;
         let place = Place::of(context, state, &path);
         let settle = stat.map(|before| ownership::script(&place, before, &after)).unwrap_or_default();
         let wanted = self.attributes();

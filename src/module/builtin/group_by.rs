@@ -29,7 +29,7 @@ fn all() -> List<Text> {
 
 impl Described for GroupBy {
     const NAME: &'static str = "ansible.builtin.group_by";
-    const ABOUT: About = About { sets: Sets::Groups, ..About::TELLS };
+    const ABOUT: About = About { background: false, sets: Sets::Groups, ..About::TELLS };
     const SUMMARY: &'static str = "Puts hosts into groups by a value";
     const EXAMPLES: &'static str = "\
 - name: hosts by processor

@@ -15,6 +15,7 @@ use crate::{
         Change, Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Registry, Return, Returns,
         Step, StepOutput, Text, default_finish,
     },
+    playbook::About,
     sh::words,
 };
 
@@ -26,11 +27,15 @@ pub struct Package {
     #[schemars(extend("x-aliases" = ["pkg"]))]
     name: List<Text>,
     /// `present`, `absent` or `latest`.
-    #[serde(default = "present")]
-    state: Text,
+    #[serde(default)]
+    state: Option<Text>,
     /// Which package manager; `auto` takes the host's own.
     #[serde(default, rename = "use")]
     manager: Option<Text>,
+    /// The `module_defaults` of the managers' modules.
+    #[serde(default, rename = "_defaults")]
+    #[schemars(skip)]
+    defaults: Map<String, Json>,
     #[serde(flatten)]
     #[schemars(skip)]
     others: Map<String, Json>,
@@ -46,10 +51,6 @@ const MODULES: &[(&[&str], &str)] = &[
     (&["dnf", "dnf4"], "ansible.builtin.dnf"),
     (&["dnf5"], "ansible.builtin.dnf5"),
 ];
-
-fn present() -> Text {
-    Text("present".to_owned())
-}
 
 /// How a package manager is talked to. `$@` are the packages.
 struct Manager {
@@ -102,6 +103,8 @@ const MANAGERS: &[Manager] = &[
 
 impl Described for Package {
     const NAME: &'static str = "ansible.builtin.package";
+    const ABOUT: About =
+        About { stands_for: &["ansible.builtin.apt", "ansible.builtin.dnf", "ansible.builtin.dnf5"], ..About::PLAIN };
     const SUMMARY: &'static str = "Installs and removes packages with the host's own package manager";
     const EXAMPLES: &'static str = "\
 - name: Install what the network needs
@@ -122,8 +125,11 @@ impl Described for Package {
         )
         .untried("cases of `apt` show it"),
         Return::text("stdout", "when packages changed", "What the package manager printed"),
-        Return::text("stderr", "where the host has apt, when packages changed", "What it printed as errors")
-            .untried("cases of `apt` show it"),
+        Return::text(
+            "stderr",
+            "where the host has apt, when packages changed; else when it failed",
+            "What it printed as errors",
+        ),
     ]];
 
     const OPEN: bool = true;
@@ -132,7 +138,7 @@ impl Described for Package {
         self.wanted()?;
         let takes = |name: &String| MODULES.iter().any(|(_, module)| parameters(module).contains(name));
         if let Some(name) = self.others.keys().find(|name| !takes(name)) {
-            return Err(ParameterError::new(name, format!("`{}` has no parameter `{name}`", Self::NAME))
+            return Err(ParameterError::naming(name, format!("Unsupported parameters for (package) module: {name}"))
                 .help("it has `name`, `state` and `use`, and those of `apt`, `dnf` and `dnf5`"));
         }
         if let Some(name) =
@@ -146,7 +152,7 @@ impl Described for Package {
 
 impl Package {
     fn wanted(&self) -> Result<Wanted, ParameterError> {
-        match self.state.0.as_str() {
+        match self.state.as_ref().map_or("present", |state| state.0.as_str()) {
             "present" | "installed" => Ok(Wanted::Present),
             "absent" | "removed" => Ok(Wanted::Absent),
             "latest" => Ok(Wanted::Latest),
@@ -179,8 +185,11 @@ impl Package {
         let entry =
             Registry::get().find(module).ok_or_else(|| Failure::new(format!("there is no module `{module}`")))?;
         let names: Vec<&str> = self.name.0.iter().map(|name| name.0.as_str()).collect();
-        let own = [("name".to_owned(), json!(names)), ("state".to_owned(), json!(self.state.0))];
-        let made = entry.parse(own.into_iter().chain(self.others.clone()).collect());
+        let mut given = self.defaults.get(*module).and_then(Json::as_object).cloned().unwrap_or_default();
+        given.insert("name".to_owned(), json!(names));
+        given.extend(self.state.as_ref().map(|state| ("state".to_owned(), json!(state.0))));
+        given.extend(self.others.clone());
+        let made = entry.parse(given);
         let made = made.map_err(|error| Failure::new(error.message))?;
         Ok(Some(self.chosen.get_or_init(|| made).as_ref()))
     }

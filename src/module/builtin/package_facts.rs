@@ -8,20 +8,32 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns, Text},
+    module::{Context, Described, Failure, List, Module, Plan, PlanError, Return, Returns, Text},
     playbook::{About, Sets},
+    sh::words,
 };
 
 /// Parameters of `package_facts`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageFacts {
-    /// Which package managers to ask; the first that is there answers.
+    /// Which package managers to ask, one after the other; `auto` stands for all: apt, rpm, apk and pacman.
     #[serde(default)]
     manager: List<Text>,
-    /// `first` or `all`; a host has one package manager here.
+    /// Whether the first of them that is there answers, or all that are.
     #[serde(default)]
-    strategy: Option<Text>,
+    strategy: Strategy,
+}
+
+/// How many package managers answer.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Strategy {
+    /// The first that is there.
+    #[default]
+    First,
+    /// All that are there.
+    All,
 }
 
 impl Described for PackageFacts {
@@ -45,22 +57,6 @@ impl Described for PackageFacts {
         Return::text("ansible_facts.packages.{package}[].category", "with apt", "Its section"),
         Return::text("ansible_facts.packages.{package}[].source", "always", "Which package manager says so"),
     ]];
-
-    fn check(&self) -> Result<(), ParameterError> {
-        match self.strategy.as_ref().is_some_and(|s| !matches!(s.0.as_str(), "first" | "all")) {
-            true => Err(ParameterError::new("strategy", "it is `first` or `all`")),
-            false => Ok(()),
-        }
-    }
-}
-
-impl PackageFacts {
-    fn question() -> Probe {
-        Probe::Script {
-            script: crate::sh::file!("package_facts.sh").to_owned(),
-            reads: vec![Resource::Path("/var/lib/dpkg".to_owned()), Resource::Path("/var/lib/rpm".to_owned())],
-        }
-    }
 }
 
 /// Package managers by the names that Ansible has for them; a host's own answers to any of its names.
@@ -74,27 +70,42 @@ const MANAGERS: &[(&str, &[&str])] = &[
     ("rpm", &["dnf", "dnf5", "yum", "zypper"]),
 ];
 
+/// Those of them that can be asked here.
+const ASKED: &[&str] = &["apt", "rpm", "apk", "pacman"];
+
+/// The name under which a package manager answers.
+fn own_name(name: &str) -> Option<&'static str> {
+    MANAGERS.iter().find(|(own, others)| *own == name || others.contains(&name)).map(|(own, _)| *own)
+}
+
 impl PackageFacts {
-    /// Whether the package manager that answered was asked.
-    fn asked(&self, source: Option<&str>) -> Result<(), Failure> {
-        let names: Vec<String> = self.manager.0.iter().map(|m| m.0.to_lowercase()).collect();
-        let known = |name: &str| MANAGERS.iter().find(|(own, others)| *own == name || others.contains(&name));
-        if let Some(other) = names.iter().find(|name| *name != "auto" && known(name).is_none()) {
-            return Err(Failure::new(format!("Unsupported package managers requested: {other}")));
+    /// The package managers to ask, each once, in their order, and whether it was named.
+    fn asked(&self) -> Result<Vec<(&'static str, bool)>, Failure> {
+        let named: Vec<String> = self.manager.0.iter().map(|m| m.0.to_lowercase()).collect();
+        let (auto, named): (Vec<&str>, Vec<&str>) = named.iter().map(String::as_str).partition(|name| *name == "auto");
+        let unknown: Vec<&str> = named.iter().copied().filter(|name| own_name(name).is_none()).collect();
+        if !unknown.is_empty() {
+            return Err(Failure::new(format!("Unsupported package managers requested: {}", unknown.join(", "))));
         }
-        let any = names.is_empty() || names.iter().any(|name| name == "auto");
-        let by = |source: &str| names.iter().any(|name| known(name).is_some_and(|(own, _)| *own == source));
-        match source {
-            Some(source) if any || by(source) => Ok(()),
-            // A host without a single package has one all the same.
-            None if any => Ok(()),
-            _ => {
-                let list = if any { "auto".to_owned() } else { names.join(", ") };
-                Err(Failure::new(format!(
-                    "Could not detect a supported package manager from the following list: {list}"
-                )))
+        let others = if named.is_empty() || !auto.is_empty() { ASKED } else { &[] };
+        let named = named.into_iter().filter_map(own_name).map(|name| (name, true));
+        let mut asked: Vec<(&'static str, bool)> = Vec::new();
+        for (name, named) in named.chain(others.iter().map(|name| (*name, false))) {
+            if !asked.iter().any(|(known, _)| *known == name) {
+                asked.push((name, named));
             }
         }
+        Ok(asked)
+    }
+
+    fn question(&self) -> Result<Probe, Failure> {
+        let first = if self.strategy == Strategy::First { "first" } else { "all" };
+        // What was not named is there only if it has a package: `rpm` may be installed on any system.
+        let marked = self.asked()?.into_iter().map(|(name, named)| format!("{}{name}", if named { "" } else { "?" }));
+        Ok(Probe::Script {
+            script: format!("set -- {first} {}\n{}", words(marked), crate::sh::file!("package_facts.sh")),
+            reads: vec![Resource::Path("/var/lib/dpkg".to_owned()), Resource::Path("/var/lib/rpm".to_owned())],
+        })
     }
 }
 
@@ -114,16 +125,24 @@ fn packages(text: &str) -> Map<String, Json> {
 
 impl Module for PackageFacts {
     fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
-        vec![PackageFacts::question()]
+        self.question().into_iter().collect()
     }
 
     fn plan(&self, _: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
-        let answer = state.script(&PackageFacts::question())?;
-        if answer.status != 0 {
-            return Err(Failure::new("Could not detect a supported package manager").into());
-        }
+        let answer = state.script(&self.question()?)?;
         let text = answer.text();
-        self.asked(text.split('\t').next().filter(|source| !source.is_empty()))?;
-        Ok(Plan::facts(Map::from_iter([("packages".to_owned(), Json::Object(packages(&text)))])))
+        let of = |mark: &'static str| text.lines().filter_map(move |line| line.strip_prefix(mark));
+        if answer.status != 0 || of("there\t").next().is_none() {
+            let list: Vec<&str> = self.asked()?.into_iter().map(|(name, _)| name).collect();
+            let list = list.join(", ");
+            let message = format!("Could not detect a supported package manager from the following list: {list}");
+            return Err(Failure::new(message).into());
+        }
+        let warnings = of("missing\t").map(|name| {
+            format!("Requested package manager {name} was not usable by this module: the host has no such command")
+        });
+        let warnings = warnings.collect();
+        let facts = Map::from_iter([("packages".to_owned(), Json::Object(packages(&text)))]);
+        Ok(Plan { warnings, ..Plan::facts(facts) })
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         Change, CheckMode, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns,
         Step, StepOutput, Text, Whole,
     },
+    playbook::About,
 };
 
 /// Parameters of `pause`.
@@ -37,6 +38,7 @@ fn yes() -> Flag {
 
 impl Described for Pause {
     const NAME: &'static str = "ansible.builtin.pause";
+    const ABOUT: About = About { background: false, by_first: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Waits for a while or for a key";
     const EXAMPLES: &'static str = "\
 - name: let the caches warm
@@ -50,6 +52,8 @@ impl Described for Pause {
     const RETURNS: Returns = &[&[
         Return::text("user_input", "always", "What was typed, where something was asked for"),
         Return::whole("delta", "always", "How many seconds it took"),
+        Return::text("start", "always", "When it began"),
+        Return::text("stop", "always", "When it was over"),
         Return::text("stdout", "always", "The same in words"),
         Return::text("stderr", "always", "Nothing"),
         Return::whole("rc", "always", "`0`"),
@@ -95,7 +99,12 @@ impl Module for Pause {
             return Err(Failure::new(error.clone()));
         }
         let seconds = output.duration.as_secs();
+        let stop = jiff::Zoned::now();
+        let start = stop.clone() - output.duration;
+        let stamp = |time: &jiff::Zoned| json!(time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string());
         Ok(Map::from_iter([
+            ("start".to_owned(), stamp(&start)),
+            ("stop".to_owned(), stamp(&stop)),
             ("user_input".to_owned(), json!(String::from_utf8_lossy(&output.stdout))),
             ("delta".to_owned(), json!(seconds)),
             ("stdout".to_owned(), json!(format!("Paused for {seconds} seconds"))),

@@ -30,7 +30,7 @@ pub struct Raw {
 
 impl Described for Raw {
     const NAME: &'static str = "ansible.builtin.raw";
-    const ABOUT: About = About { command_line: true, ..About::PLAIN };
+    const ABOUT: About = About { background: false, command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a command line as it is";
     const EXAMPLES: &'static str = "- name: what system is it\n  ansible.builtin.raw: uname -a\n";
     const RETURNS: Returns = &[&[

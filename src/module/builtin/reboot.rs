@@ -14,6 +14,7 @@ use crate::{
         Change, Context, Described, Failure, List, Module, Plan, PlanError, Return, Returns, Step, StepOutput, Text,
         Whole,
     },
+    playbook::About,
     sh::quote,
 };
 
@@ -96,6 +97,7 @@ impl JsonSchema for Seconds {
 
 impl Described for Reboot {
     const NAME: &'static str = "ansible.builtin.reboot";
+    const ABOUT: About = About { background: false, ..About::PLAIN };
     const SUMMARY: &'static str = "Reboots the host and waits until it is back";
     const EXAMPLES: &'static str = "\
 - name: the new kernel runs

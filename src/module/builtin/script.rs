@@ -46,7 +46,7 @@ fn yes() -> Flag {
 
 impl Described for Script {
     const NAME: &'static str = "ansible.builtin.script";
-    const ABOUT: About = About { command_line: true, ..About::PLAIN };
+    const ABOUT: About = About { background: false, command_line: true, ..About::PLAIN };
     const SUMMARY: &'static str = "Runs a script of the workstation on the host";
     const EXAMPLES: &'static str = "\
 - name: set the machine up once
@@ -107,7 +107,7 @@ impl Module for Script {
             None => "chmod 0700 -- \"$upload\" && exec \"$upload\"".to_owned(),
         };
         // The arguments are read by the host's shell, as Ansible has it; only their end is known here.
-        let arguments = words[1..].iter().map(|w| process::expandable(w)).collect::<Vec<_>>().join(" ");
+        let arguments = words.iter().skip(1).map(|w| process::expandable(w)).collect::<Vec<_>>().join(" ");
         let then = process::in_directory(context, state, guard.chdir, &format!("({run} {arguments})"))?;
         Ok(Plan {
             changes: vec![Change::open(format!("run {name}"), Step::Upload { content: file.content, then })],

@@ -13,16 +13,17 @@ use crate::{
         Change, Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Step,
         Text, Whole,
     },
+    playbook::About,
     python::shlex,
     sh::{quote, words},
 };
 
 /// Parameters of `service`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// The service's name.
-    name: Text,
+    name: Option<Text>,
     /// `started` and `stopped` do nothing when that is so already; `restarted` and `reloaded` always act.
     #[serde(default)]
     state: Option<Wanted>,
@@ -65,10 +66,19 @@ pub struct Service {
     /// Which manager: `auto` finds it out.
     #[serde(default, rename = "use")]
     manager: Option<Text>,
+    /// The `module_defaults` of the managers' modules.
+    #[serde(default, rename = "_defaults")]
+    #[schemars(skip)]
+    defaults: Map<String, Json>,
 }
+
+/// The modules that do the work.
+const SYSTEMD: &str = "ansible.builtin.systemd_service";
+const SYSVINIT: &str = "ansible.builtin.sysvinit";
 
 impl Described for Service {
     const NAME: &'static str = "ansible.builtin.service";
+    const ABOUT: About = About { stands_for: &[SYSTEMD, SYSVINIT], ..About::PLAIN };
     const SUMMARY: &'static str = "Starts, stops and enables services";
     const EXAMPLES: &'static str = "\
 - name: Let ssh run
@@ -85,24 +95,71 @@ impl Described for Service {
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
-        let of_systemd = self.masked.is_some() || self.daemon_reload.is_some() || self.daemon_reexec.is_some();
-        if self.state.is_none() && self.enabled.is_none() && !of_systemd {
-            return Err(ParameterError::task("there is nothing to do: `state` or `enabled` is needed"));
-        }
         match self.manager.as_ref().map(|m| m.0.as_str()) {
             None | Some("auto" | "systemd" | "service" | "openrc" | "sysvinit") => {}
             Some(other) => {
                 return Err(ParameterError::new("use", format!("the service manager `{other}` is not supported")));
             }
         }
-        if self.name.0.is_empty() || self.name.0.contains(['/', '\n', ' ', '*', '?', '[']) {
-            return Err(ParameterError::new("name", format!("`{}` is no service's name", self.name.0)));
-        }
-        Ok(())
+        // What is left open may be said for the module of the host's manager.
+        if self.defaults.is_empty() { self.complete() } else { Ok(()) }
     }
 }
 
 impl Service {
+    fn complete(&self) -> Result<(), ParameterError> {
+        let Some(name) = &self.name else { return Err(ParameterError::task("missing required arguments: name")) };
+        let of_systemd = self.masked.is_some() || self.daemon_reload.is_some() || self.daemon_reexec.is_some();
+        if self.state.is_none() && self.enabled.is_none() && !of_systemd {
+            return Err(ParameterError::task("there is nothing to do: `state` or `enabled` is needed"));
+        }
+        if name.0.is_empty() || name.0.contains(['/', '\n', ' ', '*', '?', '[']) {
+            return Err(ParameterError::new("name", format!("`{}` is no service's name", name.0)));
+        }
+        Ok(())
+    }
+
+    /// The parameters with those that are given for the module of a manager behind them.
+    fn by(&self, module: &str) -> Result<Service, Failure> {
+        let mut defaults = self.defaults.get(module).and_then(Json::as_object).cloned().unwrap_or_default();
+        for other in ["service", "unit"] {
+            if let Some(name) = defaults.remove(other) {
+                defaults.entry("name").or_insert(name);
+            }
+        }
+        let wrong = |why: String| Failure::new(format!("module_defaults of `{module}`: {why}"));
+        let theirs: Service = serde_json::from_value(Json::Object(defaults)).map_err(|why| wrong(why.to_string()))?;
+        let own = self.clone();
+        let both = Service {
+            name: own.name.or(theirs.name),
+            state: own.state.or(theirs.state),
+            enabled: own.enabled.or(theirs.enabled),
+            sleep: own.sleep.or(theirs.sleep),
+            pattern: own.pattern.or(theirs.pattern),
+            runlevel: own.runlevel.or(theirs.runlevel),
+            arguments: own.arguments.or(theirs.arguments),
+            daemon_reload: own.daemon_reload.or(theirs.daemon_reload),
+            daemon_reexec: own.daemon_reexec.or(theirs.daemon_reexec),
+            masked: own.masked.or(theirs.masked),
+            force: own.force.or(theirs.force),
+            scope: own.scope.or(theirs.scope),
+            no_block: own.no_block.or(theirs.no_block),
+            manager: own.manager,
+            defaults: Map::new(),
+        };
+        both.complete().map_err(|error| Failure::new(error.message))?;
+        Ok(both)
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_ref().map_or("", |name| name.0.as_str())
+    }
+
+    /// Whether systemd is not to do it, though it may be there.
+    fn by_script(&self) -> bool {
+        self.manager.as_ref().is_some_and(|manager| matches!(manager.0.as_str(), "sysvinit" | "openrc"))
+    }
+
     fn systemd(&self) -> SystemdService {
         let on = |flag: Option<Flag>| flag.unwrap_or_default();
         SystemdService {
@@ -112,7 +169,7 @@ impl Service {
             daemon_reexec: on(self.daemon_reexec),
             scope: self.scope.unwrap_or_default(),
             no_block: on(self.no_block),
-            ..SystemdService::of(self.name.clone(), self.state, self.enabled)
+            ..SystemdService::of(Text(self.name().to_owned()), self.state, self.enabled)
         }
     }
 
@@ -134,7 +191,7 @@ impl Service {
 
     /// Asks an init script or OpenRC: whether it is there, runs, and starts at boot.
     fn question(&self) -> Probe {
-        let name = quote(&self.name.0);
+        let name = quote(self.name());
         let runs = match &self.pattern {
             Some(pattern) => format!("ps w 2>/dev/null | grep -F -- {} | grep -qv grep", quote(&pattern.0)),
             None => format!(
@@ -149,10 +206,7 @@ impl Service {
         );
         Probe::Script {
             script,
-            reads: vec![
-                Resource::Unit(full_name(&self.name.0)),
-                Resource::Path(format!("/etc/init.d/{}", self.name.0)),
-            ],
+            reads: vec![Resource::Unit(full_name(self.name())), Resource::Path(format!("/etc/init.d/{}", self.name()))],
         }
     }
 
@@ -161,9 +215,9 @@ impl Service {
         self.without_its_parameters()?;
         let told = state.script(&self.question())?.text();
         let has = |word: &str| told.lines().any(|l| l == word);
-        let name = quote(&self.name.0);
+        let name = quote(self.name());
         if !has("there") {
-            return Err(Failure::new(format!("Could not find the requested service {}: host", self.name.0)).into());
+            return Err(Failure::new(format!("Could not find the requested service {}: host", self.name())).into());
         }
         let arguments = match &self.arguments {
             Some(arguments) => format!(
@@ -207,13 +261,13 @@ impl Service {
         verbs.extend(verb);
         let mut plan = Plan::ok(self.result());
         if !verbs.is_empty() {
-            plan.changes.push(Change::open(format!("{} {}", verbs.join(", "), self.name.0), Step::Script(script)));
+            plan.changes.push(Change::open(format!("{} {}", verbs.join(", "), self.name()), Step::Script(script)));
         }
         Ok(plan)
     }
 
     fn result(&self) -> Map<String, Json> {
-        let mut result = Map::from_iter([("name".to_owned(), json!(self.name.0))]);
+        let mut result = Map::from_iter([("name".to_owned(), json!(self.name()))]);
         if let Some(enabled) = self.enabled {
             result.insert("enabled".into(), json!(enabled.0));
         }
@@ -231,17 +285,25 @@ fn no_systemd(missing: &Missing) -> bool {
 
 impl Module for Service {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
-        let mut probes = self.systemd().probe(context, state);
-        if state.unit(&full_name(&self.name.0)).is_err_and(|m| no_systemd(&m)) {
-            probes.push(self.question());
+        let mut probes = Vec::new();
+        let Ok(with) = self.by(SYSTEMD) else { return probes };
+        if !self.by_script() {
+            probes.extend(with.systemd().probe(context, state));
+        }
+        if self.by_script() || state.unit(&full_name(with.name())).is_err_and(|m| no_systemd(&m)) {
+            probes.extend(self.by(SYSVINIT).map(|with| with.question()));
         }
         probes
     }
 
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
-        match state.unit(&full_name(&self.name.0)) {
-            Err(missing) if no_systemd(&missing) => self.without_systemd(state),
-            _ => self.systemd().plan(context, state),
+        if self.by_script() {
+            return self.by(SYSVINIT)?.without_systemd(state);
+        }
+        let with = self.by(SYSTEMD)?;
+        match state.unit(&full_name(with.name())) {
+            Err(missing) if no_systemd(&missing) => self.by(SYSVINIT)?.without_systemd(state),
+            _ => with.systemd().plan(context, state),
         }
     }
 }

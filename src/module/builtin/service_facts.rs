@@ -76,9 +76,9 @@ fn services(text: &str) -> Map<String, Json> {
     let file = |name: &str| {
         files.lines().map(words).find(|w| w.first().is_some_and(|n| n == name)).and_then(|w| w.get(1).cloned())
     };
-    for line in loaded.lines().map(words).filter(|w| w.len() >= 4) {
-        let [name, load, _, sub] = [0, 1, 2, 3].map(|i| line[i].as_str());
-        let state = match (load, sub) {
+    for line in loaded.lines().map(words) {
+        let [name, load, _, sub, ..] = line.as_slice() else { continue };
+        let state = match (load.as_str(), sub.as_str()) {
             ("not-found" | "masked", _) | (_, "dead" | "exited") => "stopped",
             (_, "failed") => "failed",
             (_, "running") => "running",
@@ -89,8 +89,10 @@ fn services(text: &str) -> Map<String, Json> {
         add(name, state, &status, "systemd");
     }
     let mut rest = Vec::new();
-    for line in files.lines().map(words).filter(|w| w.len() >= 2) {
-        rest.push((line[0].clone(), line[1].clone()));
+    for line in files.lines().map(words) {
+        if let [name, status, ..] = line.as_slice() {
+            rest.push((name.clone(), status.clone()));
+        }
     }
     for (name, status) in rest {
         services

@@ -54,7 +54,7 @@ impl JsonSchema for SetFact {
 
 impl Described for SetFact {
     const NAME: &'static str = "ansible.builtin.set_fact";
-    const ABOUT: About = About { sets: Sets::Parameters, ..About::TELLS };
+    const ABOUT: About = About { background: false, sets: Sets::Parameters, ..About::TELLS };
     const SUMMARY: &'static str = "Gives variables values for the rest of the run";
     const EXAMPLES: &'static str = "\
 - name: where the release goes
@@ -84,14 +84,15 @@ impl Module for SetFact {
         Vec::new()
     }
 
-    fn plan(&self, _: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
-        let values = self.facts.iter().map(|(name, value)| (name.clone(), truth(value))).collect();
+    fn plan(&self, context: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
+        let own = |value: &Json| if context.controller.native() { value.clone() } else { truth(value) };
+        let values = self.facts.iter().map(|(name, value)| (name.clone(), own(value))).collect();
         let set = Effect::Variables { values, cacheable: self.cacheable };
         Ok(Plan { effects: vec![set.into()], ..Plan::default() })
     }
 }
 
-/// As Ansible up to 2.18 has it, `yes`, `no`, `true` and `false` are no texts here: `set_fact: ready=yes` is meant so.
+/// As Ansible up to 2.18 has it where `jinja2_native` is off, `yes`, `no`, `true` and `false` are no texts here: `set_fact: ready=yes` is meant so.
 fn truth(value: &Json) -> Json {
     match value.as_str().map(str::to_ascii_lowercase).as_deref() {
         Some("yes" | "true") => Json::Bool(true),

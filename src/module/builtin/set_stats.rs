@@ -4,11 +4,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::{
     fact::{Probe, State},
-    module::{Context, Described, Failure, Module, Plan, PlanError, Return, Returns},
+    module::{Context, Described, Effect, Failure, Module, Plan, PlanError, Return, Returns},
     playbook::{About, is_variable_name},
     python::truth::boolean,
 };
@@ -33,7 +33,7 @@ fn yes() -> Json {
 
 impl Described for SetStats {
     const NAME: &'static str = "ansible.builtin.set_stats";
-    const ABOUT: About = About::TELLS;
+    const ABOUT: About = About { background: false, ..About::TELLS };
     const SUMMARY: &'static str = "Gives the run values of its own";
     const EXAMPLES: &'static str = "\
 - name: how many packages were built
@@ -64,8 +64,8 @@ impl Module for SetStats {
             );
             return Err(Failure::new(message).into());
         }
-        let stats =
-            json!({ "data": self.data, "per_host": holds(&self.per_host), "aggregate": holds(&self.aggregate) });
-        Ok(Plan::ok(Map::from_iter([("ansible_stats".to_owned(), stats)])))
+        let (per_host, aggregate) = (holds(&self.per_host), holds(&self.aggregate));
+        let stats = Effect::Stats { values: data.clone(), per_host, aggregate };
+        Ok(Plan { effects: vec![stats.into()], ..Plan::default() })
     }
 }

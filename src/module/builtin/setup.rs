@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::{
     fact::{Probe, Resource, State, setup},
     module::{
-        Context, Described, Failure, List, Module, ParameterError, Plan, PlanError, Return, Returns, Text, Whole,
+        Context, Described, Failure, Flag, List, Module, ParameterError, Plan, PlanError, Return, Returns, Text, Whole,
     },
     playbook::{About, Sets},
 };
@@ -32,6 +32,10 @@ pub struct Setup {
     /// Where the host's own `*.fact` files are: `/etc/ansible/facts.d` unless said otherwise.
     #[serde(default)]
     fact_path: Option<Text>,
+    /// Accepted for the sake of `gather_facts`: one module gathers all that there is.
+    #[serde(default)]
+    #[allow(dead_code)]
+    parallel: Option<Flag>,
 }
 
 impl Described for Setup {

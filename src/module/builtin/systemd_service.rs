@@ -203,6 +203,24 @@ impl SystemdService {
         }
     }
 
+    /// The question whether a unit that is enabled by others that come with it (`Also=`) is so; nothing where its state tells.
+    fn indirect_question(&self, unit: &str, before: &UnitState) -> Option<Probe> {
+        let asked = self.enabled.is_some() && before.file == "indirect";
+        let bus = self.bus();
+        asked.then(|| Probe::Script {
+            script: format!("{bus}{} is-enabled -l -- {} 2>/dev/null; :\n", self.systemctl(), quote(unit)),
+            reads: vec![Resource::Anything],
+        })
+    }
+
+    /// Whether a unit starts at boot. One that others stand for does where there are links for them.
+    fn is_enabled(&self, state: &State, unit: &str, before: &UnitState) -> Result<bool, PlanError> {
+        match self.indirect_question(unit, before) {
+            Some(question) => Ok(state.script(&question)?.text().lines().count() > 1),
+            None => Ok(enabled(&before.file)),
+        }
+    }
+
     /// Whether units have changed on disk, where no unit is named.
     fn stale_question(&self) -> Probe {
         let bus = if self.scope == Scope::User { USER_BUS } else { "" };
@@ -212,7 +230,8 @@ impl SystemdService {
         }
     }
 
-    fn steps(&self, unit: &str, before: &UnitState) -> Result<Steps, PlanError> {
+    fn steps(&self, state: &State, unit: &str, before: &UnitState) -> Result<Steps, PlanError> {
+        let on = self.is_enabled(state, unit, before)?;
         let mut steps = Steps { verbs: Vec::new(), script: String::new(), after: before.clone(), changed: false };
         let ctl = self.systemctl();
         let name = quote(unit);
@@ -222,7 +241,7 @@ impl SystemdService {
         }
         if self.daemon_reload.0 && (before.stale || missing) && self.scope != Scope::Global {
             // Enabling makes systemd read all unit files, which takes it a while: once is enough.
-            if !self.enables(before) {
+            if !self.enables(on) {
                 steps.add("read the unit files for", &format!("{ctl} daemon-reload"), false);
             }
             steps.after.stale = false;
@@ -243,19 +262,19 @@ impl SystemdService {
             }
             _ => {}
         }
-        self.enabling(&mut steps, &name);
+        let on = if steps.after.file == before.file { on } else { enabled(&steps.after.file) };
+        self.enabling(&mut steps, &name, on);
         self.running(&mut steps, before, &name);
         Ok(steps)
     }
 
     /// Whether the unit is to be enabled and is not, seen before it is unmasked.
-    fn enables(&self, before: &UnitState) -> bool {
-        self.enabled.is_some_and(|e| e.0) && self.masked.is_none() && !enabled(&before.file)
+    fn enables(&self, on: bool) -> bool {
+        self.enabled.is_some_and(|e| e.0) && self.masked.is_none() && !on
     }
 
-    fn enabling(&self, steps: &mut Steps, name: &str) {
+    fn enabling(&self, steps: &mut Steps, name: &str, on: bool) {
         let ctl = self.systemctl();
-        let on = enabled(&steps.after.file);
         let fixed = matches!(steps.after.file.as_str(), "static" | "generated" | "transient");
         let force = if self.force.is_some_and(|f| f.0) { " --force" } else { "" };
         match self.enabled.map(|e| e.0) {
@@ -339,9 +358,9 @@ impl SystemdService {
     }
 }
 
-/// Whether a unit with this state of its file starts at boot, or when something else asks for it.
+/// Whether a unit with this state of its file starts at boot, or when something else asks for it: not for this run of the machine alone.
 fn enabled(file: &str) -> bool {
-    matches!(file, "enabled" | "enabled-runtime" | "static" | "generated" | "transient")
+    matches!(file, "enabled" | "static" | "generated" | "transient")
 }
 
 /// A user's systemd is found by its run-time directory, which a plain ssh command lacks.
@@ -367,9 +386,13 @@ fn lines(unit: &UnitState) -> String {
 }
 
 impl Module for SystemdService {
-    fn probe(&self, _: &Context<'_>, _: &State) -> Vec<Probe> {
+    fn probe(&self, _: &Context<'_>, state: &State) -> Vec<Probe> {
         match self.unit() {
-            Some(unit) => vec![self.question(&unit)],
+            Some(unit) => {
+                let known = self.state_of(state, &unit).ok();
+                let indirect = known.and_then(|before| self.indirect_question(&unit, &before));
+                [self.question(&unit)].into_iter().chain(indirect).collect()
+            }
             None if self.daemon_reload.0 => vec![self.stale_question()],
             None => Vec::new(),
         }
@@ -378,7 +401,7 @@ impl Module for SystemdService {
     fn plan(&self, context: &Context<'_>, state: &State) -> Result<Plan, PlanError> {
         let Some(unit) = self.unit() else { return self.manager_only(state) };
         let before = self.state_of(state, &unit)?;
-        let Steps { verbs, script, mut after, changed } = self.steps(&unit, &before)?;
+        let Steps { verbs, script, mut after, changed } = self.steps(state, &unit, &before)?;
         after.sync();
         let mut plan = Plan { result: self.result(Some(&unit), &after), changed: Some(changed), ..Plan::default() };
         if verbs.is_empty() {

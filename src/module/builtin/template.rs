@@ -13,6 +13,7 @@ use crate::{
         TemplateOptions, Text, ownership::Attributes, path, put, returns,
     },
     playbook::{About, LocalFile, SearchKind},
+    python::encoding::{self, Encoding},
 };
 
 /// Parameters of `template`.
@@ -61,7 +62,7 @@ pub struct Template {
     comment_start_string: Option<Text>,
     /// What ends a comment.
     comment_end_string: Option<Text>,
-    /// The encoding of the file; `utf-8` is the one there is.
+    /// The encoding of the file, by Python's name: `utf-8`, `latin-1`, `cp1252`, `utf-16-le` and many more. The template is UTF-8.
     #[serde(default = "utf8")]
     output_encoding: Text,
 }
@@ -81,6 +82,7 @@ fn utf8() -> Text {
 impl Described for Template {
     const NAME: &'static str = "ansible.builtin.template";
     const ABOUT: About = About {
+        background: false,
         file: Some(LocalFile {
             parameter: "src",
             folder: SearchKind::Templates,
@@ -124,9 +126,9 @@ impl Described for Template {
         if self.newline().is_none() {
             return Err(ParameterError::new("newline_sequence", "it is none of \\n, \\r and \\r\\n"));
         }
-        if !self.output_encoding.0.eq_ignore_ascii_case("utf-8") && !self.output_encoding.0.eq_ignore_ascii_case("utf8")
-        {
-            return Err(ParameterError::new("output_encoding", "only utf-8 is supported"));
+        if Encoding::named(&self.output_encoding.0).is_none() {
+            let message = format!("the encoding `{}` is not supported", self.output_encoding.0);
+            return Err(ParameterError::new("output_encoding", message).help(format!("take {}", encoding::NAMES)));
         }
         if self.dest.0.is_empty() || self.src.0.is_empty() {
             return Err(ParameterError::task("src and dest are required"));
@@ -176,7 +178,13 @@ impl Template {
             ..plain
         };
         let text = context.controller.render(&found, &options)?;
-        let mut source = Source::bytes(text.into_bytes(), Some(path::name(&self.src.0)));
+        let encoding = Encoding::named(&self.output_encoding.0).unwrap_or(Encoding::Utf8);
+        let lacking = |c: char| {
+            let named = &self.output_encoding.0;
+            Failure::new(format!("`{c}` does not exist in the encoding `{named}`"))
+                .with("src", found.display().to_string())
+        };
+        let mut source = Source::bytes(encoding.encode(&text).map_err(lacking)?, Some(path::name(&self.src.0)));
         source.shown = found.display().to_string();
         if self.mode == Some(Mode::Preserve) {
             let unreadable = |e: std::io::Error| Failure::new(format!("cannot read `{}`: {e}", found.display()));

@@ -20,12 +20,13 @@ use crate::{
     fact::{Answer, FileKind, Missing, Probe, Resource, State},
     module::{
         Change, Content, Context, Described, Failure, Flag, Folder, List, Mode, Module, ParameterError, Place, Plan,
-        PlanError, Return, Returns, Step, StepOutput, Text,
+        PlanError, Return, Returns, Step, StepOutput, Text, Whole,
         archive::{Kind, Member, Selection, members},
         held, http, local,
         ownership::{self, Attributes},
         path,
         process::Guard,
+        put, returns,
     },
     playbook::{About, LocalFile, SearchKind},
     sh::quote,
@@ -53,6 +54,10 @@ pub struct Unarchive {
     /// Do not replace files that are newer than the archive's.
     #[serde(default)]
     keep_newer: Flag,
+    /// Accepted for Ansible's sake: how much of an archive its Python reads at once.
+    #[serde(default)]
+    #[allow(dead_code)]
+    io_buffer_size: Option<Whole>,
     /// Names to leave out.
     #[serde(default)]
     exclude: List<Text>,
@@ -83,6 +88,7 @@ fn yes() -> Flag {
 impl Described for Unarchive {
     const NAME: &'static str = "ansible.builtin.unarchive";
     const ABOUT: About = About {
+        background: false,
         file: Some(LocalFile {
             parameter: "src",
             folder: SearchKind::Files,
@@ -107,13 +113,16 @@ impl Described for Unarchive {
     remote_src: true
     creates: /opt/example/bin/example
 ";
-    const RETURNS: Returns = &[&[
-        Return::text("dest", "always", "The directory on the host"),
-        Return::text("src", "always", "The archive"),
-        Return::text("handler", "when it was looked into", "How it was unpacked: `TgzArchive`, `ZipArchive` …"),
-        Return::list("files", "with `list_files`", "The paths in the archive"),
-        Return::text("msg", "when `creates` is there", "Why it was not unpacked"),
-    ]];
+    const RETURNS: Returns = &[
+        returns::FILE,
+        &[
+            Return::text("dest", "always", "The directory on the host, which the fields about a file are about"),
+            Return::text("src", "always", "The archive"),
+            Return::text("handler", "when it was looked into", "How it was unpacked: `TgzArchive`, `ZipArchive` …"),
+            Return::list("files", "with `list_files`", "The paths in the archive"),
+            Return::text("msg", "when `creates` is there", "Why it was not unpacked"),
+        ],
+    ];
 
     fn check(&self) -> Result<(), ParameterError> {
         if !self.include.0.is_empty() && !self.exclude.0.is_empty() {
@@ -431,6 +440,7 @@ impl Module for Unarchive {
         let lists = self.lists();
         let staging = self.staging(state, &dest, &lists, members.as_deref())?;
         let mut plan = Plan { result: self.result(&dest, members.as_deref()), ..Plan::default() };
+        put::add_stat(&mut plan.result, directory);
         // Whatever comes into it, it stays the directory that it was: check mode plans on, though it may be one that is yet to be made.
         if self.owner.is_none() && self.group.is_none() && self.mode.is_none() {
             plan.predictions.push((Probe::Stat { path: dest.clone(), follow: true }, Answer::Stat(directory.cloned())));

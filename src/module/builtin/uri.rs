@@ -4,7 +4,7 @@
 
 mod multipart;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -42,16 +42,13 @@ pub struct Uri {
     /// Whether `src` is on the host.
     #[serde(default)]
     remote_src: Flag,
-    /// Headers by name.
-    #[serde(default)]
-    headers: Map<String, Json>,
     /// Which answers are a success.
     #[serde(default = "success")]
     status_code: List<Whole>,
     /// Return the answer's content as `content`, whatever it is.
     #[serde(default)]
     return_content: Flag,
-    /// A file of the host to put the answer's content into.
+    /// A file of the host to put the answer's content into; in a directory it gets the name that the server gives it or the URL ends in.
     dest: Option<Text>,
     /// Which redirects are followed: `safe` (of GET and HEAD), `all` or `none`.
     #[serde(default = "safe")]
@@ -59,48 +56,12 @@ pub struct Uri {
     /// Seconds to wait for the answer.
     #[serde(default = "half_minute")]
     timeout: Whole,
-    /// Whether the server's certificate is checked.
-    #[serde(default = "yes")]
-    validate_certs: Flag,
-    /// A file or directory of authorities to trust, on the host.
-    ca_path: Option<Text>,
-    /// A client certificate, on the host.
-    client_cert: Option<Text>,
-    /// Its key, unless it is in the same file.
-    client_key: Option<Text>,
     /// A name for basic authentication.
     #[serde(alias = "user")]
     #[schemars(extend("x-aliases" = ["user"]))]
     url_username: Option<Text>,
-    /// The password for it.
-    #[serde(alias = "password")]
-    #[schemars(extend("x-aliases" = ["password"]))]
-    url_password: Option<Text>,
-    /// Send name and password with the first request. They always are.
-    #[serde(default)]
-    #[allow(dead_code)] // accepted for Ansible's sake, see above
-    force_basic_auth: Flag,
-    /// Whether proxies of the environment are used.
-    #[serde(default = "yes")]
-    use_proxy: Flag,
-    /// Who asks, as servers write it down.
-    #[serde(default = "agent")]
-    http_agent: Text,
-    /// The ciphers of TLS to offer, as OpenSSL writes them.
-    #[serde(default)]
-    ciphers: List<Text>,
-    /// Whether content that comes packed by gzip is unpacked; where the host has curl.
-    #[serde(default = "yes")]
-    decompress: Flag,
-    /// Log in by Kerberos; it needs a curl that can.
-    #[serde(default)]
-    use_gssapi: Flag,
-    /// Whether name and password may come from the user's `~/.netrc`, where none are given; where the host has curl.
-    #[serde(default = "yes")]
-    use_netrc: Flag,
-    /// Headers that are not sent on when the server names another address. None that are sent may be among them.
-    #[serde(default)]
-    unredirected_headers: List<Text>,
+    #[serde(flatten)]
+    options: http::Options,
     /// Ask for no copy that something on the way may have kept, and for the content even if `dest` is not older.
     #[serde(default)]
     force: Flag,
@@ -137,16 +98,8 @@ fn get() -> Text {
     Text("GET".to_owned())
 }
 
-fn agent() -> Text {
-    Text("ansible-httpget".to_owned())
-}
-
 fn safe() -> Text {
     Text("safe".to_owned())
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn half_minute() -> Whole {
@@ -223,7 +176,7 @@ impl Described for Uri {
             return Err(ParameterError::new("follow_redirects", "it may be safe, all or none"));
         }
         if self.follow_redirects.0 != "none" {
-            http::unredirected(&self.unredirected_headers, self.headers.keys(), self.url_username.is_some())?;
+            self.options.check_redirects(self.url_username.is_some())?;
         }
         if self.body_format == BodyFormat::FormMultipart && !matches!(self.body, Some(Json::Object(_))) {
             return Err(ParameterError::new("body", "a mapping is needed for a form of several parts"));
@@ -260,8 +213,10 @@ impl Uri {
     }
 
     fn request(&self, context: &Context<'_>, state: &State) -> Result<Request, PlanError> {
-        let on_host = |t: &Option<Text>| t.as_ref().map(|t| path::absolute(context, state, &t.0)).transpose();
-        let mut headers: Vec<(String, String)> = self.headers.iter().map(|(n, v)| (n.clone(), plain(v))).collect();
+        let method = self.method();
+        let login = self.url_username.as_ref();
+        let plain = self.options.request(context, state, (&method, &self.url.0), login, self.timeout)?;
+        let mut headers = plain.headers.clone();
         let typed = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
         let (kind, body) = self.body(context, state)?;
         if let (Some(kind), false) = (kind, typed) {
@@ -274,35 +229,11 @@ impl Uri {
         }
         let follow = match self.follow_redirects.0.as_str() {
             "all" | "yes" | "True" | "urllib2" => true,
-            "safe" => matches!(self.method().as_str(), "GET" | "HEAD"),
+            "safe" => matches!(method.as_str(), "GET" | "HEAD"),
             _ => false,
         };
-        let user = self
-            .url_username
-            .as_ref()
-            .map(|user| (user.0.clone(), self.url_password.as_ref().map(|p| p.0.clone()).unwrap_or_default()));
-        Ok(Request {
-            url: self.url.0.clone(),
-            method: self.method(),
-            headers,
-            body,
-            user,
-            timeout: Duration::from_secs(self.timeout.0.clamp(1, 86_400).unsigned_abs()),
-            validate_certs: self.validate_certs.0,
-            ca_path: on_host(&self.ca_path)?,
-            client_cert: match on_host(&self.client_cert)? {
-                Some(cert) => Some((cert, on_host(&self.client_key)?)),
-                None => None,
-            },
-            follow,
-            use_proxy: self.use_proxy.0,
-            unix_socket: on_host(&self.unix_socket)?,
-            agent: self.http_agent.0.clone(),
-            ciphers: http::ciphers(&self.ciphers),
-            decompress: self.decompress.0,
-            negotiate: self.use_gssapi.0,
-            netrc: self.use_netrc.0,
-        })
+        let unix_socket = self.unix_socket.as_ref().map(|t| path::absolute(context, state, &t.0)).transpose()?;
+        Ok(Request { headers, body, follow, unix_socket, ..plain })
     }
 
     /// What is sent along, and its type where that goes with it.
@@ -335,19 +266,28 @@ impl Uri {
         Ok((kind.map(str::to_owned), body))
     }
 
-    /// Where the answer's content goes: in a directory it has the name in the URL.
+    /// Where the answer's content goes: in a directory it has the name that the server gives it, or the one in the URL.
     fn target(&self, context: &Context<'_>, state: &State, dest: &Text) -> Result<String, PlanError> {
         let (path, stat) = path::follow(state, &path::absolute(context, state, &dest.0)?)?;
-        Ok(match stat {
-            Some(stat) if stat.kind == FileKind::Directory => {
-                let name = match http::name(&self.url.0) {
-                    "" => "index.html",
-                    name => name,
-                };
-                path::follow(state, &path::join(&path, name))?.0
+        if stat.is_none_or(|stat| stat.kind != FileKind::Directory) {
+            return Ok(path);
+        }
+        // What another method would be told only that method finds out.
+        let head = match self.method() == "GET" && self.body.is_none() && self.src.is_none() {
+            true => {
+                let request = Request { method: "HEAD".to_owned(), ..self.request(context, state)? };
+                let answer = state.script(&self.question(&request))?;
+                http::parse(&request, &answer.stdout, &answer.stderr).filter(|r| answer.status == 0 && r.status == 200)
             }
-            _ => path,
-        })
+            false => None,
+        };
+        let url = head.as_ref().map_or(&self.url.0, |response| &response.url);
+        let name = match (head.as_ref().and_then(Response::attachment), http::name(url)) {
+            (Some(named), _) => named,
+            (None, "") => "index.html".to_owned(),
+            (None, last) => last.to_owned(),
+        };
+        Ok(path::follow(state, &path::join(&path, &name))?.0)
     }
 
     /// When the file that the content goes into was written.
@@ -363,7 +303,7 @@ impl Uri {
         match (self.body_format, body) {
             (_, Json::String(text)) => text.clone().into_bytes(),
             (BodyFormat::FormUrlencoded, Json::Object(fields)) => {
-                let one = |name: &str, value: &Json| format!("{}={}", form(name), form(&plain(value)));
+                let one = |name: &str, value: &Json| format!("{}={}", form(name), form(&http::plain(value)));
                 let pairs = fields.iter().flat_map(|(name, value)| match value {
                     Json::Array(values) => values.iter().map(|v| one(name, v)).collect::<Vec<_>>(),
                     value => vec![one(name, value)],
@@ -524,15 +464,6 @@ impl Module for Uri {
 
 /// The exit status by which the script of `dest` says that it has written the file.
 const WRITTEN: i32 = 93;
-
-/// A header or field as text.
-fn plain(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        Json::Null => String::new(),
-        other => other.to_string(),
-    }
-}
 
 /// Writes a form's name or value.
 fn form(text: &str) -> String {

@@ -214,6 +214,7 @@ impl Described for User {
         Return::text("password", "with `password`", "`NOT_LOGGING_PASSWORD`"),
         Return::text("ssh_key_file", "with `generate_ssh_key`", "The file of the private key"),
         Return::text("ssh_public_key", "with `generate_ssh_key`", "The public key"),
+        Return::text("ssh_fingerprint", "with `generate_ssh_key`", "Its fingerprint, as `ssh-keygen -l` writes it"),
     ]];
 
     fn check(&self) -> Result<(), ParameterError> {
@@ -341,9 +342,12 @@ impl User {
         let name = quote(&self.name.0);
         let (force, remove) = (if self.force.0 { "-f " } else { "" }, if self.remove.0 { "-r " } else { "" });
         let simple = if self.remove.0 { "--remove-home " } else { "" };
-        // userdel's 6 and 12 are about mail and home that were not there.
+        // userdel's 6 and 12 are about mail and home that were not there; 8 is for who has a process, as one has that is about to end.
         let script = format!(
-            "if command -v userdel >/dev/null; then userdel {force}{remove}{name}; rc=$?; [ $rc -ne 12 ] || rc=0; exit $rc; \
+            "if command -v userdel >/dev/null; then n=0\nwhile :; do\n\
+             e=$(userdel {force}{remove}{name} 2>&1); rc=$?; [ $rc = 8 ] && [ $n -lt 10 ] || break\n\
+             n=$((n+1)); sleep 0.1 2>/dev/null || sleep 1\ndone\n\
+             [ -z \"$e\" ] || printf '%s\\n' \"$e\" >&2\n[ $rc -ne 12 ] || rc=0; exit $rc; \
              else deluser {simple}{name}; fi\n"
         );
         let mut writes = account_files();
@@ -354,6 +358,7 @@ impl User {
             changes: vec![Change::closed(format!("remove user {}", self.name.0), Step::Script(script), writes)],
             diff: vec![self.diff(Some(user), None)],
             predictions: vec![(self.question(), Answer::User(None))],
+            leaves: Some(self.name.0.clone()),
             result,
             ..Plan::default()
         }
@@ -463,6 +468,10 @@ impl Module for User {
                     }
                 }
             }
+        }
+        let public = result.get("ssh_public_key").and_then(Json::as_str);
+        if let Some(print) = public.and_then(|public| key::fingerprint(public.trim())) {
+            result.insert("ssh_fingerprint".into(), json!(print));
         }
         Ok(result)
     }

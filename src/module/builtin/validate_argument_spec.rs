@@ -34,7 +34,7 @@ pub struct ValidateArgumentSpec {
 
 impl Described for ValidateArgumentSpec {
     const NAME: &'static str = NAME;
-    const ABOUT: About = About::TELLS;
+    const ABOUT: About = About { background: false, ..About::TELLS };
     const SUMMARY: &'static str = "Checks arguments against a specification";
     const EXAMPLES: &'static str = "\
 - name: the port is a number

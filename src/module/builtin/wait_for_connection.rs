@@ -14,6 +14,7 @@ use crate::{
         Change, CheckMode, Context, Described, Failure, Module, Plan, PlanError, Return, Returns, Step, StepOutput,
         Whole,
     },
+    playbook::About,
 };
 
 /// Parameters of `wait_for_connection`.
@@ -53,6 +54,7 @@ fn seconds(whole: Whole) -> Duration {
 
 impl Described for WaitForConnection {
     const NAME: &'static str = "ansible.builtin.wait_for_connection";
+    const ABOUT: About = About { background: false, ..About::PLAIN };
     const SUMMARY: &'static str = "Waits until the host can be reached";
     const EXAMPLES: &'static str = "\
 - name: it comes up

@@ -29,7 +29,7 @@ pub(super) fn seconds(text: &str, now: i64) -> Result<i64, Failure> {
         sum = number.checked_mul(unit).and_then(|n| sum.checked_add(n)).ok_or_else(wrong)?;
         rest = &rest[digits + 1..];
     }
-    Ok(now + sign * sum)
+    now.checked_add(sign * sum).ok_or_else(wrong)
 }
 
 /// `20301231235959Z`, the form that results have.
@@ -56,6 +56,7 @@ mod tests {
         for bad in ["", "1d", "+1", "+1y", "+d", "2030", "+99999999999999999999d"] {
             assert!(seconds(bad, 0).is_err() || bad == "+", "{bad}");
         }
+        assert!(seconds("+9223372036854775807s", 1000).is_err());
         assert_eq!(super::text(10), "19700101000010Z");
     }
 }

@@ -209,7 +209,7 @@ impl Modprobe {
                 if let Some(params) = self.params.as_ref().filter(|p| !p.0.trim().is_empty()) {
                     let wanted = squeezed(&format!("options {} {}", self.name.0, params.0));
                     let present: Vec<_> = modules.files.iter().filter(|(_, line)| is_option(line)).collect();
-                    if present.len() != 1 || squeezed(&present[0].1) != wanted {
+                    if !matches!(present.as_slice(), [(_, line)] if squeezed(line) == wanted) {
                         for (file, _) in &present {
                             comment(context, state, plan, file, &is_option)?;
                         }

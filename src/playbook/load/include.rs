@@ -276,6 +276,7 @@ impl Reader<'_> {
             public,
             allow_duplicates: Some(include.allow_duplicates),
             validate: include.rolespec_validate,
+            with: scope.keywords.vars.clone(),
             ..Use::new(&name, &include.name.span)
         };
         let Some(read) = self.role(use_, &scope) else { return Vec::new() };
@@ -303,7 +304,12 @@ impl Reader<'_> {
     }
 
     /// Reads the role a running `include_role` leads to.
-    pub(super) fn dynamic_role(&mut self, include: &IncludeRole, from: &Task) -> Option<IncludedRole> {
+    pub(super) fn dynamic_role(
+        &mut self,
+        include: &IncludeRole,
+        from: &Task,
+        item: Option<&str>,
+    ) -> Option<IncludedRole> {
         let Action::Include(action) = &from.action else { return None };
         let text = |node: &Option<Node>| node.as_ref().map(Node::key_text);
         let name = include.name.key_text();
@@ -316,6 +322,8 @@ impl Reader<'_> {
             allow_duplicates: Some(include.allow_duplicates),
             validate: include.rolespec_validate,
             dynamic: true,
+            item: item.map(str::to_owned),
+            with: from.scope.keywords.vars.clone(),
             notify: action.notify.clone(),
             ..Use::new(&name, &include.name.span)
         };
@@ -379,7 +387,7 @@ impl Reader<'_> {
         let handlers = role.handlers_from.as_ref().map(Node::key_text).unwrap_or_default();
         let key = PathBuf::from(format!("{}\n{entry}\n{handlers}", role.name.key_text()));
         if self.play.looked_into.insert((key, None))
-            && let Some(read) = self.dynamic_role(role, task)
+            && let Some(read) = self.dynamic_role(role, task, None)
         {
             self.play.later_handlers.extend(read.handlers);
         }

@@ -40,8 +40,10 @@ impl Reader<'_> {
                     if let Some(field) = kept.and_then(|keyword| keyword.field) {
                         self.templates(value);
                         self.known_value(name, value);
-                        if name == "collections" {
-                            self.known_collections(value);
+                        match name {
+                            "collections" => self.known_collections(value),
+                            "module_defaults" => self.known_groups(value),
+                            _ => {}
                         }
                         *field(&mut keywords) = Some(value.clone());
                     }
@@ -92,6 +94,19 @@ impl Reader<'_> {
                 let problem = Diagnostic::warning(&node.span, message);
                 self.report(problem.help("`bringup doc` lists the modules there are").unsupported());
             }
+        }
+    }
+
+    /// Says of which groups of modules nothing is known: what is given for them has no effect.
+    fn known_groups(&mut self, value: &Node) {
+        for (key, _) in value.as_map().unwrap_or_default() {
+            let group = key.as_str().and_then(|key| key.strip_prefix("group/"));
+            let Some(group) = group.filter(|group| !self.loader.knows_group(group, &self.play.directory)) else {
+                continue;
+            };
+            let message = format!("could not resolve the module_defaults group {group}");
+            let help = "a collection says in `meta/runtime.yml` what groups it has: is it among the collections?";
+            self.report(Diagnostic::warning(&key.span, message).label("without effect").help(help));
         }
     }
 

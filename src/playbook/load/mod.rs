@@ -2,6 +2,7 @@
 
 mod action;
 mod arguments;
+mod groups;
 mod include;
 mod items;
 mod level;
@@ -41,6 +42,8 @@ pub struct Options {
     pub roles_path: Vec<PathBuf>,
     /// Folders that hold `ansible_collections/`, after the playbook's own `collections/`.
     pub collections_path: Vec<PathBuf>,
+    /// Whether a notification that nobody hears is warned of alone: `error_on_missing_handler` set to false.
+    pub unheard: bool,
     /// Whether the content of encrypted files may stay unknown where no password was given.
     pub sealed: bool,
 }
@@ -51,6 +54,7 @@ pub struct Loader {
     options: Options,
     pub(super) engine: Engine,
     files: Mutex<HashMap<PathBuf, Arc<Node>>>,
+    groups: groups::Groups,
 }
 
 /// What a dynamic `include_role` brings in.
@@ -67,7 +71,7 @@ pub struct IncludedRole {
 impl Loader {
     /// Makes a loader that knows the given modules.
     pub fn new(modules: Arc<dyn ModuleNames>, options: Options) -> Self {
-        Self { modules, options, engine: Engine::new(), files: Mutex::default() }
+        Self { modules, options, engine: Engine::new(), files: Mutex::default(), groups: groups::Groups::default() }
     }
 
     /// Loads a playbook. Warnings that do not stop the run come with it.
@@ -121,11 +125,18 @@ impl Loader {
 
     /// Reads the role of an `include_role` whose parameters have been rendered.
     ///
+    /// `item` tells the items of a loop apart: each is a use of its own.
+    ///
     /// # Errors
     /// When the role is not found or something is wrong in it.
-    pub fn include_role(&self, include: &IncludeRole, from: &Task) -> Result<IncludedRole, PlaybookError> {
+    pub fn include_role(
+        &self,
+        include: &IncludeRole,
+        from: &Task,
+        item: Option<&str>,
+    ) -> Result<IncludedRole, PlaybookError> {
         let mut reader = Reader::resume(self, from);
-        let included = reader.dynamic_role(include, from);
+        let included = reader.dynamic_role(include, from, item);
         reader.done(included)
     }
 

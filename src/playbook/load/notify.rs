@@ -22,10 +22,13 @@ impl Reader<'_> {
             let near = near(&text, known.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"));
             let other_case =
                 known.iter().find(|k| k.eq_ignore_ascii_case(&text)).map(|k| format!("did you mean `{k}`?"));
-            let problem =
-                Diagnostic::error(&name.span, format!("no handler is named `{text}`, and none listens to it"));
+            let message = format!(
+                "The requested handler '{text}' was not found in either the main handlers list nor in the listening handlers list"
+            );
+            let problem = Diagnostic::error(&name.span, message);
             let help =
                 other_case.or(near).unwrap_or_else(|| "add it under `handlers:` of the play or of a role".to_owned());
+            let problem = if self.loader.options.unheard { problem.lesser() } else { problem };
             self.report(problem.label("notifies nobody").help(help));
         }
     }

@@ -15,6 +15,12 @@ use crate::yaml::{Node, Value};
 const PROMPT_KEYS: &[&str] =
     &["name", "prompt", "default", "private", "confirm", "encrypt", "salt_size", "salt", "unsafe"];
 
+/// What is wrong with a play for nobody.
+const EMPTY: &str = "Hosts list cannot be empty. Please check your playbook";
+
+/// What is wrong with a question for nothing.
+const NO_NAME: &str = "Invalid vars_prompt data structure, missing 'name' key";
+
 impl Reader<'_> {
     /// Reads a play. `import_vars` are the variables of the imports around, innermost first: they outrank the play's.
     pub(super) fn play(
@@ -81,7 +87,7 @@ impl Reader<'_> {
 
     fn play_user(&mut self, entry: &Node) {
         if let (Some((key, _)), Some(_)) = (entry.get_entry("user"), entry.get("remote_user")) {
-            let problem = Diagnostic::error(&key.span, "both `user` and `remote_user` are given");
+            let problem = Diagnostic::error(&key.span, "both 'user' and 'remote_user' are set for this play.");
             self.report(problem.help("keep `remote_user`: `user` is its old name"));
         }
     }
@@ -97,11 +103,9 @@ impl Reader<'_> {
             return None;
         };
         let problem = match &hosts.value {
-            Value::Null => Some(Diagnostic::error(&key.span, "`hosts` is empty")),
-            Value::Seq(items) if items.is_empty() => Some(Diagnostic::error(&hosts.span, "`hosts` is empty")),
-            Value::String { text, .. } if text.trim().is_empty() => {
-                Some(Diagnostic::error(&hosts.span, "`hosts` is empty"))
-            }
+            Value::Null => Some(Diagnostic::error(&key.span, EMPTY)),
+            Value::Seq(items) if items.is_empty() => Some(Diagnostic::error(&hosts.span, EMPTY)),
+            Value::String { text, .. } if text.trim().is_empty() => Some(Diagnostic::error(&hosts.span, EMPTY)),
             Value::Seq(items) => items.iter().find(|i| i.as_str().is_none()).map(|item| {
                 Diagnostic::error(&item.span, format!("an entry of `hosts` must be a text, not {}", item.describe()))
             }),
@@ -221,7 +225,7 @@ impl Reader<'_> {
     }
 
     fn vars_prompt(&mut self, entry: &Node) -> Vec<Prompt> {
-        let Some(node) = entry.get("vars_prompt") else { return Vec::new() };
+        let Some(node) = entry.get("vars_prompt").filter(|node| !node.is_null()) else { return Vec::new() };
         let Some(prompts) = node.as_seq() else {
             let problem =
                 Diagnostic::error(&head(&node.span), format!("`vars_prompt` is a list, not {}", node.value.kind()));
@@ -232,11 +236,15 @@ impl Reader<'_> {
     }
 
     fn prompt(&mut self, node: &Node) -> Option<Prompt> {
+        if node.as_map().is_some_and(|entries| entries.iter().all(|(key, _)| key.as_str() != Some("name"))) {
+            self.report(Diagnostic::error(&head(&node.span), NO_NAME).help("add `name: VARIABLE`"));
+            return None;
+        }
         if !self.allowed_keys("an entry of `vars_prompt`", node, PROMPT_KEYS) {
             return None;
         }
         let Some(name) = node.get("name").filter(|n| n.as_str().is_some()) else {
-            let problem = Diagnostic::error(&head(&node.span), "an entry of `vars_prompt` has no `name`");
+            let problem = Diagnostic::error(&head(&node.span), NO_NAME);
             self.report(problem.help("add `name: VARIABLE`"));
             return None;
         };

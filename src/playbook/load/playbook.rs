@@ -56,7 +56,10 @@ impl Reader<'_> {
         }
         self.open_files.pop();
         if entries.is_empty() {
-            self.report(Diagnostic::error(&head(&node.span), "the playbook holds no play").help("add `- hosts: all`"));
+            self.report(
+                Diagnostic::error(&head(&node.span), "A playbook must contain at least one play")
+                    .help("add `- hosts: all`"),
+            );
         }
         Some(plays)
     }
@@ -73,7 +76,9 @@ impl Reader<'_> {
         if entry.get("hosts").is_none()
             && let Some((key, _)) = fields.iter().find(|(k, _)| self.looks_like_task(k))
         {
-            let problem = Diagnostic::error(&key.span, "a task stands where a play must be");
+            let message =
+                format!("'{}' is not a valid attribute for a Play: a task stands where a play must be", key.key_text());
+            let problem = Diagnostic::error(&key.span, message);
             self.report(
                 problem.label("a task").help(
                     "a playbook is a list of plays: write `- hosts: PATTERN` and put the tasks under its `tasks:`",

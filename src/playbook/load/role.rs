@@ -24,6 +24,10 @@ pub(super) struct Use {
     pub allow_duplicates: Option<bool>,
     pub validate: bool,
     pub dynamic: bool,
+    /// The variables of the task that includes or imports it.
+    pub with: Option<VarMap>,
+    /// The item of that task's loop, as text.
+    pub item: Option<String>,
     /// What its tasks notify that notify nothing of their own.
     pub notify: Vec<Node>,
 }
@@ -50,6 +54,8 @@ impl Use {
             allow_duplicates: None,
             validate: true,
             dynamic: false,
+            with: None,
+            item: None,
             notify: Vec::new(),
         }
     }
@@ -82,7 +88,7 @@ impl Reader<'_> {
         if matches!(node.value, Value::String { .. } | Value::Int(_)) {
             let name = self.static_text("roles", node, scope, &none)?;
             if name.contains(',') {
-                let problem = Diagnostic::error(&node.span, "a role's name with commas is gone from the language");
+                let problem = Diagnostic::error(&node.span, format!("Invalid old style role requirement: {name}"));
                 self.report(problem.help("write `- src: …`, `version: …` and `name: …`"));
                 return None;
             }
@@ -168,7 +174,14 @@ impl Reader<'_> {
         let show = |n: &Node| n.to_json().to_string();
         let shown: Vec<String> = params.iter().chain(&given).map(|(k, v)| format!("{k}={}", show(v))).collect();
         let conditions: Vec<String> = use_.keywords.when.iter().chain(&use_.keywords.tags).map(show).collect();
-        let key = format!("{} {} {shown:?} {conditions:?} {from:?}", use_.name, path.display());
+        let with: Vec<String> = use_.with.iter().flatten().map(|(k, v)| format!("{k}={}", show(v))).collect();
+        let by_task = use_.allow_duplicates.is_some();
+        let key = format!(
+            "{} {} {by_task} {with:?} {:?} {shown:?} {conditions:?} {from:?}",
+            use_.name,
+            path.display(),
+            use_.item
+        );
         let role = Arc::new(Role {
             name: role_name(&use_.name),
             path: path.to_owned(),

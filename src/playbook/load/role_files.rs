@@ -136,7 +136,7 @@ impl Reader<'_> {
         let params = role.params.iter().map(|(k, v)| (k.as_str(), v.as_ref().clone())).collect();
         let context = map(vec![
             ("type", text("role")),
-            ("name", text(&role.name)),
+            ("name", text(role.name.rsplit('.').next().unwrap_or(&role.name))),
             ("argument_spec_name", text(&role.entry)),
             (
                 "path",

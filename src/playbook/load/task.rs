@@ -216,7 +216,7 @@ impl Reader<'_> {
             return None;
         };
         if action == MetaAction::EndRole && scope.role().is_none() {
-            let problem = Diagnostic::error(span, "`meta: end_role` stands outside of a role");
+            let problem = Diagnostic::error(span, "Cannot execute 'end_role' from outside of a role");
             self.report(problem.help("write `meta: end_host`, or move it into the tasks of a role"));
             return None;
         }
@@ -254,6 +254,7 @@ impl Reader<'_> {
         }
         self.conditions_in_args(&about, &arguments.args);
         self.named_files(&about, &arguments.args, scope);
+        self.internal(&found.written, &arguments.args);
         let complete = arguments.template.is_none() && scope.module_defaults().is_empty();
         let problems = self.loader.modules.check_args(
             &found.name,
@@ -271,6 +272,19 @@ impl Reader<'_> {
             free_form: arguments.free_form,
             template: arguments.template,
         })
+    }
+
+    /// Refuses parameters whose names Ansible keeps for itself.
+    fn internal(&mut self, module: &str, args: &[(Node, Node)]) {
+        let internal = |key: &&Node| key.as_str().is_some_and(|name| name.starts_with("_ansible_"));
+        if let Some(key) = args.iter().map(|(key, _)| key).find(internal) {
+            let message = format!(
+                "Invalid parameter specified beginning with keyword '_ansible_' for action '{module}': '{}'. \
+                 The prefix '_ansible_' is reserved for internal use only.",
+                key.key_text()
+            );
+            self.report(Diagnostic::error(&key.span, message).help("choose another name"));
+        }
     }
 
     /// Checks what a module takes as expressions without braces.

@@ -73,6 +73,25 @@ fn all(node: &Node, check: impl Fn(&Node) -> bool) -> bool {
     }
 }
 
+/// What is wrong where tasks or roles are no list.
+fn no_list(name: &str, node: &Node) -> Diagnostic {
+    let message = match name {
+        "roles" => "A malformed role declaration was encountered.".to_owned(),
+        "block" => "A malformed block was encountered while loading a block".to_owned(),
+        name => format!("A malformed block was encountered while loading {name}"),
+    };
+    // A whole tree is not shown.
+    let shown = match scalar(node) {
+        true => format!(": {} should be a list or None", node.key_text()),
+        false => format!(": `{name}` takes a list, not {}", node.value.kind()),
+    };
+    let help = match &node.value {
+        Value::Map(_) => "start each entry with `- `".to_owned(),
+        _ => format!("`{name}` takes a list, not {}", node.describe()),
+    };
+    Diagnostic::error(&node.span, format!("{message}{shown}")).label("expected a list").help(help)
+}
+
 /// Checks that a value is of the kind its keyword takes; says what it takes otherwise.
 pub(super) fn check(name: &str, node: &Node, kind: Kind) -> Result<(), Diagnostic> {
     if is_template(node) && kind != Kind::Vars && kind != Kind::Items {
@@ -111,8 +130,10 @@ pub(super) fn check(name: &str, node: &Node, kind: Kind) -> Result<(), Diagnosti
         return Err(Diagnostic::error(&item.span, message).label("expected a text").maybe_help(help));
     }
     let found = node.describe();
+    if kind == Kind::Items {
+        return Err(no_list(name, node));
+    }
     let help = match (kind, &node.value) {
-        (Kind::Items, Value::Map(_)) => Some("start each entry with `- `".to_owned()),
         (Kind::Map, Value::String { .. }) => Some("write one `NAME: VALUE` on each line below it".to_owned()),
         (Kind::Bool, _) if node.is_null() => Some(format!("write `{name}: true` or `{name}: false`, or leave it out")),
         _ => None,

@@ -116,14 +116,17 @@ fn mandatory(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Err
     }
 }
 
-/// Ansible's filter has a table of its own, shorter than `boolean()`: no `y`, no `t`, no blanks around, and any other text is false.
+/// Ansible's filter has a table of its own, shorter than `boolean()`: no `y`, no `t`, no blanks around, and all else is false.
 fn bool(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     Ok(Value::from(match value.kind() {
         ValueKind::Bool => value.is_true(),
         ValueKind::None => false,
         ValueKind::Number => f64::try_from(value.clone()).is_ok_and(|n| n == 1.0),
         ValueKind::String => matches!(string(value)?.to_lowercase().as_str(), "yes" | "on" | "1" | "true"),
-        _ => return Err(failed(format!("bool: {} is neither true nor false", describe(value)))),
+        _ => {
+            check(value)?;
+            false
+        }
     }))
 }
 

@@ -112,6 +112,22 @@ impl Writer {
     }
 }
 
+/// JSON as Python writes it with no more blanks than it needs, in the order in which it stands.
+pub(super) fn compact(json: &Json) -> String {
+    let mut out = String::new();
+    let (item, key) = (",".to_owned(), ":".to_owned());
+    Writer { indent: None, item, key, sort: false, ascii: true }.write(json, 0, &mut out);
+    out
+}
+
+/// JSON as `to_nice_json` writes it, in the order in which it stands.
+pub(super) fn nice(json: &Json, indent: usize) -> String {
+    let mut out = String::new();
+    let (item, key) = (",".to_owned(), ": ".to_owned());
+    Writer { indent: Some(indent), item, key, sort: false, ascii: true }.write(json, 0, &mut out);
+    out
+}
+
 fn written(value: &Value, args: &mut Args, indent: Option<usize>, sort: bool) -> Result<Value, Error> {
     let indent = match args.named("indent") {
         Some(v) => v.as_usize(),
@@ -247,12 +263,16 @@ fn urldecode(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error>
 
 fn urlsplit(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let query = args.text_or("query", "")?;
-    let url = string(value)?;
-    let (rest, fragment) = url.split_once('#').unwrap_or((&url, ""));
+    // What no address can have Python's `urlsplit` takes out of it.
+    let url = string(value)?.replace(['\t', '\r', '\n'], "");
+    let url = url.trim_start_matches(|c: char| c <= ' ');
+    let (rest, fragment) = url.split_once('#').unwrap_or((url, ""));
     let (rest, search) = rest.split_once('?').unwrap_or((rest, ""));
     let named = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let (scheme, rest) = match rest.split_once(':') {
-        Some((scheme, tail)) if !scheme.is_empty() && scheme.chars().all(named) => (scheme.to_ascii_lowercase(), tail),
+        Some((scheme, tail)) if scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(named) => {
+            (scheme.to_ascii_lowercase(), tail)
+        }
         _ => (String::new(), rest),
     };
     let (netloc, path) = match rest.strip_prefix("//") {

@@ -8,6 +8,7 @@ use super::base::{attribute, is_missing};
 use super::{Entry, on};
 use crate::python::regex::Place;
 use crate::template::args::Args;
+use crate::template::error::failed;
 use crate::template::value::{check, describe, items, pairs};
 
 pub(super) const FILTERS: &[Entry] = &[
@@ -47,13 +48,20 @@ enum ListMerge {
 fn combine(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let recursive = args.named("recursive").is_some_and(|v| v.is_true());
     let merge = list_merge(args.named("list_merge").as_ref().and_then(Value::as_str).unwrap_or("replace"), args)?;
+    if !args.rest_named().is_empty() {
+        return Err(failed("'recursive' and 'list_merge' are the only valid keyword arguments"));
+    }
     let mut parts = Vec::new();
-    collect(value, &mut parts)?;
-    for part in args.rest() {
+    for part in std::iter::once(value.clone()).chain(args.rest()) {
         collect(&part, &mut parts)?;
     }
     let mut result = Entries::new();
     for part in parts {
+        check(&part)?;
+        if part.kind() != ValueKind::Map {
+            let what = describe(&part);
+            return Err(failed(format!("failed to combine variables, expected dicts but got {what}")));
+        }
         result = merged(result, entries(&part)?, recursive, merge)?;
     }
     Ok(Value::from(result))
@@ -79,16 +87,14 @@ fn list_merge(name: &str, args: &Args) -> Result<ListMerge, Error> {
     })
 }
 
-/// Mappings, or lists of mappings.
+/// Mappings, or lists of mappings: what says nothing is left out.
 fn collect(value: &Value, out: &mut Vec<Value>) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => items(value)?.iter().try_for_each(|v| collect(v, out)),
-        ValueKind::None => Ok(()),
-        _ => {
-            out.push(value.clone());
-            Ok(())
-        }
-    }
+    let given = match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => items(value)?,
+        _ => vec![value.clone()],
+    };
+    out.extend(given.into_iter().filter(|v| !v.is_none()));
+    Ok(())
 }
 
 fn merged(mut low: Entries, high: Entries, recursive: bool, merge: ListMerge) -> Result<Entries, Error> {
@@ -130,7 +136,7 @@ fn dict2items(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Er
     let key_name = args.text_or("key_name", "key")?;
     let value_name = args.text_or("value_name", "value")?;
     if value.kind() != ValueKind::Map {
-        return Err(args.wrong(format!("needs a mapping, not {}", describe(value))));
+        return Err(failed(format!("dict2items requires a dictionary, got {} instead", describe(value))));
     }
     let row = |(k, v)| Value::from_pairs([(key_name.as_str(), k), (value_name.as_str(), v)]);
     Ok(pairs(value)?.into_iter().map(row).collect())
@@ -140,10 +146,22 @@ fn items2dict(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Er
     let key_name = Value::from(args.text_or("key_name", "key")?);
     let value_name = Value::from(args.text_or("value_name", "value")?);
     if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
-        return Err(args.wrong(format!("needs a list, not {}", describe(value))));
+        return Err(failed(format!("items2dict requires a list, got {} instead", describe(value))));
     }
     let mut out = Entries::new();
     for item in items(value)? {
+        if item.kind() != ValueKind::Map {
+            check(&item)?;
+            return Err(failed(format!("items2dict requires a list of dictionaries, got {} in it", describe(&item))));
+        }
+        let lacks = |name: &Value| item.get_item(name).is_ok_and(|entry| entry.is_undefined());
+        if lacks(&key_name) || lacks(&value_name) {
+            let keys = format!("'{key_name}' and '{value_name}'");
+            return Err(failed(format!(
+                "items2dict requires each dictionary in the list to contain the keys {keys}, got {} in it",
+                describe(&item)
+            )));
+        }
         let (key, entry) = (attribute(&item, &key_name), attribute(&item, &value_name));
         check(&key)?;
         check(&entry)?;
@@ -154,17 +172,36 @@ fn items2dict(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Er
 
 fn rekey_on_member(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
     let key = args.value("key")?;
-    let overwrite = args.text_or("duplicates", "error")? == "overwrite";
+    let overwrite = match args.text_or("duplicates", "error")?.as_str() {
+        "overwrite" => true,
+        "error" => false,
+        other => {
+            let known = "error or overwrite";
+            return Err(failed(format!(
+                "duplicates parameter to rekey_on_member has unknown value: {other}, which is not {known}"
+            )));
+        }
+    };
     let rows = match value.kind() {
         ValueKind::Map => pairs(value)?.into_iter().map(|(_, v)| v).collect(),
-        _ => items(value)?,
+        ValueKind::Seq | ValueKind::Iterable => items(value)?,
+        _ => {
+            let what = describe(value);
+            return Err(failed(format!("rekey_on_member: Type is not a valid list, set, or dict: {what}")));
+        }
     };
     let mut out = Entries::new();
     for item in rows {
-        let name = attribute(&item, &key);
-        check(&name)?;
+        check(&item)?;
+        if item.kind() != ValueKind::Map {
+            return Err(args.wrong(format!("List item is not a valid dict: {}", describe(&item))));
+        }
+        let name = item.get_item(&key)?;
+        if name.is_undefined() {
+            return Err(args.wrong(format!("Key {key} was not found in {}", describe(&item))));
+        }
         if out.insert(name.clone(), item).is_some() && !overwrite {
-            return Err(args.wrong(format!("the key `{name}` is not unique")));
+            return Err(args.wrong(format!("Key {name} is not unique, cannot correctly turn into dict")));
         }
     }
     Ok(Value::from(out))
@@ -175,7 +212,7 @@ fn dict(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     for pair in items(value)? {
         let pair = items(&pair)?;
         let [key, entry] = pair.as_slice() else {
-            return Err(crate::template::error::failed("dict: every item must be a pair"));
+            return Err(failed("dict: every item must be a pair"));
         };
         out.insert(key.clone(), entry.clone());
     }

@@ -378,7 +378,8 @@ fn slice(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> 
     for number in 0..count {
         let end = at + size + usize::from(number < longer);
         let mut column = all.get(at..end).unwrap_or_default().to_vec();
-        if let (Some(fill), true) = (&fill, longer > 0 && number >= longer) {
+        // As Jinja does: where all are of one length, each gets one more.
+        if let (Some(fill), true) = (&fill, number >= longer) {
             column.push(fill.clone());
         }
         at = end;
@@ -392,8 +393,12 @@ fn subelements(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, E
     let skip_missing = args.flag("skip_missing", false)?;
     let outer = match value.kind() {
         ValueKind::Map => pairs(value)?.into_iter().map(|(_, v)| v).collect(),
-        _ => items(value)?,
+        ValueKind::Seq | ValueKind::Iterable => items(value)?,
+        _ => return Err(failed("obj must be a list of dicts or a nested dict")),
     };
+    if !matches!(path.kind(), ValueKind::Seq | ValueKind::String) {
+        return Err(args.wrong(format!("subelements must be a list or a string, not {}", describe(&path))));
+    }
     let path = match path.kind() {
         ValueKind::Seq => Value::from(items(&path)?.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")),
         _ => path,
@@ -406,7 +411,7 @@ fn subelements(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, E
         }
         check(&inner)?;
         if !matches!(inner.kind(), ValueKind::Seq | ValueKind::Iterable) {
-            return Err(args.wrong(format!("`{path}` must lead to a list, not {}", describe(&inner))));
+            return Err(args.wrong(format!("the key '{path}' should point to a list, got {}", describe(&inner))));
         }
         for sub in items(&inner)? {
             out.push(Value::from(vec![item.clone(), sub]));

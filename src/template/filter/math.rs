@@ -27,7 +27,7 @@ fn number(value: &Value, args: &Args) -> Result<f64, Error> {
     match value.kind() {
         ValueKind::Number => f64::try_from(value.clone()),
         ValueKind::Bool => Ok(if value.is_true() { 1.0 } else { 0.0 }),
-        _ => Err(args.wrong(format!("{} is not a number", describe(value)))),
+        _ => Err(args.wrong(format!("can only be used on numbers, not {}", describe(value)))),
     }
 }
 
@@ -98,7 +98,9 @@ fn human_readable(_: &mut State, value: &Value, args: &mut Args) -> Result<Value
     let bits = args.flag("isbits", false)?;
     let unit = args.opt_text("unit")?.and_then(|u| u.to_uppercase().chars().next());
     let size = match value.as_str() {
-        Some(text) => text.trim().parse().map_err(|_| args.wrong(format!("`{text}` is not a number")))?,
+        Some(text) => {
+            text.trim().parse().map_err(|_| args.wrong(format!("failed on bad input: `{text}` is not a number")))?
+        }
         None => number(value, args)?,
     };
     let base = if bits { "bits" } else { "Bytes" };
@@ -150,7 +152,7 @@ fn filesizeformat(_: &mut State, value: &Value, args: &mut Args) -> Result<Value
         return Ok(Value::from("1 Byte"));
     }
     if size < base {
-        return Ok(Value::from(format!("{size:.0} Bytes")));
+        return Ok(Value::from(format!("{} Bytes", size as i64)));
     }
     let names = ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
     let mut unit = base * base;

@@ -4,6 +4,7 @@ mod base;
 mod compare;
 mod data;
 mod dict;
+mod facts;
 mod hash;
 mod hashids;
 mod list;
@@ -60,6 +61,7 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["community.general"], base::GENERAL),
     (&["ansible.utils"], compare::UTILS),
     (&["community.general"], dict::GENERAL),
+    (&["ansible.utils"], facts::UTILS),
     (&["ansible.builtin"], hash::FILTERS),
     (&["community.general"], hash::GENERAL),
     (&["community.general"], hashids::GENERAL),
@@ -75,6 +77,7 @@ const HOMES: &[(&[&str], &[Entry])] = &[
     (&["community.general"], set::GENERAL),
     (&["community.general"], table::GENERAL),
     (&["ansible.builtin"], text::FILTERS),
+    (&["community.general"], text::GENERAL),
     (&["ansible.builtin"], time::FILTERS),
     (&["community.general"], time::GENERAL),
     (&["ansible.utils"], tree::UTILS),

@@ -20,7 +20,7 @@ pub(super) const FILTERS: &[Entry] = &[
     on("realpath", realpath),
     on("relpath", relpath),
     on("splitext", splitext),
-    on("win_basename", |_, v, _| Ok(Value::from(string(v)?.rsplit(['\\', '/']).next().unwrap_or_default()))),
+    on("win_basename", win_basename),
     on("win_dirname", win_dirname),
     on("win_splitdrive", win_splitdrive),
 ];
@@ -158,15 +158,38 @@ fn fileglob(state: &mut State, value: &Value, _: &mut Args) -> Result<Value, Err
     Ok(local_of(state).glob(&string(value)?).into_iter().map(Value::from).collect())
 }
 
+/// What stands between the parts of a path on Windows.
+const SEPARATORS: [char; 2] = ['\\', '/'];
+
+/// The drive or the share that a path of Windows begins with, and the rest: Python's `ntpath.splitdrive`.
+fn drive(path: &str) -> (&str, &str) {
+    if !path.starts_with([SEPARATORS[0], SEPARATORS[1]]) || !path.get(1..).is_some_and(|p| p.starts_with(SEPARATORS)) {
+        let has_drive = path.chars().nth(1) == Some(':');
+        let end = if has_drive { path.char_indices().nth(2).map_or(path.len(), |(at, _)| at) } else { 0 };
+        return path.split_at(end);
+    }
+    let is_long = path.get(..8).is_some_and(|start| start.replace('/', "\\").eq_ignore_ascii_case("\\\\?\\UNC\\"));
+    let next = |from: usize| path.get(from..)?.find(SEPARATORS).map(|at| from + at);
+    let end = next(if is_long { 8 } else { 2 }).and_then(|server| next(server + 1));
+    path.split_at(end.unwrap_or(path.len()))
+}
+
+fn win_basename(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
+    let path = string(value)?;
+    let (_, rest) = drive(&path);
+    Ok(Value::from(rest.rsplit(SEPARATORS).next().unwrap_or_default()))
+}
+
 fn win_dirname(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     let path = string(value)?;
-    let at = path.rfind(['\\', '/']).unwrap_or(0);
-    let head = path[..at].trim_end_matches(['\\', '/']);
-    Ok(Value::from(if head.ends_with(':') { format!("{head}\\") } else { head.to_owned() }))
+    let (drive, rest) = drive(&path);
+    let head = rest.rfind(SEPARATORS).and_then(|at| rest.get(..=at)).unwrap_or_default();
+    let bare = head.trim_end_matches(SEPARATORS);
+    Ok(Value::from(format!("{drive}{}", if bare.is_empty() { head } else { bare })))
 }
 
 fn win_splitdrive(_: &mut State, value: &Value, _: &mut Args) -> Result<Value, Error> {
     let path = string(value)?;
-    let (drive, rest) = if path.get(1..2) == Some(":") { path.split_at(2) } else { ("", path.as_str()) };
+    let (drive, rest) = drive(&path);
     Ok([drive, rest].into_iter().collect())
 }

@@ -3,11 +3,12 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
-use super::base::attribute;
+use super::base::{attribute, is_missing};
 use super::{Entry, on};
 use crate::template::args::Args;
 use crate::template::bound;
-use crate::template::value::{check, items};
+use crate::template::error::failed;
+use crate::template::value::{boolean_text, check, describe, items};
 
 pub(super) const FILTERS: &[Entry] = &[
     on("combinations", combinations),
@@ -71,12 +72,21 @@ fn lists_mergeby(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
         return Err(args.wrong("needs the name of a key"));
     };
     let mut rows: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
+    let mut lists = Vec::new();
     for list in std::iter::once(value.clone()).chain(given) {
         let inner = items(&list)?;
-        let nested = inner.first().is_some_and(|v| v.kind() == ValueKind::Seq);
-        let all = if nested { inner.iter().map(items).collect::<Result<Vec<_>, _>>()?.concat() } else { inner };
-        for item in all {
+        let nested = inner.iter().all(|v| v.kind() == ValueKind::Seq);
+        lists.extend(if nested { inner.iter().map(items).collect::<Result<_, _>>()? } else { vec![inner] });
+    }
+    if let [one] = lists.as_slice() {
+        return Ok(Value::from(one.clone()));
+    }
+    for list in lists {
+        for item in list {
             let key = attribute(&item, &index);
+            if is_missing(&key) {
+                continue;
+            }
             check(&key)?;
             let row = match rows.remove(&key.to_string()) {
                 Some(old) => super::dict::merge(&old, &item, recursive, &merge, args)?,
@@ -95,13 +105,23 @@ fn deduplicated(values: impl IntoIterator<Item = Value>) -> Vec<Value> {
 }
 
 fn unique(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let case = args.flag("case_sensitive", false)?;
+    let case = args.some("case_sensitive");
     let path = args.some("attribute");
+    let plain = case.is_none() && path.is_none();
+    let case = case.is_some_and(|case| case.as_str().and_then(boolean_text).unwrap_or_else(|| case.is_true()));
     let mut seen = indexmap::IndexSet::new();
     let mut out = Vec::new();
     for item in items(value)? {
         let key = path.as_ref().map_or_else(|| item.clone(), |path| attribute(&item, path));
         check(&key)?;
+        if !plain && matches!(key.kind(), ValueKind::Map | ValueKind::Seq) {
+            // Jinja's own cannot, and Ansible's knows of no parameters.
+            return Err(failed(format!(
+                "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not support the parameters \
+                 supplied: {} is compared as a whole",
+                describe(&key)
+            )));
+        }
         let key = match key.as_str() {
             Some(text) if !case => Value::from(text.to_lowercase()),
             _ => key,

@@ -5,10 +5,10 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::{Entry, on};
-use crate::python::{character, text};
+use crate::python::{character, text, textwrap};
 use crate::template::args::Args;
 use crate::template::bound;
-use crate::template::value::{check, items, pairs, string};
+use crate::template::value::{check, describe, items, pairs, string};
 
 pub(super) const FILTERS: &[Entry] = &[
     on("capitalize", |_, v, _| Ok(Value::from(text::capitalize(&string(v)?)))),
@@ -28,6 +28,25 @@ pub(super) const FILTERS: &[Entry] = &[
     on("wordwrap", wordwrap),
     on("xmlattr", xmlattr),
 ];
+
+pub(super) const GENERAL: &[Entry] = &[on("unicode_normalize", unicode_normalize)];
+
+/// One way to write what Unicode can write in several.
+fn unicode_normalize(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
+    use unicode_normalization::UnicodeNormalization as _;
+    let form = args.text_or("form", "NFC")?;
+    let Some(text) = value.as_str() else {
+        return Err(args.wrong(format!("{} is not a valid input type: it takes a text", describe(value))));
+    };
+    let normal: String = match form.as_str() {
+        "NFC" => text.nfc().collect(),
+        "NFD" => text.nfd().collect(),
+        "NFKC" => text.nfkc().collect(),
+        "NFKD" => text.nfkd().collect(),
+        other => return Err(args.wrong(format!("{other} is not a valid form: NFC, NFD, NFKC or NFKD"))),
+    };
+    Ok(Value::from(normal))
+}
 
 /// Jinja's `title`, which knows words by what stands before them; Python's method is another (`python/text.rs`).
 fn title(text: &str) -> String {
@@ -203,42 +222,22 @@ fn truncate(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Erro
 }
 
 fn wordwrap(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
-    let width = args.count("width", 79)?.max(1);
+    let width = args.count("width", 79)?;
+    if width == 0 {
+        return Err(args.wrong("`width` must be more than 0"));
+    }
     let break_long = args.flag("break_long_words", true)?;
     let wrap = args.text_or("wrapstring", "\n")?;
+    let hyphens = args.flag("break_on_hyphens", true)?;
     let text = string(value)?;
     // A line may be broken behind every character.
     bound::bytes("wordwrap", text.len().checked_mul(wrap.len().div_ceil(width) + 1))?;
-    let lines: Vec<String> = text.lines().map(|line| wrapped(line, width, break_long).join(&wrap)).collect();
-    Ok(Value::from(lines.join(&wrap)))
-}
-
-fn wrapped(line: &str, width: usize, break_long: bool) -> Vec<String> {
-    let mut rows = Vec::new();
-    let mut row = String::new();
-    for word in line.split(' ') {
-        let mut word = word.to_owned();
-        while break_long && word.chars().count() > width {
-            let room = if row.is_empty() { width } else { width.saturating_sub(row.chars().count() + 1) };
-            let head: String = word.chars().take(room).collect();
-            word = word.chars().skip(room).collect();
-            if !row.is_empty() && room > 0 {
-                row.push(' ');
-            }
-            row.push_str(&head);
-            rows.push(std::mem::take(&mut row));
-        }
-        if row.is_empty() {
-            row = word;
-        } else if row.chars().count() + 1 + word.chars().count() <= width {
-            row.push(' ');
-            row.push_str(&word);
-        } else {
-            rows.push(std::mem::replace(&mut row, word));
-        }
+    let mut lines = Vec::new();
+    for line in text::splitlines(&text, false) {
+        let wrapped = textwrap::wrap(line, width, break_long, hyphens).map_err(|fault| args.wrong(fault))?;
+        lines.push(wrapped.join(&wrap));
     }
-    rows.push(row);
-    rows
+    Ok(Value::from(lines.join(&wrap)))
 }
 
 fn xmlattr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -246,8 +245,12 @@ fn xmlattr(_: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
     let mut parts = Vec::new();
     for (key, item) in pairs(value)? {
         if !matches!(item.kind(), ValueKind::None | ValueKind::Undefined) {
-            let escaped =
-                string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('<', "&lt;").replace('>', "&gt;");
+            let name = key.to_string();
+            if name.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '>' | '=')) {
+                return Err(args.wrong(format!("`{name}` cannot be the name of an attribute")));
+            }
+            let escaped = string(&item)?.replace('&', "&amp;").replace('"', "&#34;").replace('\'', "&#39;");
+            let escaped = escaped.replace('<', "&lt;").replace('>', "&gt;");
             parts.push(format!("{key}=\"{escaped}\""));
         }
     }

@@ -1,7 +1,9 @@
 //! This machine, as lookups see it: files, environment, commands.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::ansible_cfg::{self, Configuration};
 use crate::template::bound;
 
 /// What a path is.
@@ -61,6 +63,22 @@ pub trait Local: Send + Sync {
 
     /// Runs a command in a shell; gives its status (none if it was killed), standard output and standard error.
     fn run(&self, command: &str) -> std::io::Result<(Option<i32>, Vec<u8>, Vec<u8>)>;
+
+    /// The same for a script that may hold secrets: no list of processes shows it.
+    fn run_hidden(&self, script: &str) -> std::io::Result<(Option<i32>, Vec<u8>, Vec<u8>)> {
+        let _ = script;
+        Err(std::io::ErrorKind::PermissionDenied.into())
+    }
+
+    /// What Ansible is configured to do.
+    fn configuration(&self) -> &Configuration {
+        ansible_cfg::current()
+    }
+
+    /// Tells the user of something that is no error.
+    fn warn(&self, message: &str) {
+        let _ = message;
+    }
 }
 
 /// No machine at all: for checks that must not look at one.
@@ -97,11 +115,21 @@ impl Local for NoLocal {
     }
 }
 
+/// Takes what the user is to be told.
+type Tell = dyn Fn(&str) + Send + Sync;
+
 /// The real machine, with the folders a playbook's files are looked for in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct System {
     /// The role's folder first if there is one, then the folder of the task file, then the playbook's.
     pub folders: Vec<PathBuf>,
+    tell: Option<Arc<Tell>>,
+}
+
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System").field("folders", &self.folders).finish_non_exhaustive()
+    }
 }
 
 impl System {
@@ -109,7 +137,13 @@ impl System {
     pub fn new(folders: Vec<PathBuf>) -> System {
         // What is found in them is read by its path alone, wherever that path would lead from.
         let whole = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
-        System { folders: folders.into_iter().map(whole).collect() }
+        System { folders: folders.into_iter().map(whole).collect(), tell: None }
+    }
+
+    /// The same, with somebody who is told of what is no error.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(&str) + Send + Sync + 'static) -> System {
+        System { tell: Some(Arc::new(tell)), ..self }
     }
 
     fn resolve(&self, path: &str) -> PathBuf {
@@ -140,7 +174,7 @@ impl Local for System {
 
     fn find_nearest(&self, kinds: &[&str], name: &str) -> Option<String> {
         self.folders.iter().find_map(|folder| {
-            let one = System { folders: vec![folder.clone()] };
+            let one = System { folders: vec![folder.clone()], tell: None };
             kinds.iter().find_map(|kind| one.find(kind, name))
         })
     }
@@ -228,5 +262,39 @@ impl Local for System {
         }
         let output = shell.output()?;
         Ok((output.status.code(), output.stdout, output.stderr))
+    }
+
+    fn run_hidden(&self, script: &str) -> std::io::Result<(Option<i32>, Vec<u8>, Vec<u8>)> {
+        use std::io::{Read as _, Write as _};
+        let mut shell = std::process::Command::new("/bin/sh");
+        let piped = std::process::Stdio::piped;
+        shell.stdin(piped()).stdout(piped()).stderr(piped());
+        let mut running = shell.spawn()?;
+        let (input, output, errors) = (running.stdin.take(), running.stdout.take(), running.stderr.take());
+        // Read as a whole before anything of it is done, so that no command can read on in it.
+        let script = format!("{{\n{script}\n}} </dev/null\n");
+        let limit = bound::MAX_BYTES as u64;
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let result = std::thread::scope(|scope| {
+            let errors = errors.map(|errors| scope.spawn(|| errors.take(1 << 20).read_to_end(&mut err)));
+            let written = input.map_or(Ok(()), |mut input| input.write_all(script.as_bytes()));
+            let read = output.map_or(Ok(0), |output| output.take(limit + 1).read_to_end(&mut out));
+            if read.is_err() || out.len() as u64 > limit {
+                let _ = running.kill();
+            }
+            let status = running.wait();
+            let _ = errors.map(std::thread::ScopedJoinHandle::join);
+            written.and(read).and(status)
+        });
+        if out.len() as u64 > limit {
+            return Err(std::io::Error::other(format!("it is larger than {} MiB", limit >> 20)));
+        }
+        Ok((result?.code(), out, err))
+    }
+
+    fn warn(&self, message: &str) {
+        if let Some(tell) = &self.tell {
+            tell(message);
+        }
     }
 }

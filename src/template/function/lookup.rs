@@ -12,22 +12,21 @@ use crate::template::explain::suggestion;
 use crate::template::value::{check, string};
 
 mod call;
+mod config;
 mod outside;
 mod shapes;
 mod tables;
+mod url;
 
 use call::{Call, Lookup};
 
 /// The lookups of each file.
-const TABLES: &[&[(&str, Lookup)]] = &[outside::LOOKUPS, shapes::LOOKUPS, tables::LOOKUPS];
+const TABLES: &[&[(&str, Lookup)]] =
+    &[config::LOOKUPS, outside::LOOKUPS, shapes::LOOKUPS, tables::LOOKUPS, url::LOOKUPS];
 
 fn all() -> impl Iterator<Item = &'static (&'static str, Lookup)> {
     TABLES.iter().copied().flatten()
 }
-
-/// Lookups of Ansible's that are not here, and what to do instead.
-const REFUSED: &[(&str, &str)] =
-    &[("config", "write the value out or use a variable"), ("url", "use the module `uri` or `get_url`")];
 
 fn bare(name: &str) -> &str {
     name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("community.general.")).unwrap_or(name)
@@ -40,12 +39,14 @@ pub(crate) fn known(name: &str) -> Result<(), (Kind, Option<String>)> {
     if NAMES.contains(&short) {
         return Ok(());
     }
-    match REFUSED.iter().find(|(refused, _)| *refused == short) {
-        Some((_, help)) => {
-            Err((Kind::Unsupported(format!("the lookup `{name}` is not supported")), Some((*help).to_owned())))
-        }
-        None => Err((Kind::UnknownLookup(name.to_owned()), suggestion(short, &NAMES))),
-    }
+    Err((Kind::UnknownLookup(name.to_owned()), suggestion(short, &NAMES)))
+}
+
+/// The full names of all lookups.
+pub fn full_names() -> Vec<String> {
+    // Those that Ansible itself no longer has live in a collection.
+    let home = |name: &str| if name == "flattened" { "community.general" } else { "ansible.builtin" };
+    all().map(|(name, _)| format!("{}.{name}", home(name))).collect()
 }
 
 /// The short name of a lookup that is here.

@@ -22,12 +22,12 @@ pub(super) const TESTS: &[Entry] = &[
     on("callable", |_, v, _| Ok(v.kind() == ValueKind::Plain)),
     on("divisibleby", |_, v, a| {
         let by = a.int("num", 1)?;
-        if by == 0 { Err(a.wrong("cannot divide by 0")) } else { Ok(whole(v)? % i128::from(by) == 0) }
+        if by == 0 { Err(a.wrong("cannot divide by 0")) } else { Ok(remainder(v, by)? == 0.0) }
     }),
     on("eq", |_, v, a| Ok(*v == a.value("other")?)),
     on("equalto", |_, v, a| Ok(*v == a.value("other")?)),
     on("escaped", |_, v, _| Ok(v.is_safe())),
-    on("even", |_, v, _| Ok(whole(v)? % 2 == 0)),
+    on("even", |_, v, _| Ok(remainder(v, 2)? == 0.0)),
     of_type("false", |_, v, _| Ok(v.kind() == ValueKind::Bool && !v.is_true())),
     on("falsy", |s, v, a| truthy(s, v, a).map(|t| !t)),
     on("filter", |_, v, _| Ok(v.as_str().is_some_and(filter::exists))),
@@ -49,7 +49,7 @@ pub(super) const TESTS: &[Entry] = &[
     on("ne", |_, v, a| Ok(*v != a.value("other")?)),
     of_type("none", |_, v, _| Ok(v.is_none())),
     of_type("number", |_, v, _| Ok(v.is_number() || v.kind() == ValueKind::Bool)),
-    on("odd", |_, v, _| Ok(whole(v)? % 2 != 0)),
+    on("odd", |_, v, _| Ok(remainder(v, 2)? == 1.0)),
     on("sameas", |_, v, a| a.value("other").map(|o| v.kind() == o.kind() && *v == o)),
     of_type("sequence", |_, v, _| {
         Ok(matches!(v.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String))
@@ -61,8 +61,16 @@ pub(super) const TESTS: &[Entry] = &[
     on("upper", |_, v, _| string(v).map(|s| s.to_uppercase() == s && s.to_lowercase() != s)),
 ];
 
-fn whole(value: &Value) -> Result<i128, Error> {
-    i128::try_from(value.clone()).map_err(|_| failed(format!("{} is not a whole number", describe(value))))
+/// What is left when a number is divided, as Python's `%` gives it.
+fn remainder(value: &Value, by: i64) -> Result<f64, Error> {
+    if let (true, Ok(whole)) = (value.is_integer() || value.kind() == ValueKind::Bool, i128::try_from(value.clone())) {
+        // Small enough to be exact.
+        return Ok(whole.rem_euclid(i128::from(by)) as f64);
+    }
+    match (value.kind(), f64::try_from(value.clone())) {
+        (ValueKind::Number, Ok(number)) => Ok(number.rem_euclid(by as f64)),
+        _ => Err(failed(format!("{} is not a number", describe(value)))),
+    }
 }
 
 /// Python's truth; with `convert_bool` texts that read as truth values count as them.

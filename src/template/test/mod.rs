@@ -56,6 +56,7 @@ const HOMES: &[(&str, &[Entry])] = &[
     ("ansible.builtin", result::TESTS),
     ("ansible.builtin", text::TESTS),
     ("ansible.utils", net::TESTS),
+    ("community.general", net::GENERAL),
     ("ansible.builtin", version::TESTS),
 ];
 

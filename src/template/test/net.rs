@@ -25,6 +25,24 @@ pub(super) const TESTS: &[Entry] = &[
     on("supernet_of", |_, v, a| Ok(net_within(&string(v)?, &a.text("network_b")?))),
 ];
 
+/// The tests of `community.general`.
+pub(super) const GENERAL: &[Entry] = &[on("fqdn_valid", fqdn_valid)];
+
+/// Whether a name could be that of a host, as Python's `fqdn` looks at it.
+fn fqdn_valid(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {
+    let least = args.count("min_labels", 1)?;
+    let underscores = args.flag("allow_underscores", false)?;
+    let Some(name) = value.as_str().filter(|name| !name.is_empty()) else {
+        return Err(args.wrong("fqdn must be str"));
+    };
+    let bare = name.strip_suffix('.').unwrap_or(name);
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || (underscores && c == '_');
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.chars().all(letter) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    Ok(bare.len() <= 253 && bare.split('.').all(label) && bare.split('.').count() >= least)
+}
+
 fn in_any_network(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error> {
     let address = string(value)?;
     Ok(args.list("networks")?.iter().any(|network| net_within(&network.to_string(), &address)))

@@ -30,7 +30,10 @@ fn version(_: &mut State, value: &Value, args: &mut Args) -> Result<bool, Error>
         if strict.is_some_and(|strict| strict.is_true()) { "strict".to_owned() } else { "loose".to_owned() }
     });
     let order = match kind.as_str() {
-        "loose" => loose(&own, &other),
+        "loose" => decided(&own, &other).ok_or_else(|| {
+            let help = "a word stands where the other has a number";
+            args.wrong(format!("Version comparison failed: `{own}` and `{other}`: {help}"))
+        })?,
         "pep440" => {
             let parse = |text: &str| {
                 Version::parse(text)
@@ -107,6 +110,16 @@ fn loose_parts(text: &str) -> Vec<Part> {
         rest = tail;
     }
     parts
+}
+
+/// Compares two versions the loose way; nothing where a word would have to be compared with a number.
+fn decided(a: &str, b: &str) -> Option<Ordering> {
+    let (a, b) = (loose_parts(a), loose_parts(b));
+    let differ = a.iter().zip(&b).find(|(a, b)| a != b);
+    match differ {
+        Some((Part::Number(_), Part::Word(_)) | (Part::Word(_), Part::Number(_))) => None,
+        _ => Some(a.cmp(&b)),
+    }
 }
 
 /// Compares two versions the loose way.

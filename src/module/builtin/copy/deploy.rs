@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// What a content is called that comes from no file.
+pub(in crate::module) const GENERATED: &str = "dynamically generated";
+
 /// What is to be put in its place.
 #[derive(Clone, Debug)]
 pub(in crate::module) struct Source {
@@ -174,9 +177,12 @@ impl Deploy<'_> {
         )?;
         if !same && context.diff {
             let before = readable(state, &path, stat)?;
+            // What comes from no file is told by where it goes.
+            let made = self.source.shown == GENERATED;
+            let after = if made { path.as_str() } else { self.source.shown.as_str() };
             let after = match &self.source.content {
-                Content::Bytes(bytes) => put::text_diff(&path, &self.source.shown, before, Some(bytes)),
-                Content::File { size, .. } => put::unshown_diff(&path, &self.source.shown, before, *size),
+                Content::Bytes(bytes) => put::text_diff(&path, after, before, Some(bytes)),
+                Content::File { size, .. } => put::unshown_diff(&path, after, before, *size),
             };
             plan.diff.push(after);
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -176,31 +177,50 @@ impl Copy {
 fn list(top: &Path, follow: bool) -> Result<Listing, Failure> {
     let mut listing = Listing::default();
     let unreadable = |e: io::Error| Failure::new(format!("cannot read the directory `{}`: {e}", top.display()));
-    walk(top, "", follow, 0, &mut listing).map_err(unreadable)?;
+    walk(top, "", follow, &mut Vec::new(), &mut listing).map_err(unreadable)?;
     Ok(listing)
 }
 
-fn walk(directory: &Path, below: &str, follow: bool, depth: usize, listing: &mut Listing) -> io::Result<()> {
-    if depth > 100 {
-        return Err(io::Error::other("it is more than 100 levels deep: does a link lead back into it?"));
+/// Lists what is in a directory; `above` are those that it is in, by device and number.
+fn walk(
+    directory: &Path,
+    below: &str,
+    follow: bool,
+    above: &mut Vec<(u64, u64)>,
+    listing: &mut Listing,
+) -> io::Result<()> {
+    if above.len() > 100 {
+        return Err(io::Error::other("it is more than 100 levels deep"));
     }
+    above.push(identity(directory)?);
     let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
+    // A directory's own files come before those below it, as with Ansible.
+    entries.sort_by_key(|entry| (entry.path().is_dir(), entry.file_name()));
     for entry in entries {
         let path = entry.path();
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
             return Err(io::Error::other(format!("the name of `{}` is no UTF-8", path.display())));
         };
         let relative = if below.is_empty() { name } else { format!("{below}/{name}") };
-        if !follow && entry.file_type()?.is_symlink() {
+        let link = entry.file_type()?.is_symlink();
+        // What leads back into a directory that is being copied stays a link, and so does what leads nowhere.
+        let stays = || !path.exists() || (path.is_dir() && identity(&path).is_ok_and(|own| above.contains(&own)));
+        if link && (!follow || stays()) {
             let target = fs::read_link(&path)?;
             listing.links.push((relative, target.to_string_lossy().into_owned()));
         } else if path.is_dir() {
             listing.directories.push(relative.clone());
-            walk(&path, &relative, follow, depth + 1, listing)?;
+            walk(&path, &relative, follow, above, listing)?;
         } else {
             listing.files.push((relative, path));
         }
     }
+    above.pop();
     Ok(())
+}
+
+/// What a directory is known by, whatever path leads there.
+fn identity(directory: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::metadata(directory)?;
+    Ok((found.dev(), found.ino()))
 }
