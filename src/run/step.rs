@@ -87,7 +87,9 @@ impl HostRun {
         }
         // A host that has failed goes no further but to handlers that are forced.
         if together.behind && !self.failed {
-            self.unconfirmed.together(&behind(&position)).await?;
+            // What an include brings in stands before the place behind it, and may end the play for all.
+            let next = if brings_tasks(&task) { within(&position) } else { behind(&position) };
+            self.unconfirmed.together(&next).await?;
             let own = self.failed_at.as_ref() == Some(&position);
             if together.fatal && !own && self.of.batch.failed_elsewhere(&position, &self.of.host.name) {
                 self.fail_along();
@@ -291,6 +293,16 @@ fn is_by_first(task: &Task) -> bool {
 /// Whether the module of a task is known only where it is come to.
 fn named_later(task: &Task) -> bool {
     matches!(&task.action, Action::Include(include) if matches!(include.kind, IncludeKind::Action { .. }))
+}
+
+/// Whether tasks come with it that are done next.
+fn brings_tasks(task: &Task) -> bool {
+    matches!(&task.action, Action::Include(include) if matches!(include.kind, IncludeKind::Tasks { .. } | IncludeKind::Role(_)))
+}
+
+/// The place before the first task that an include brings in.
+fn within(position: &Position) -> Position {
+    position.iter().copied().chain([0]).collect()
 }
 
 /// The place right behind a task.
