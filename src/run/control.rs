@@ -333,7 +333,8 @@ impl HostRun {
         }
         let mut all = Vars::new();
         for file in &read {
-            asked.put(&mut all, vars_from::file(file)?);
+            // Among the files of a folder the last one counts; joined is what they come to, with what was there before.
+            all.extend(vars_from::file(file)?);
         }
         if asked.merges() {
             let batch = &self.of.batch;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     inventory::Vars,
     playbook::{Item, Play, ScopeKind, Task},
+    report::Event,
     template::Context,
     yaml::Node,
 };
@@ -105,7 +106,21 @@ impl Run {
         }
         let vars = Arc::new(of_no_host(self.extra_only(), play, prompted, &task.scope));
         let vars = Context::new(&self.engine, vars, self.local(&task.scope, &play.directory));
-        keyword::as_text(&self.engine.render_tree(node, &vars).ok()?)
+        match self.engine.render_tree(node, &vars) {
+            Ok(name) => keyword::as_text(&name),
+            Err(error) => {
+                // One that listens is found by its topics.
+                if task.listen.is_empty() {
+                    let place = node.span.place();
+                    let message = format!(
+                        "Handler '{text}' is unusable because it has no listen topics and the name could not be templated \
+                         (host-specific variables are not supported in handler names): {error} ({place})"
+                    );
+                    self.tell(Event::Warning { message });
+                }
+                None
+            }
+        }
     }
 }
 

@@ -249,3 +249,19 @@ fn a_warning_of_many_hosts_is_told_once_and_none_of_a_hidden_task() {
     let ran = place.play("h1,", &[]);
     assert!(ran.code == 0 && !ran.stderr.contains("warning"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_handler_whose_name_nobody_can_say_is_told_of() {
+    let site = |listen: &str| {
+        format!(
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug:\n  handlers:\n    - name: 'restart {{{{ of_a_host }}}}'\n      debug:\n{listen}"
+        )
+    };
+    let place = Place::new(&[("site.yml", &site(""))]);
+    let ran = place.play("h1,h2,", &[]);
+    let told = "Handler 'restart {{ of_a_host }}' is unusable because it has no listen topics";
+    assert_eq!((ran.code, ran.stderr.matches(told).count()), (0, 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("(site.yml:6:13)"), "{}", ran.stderr);
+    let place = Place::new(&[("site.yml", &site("      listen: topic\n"))]);
+    assert!(!place.play("h1,", &[]).stderr.contains("unusable"));
+}
