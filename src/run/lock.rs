@@ -165,7 +165,10 @@ fn one_line(text: &str) -> String {
 pub fn owe(host: &str, handler: &str) -> String {
     let line = format!("{}\t{}", one_line(host), one_line(handler));
     // In a shell of its own: what follows keeps its umask and its variables.
-    format!("( {FOLDER}umask 077; mkdir -p \"$d\"; printf '%s\\n' {} >>\"$d/pending\" ) || exit 1\n", quote(&line))
+    format!(
+        "( {FOLDER}umask 077; mkdir -p \"$d\"; exec 9>>\"$d/pending\"; {ALONE}; printf '%s\\n' {} >&9 ) || exit 1\n",
+        quote(&line)
+    )
 }
 
 /// Notes what is made for a file that is on its way, in front of making it: who comes next removes what is left.
@@ -179,20 +182,22 @@ pub fn sending(key: &str, place: &Place) -> String {
     )
 }
 
-/// Notes which handlers are still owed to a host once some have run. What is owed to other names of the machine stays: one of them
-/// writes the file at a time, and who was killed over it is waited for no longer than two seconds.
+/// Lets nobody else write what is open as descriptor 9, where there is `flock`. Who is killed lets go of it.
+const ALONE: &str = "if command -v flock >/dev/null; then flock -w 5 9; fi";
+
+/// Notes which handlers are still owed to a host once some have run. What is owed to other names of the machine stays: where there is
+/// `flock` one of them writes the file at a time, and who was killed over it holds nobody up.
 pub fn settle(host: &str, left: &[String]) -> String {
     let host = one_line(host);
     let lines: String = left.iter().map(|handler| format!("{host}\t{}\n", one_line(handler))).collect();
     format!(
         "{FOLDER}umask 077; h={} t=$(printf '\\t')\n\
-         if [ -e \"$d/pending\" ]; then\n\
-         n=0; until mkdir \"$d/settling\" 2>/dev/null; do\n\
-         n=$((n + 1)); [ $n -lt 40 ] || break; sleep 0.05 2>/dev/null || sleep 1; done\n\
+         if [ -e \"$d/pending\" ]; then (\n\
+         exec 9>>\"$d/pending\" || exit 1\n\
+         {ALONE}\n\
          k=$(while IFS= read -r l; do case $l in \"$h$t\"*) ;; *\"$t\"*) printf '%s\\n' \"$l\" ;; esac; done <\"$d/pending\")\n\
          printf '%s%s' \"${{k:+$k\n}}\" {} >\"$d/pending\"\n\
-         s=$?; rmdir \"$d/settling\" 2>/dev/null; [ $s -eq 0 ]\n\
-         fi\n",
+         ); fi\n",
         quote(&host),
         quote(&lines)
     )
