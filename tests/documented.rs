@@ -45,7 +45,7 @@ fn parameters(entry: &Entry, page: &Json) -> (Vec<String>, Vec<String>) {
         let aliases = option["aliases"].as_array().into_iter().flatten().filter_map(Json::as_str);
         aliases.chain([name.as_str()])
     });
-    missing(names.collect(), &entry.parameters().into_iter().collect(), &known(NOT_TAKEN, entry.name))
+    missing(names.collect(), &entry.parameters().iter().cloned().collect(), &known(NOT_TAKEN, entry.name))
 }
 
 fn returned(entry: &Entry, page: &Json) -> (Vec<String>, Vec<String>) {

@@ -1,5 +1,7 @@
 //! One module as the registry has it.
 
+use std::sync::OnceLock;
+
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
@@ -34,6 +36,8 @@ pub struct Entry {
     /// The parameters' schema, descriptions included.
     pub schema: fn() -> Schema,
     parse: Parse,
+    /// The parameters' names: the schema is made but once for all tasks.
+    names: OnceLock<Vec<String>>,
 }
 
 /// The entry of a module.
@@ -64,6 +68,7 @@ pub(super) fn entry<M: Described>() -> Entry {
                 None => Box::new(module),
             })
         },
+        names: OnceLock::new(),
     }
 }
 
@@ -135,7 +140,11 @@ impl Entry {
     }
 
     /// All parameters' names, aliases included.
-    pub fn parameters(&self) -> Vec<String> {
+    pub fn parameters(&self) -> &[String] {
+        self.names.get_or_init(|| self.named_by_schema())
+    }
+
+    fn named_by_schema(&self) -> Vec<String> {
         let schema = (self.schema)();
         let mut names = Vec::new();
         if let Some(Json::Object(properties)) = schema.get("properties") {

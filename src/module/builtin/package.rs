@@ -240,7 +240,7 @@ impl Package {
 }
 
 /// The parameters of a module.
-fn parameters(module: &str) -> Vec<String> {
+fn parameters(module: &str) -> &'static [String] {
     Registry::get().find(module).map(crate::module::Entry::parameters).unwrap_or_default()
 }
 
