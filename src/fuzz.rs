@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     cli::Modules,
     connection,
-    fact::{Algorithm, Probe, Reply, batch, setup},
+    fact::{Algorithm, Describer, Probe, Reply, batch, setup},
     inventory::Inventory,
     kube,
     module::archive,
@@ -198,6 +198,8 @@ pub fn facts(data: &[u8]) {
                     Probe::Kernel { key: format!("k.{n}") },
                     Probe::User { name: format!("u{n}") },
                     Probe::Group { name: format!("g{n}") },
+                    Probe::Described { path: path(n), by: Describer::Mime { follow: false } },
+                    Probe::Described { path: path(n), by: Describer::Attributes },
                     Probe::Facts,
                 ]
             })

@@ -1,7 +1,7 @@
 //! Many probes, few scripts: one per subject, and one for each script probe.
 
 use super::{
-    Algorithm, Answer, Probe, ScriptAnswer, account, checksum, content, kernel, package, setup,
+    Algorithm, Answer, Describer, Probe, ScriptAnswer, account, checksum, content, kernel, package, setup,
     stat::{self, Found},
     unit,
 };
@@ -19,6 +19,7 @@ enum Subject {
     Kernel,
     User,
     Group,
+    Described(Describer),
     Script,
     Facts,
 }
@@ -70,6 +71,7 @@ fn subject(probe: &Probe) -> Option<Subject> {
         Probe::Kernel { .. } => Subject::Kernel,
         Probe::User { .. } => Subject::User,
         Probe::Group { .. } => Subject::Group,
+        Probe::Described { by, .. } => Subject::Described(*by),
         Probe::Script { .. } => Subject::Script,
         Probe::Facts => Subject::Facts,
         Probe::Api(_) => return None,
@@ -87,6 +89,7 @@ fn script(subject: Subject, probes: &[Probe]) -> String {
         Subject::Kernel => kernel::script(&names),
         Subject::User => account::user_script(&names),
         Subject::Group => account::group_script(&names),
+        Subject::Described(by) => by.script(&names),
         Subject::Script => names.concat(),
         Subject::Facts => setup::script(),
     }
@@ -94,7 +97,10 @@ fn script(subject: Subject, probes: &[Probe]) -> String {
 
 fn name(probe: &Probe) -> &str {
     match probe {
-        Probe::Stat { path, .. } | Probe::Checksum { path, .. } | Probe::Content { path } => path,
+        Probe::Stat { path, .. }
+        | Probe::Checksum { path, .. }
+        | Probe::Content { path }
+        | Probe::Described { path, .. } => path,
         Probe::Package { name } | Probe::Unit { name } | Probe::User { name } | Probe::Group { name } => name,
         Probe::Kernel { key } => key,
         Probe::Script { script, .. } => script,
@@ -129,6 +135,7 @@ impl Batch {
             Subject::Kernel => told(kernel::parse(&self.names(), stdout, stderr)?, Answer::Kernel),
             Subject::User => wrap(account::parse_users(count, stdout)?, Answer::User),
             Subject::Group => wrap(account::parse_groups(count, stdout)?, Answer::Group),
+            Subject::Described(by) => wrap(by.parse(&self.names(), stdout), Answer::Script),
             Subject::Facts => vec![Answer::Facts(setup::parse(stdout)?)],
             Subject::Script => return None,
         })

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Algorithm, FileStat, GroupEntry, PackageState, Resource, UnitState, UserEntry, unit};
+use super::{Algorithm, Describer, FileStat, GroupEntry, PackageState, Resource, UnitState, UserEntry, unit};
 
 /// One read-only question. Equal probes are asked once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,13 @@ pub enum Probe {
     Group {
         /// Name or gid.
         name: String,
+    },
+    /// What a program says of a path; the answer is a script's.
+    Described {
+        /// An absolute path.
+        path: String,
+        /// Who says it.
+        by: Describer,
     },
     /// Anything else a read-only script can tell. Its exit status is part of the answer, never a failure by itself.
     Script {
@@ -139,7 +146,10 @@ impl Probe {
     /// What the answer depends on.
     pub fn reads(&self) -> Vec<Resource> {
         match self {
-            Probe::Stat { path, .. } | Probe::Checksum { path, .. } | Probe::Content { path } => {
+            Probe::Stat { path, .. }
+            | Probe::Checksum { path, .. }
+            | Probe::Content { path }
+            | Probe::Described { path, .. } => {
                 vec![Resource::Path(path.clone())]
             }
             Probe::Package { name } => vec![Resource::Package(name.clone())],

@@ -7,13 +7,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    fact::{Algorithm, Answer, FileKind, FileStat, Missing, Probe, Resource, State},
+    fact::{Algorithm, Answer, Describer, FileKind, FileStat, Missing, Probe, State},
     module::{
         Context, Described, Failure, Flag, Module, ParameterError, Plan, PlanError, Return, Returns, Text,
         ownership::octal, path,
     },
     playbook::About,
-    sh::quote,
 };
 
 /// Parameters of `stat`.
@@ -148,15 +147,12 @@ impl Stat {
     }
 
     fn mime(&self, path: &str) -> Probe {
-        let follow = if self.follow.0 { "-L " } else { "" };
-        let script = format!("file --mime-type --mime-encoding -b {follow}-- {} 2>/dev/null\n", quote(path));
-        Probe::Script { script, reads: vec![Resource::Path(path.to_owned())] }
+        Probe::Described { path: path.to_owned(), by: Describer::Mime { follow: self.follow.0 } }
     }
 }
 
 fn attributes(path: &str) -> Probe {
-    let script = format!("lsattr -vd -- {} 2>/dev/null\n", quote(path));
-    Probe::Script { script, reads: vec![Resource::Path(path.to_owned())] }
+    Probe::Described { path: path.to_owned(), by: Describer::Attributes }
 }
 
 impl Module for Stat {
