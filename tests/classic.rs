@@ -13,7 +13,7 @@ use std::{
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::{random_plays::runs::ansible_program, support::skip::always};
+use crate::{ansible::laid_out, random_plays::runs::ansible_program, support::skip::always};
 
 fn folders() -> Vec<PathBuf> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic");
@@ -21,24 +21,6 @@ fn folders() -> Vec<PathBuf> {
     folders.retain(|path| path.is_dir());
     folders.sort();
     folders
-}
-
-/// Copies a mistake to a folder of its own.
-fn laid_out(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap();
-        if ["fault", "ansible.txt", "ours.snap"].iter().any(|own| name == *own) {
-            continue;
-        }
-        match path.is_dir() {
-            true => {
-                fs::create_dir_all(to.join(name)).unwrap();
-                laid_out(&path, &to.join(name));
-            }
-            false => drop(fs::copy(&path, to.join(name)).unwrap()),
-        }
-    }
 }
 
 /// What a program says of the mistake, and with which exit code.

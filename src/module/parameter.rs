@@ -12,6 +12,13 @@ use crate::python::{number, truth::boolean};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flag(pub bool);
 
+impl Flag {
+    /// The default of a parameter that is true where nothing is said.
+    pub fn yes() -> Flag {
+        Flag(true)
+    }
+}
+
 /// A text; a number or truth value becomes one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text(pub String);

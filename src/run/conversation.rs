@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::python;
+use crate::{python, template::repr};
 
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +81,12 @@ const WIDTH: usize = 80;
 /// A value on as few lines as it fits on, keys in order, as Python's `pprint` does.
 pub fn pretty(value: &Json) -> String {
     let mut out = String::new();
-    lay_out(&mut out, value, 0);
+    lay_out(&mut out, &sorted(value), 0);
     out
 }
 
 fn lay_out(out: &mut String, value: &Json, indent: usize) {
-    let whole = one_line(value);
+    let whole = repr(value);
     if whole.chars().count() + indent <= WIDTH {
         out.push_str(&whole);
         return;
@@ -94,10 +94,8 @@ fn lay_out(out: &mut String, value: &Json, indent: usize) {
     let separator = format!(",\n{}", " ".repeat(indent + 1));
     match value {
         Json::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(name, _)| *name);
             out.push('{');
-            for (number, (name, item)) in entries.into_iter().enumerate() {
+            for (number, (name, item)) in map.iter().enumerate() {
                 if number > 0 {
                     out.push_str(&separator);
                 }
@@ -122,24 +120,16 @@ fn lay_out(out: &mut String, value: &Json, indent: usize) {
     }
 }
 
-/// Python's `repr()`, keys in order.
-fn one_line(value: &Json) -> String {
+/// The same with all keys in order.
+fn sorted(value: &Json) -> Json {
     match value {
-        Json::Null => "None".to_owned(),
-        Json::Bool(true) => "True".to_owned(),
-        Json::Bool(false) => "False".to_owned(),
-        Json::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            Some(float) => python::number::repr(float),
-            None => number.to_string(),
-        },
-        Json::String(text) => python::text::repr(text),
-        Json::Array(items) => format!("[{}]", items.iter().map(one_line).collect::<Vec<_>>().join(", ")),
         Json::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(name, _)| *name);
-            let entry = |(name, item): (&String, &Json)| format!("{}: {}", python::text::repr(name), one_line(item));
-            format!("{{{}}}", entries.into_iter().map(entry).collect::<Vec<_>>().join(", "))
+            let mut entries: Vec<_> = map.iter().map(|(name, item)| (name.clone(), sorted(item))).collect();
+            entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Json::Object(entries.into_iter().collect())
         }
+        Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
     }
 }
 

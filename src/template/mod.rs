@@ -37,7 +37,7 @@ pub use function::lookup::{full_names as lookup_names, name as lookup_name};
 pub use raw::Var;
 pub use references::References;
 pub use trust::Trust;
-pub use value::is_omit;
+pub use value::{is_omit, repr};
 pub use verdict::Verdict;
 
 /// Engine values, for objects a `Vars` hands out (`hostvars`, `groups`).

@@ -290,6 +290,16 @@ pub(crate) fn write_repr(out: &mut String, value: &Value) -> Result<(), Error> {
     repr_at(out, value, 0)
 }
 
+/// Python's `repr()` of a JSON value.
+pub fn repr(json: &Json) -> String {
+    let mut out = String::new();
+    match write_repr(&mut out, &from_json(json)) {
+        Ok(()) => out,
+        // It is nested without end.
+        Err(error) => error.to_string(),
+    }
+}
+
 fn repr_at(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
     if depth > MAX_NESTING {
         return Err(too_deep());

@@ -22,7 +22,7 @@ use crate::random_plays::runs::ansible_program;
 type Came = BTreeMap<String, Json>;
 
 /// Copies a subject to a folder of its own.
-fn laid_out(subject: &Path, to: &Path) {
+pub fn laid_out(subject: &Path, to: &Path) {
     for entry in fs::read_dir(subject).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());

@@ -36,12 +36,8 @@ pub struct Bridge {
     #[serde(default)]
     state: Presence,
     /// Make it anew at each boot, by a unit of systemd.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     persistent: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Bridge {

@@ -35,7 +35,7 @@ pub struct ContainerImage {
     #[serde(default = "default_namespace")]
     namespace: Text,
     /// With containerd: keep the kubelet from removing the images when the disk fills up.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     pinned: Flag,
     /// With containerd: speak plain HTTP with the registry.
     #[serde(default)]
@@ -54,10 +54,6 @@ pub enum Runtime {
     Containerd,
     /// Docker, by `docker`.
     Docker,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn default_namespace() -> Text {

@@ -37,7 +37,7 @@ pub struct Kubeconfig {
     /// The user's token, in the place of a certificate.
     token: Option<Text>,
     /// Put the contents of these files into it, so that it can leave the host; else it names their paths.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     embed: Flag,
     /// Keep a replaced file.
     #[serde(default)]
@@ -48,10 +48,6 @@ pub struct Kubeconfig {
     group: Option<Text>,
     /// The file's mode; 0600 unless given.
     mode: Option<Mode>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Kubeconfig {

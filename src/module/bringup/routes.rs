@@ -32,7 +32,7 @@ pub struct Routes {
     #[serde(default)]
     state: Presence,
     /// Make them anew at each boot, by a unit of systemd, which also remembers what is in the set.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     persistent: Flag,
 }
 
@@ -48,10 +48,6 @@ pub struct Route {
     /// The interface to leave by, where `via` does not tell.
     #[serde(default)]
     dev: Option<Text>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 /// How packets for a network go on.

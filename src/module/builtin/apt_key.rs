@@ -35,12 +35,8 @@ pub struct AptKey {
     #[serde(default)]
     state: Presence,
     /// Whether the certificate of `url` must be good.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     validate_certs: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for AptKey {

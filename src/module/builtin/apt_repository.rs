@@ -33,7 +33,7 @@ pub struct AptRepository {
     /// Permissions of that file.
     mode: Option<Mode>,
     /// Read the package lists anew after a change.
-    #[serde(default = "yes", alias = "update-cache")]
+    #[serde(default = "Flag::yes", alias = "update-cache")]
     #[schemars(extend("x-aliases" = ["update-cache"]))]
     update_cache: Flag,
     /// How often reading the lists is tried again.
@@ -44,17 +44,13 @@ pub struct AptRepository {
     #[allow(dead_code)]
     codename: Option<Text>,
     /// Only for `ppa:` lines, which are refused.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     #[allow(dead_code)]
     validate_certs: Flag,
     /// Accepted for Ansible's sake: nothing is needed on the host.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     #[allow(dead_code)]
     install_python_apt: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for AptRepository {

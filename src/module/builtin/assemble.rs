@@ -27,7 +27,7 @@ pub struct Assemble {
     /// The file they are put together in.
     dest: Text,
     /// Whether `src` is on the host.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     remote_src: Flag,
     /// What is put between two fragments.
     delimiter: Option<Text>,
@@ -42,7 +42,7 @@ pub struct Assemble {
     /// A command that checks the new file before it takes its place; `%s` is that file's name.
     validate: Option<Text>,
     /// Whether fragments encrypted by `vault` are decrypted on the way.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     decrypt: Flag,
     /// Owner, by name or number.
     owner: Option<Text>,
@@ -50,10 +50,6 @@ pub struct Assemble {
     group: Option<Text>,
     /// Permissions, such as `'0644'` or `u=rw,g=r,o=`.
     mode: Option<Mode>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Assemble {

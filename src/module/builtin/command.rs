@@ -38,23 +38,19 @@ pub struct Command {
     /// What the command gets on its standard input.
     stdin: Option<Text>,
     /// Whether `stdin` gets a newline at its end.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     stdin_add_newline: Flag,
     /// Whether newlines at the end of what it prints are dropped.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     strip_empty_ends: Flag,
     /// Whether `$NAME` and `~` in the words are expanded.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     expand_argument_vars: Flag,
     /// Has no effect: Ansible took it out with 2.14, and playbooks are full of it.
     #[allow(dead_code)] // it is read for old playbooks alone
     warn: Option<Flag>,
     /// A shell. No shell sees the command, so this is told and not used; `shell` has it.
     executable: Option<Text>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Command {

@@ -36,7 +36,7 @@ pub struct Copy {
     #[serde(default)]
     backup: Flag,
     /// Whether a file that differs is replaced; otherwise only a missing one is written.
-    #[serde(default = "yes", alias = "thirsty")]
+    #[serde(default = "Flag::yes", alias = "thirsty")]
     #[schemars(extend("x-aliases" = ["thirsty"]))]
     force: Flag,
     /// Whether a link at `dest` stands for its target; otherwise the link is replaced.
@@ -53,7 +53,7 @@ pub struct Copy {
     /// The SHA-1 that the content must have.
     checksum: Option<Text>,
     /// Whether a file encrypted by `vault` is decrypted on the way.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     decrypt: Flag,
     /// Owner, by name or number.
     owner: Option<Text>,
@@ -63,10 +63,6 @@ pub struct Copy {
     mode: Option<Mode>,
     /// Permissions of directories that are created; all directories of a copied tree get them.
     directory_mode: Option<Mode>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Copy {

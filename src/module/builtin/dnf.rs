@@ -79,10 +79,10 @@ pub struct Dnf {
     /// Which exclusions of the configuration do not count: `all`, `main` or a repository.
     disable_excludes: Option<Text>,
     /// Whether certificates of addresses of rpms are checked.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     validate_certs: Flag,
     /// Whether certificates of repositories are checked.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     sslverify: Flag,
     /// Accept a lower version than the installed one.
     #[serde(default)]
@@ -99,7 +99,7 @@ pub struct Dnf {
     #[serde(default = "half_minute")]
     lock_timeout: Whole,
     /// Install what packages recommend.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     install_weak_deps: Flag,
     /// Let what is in the way be removed.
     #[serde(default)]
@@ -136,10 +136,6 @@ pub enum Wanted {
     Absent,
     /// Installed in the newest version.
     Latest,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn half_minute() -> Whole {

@@ -33,15 +33,11 @@ pub struct Fetch {
     #[serde(default)]
     flat: Flag,
     /// Whether a missing file fails the task.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     fail_on_missing: Flag,
     /// Compare the checksums behind the transfer.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     validate_checksum: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Fetch {

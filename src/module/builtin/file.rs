@@ -47,7 +47,7 @@ pub struct File {
     #[serde(default)]
     force: Flag,
     /// Whether a link at `path` stands for its target.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     follow: Flag,
     /// Owner, by name or number.
     owner: Option<Text>,
@@ -83,10 +83,6 @@ enum FileState {
     Link,
     /// A file, created empty if there is nothing; its times are set.
     Touch,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for File {

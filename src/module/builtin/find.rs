@@ -77,7 +77,7 @@ pub struct Find {
     /// Permissions that a path must have.
     mode: Option<Mode>,
     /// Whether `mode` must be all of the permissions, rather than share some.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     exact_mode: Flag,
     /// How many to return at most.
     limit: Option<Whole>,
@@ -96,10 +96,6 @@ enum FileType {
     File,
     /// Symbolic links.
     Link,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn mtime() -> Text {

@@ -26,12 +26,8 @@ pub struct Getent {
     /// What stands between two fields; by default a colon where the database has one, else white space.
     split: Option<Text>,
     /// Whether a missing entry fails the task.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     fail_key: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Getent {

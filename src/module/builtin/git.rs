@@ -34,16 +34,16 @@ pub struct Git {
     #[serde(default = "origin")]
     remote: Text,
     /// Whether a folder that is there already is brought to `version`.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     update: Flag,
     /// Whether one that is not there is cloned; else it is only told what the repository has.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     clone: Flag,
     /// Whether changes that were made there are thrown away; else they fail the task.
     #[serde(default = "no")]
     force: Flag,
     /// Whether submodules come along.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     recursive: Flag,
     /// Whether submodules go to the newest commit of their branch, and not to the one that is written down.
     #[serde(default = "no")]
@@ -95,10 +95,6 @@ fn head() -> Text {
 
 fn origin() -> Text {
     Text("origin".into())
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn no() -> Flag {

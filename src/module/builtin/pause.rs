@@ -28,12 +28,8 @@ pub struct Pause {
     /// What to ask; without a time the answer is waited for.
     prompt: Option<Text>,
     /// Whether what is typed is shown. Only a shown answer is supported.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     echo: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Pause {

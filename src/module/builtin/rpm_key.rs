@@ -30,12 +30,8 @@ pub struct RpmKey {
     #[serde(default)]
     fingerprint: List<Text>,
     /// Whether the certificate of the URL's server must be good.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     validate_certs: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for RpmKey {

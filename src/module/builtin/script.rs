@@ -36,12 +36,8 @@ pub struct Script {
     /// A file, or a pattern, whose absence means that the script need not run.
     removes: Option<Text>,
     /// Whether a script encrypted by `vault` is decrypted on the way.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     decrypt: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Script {

@@ -41,15 +41,11 @@ pub struct Shell {
     /// What the command gets on its standard input.
     stdin: Option<Text>,
     /// Whether `stdin` gets a newline at its end.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     stdin_add_newline: Flag,
     /// Whether newlines at the end of what it prints are dropped.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     strip_empty_ends: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Shell {

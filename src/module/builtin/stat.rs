@@ -27,24 +27,20 @@ pub struct Stat {
     #[serde(default)]
     follow: Flag,
     /// Whether to compute the file's checksum.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     get_checksum: Flag,
     /// Which checksum: `md5`, `sha1`, `sha224`, `sha256`, `sha384` or `sha512`.
     #[serde(default = "sha1", alias = "checksum", alias = "checksum_algo")]
     #[schemars(extend("x-aliases" = ["checksum", "checksum_algo"]))]
     checksum_algorithm: Text,
     /// Ask `file` for type and encoding, where the host has it.
-    #[serde(default = "yes", alias = "mime", alias = "mime_type", alias = "mime-type")]
+    #[serde(default = "Flag::yes", alias = "mime", alias = "mime_type", alias = "mime-type")]
     #[schemars(extend("x-aliases" = ["mime", "mime_type", "mime-type"]))]
     get_mime: Flag,
     /// Ask `lsattr` for attributes, where the host has it.
-    #[serde(default = "yes", alias = "attr", alias = "attributes")]
+    #[serde(default = "Flag::yes", alias = "attr", alias = "attributes")]
     #[schemars(extend("x-aliases" = ["attr", "attributes"]))]
     get_attributes: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn sha1() -> Text {

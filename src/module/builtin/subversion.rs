@@ -42,16 +42,16 @@ pub struct Subversion {
     /// The program to use.
     executable: Option<Text>,
     /// Whether a folder that is not there is checked out.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     checkout: Flag,
     /// Whether one that is there is brought to `revision`.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     update: Flag,
     /// Whether the files come alone, without a working copy's data.
     #[serde(default)]
     export: Flag,
     /// Whether a working copy of another address is switched to this one.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     switch: Flag,
     /// Whether the server's certificate is checked.
     #[serde(default)]
@@ -60,10 +60,6 @@ pub struct Subversion {
 
 fn head() -> Text {
     Text("HEAD".into())
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Subversion {

@@ -28,7 +28,7 @@ pub struct Template {
     #[serde(default)]
     backup: Flag,
     /// Whether a file that differs is replaced; otherwise only a missing one is written.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     force: Flag,
     /// Whether a link at `dest` stands for its target; otherwise the link is replaced.
     #[serde(default)]
@@ -45,7 +45,7 @@ pub struct Template {
     #[serde(default = "newline")]
     newline_sequence: Text,
     /// Whether the newline behind a block is dropped.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     trim_blocks: Flag,
     /// Whether the white space before a block is dropped.
     #[serde(default)]
@@ -65,10 +65,6 @@ pub struct Template {
     /// The encoding of the file, by Python's name: `utf-8`, `latin-1`, `cp1252`, `utf-16-le` and many more. The template is UTF-8.
     #[serde(default = "utf8")]
     output_encoding: Text,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn newline() -> Text {

@@ -68,10 +68,10 @@ pub struct Unarchive {
     #[serde(default)]
     extra_opts: List<Text>,
     /// Whether the server's certificate is checked where `src` is a URL.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     validate_certs: Flag,
     /// Whether an archive encrypted by `vault` is decrypted on the way.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     decrypt: Flag,
     /// Owner of all that is unpacked, by name or number.
     owner: Option<Text>,
@@ -79,10 +79,6 @@ pub struct Unarchive {
     group: Option<Text>,
     /// Permissions of all that is unpacked.
     mode: Option<Mode>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Unarchive {

@@ -54,7 +54,7 @@ pub struct User {
     #[serde(default)]
     home: Option<Text>,
     /// Make the home directory where it is missing.
-    #[serde(default = "yes", alias = "createhome")]
+    #[serde(default = "Flag::yes", alias = "createhome")]
     #[schemars(extend("x-aliases" = ["createhome"]))]
     create_home: Flag,
     /// Move the old home directory's content when `home` changes.
@@ -175,10 +175,6 @@ impl<'de> Deserialize<'de> for Seconds {
         let text = Text::deserialize(from)?;
         text.0.trim().parse().map(Seconds).map_err(|_| serde::de::Error::custom(format!("{} is no number", text.0)))
     }
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for User {

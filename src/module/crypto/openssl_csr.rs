@@ -55,7 +55,7 @@ pub struct OpensslCsr {
     #[schemars(extend("x-aliases" = ["subjectAltName"]))]
     subject_alt_name: List<Text>,
     /// Whether the common name is a name the certificate is valid for where there are no others.
-    #[serde(default = "yes", alias = "useCommonNameForSAN")]
+    #[serde(default = "Flag::yes", alias = "useCommonNameForSAN")]
     #[schemars(extend("x-aliases" = ["useCommonNameForSAN"]))]
     use_common_name_for_san: Flag,
     /// `CA:TRUE`, `CA:FALSE`, `pathlen:N`.
@@ -93,10 +93,6 @@ pub struct OpensslCsr {
     group: Option<Text>,
     /// The file's mode.
     mode: Option<Mode>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for OpensslCsr {

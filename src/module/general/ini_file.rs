@@ -41,7 +41,7 @@ pub struct IniFile {
     #[serde(default)]
     state: Presence,
     /// With `present`: remove other lines of the same option. With `absent`: remove all, whatever their value.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     exclusive: Flag,
     /// Write `option=value` without blanks.
     #[serde(default)]
@@ -53,10 +53,10 @@ pub struct IniFile {
     #[serde(default)]
     allow_no_value: Flag,
     /// Use a commented-out line of the option as the place for it.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     modify_inactive_option: Flag,
     /// Create the file where there is none.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     create: Flag,
     /// Keep the old file.
     #[serde(default)]
@@ -74,10 +74,6 @@ pub struct IniFile {
     /// Permissions.
     #[serde(default)]
     mode: Option<Mode>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for IniFile {

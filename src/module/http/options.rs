@@ -19,7 +19,7 @@ pub struct Options {
     #[serde(default)]
     headers: Map<String, Json>,
     /// Whether the server's certificate is checked.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     validate_certs: Flag,
     /// A file or directory of authorities to trust, on the host.
     ca_path: Option<Text>,
@@ -36,7 +36,7 @@ pub struct Options {
     #[allow(dead_code)] // accepted for Ansible's sake, see above
     force_basic_auth: Flag,
     /// Whether proxies of the environment are used.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     use_proxy: Flag,
     /// Who asks, as servers write it down.
     #[serde(default = "agent")]
@@ -45,21 +45,17 @@ pub struct Options {
     #[serde(default)]
     ciphers: List<Text>,
     /// Whether content that comes packed by gzip is unpacked; where the host has curl.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     decompress: Flag,
     /// Log in by Kerberos; it needs a curl that can.
     #[serde(default)]
     use_gssapi: Flag,
     /// Whether name and password may come from the user's `~/.netrc`, where none are given; where the host has curl.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     use_netrc: Flag,
     /// Headers that are not sent on when the server names another address. None that are sent may be among them.
     #[serde(default)]
     unredirected_headers: List<Text>,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn agent() -> Text {

@@ -31,7 +31,7 @@ pub struct AuthorizedKey {
     #[serde(default)]
     path: Option<Text>,
     /// Make the directory and set its owner and mode. A directory named by `path` that is there is left as it is.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     manage_dir: Flag,
     /// Whether the keys are to be there.
     #[serde(default)]
@@ -53,10 +53,6 @@ pub struct AuthorizedKey {
     /// link leads to what is not the user's, nothing is read or written.
     #[serde(default)]
     follow: Flag,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 /// One line of the file.

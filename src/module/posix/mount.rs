@@ -46,7 +46,7 @@ pub struct Mount {
     #[serde(default)]
     fstab: Option<Text>,
     /// Mount it at boot; false adds `noauto`.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     boot: Flag,
     /// Keep the old fstab.
     #[serde(default)]
@@ -68,10 +68,6 @@ pub enum Wanted {
     AbsentFromFstab,
     Remounted,
     Ephemeral,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 impl Described for Mount {

@@ -34,7 +34,7 @@ pub struct Sysctl {
     #[serde(default)]
     state: Presence,
     /// Load the whole file when it or the setting has changed.
-    #[serde(default = "yes")]
+    #[serde(default = "Flag::yes")]
     reload: Flag,
     /// Set the running kernel's value too, when it differs.
     #[serde(default)]
@@ -45,10 +45,6 @@ pub struct Sysctl {
     /// The file that keeps the setting.
     #[serde(default = "default_file")]
     sysctl_file: Text,
-}
-
-fn yes() -> Flag {
-    Flag(true)
 }
 
 fn default_file() -> Text {
