@@ -268,8 +268,8 @@ fn held(home: &Path) -> String {
 /// A run whose connection has an sshd of its own, which keeps the lock until its last step ends.
 fn connected(nobody: &Nobody, home: &Path) -> Child {
     let sshd = home.join("sshd");
-    fs::copy("/bin/dash", &sshd).unwrap();
-    fs::set_permissions(&sshd, fs::Permissions::from_mode(0o755)).unwrap();
+    // A name alone: a copy may be "busy" while another test's child holds the file that was written.
+    std::os::unix::fs::symlink("/bin/dash", &sshd).unwrap();
     let script = home.join("run");
     fs::write(&script, format!("{}sleep 6\n", open("one", None))).unwrap();
     let child = Command::new(&sshd)
