@@ -190,6 +190,21 @@ fn passwords_are_made_once_and_kept() {
 }
 
 #[test]
+fn a_password_has_a_salt_as_its_hash_wants_it() {
+    let machine = machine();
+    for (kind, begin) in [("md5", "$1$"), ("sha256", "$5$"), ("bcrypt", "$2b$12$"), ("yescrypt", "$y$j9T$")] {
+        let text = format!("{{{{ lookup('password', '/play/of-{kind} length=5 encrypt={kind}') }}}}");
+        let hash = || {
+            let (engine, vars) = context(&machine);
+            engine.render(&text, &vars).unwrap()
+        };
+        let first = hash();
+        assert!(first.as_str().unwrap().starts_with(begin), "{first}");
+        assert_eq!(hash(), first, "the salt is kept");
+    }
+}
+
+#[test]
 fn loops_of_old_run_lookups() {
     let (engine, vars) = context(&machine());
     let run = |name: &str, terms: Json| engine.lookup(name, &terms, None, &vars).unwrap();

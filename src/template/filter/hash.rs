@@ -97,7 +97,7 @@ fn password_hash(_: &mut State, value: &Value, args: &mut Args) -> Result<Value,
         Some(Ok(size)) if lengths.contains(&size) => size,
         Some(_) => return Err(args.wrong(format!("`salt_size` must be {}", range(&lengths)))),
     };
-    let salt = salt.unwrap_or_else(|| random_salt(size));
+    let salt = salt.unwrap_or_else(|| random_salt(&kind, Some(size)));
     if !lengths.contains(&salt.len()) || !salt.bytes().all(|b| ALPHABET.contains(&b)) {
         let message = format!("a salt is {} characters out of letters, digits, `.` and `/`", range(&lengths));
         return Err(args.wrong(message));
@@ -126,9 +126,10 @@ pub(crate) fn crypted(kind: &str, password: &str, salt: &str, rounds: Option<u32
             let hashed = hashed.map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("bcrypt: {error}")))?;
             Ok(hashed.format_for_version(bcrypt::Version::TwoB))
         }
+        "yescrypt" => yescrypt(password, salt, rounds.unwrap_or(5)),
         other => {
             let message = format!("the password hash `{other}` is not supported");
-            Err(unsupported(message, "use `sha512`, `sha256`, `bcrypt` or `md5`"))
+            Err(unsupported(message, "use `yescrypt`, `sha512`, `sha256`, `bcrypt` or `md5`"))
         }
     }
 }
@@ -139,6 +140,8 @@ fn limits(kind: &str) -> (RangeInclusive<usize>, usize, RangeInclusive<u32>) {
     match kind {
         "md5" | "md5_crypt" => (1..=8, 8, 0..=u32::MAX),
         "blowfish" | "bcrypt" => (22..=22, 22, 4..=20),
+        // libxcrypt's: 11 takes 1 GiB of memory.
+        "yescrypt" => (2..=86, 22, 1..=11),
         _ => (1..=16, 16, 1000..=9_999_999),
     }
 }
@@ -196,11 +199,47 @@ fn md5_crypt(password: &[u8], salt: &str) -> String {
 /// The order in which the bytes of an MD5 hash are written.
 const MD5_ORDER: [usize; 16] = [0, 6, 12, 1, 7, 13, 2, 8, 14, 3, 9, 15, 4, 10, 5, 11];
 
-/// A salt of so many characters.
-pub(crate) fn random_salt(size: usize) -> String {
+/// A salt for a kind of hash, of so many characters.
+pub(crate) fn random_salt(kind: &str, size: Option<usize>) -> String {
     use rand::RngExt as _;
+    let size = size.unwrap_or_else(|| limits(kind).1);
     let mut rng = rand::rng();
-    (0..size).map(|_| char::from(ALPHABET[usize::from(rng.random::<u8>() & 63)])).collect()
+    let mut letter = |bits: u32| char::from(ALPHABET[usize::from(rng.random::<u8>()) & ((1 << bits) - 1)]);
+    let mut salt: String = (1..size).map(|_| letter(6)).collect();
+    // The last letter of a salt that stands for bytes holds what is left over of the last one.
+    let left = match (kind, size % 4) {
+        ("yescrypt", 2) => 2,
+        ("yescrypt", 3) => 4,
+        _ => 6,
+    };
+    salt.extend((size > 0).then(|| letter(left)));
+    salt
+}
+
+/// yescrypt as libxcrypt writes it (<https://manpages.debian.org/bookworm/libcrypt-dev/crypt.5.en.html>): `cost` 1 to 11, the default is 5.
+fn yescrypt(password: &str, salt: &str, cost: u32) -> Result<String, Error> {
+    use yescrypt::{CustomizedPasswordHasher as _, Mode, Params, Yescrypt};
+    let trouble = |why: String| Error::new(ErrorKind::InvalidOperation, format!("yescrypt: {why}"));
+    let (block, memory) = if cost < 3 { (8, cost + 9) } else { (32, cost + 7) };
+    let params = Params::new(Mode::default(), 1 << memory, block, 1).map_err(|error| trouble(error.to_string()))?;
+    let bytes =
+        yescrypt_salt(salt).ok_or_else(|| trouble(format!("`{salt}` is no salt: it stands for no whole bytes")))?;
+    let hash = Yescrypt::default().hash_password_customized(password.as_bytes(), &bytes, None, None, params);
+    hash.map(|hash| hash.to_string()).map_err(|error| trouble(error.to_string()))
+}
+
+/// The bytes that a salt of crypt's letters stands for: six bits each, the lowest first.
+fn yescrypt_salt(salt: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0u32);
+    for c in salt.bytes() {
+        let value = ALPHABET.iter().position(|known| *known == c)?;
+        (bits, held) = (bits | (value as u32) << held, held + 6);
+        if held >= 8 {
+            bytes.push((bits & 0xff) as u8);
+            (bits, held) = (bits >> 8, held - 8);
+        }
+    }
+    (bits == 0 && held < 6).then_some(bytes)
 }
 
 /// The order in which the bytes of a SHA-512 hash are written, in groups of three.

@@ -251,7 +251,7 @@ fn kept_password(call: &Call<'_>, path: &str, options: &[(String, String)]) -> R
     let encrypt = find("encrypt").filter(|kind| !kind.is_empty());
     let new_salt = salt.is_none() && encrypt.is_some();
     // The salt is kept with the password, so that the hash is the same in each run.
-    let salt = salt.or_else(|| encrypt.map(|_| filter::random_salt(16)));
+    let salt = salt.or_else(|| encrypt.map(|kind| filter::random_salt(kind, None)));
     if path != "/dev/null" && (!is_kept || new_salt) {
         let salted = salt.as_ref().map(|salt| format!(" salt={salt}")).unwrap_or_default();
         let trouble = |error| call.wrong(format!("cannot write `{path}`: {error}"));
