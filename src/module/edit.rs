@@ -172,8 +172,12 @@ impl<'a> Edit<'a> {
             plan.diff.push(put::text_diff(&header, &header, present.bytes, Some(after)));
         }
         let mut said = message.to_owned();
-        // A new file has 0644 at first: Ansible sees its mode change too.
-        let fresh = present.stat.is_none() && outcome.stat.as_ref().is_some_and(|stat| stat.raw_mode & 0o7777 != 0o644);
+        // A new file has 0644 at first, and who makes it owns it: Ansible sees that change too.
+        let plain = Attributes::default().created(context, state, FileKind::File, 0o644, None);
+        let Attributes { owner, group, .. } = self.attributes;
+        let given = owner.is_some_and(|o| !plain.owned_by(o)) || group.is_some_and(|g| !plain.in_group(g));
+        let moded = outcome.stat.as_ref().is_some_and(|stat| stat.raw_mode & 0o7777 != 0o644);
+        let fresh = present.stat.is_none() && (given || moded);
         if outcome.diff.is_some() || fresh {
             if changed {
                 said.push_str(" and ");

@@ -17,6 +17,13 @@ use crate::{fact::Algorithm, vault};
 /// Files up to this length are read into memory, where a vaulted one is decrypted.
 const SMALL: u64 = 1 << 20;
 
+/// A path that means the same from everywhere: hosts and commands have folders of their own.
+pub fn absolute(path: &Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // Without the `.` that a playbook of the current folder leaves behind.
+    whole.components().collect::<PathBuf>().display().to_string()
+}
+
 /// The checksums of one content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {

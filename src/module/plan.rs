@@ -308,12 +308,14 @@ pub struct Failure {
     pub result: Map<String, Json>,
     /// Whether something was changed all the same.
     pub changed: bool,
+    /// Whether it was for an expression of the task's that cannot be decided, before anything was asked of a host: `failed_when` has nothing to judge.
+    pub undecidable: bool,
 }
 
 impl Failure {
     /// Returns a failure with a message alone.
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), help: None, result: Map::new(), changed: false }
+        Failure { message: message.into(), help: None, result: Map::new(), changed: false, undecidable: false }
     }
 
     /// Returns a failure with what a host said on standard error where it could not answer.

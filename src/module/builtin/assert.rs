@@ -78,7 +78,8 @@ impl Module for Assert {
             one => std::slice::from_ref(one),
         };
         for condition in conditions {
-            if context.controller.condition(condition)? {
+            let holds = context.controller.condition(condition);
+            if holds.map_err(|failure| Failure { undecidable: true, ..failure })? {
                 continue;
             }
             let said = self.fail_msg.clone().unwrap_or_else(|| json!("Assertion failed"));

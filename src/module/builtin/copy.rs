@@ -209,7 +209,7 @@ impl Copy {
             content: file.content,
             mode: Some(file.mode),
             name: path::name(written).to_owned(),
-            shown: found.display().to_string(),
+            shown: local::absolute(&found),
         }))
     }
 

@@ -307,10 +307,18 @@ impl File {
     }
 
     /// A file is created empty where there is nothing, and gets attributes and times.
-    fn touch(&self, context: &Context<'_>, state: &State, path: &str) -> Result<Plan, PlanError> {
-        let (path, stat) = self.followed(context, state, path)?;
+    fn touch(&self, context: &Context<'_>, state: &State, given: &str) -> Result<Plan, PlanError> {
+        let (path, stat) = self.followed(context, state, given)?;
+        let link = state.stat(given, false)?.filter(|stat| stat.kind == FileKind::Link);
         let mut plan = match stat {
             Some(stat) => self.with_attributes(context, state, &path, stat, FileState::Touch)?,
+            None if link.is_some() => {
+                return Err(Failure::new(format!(
+                    "Error, could not touch target: the link `{given}` leads to `{path}`, which is not there"
+                ))
+                .with("path", given)
+                .into());
+            }
             None => {
                 let parent = existing_parent(state, &path)?;
                 let after = self.attributes().created(context, state, FileKind::File, 0o644, Some(parent));
@@ -338,7 +346,9 @@ impl File {
                 plan
             }
         };
-        plan.result.insert("dest".into(), json!(path));
+        // The result tells of the name that was given.
+        plan.result.insert("dest".into(), json!(given));
+        put::add_stat(&mut plan.result, link);
         Ok(plan)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     fact::{Probe, State},
     module::{
         Context, Described, Failure, Flag, Folder, Mode, Module, ParameterError, Plan, PlanError, Return, Returns,
-        TemplateOptions, Text, ownership::Attributes, path, put, returns,
+        TemplateOptions, Text, local, ownership::Attributes, path, put, returns,
     },
     playbook::{About, LocalFile, SearchKind},
     python::encoding::{self, Encoding},
@@ -177,11 +177,10 @@ impl Template {
         let encoding = Encoding::named(&self.output_encoding.0).unwrap_or(Encoding::Utf8);
         let lacking = |c: char| {
             let named = &self.output_encoding.0;
-            Failure::new(format!("`{c}` does not exist in the encoding `{named}`"))
-                .with("src", found.display().to_string())
+            Failure::new(format!("`{c}` does not exist in the encoding `{named}`")).with("src", local::absolute(&found))
         };
         let mut source = Source::bytes(encoding.encode(&text).map_err(lacking)?, Some(path::name(&self.src.0)));
-        source.shown = found.display().to_string();
+        source.shown = local::absolute(&found);
         if self.mode == Some(Mode::Preserve) {
             let unreadable = |e: std::io::Error| Failure::new(format!("cannot read `{}`: {e}", found.display()));
             source.mode = Some(std::fs::metadata(&found).map_err(unreadable)?.permissions().mode() & 0o7777);

@@ -105,7 +105,10 @@ impl Deploy<'_> {
         }
         let after = self.file(context, state, &path, &made, &mut plan)?;
         let Some(after) = after else {
-            plan.result.insert("dest".into(), json!(path));
+            // Nothing was asked of it: it is called as the task calls it.
+            let dest = path::absolute(context, state, self.dest)?;
+            let slash = if self.dest.ends_with('/') && !dest.ends_with('/') { "/" } else { "" };
+            plan.result.insert("dest".into(), json!(format!("{dest}{slash}")));
             plan.result.insert("src".into(), json!(self.source.shown));
             return Ok(plan);
         };

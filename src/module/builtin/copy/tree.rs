@@ -70,7 +70,7 @@ impl Copy {
                 content: file.content,
                 mode: Some(file.mode),
                 name: String::new(),
-                shown: source.display().to_string(),
+                shown: local::absolute(source),
             };
             let deploy = Deploy {
                 follow: false,
@@ -83,7 +83,7 @@ impl Copy {
             self.tree_link(context, state, &path::join(&top, relative), target, &made, &mut plan)?;
         }
         plan.result.insert("dest".into(), json!(path::absolute(context, state, &self.dest.0)?));
-        plan.result.insert("src".into(), json!(local.display().to_string()));
+        plan.result.insert("src".into(), json!(local::absolute(local)));
         Ok(plan)
     }
 

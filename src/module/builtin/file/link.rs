@@ -45,7 +45,18 @@ impl File {
         if link.is_none_or(|s| s.target != src) {
             self.relink(context, state, path, src, stat, &mut plan)?;
         }
+        let own = match plan.changes.is_empty() {
+            true => stat.cloned(),
+            false => plan.predictions.iter().find_map(|(_, answer)| match answer {
+                Answer::Stat(Some(made)) => Some(made.clone()),
+                _ => None,
+            }),
+        };
         self.through_link(context, state, path, &target, &mut plan)?;
+        if self.follow.0 {
+            // Whatever was done to what it leads to: the result tells of the link.
+            put::add_stat(&mut plan.result, own.as_ref());
+        }
         plan.result.insert("dest".into(), json!(path));
         plan.result.insert("src".into(), json!(src));
         Ok(plan)
@@ -227,7 +238,15 @@ impl File {
                 plan.predictions.extend(put::moved_content(state, &real, name));
             }
         }
-        merge(&mut plan, self.with_attributes(context, state, path, &present, FileState::Hard)?);
+        let mut own = self.with_attributes(context, state, path, &present, FileState::Hard)?;
+        // It is one file under both names.
+        let changed = own.predictions.iter().rev().find_map(|(probe, answer)| match (probe, answer) {
+            (Probe::Stat { path: of, .. }, Answer::Stat(stat)) if of == path => Some(stat.clone()),
+            _ => None,
+        });
+        own.changes.iter_mut().for_each(|change| change.writes.extend(ownership::written(&real, Some(source))));
+        own.predictions.extend(changed.into_iter().flat_map(|stat| ownership::predictions(&real, stat)));
+        merge(&mut plan, own);
         plan.result.insert("dest".into(), json!(path));
         plan.result.insert("src".into(), json!(written));
         Ok(plan)
