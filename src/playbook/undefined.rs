@@ -251,11 +251,8 @@ impl SureTasks<'_> {
         if let Action::Meta { action, .. } = &task.action {
             return !action.name().starts_with("end_");
         }
-        let ignored = task.failed_when.is_some()
-            || task
-                .scope
-                .chain()
-                .any(|level| level.keywords.ignore_errors.is_some() || level.keywords.debugger.is_some());
+        let ignored =
+            task.scope.chain().any(|level| level.keywords.ignore_errors.is_some() || level.keywords.debugger.is_some());
         if ignored || !self.filter.selects_scope(&task.scope, as_written) {
             return true;
         }
@@ -276,7 +273,11 @@ impl SureTasks<'_> {
                 self.tree(value);
             }
             free_form.iter().for_each(|text| self.text(text));
-            if let Some(LocalFile { parameter, template: Some(delimiters), folder, .. }) = about.file {
+            // What a template's file lacks is found by the module, whose failure `failed_when` judges.
+            let judged = task.failed_when.is_some();
+            if let Some(LocalFile { parameter, template: Some(delimiters), folder, .. }) =
+                about.file.filter(|_| !judged)
+            {
                 self.template((parameter, folder, delimiters), args, &task.scope);
             }
         }

@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    barrier::Position, host::HostRun, outcome::Outcome, program::Program, stop::Stop, task, task_error::TaskError,
-    variables::at_place, vars_from,
+    barrier::Position, host::HostRun, outcome::Outcome, program::Program, retry::judge, stop::Stop, task,
+    task_error::TaskError, variables::at_place, vars_from,
 };
 use crate::{
     fact::Resource,
     inventory::{Level, Variable, Vars},
+    module::local::absolute,
     playbook::{Action, Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
     report::{Event, Status},
     template::Context,
@@ -137,6 +138,11 @@ impl HostRun {
             match task::conditions(&self.of.run, task, &with) {
                 Ok(None) => {}
                 Ok(Some(condition)) => {
+                    // Of an item of `include_vars` the result tells that it was passed over.
+                    if matches!(include.kind, IncludeKind::Vars) && items.is_some() {
+                        let instead = Outcome::condition(&condition).result;
+                        result.push(Included { index, instead, passed: true, ..Included::default() });
+                    }
                     skipped_by = Some(condition);
                     continue;
                 }
@@ -151,15 +157,38 @@ impl HostRun {
                 }
                 Ok(Brought::Variables(more)) => result.push(Included { index, ..more }),
                 Err(error) => {
-                    return self.conclude(task, position, vars, not_included(include, error.at(&task.span))).await;
+                    let mut outcome = not_included(include, error.at(&task.span));
+                    if matches!(include.kind, IncludeKind::Vars) {
+                        judge(&self.of.run, task, &with, &mut outcome);
+                    }
+                    match (outcome.status == Status::Failed, &items) {
+                        (false, Some(_)) => {
+                            result.push(Included { index, instead: outcome.result, ..Included::default() })
+                        }
+                        _ => return self.conclude(task, position, vars, outcome).await,
+                    }
                 }
             }
         }
         let brought = result.iter().map(|one| one.vars.clone()).collect();
         let sealed = result.iter().any(|one| one.sealed);
-        let mut outcome = match (frames.is_empty() && result.is_empty(), skipped_by) {
-            (true, Some(condition)) => Outcome::condition(&condition),
-            _ if matches!(include.kind, IncludeKind::Vars) => Outcome::new(Status::Ok, told(result, items.as_ref())),
+        let none = frames.is_empty() && result.iter().all(|one| one.passed);
+        let mut outcome = match (none, skipped_by) {
+            (true, Some(condition)) => {
+                let mut outcome = Outcome::condition(&condition);
+                if !result.is_empty() {
+                    outcome.result.extend(told(result, items.as_ref()));
+                    outcome.result.insert("msg".to_owned(), json!("All items skipped"));
+                }
+                outcome
+            }
+            _ if matches!(include.kind, IncludeKind::Vars) => {
+                let mut outcome = Outcome::new(Status::Ok, told(result, items.as_ref()));
+                if items.is_none() {
+                    judge(&self.of.run, task, vars, &mut outcome);
+                }
+                outcome
+            }
             _ => Outcome::new(Status::Ok, unchanged()),
         };
         outcome.included = led;
@@ -412,7 +441,7 @@ fn led_to(include: &Include, brought: &[Item]) -> Option<String> {
                 Item::Task(task) => &task.span.source.name,
                 Item::Block(block) => &block.span.source.name,
             };
-            Some(super::place::absolute(std::path::Path::new(file)))
+            Some(absolute(std::path::Path::new(file)))
         }
         IncludeKind::Vars | IncludeKind::Action { .. } => None,
     }
@@ -433,11 +462,18 @@ struct Included {
     index: usize,
     /// Whether one of the files is encrypted: then nothing is shown of any.
     sealed: bool,
+    /// What is told instead: why nothing could be read, where that counts as no failure, or why nothing was to be read.
+    instead: Map<String, Json>,
+    /// Whether nothing was to be read.
+    passed: bool,
 }
 
 impl Included {
     fn fields(self) -> Map<String, Json> {
-        let files: Vec<String> = self.files.iter().map(|file| super::place::absolute(file)).collect();
+        if !self.instead.is_empty() {
+            return self.instead;
+        }
+        let files: Vec<String> = self.files.iter().map(|file| absolute(file)).collect();
         Map::from_iter([
             ("ansible_included_var_files".to_owned(), json!(files)),
             ("ansible_facts".to_owned(), Json::Object(self.facts)),
@@ -470,9 +506,12 @@ fn told(included: Vec<Included>, over: Option<&super::repeat::Items>) -> Map<Str
         .into_iter()
         .map(|one| {
             let item = items.get(one.index).cloned().unwrap_or_default();
+            let passed = one.passed;
             let mut fields = one.fields();
             fields.insert("changed".into(), json!(false));
-            fields.insert("failed".into(), json!(false));
+            if !passed {
+                fields.insert("failed".into(), json!(false));
+            }
             fields.insert(items.name.clone(), item);
             fields.insert("ansible_loop_var".into(), json!(items.name));
             Json::Object(fields)

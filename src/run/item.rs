@@ -43,11 +43,11 @@ impl Evaluation<'_> {
         let prepared = match task::prepare(self.of, &self.cursor.vars(), self.task, vars) {
             Ok(Readiness::Skip(condition)) => return Ok(Outcome::condition(&condition)),
             Ok(Readiness::Ready(prepared)) => prepared,
-            Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
+            Err(error) => return Ok(self.unasked(error)),
         };
         let background = match self.background(vars, &prepared) {
             Ok(background) => background,
-            Err(error) => return Ok(Outcome::failed(&error.at(&self.task.span))),
+            Err(error) => return Ok(self.unasked(error)),
         };
         let asks_for_job = prepared.name == async_status::AsyncStatus::NAME;
         let job = asks_for_job.then(|| self.job(vars, &prepared)).flatten();
@@ -83,6 +83,11 @@ impl Evaluation<'_> {
             }
             return Ok(self.told_of_job(&prepared, background.as_ref(), outcome));
         }
+    }
+
+    /// A task that cannot be made ready. What the module itself says, of its parameters too, is judged by the task's conditions.
+    fn unasked(&self, error: TaskError) -> Outcome {
+        Outcome { unasked: !error.of_module, ..Outcome::failed(&error.at(&self.task.span)) }
     }
 
     /// Tells what a module warns of, of the first host alone. What `no_log` hides is in no warning either.
@@ -158,7 +163,7 @@ impl Evaluation<'_> {
                 Err(probes) => self.read(&prepared.machine, &prepared.actor, probes).await?,
                 Ok(Ok(plan)) => return Ok(Ok(plan)),
                 Ok(Err(PlanError::Failed(failure))) => {
-                    return Ok(Err(Box::new(Outcome::failed(&TaskError::from(failure).at(&self.task.span)))));
+                    return Ok(Err(Box::new(self.unasked(TaskError::from(failure)))));
                 }
                 Ok(Err(PlanError::Missing(Missing::Depends(on)))) => {
                     return Ok(Err(Box::new(self.of.depends(

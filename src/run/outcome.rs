@@ -35,6 +35,8 @@ pub struct Outcome {
     pub unreachable: bool,
     /// Whether it failed for a variable that has no value, before anything was done.
     pub undefined: bool,
+    /// Whether it failed before its module was asked: the task's conditions have nothing to judge then, and trying again is of no use.
+    pub unasked: bool,
     /// Where the failure is.
     pub place: Option<String>,
     /// What to do about the failure.
@@ -76,6 +78,7 @@ impl Outcome {
             no_log: false,
             unreachable: false,
             undefined: false,
+            unasked: false,
             place: None,
             help: None,
             diff: Vec::new(),

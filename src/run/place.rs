@@ -4,14 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use serde_json::{Value as Json, json};
 
-use crate::playbook::{Play, Role, Scope, ScopeKind};
-
-/// A path that means the same from everywhere: hosts and commands have folders of their own.
-pub fn absolute(path: &Path) -> String {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // Without the `.` that a playbook of the current folder leaves behind.
-    whole.components().collect::<std::path::PathBuf>().display().to_string()
-}
+use crate::{
+    module::local::absolute,
+    playbook::{Play, Role, Scope, ScopeKind},
+};
 
 /// `ansible_search_path`: the roles around, the nearest first, the folder of the task's file and the playbook's.
 pub fn search_path(scope: &Scope, playbook: &Path) -> Vec<String> {

@@ -5,8 +5,16 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::{evaluation::Evaluation, keyword, outcome::Outcome, stop::Stop, task_error::TaskError};
+use super::{
+    Run,
+    evaluation::{Evaluation, registered},
+    keyword,
+    outcome::Outcome,
+    stop::Stop,
+    task_error::TaskError,
+};
 use crate::{
+    playbook::Task,
     report::{Event, Status},
     template::{Context, Var, is_omit},
     yaml::Node,
@@ -43,7 +51,7 @@ impl Evaluation<'_> {
             let mut outcome = self.attempt(vars, wants_retry.then_some(attempt)).await?;
             // What was waited for between the tries is the task's time too.
             outcome.began = began;
-            if outcome.status == Status::Skipped || !wants_retry {
+            if outcome.status == Status::Skipped || outcome.unasked || !wants_retry {
                 return Ok(outcome);
             }
             let done = match self.task.until.is_empty() {
@@ -81,23 +89,13 @@ impl Evaluation<'_> {
 
     /// Whether all conditions hold, the result so far visible under its registered name.
     fn holds(&self, conditions: &[Node], vars: &Context, outcome: &Outcome) -> Result<bool, TaskError> {
-        let mut with: IndexMap<String, Var> = IndexMap::new();
-        if let Some(name) = &self.settings.register {
-            with.insert(name.clone(), Var::data(&Json::Object(outcome.result.clone())));
-        }
-        let vars = vars.with(with);
-        for condition in conditions {
-            if !self.of.run.holds(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        holds(&self.of.run, conditions, vars, (self.settings.register.as_deref(), outcome))
     }
 
     /// One try of one item, its result judged by `changed_when` and `failed_when`.
     async fn attempt(&mut self, vars: &Context, number: Option<i64>) -> Result<Outcome, Stop> {
         let mut outcome = self.act(vars).await?;
-        if outcome.status == Status::Skipped {
+        if outcome.status == Status::Skipped || outcome.unasked {
             return Ok(outcome);
         }
         if let Some(number) = number {
@@ -106,22 +104,47 @@ impl Evaluation<'_> {
         if self.of.run.hosts.would_regroup(&self.of.host.name, &outcome.effects, &mut self.regrouped) {
             outcome.set_changed(true);
         }
-        if let Some(conditions) = &self.task.changed_when {
-            match self.holds(conditions, vars, &outcome) {
-                Ok(changed) => outcome.set_changed(changed),
-                Err(error) => outcome.undecided("changed_when_result", &error.at(&self.task.span)),
-            }
-        }
-        let decided = !outcome.result.contains_key("changed_when_result");
-        if let Some(conditions) = self.task.failed_when.as_ref().filter(|_| decided) {
-            match self.holds(conditions, vars, &outcome) {
-                Ok(failed) => {
-                    outcome.set_failed(failed);
-                    outcome.result.insert("failed_when_result".into(), json!(failed));
-                }
-                Err(error) => outcome.undecided("failed_when_result", &error.at(&self.task.span)),
-            }
-        }
+        judge(&self.of.run, self.task, vars, &mut outcome);
         Ok(outcome)
     }
+}
+
+/// Judges a result by `changed_when` and `failed_when`.
+pub(super) fn judge(run: &Run, task: &Task, vars: &Context, outcome: &mut Outcome) {
+    let register = registered(task);
+    if let Some(conditions) = &task.changed_when {
+        match holds(run, conditions, vars, (register, outcome)) {
+            Ok(changed) => outcome.set_changed(changed),
+            Err(error) => return outcome.undecided("changed_when_result", &error.at(&task.span)),
+        }
+    }
+    if let Some(conditions) = &task.failed_when {
+        match holds(run, conditions, vars, (register, outcome)) {
+            Ok(failed) => {
+                outcome.set_failed(failed);
+                outcome.result.insert("failed_when_result".into(), json!(failed));
+            }
+            Err(error) => outcome.undecided("failed_when_result", &error.at(&task.span)),
+        }
+    }
+}
+
+/// Whether all conditions hold, a result visible under its registered name.
+fn holds(
+    run: &Run,
+    conditions: &[Node],
+    vars: &Context,
+    (register, outcome): (Option<&str>, &Outcome),
+) -> Result<bool, TaskError> {
+    let mut with: IndexMap<String, Var> = IndexMap::new();
+    if let Some(name) = register {
+        with.insert(name.to_owned(), Var::data(&Json::Object(outcome.result.clone())));
+    }
+    let vars = vars.with(with);
+    for condition in conditions {
+        if !run.holds(condition, &vars).map_err(|e| TaskError::from(e).at(&condition.span))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

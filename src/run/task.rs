@@ -306,7 +306,12 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
             _ => error.message.clone(),
         };
         let result = error.rc.iter().map(|rc| ("rc".to_owned(), Json::from(*rc))).collect();
-        TaskError { help: error.help, result, ..TaskError::new(message).at(place.unwrap_or(name_span)) }
+        TaskError {
+            help: error.help,
+            result,
+            of_module: true,
+            ..TaskError::new(message).at(place.unwrap_or(name_span))
+        }
     });
     Ok((parsed?, entry.name.to_owned()))
 }

@@ -19,6 +19,8 @@ pub struct TaskError {
     pub changed: bool,
     /// Whether a variable has no value.
     pub undefined: bool,
+    /// Whether it is the module's own word, of its parameters, which Ansible asks on the host.
+    pub of_module: bool,
 }
 
 impl TaskError {
@@ -31,6 +33,7 @@ impl TaskError {
             result: Map::new(),
             changed: false,
             undefined: false,
+            of_module: false,
         }
     }
 
@@ -65,7 +68,7 @@ impl From<TemplateError> for TaskError {
 
 impl From<Failure> for TaskError {
     fn from(failure: Failure) -> TaskError {
-        let Failure { message, help, result, changed } = failure;
-        TaskError { help, result, changed, ..TaskError::new(message) }
+        let Failure { message, help, result, changed, undecidable } = failure;
+        TaskError { help, result, changed, of_module: !undecidable, ..TaskError::new(message) }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use super::{FactCache, LANGUAGE, Run, batch::Batch, connection, facts::may_be_variable, place, vars_files};
 use crate::{
     inventory::{Layer, Layers, Level, Variable, Vars},
+    module::local::absolute,
     playbook::{Play, Role, Scope, VarMap},
     template::{Context, HostVars, Var, Vars as TemplateVars},
     yaml::{Node, origin},
@@ -322,7 +323,7 @@ impl TaskVars {
             }
             "ansible_play_hosts_all" => json!(self.batch.all_hosts),
             "ansible_play_name" => json!(self.batch.name),
-            "playbook_dir" => json!(place::absolute(&self.batch.play.directory)),
+            "playbook_dir" => json!(absolute(&self.batch.play.directory)),
             "ansible_search_path" => json!(place::search_path(&self.scope, &self.batch.play.directory)),
             "role_name" | "ansible_role_name" | "role_path" | "ansible_collection_name" => {
                 place::of_role(name, self.scope.role()?)

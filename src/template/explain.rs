@@ -109,6 +109,13 @@ pub(crate) fn explain(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inn
         ErrorKind::OutOfFuel => TemplateError::new(Kind::Endless(FUEL), span),
         ErrorKind::TemplateNotFound => TemplateError::new(Kind::MissingFile(detail.to_owned()), span)
             .with_help("template files are looked for beside the template and in the `templates` folders of the role and the playbook"),
+        // A test or filter that refuses a missing value as one of the wrong kind: what is missing is said all the same.
+        _ if of_undefined(innermost) => {
+            let missing = undefined(innermost, unit, inner, span.clone());
+            let message = format!("{missing}: {detail}");
+            let help = miette::Diagnostic::help(&missing).map(|help| help.to_string());
+            unknown(Kind::Failed(message), span, help)
+        }
         _ => {
             let message = if detail.is_empty() { innermost.kind().to_string() } else { detail.to_owned() };
             let help = message.contains("operator on unsupported types").then(|| {
@@ -186,6 +193,12 @@ fn carried(error: &minijinja::Error) -> Option<TemplateError> {
         next = cause.source();
     }
     None
+}
+
+/// Whether a missing value is what led to it.
+fn of_undefined(error: &minijinja::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<minijinja::Error>());
+    source.is_some_and(|source| source.kind() == ErrorKind::UndefinedError)
 }
 
 fn place(error: &minijinja::Error, unit: &Unit<'_>) -> Span {

@@ -339,6 +339,27 @@ impl Finder<'_> {
         self.edits.push((whole.end..whole.end, ")".into()));
     }
 
+    /// What goes into a list, a mapping, a variable or a call may be missing until it is used.
+    fn pass_on(&mut self, expr: &ast::Expr<'_>) {
+        let of = match expr {
+            ast::Expr::GetAttr(attr) => &attr.expr,
+            ast::Expr::GetItem(item) => &item.expr,
+            _ => return,
+        };
+        // The last of a chain may be missing anyhow.
+        if !matches!(of, ast::Expr::Var(var) if var.id == "loop" || var.id == "self") {
+            self.forgive_once(expr);
+        }
+    }
+
+    fn pass_on_all(&mut self, args: &[ast::CallArg<'_>]) {
+        for arg in args {
+            if let ast::CallArg::Pos(value) | ast::CallArg::Kwarg(_, value) = arg {
+                self.pass_on(value);
+            }
+        }
+    }
+
     /// Lets a chain of attributes and items pass what is missing on.
     fn forgive(&mut self, expr: &ast::Expr<'_>) {
         match expr {
@@ -368,6 +389,10 @@ impl Finder<'_> {
                     self.edits.push((inner.end..inner.end, ")".into()));
                 }
             }
+            ast::Expr::IfExpr(choice) => {
+                self.forgive(&choice.true_expr);
+                choice.false_expr.iter().for_each(|other| self.forgive(other));
+            }
             _ => {}
         }
     }
@@ -380,6 +405,7 @@ impl<'a> Visitor<'a> for Finder<'a> {
                 let name = filter.name.rsplit('.').next().unwrap_or_default();
                 if let (true, Some(inner)) = (matches!(name, "default" | "d"), &filter.expr) {
                     self.forgive_once(inner);
+                    self.pass_on_all(&filter.args);
                 }
             }
             ast::Expr::Test(test) => {
@@ -395,6 +421,7 @@ impl<'a> Visitor<'a> for Finder<'a> {
                 _ => {}
             },
             ast::Expr::List(list) => {
+                list.items.iter().for_each(|item| self.pass_on(item));
                 // Texts that a playbook lists are its own words, wherever the list goes.
                 let texts = list.items.iter().filter(|item| self.inline && is_text(item));
                 let spans: Vec<Span> = texts.map(ast::Expr::span).collect();
@@ -404,14 +431,22 @@ impl<'a> Visitor<'a> for Finder<'a> {
                 }
             }
             ast::Expr::Slice(slice) if slice.step.is_some() => self.slice(slice),
-            ast::Expr::Map(map) if self.mutable => self.wrap(map.span(), "__dict("),
+            ast::Expr::Map(map) => {
+                map.values.iter().for_each(|value| self.pass_on(value));
+                if self.mutable {
+                    self.wrap(map.span(), "__dict(");
+                }
+            }
+            ast::Expr::Call(call) => self.pass_on_all(&call.args),
             _ => {}
         }
     }
 
     fn stmt(&mut self, stmt: &ast::Stmt<'a>) {
-        if let ast::Stmt::Macro(definition) = stmt {
-            self.open_macro(definition, range(definition.span()).end);
+        match stmt {
+            ast::Stmt::Macro(definition) => self.open_macro(definition, range(definition.span()).end),
+            ast::Stmt::Set(set) => self.pass_on(&set.expr),
+            _ => {}
         }
     }
 }

@@ -334,8 +334,9 @@ impl World {
         if self.chance(5) {
             fields.insert("become".into(), json!(true));
         }
-        // Ansible's `touch` fails in check mode on a file that is not there, if it is to keep times.
-        if self.chance(3) && module != "file" {
+        // Ansible's `touch` fails in check mode on a file that is not there, if it is to keep times; what writes a file does not fail there
+        // where its folder is missing, and would.
+        if self.chance(3) && !matches!(module.as_str(), "file" | "copy" | "template" | "assemble") {
             fields.insert("check_mode".into(), json!(true));
         }
         if self.chance(3) {
@@ -425,7 +426,8 @@ impl World {
                 let to = self.pick(&["d", "e", "f", "../g", "{{ top }}/d", "{{ top }}/e", "nothing"]);
                 json!({"path": self.path(LINKS), "state": "link", "src": to, "force": self.chance(60)})
             }
-            80..84 => json!({"path": self.path(LINKS), "state": "hard", "src": self.file(), "force": self.chance(50)}),
+            // Not where a link may be: Ansible gives owner and mode to what the old link led to, and fails where there is nothing.
+            80..84 => json!({"path": self.file(), "state": "hard", "src": self.file(), "force": self.chance(50)}),
             _ => json!({"path": self.file(), "state": "file"}),
         };
         if parameters["state"] != "absent" && parameters["state"] != "link" {

@@ -72,7 +72,7 @@ fn rewriting_does_not_move_places() {
     let error = tree_error("x: \"{{ server.x.y | default('z') }} {{ '%s' % port }} {{ nope }}\"\n");
     assert_eq!(place(&error), "site.yml:1:58 `nope`");
     let error = tree_error("x: '{{ server.x.y | default(nope.b) }}'\n");
-    assert_eq!(place(&error), "site.yml:1:29 `nope.b`");
+    assert_eq!(place(&error), "site.yml:1:21 `default(nope.b)`");
 }
 
 #[test]

@@ -215,7 +215,7 @@ impl World {
 
     /// What stands in a folder, and files put together.
     pub(super) fn looking(&mut self) -> Json {
-        match self.rng.random_range(0..2) {
+        match self.rng.random_range(0..3) {
             0 => json!({"find": {"paths": self.directory(), "patterns": self.pick(&["*", "a*", "b"]),
                 "recurse": self.chance(50), "file_type": self.pick(&["file", "directory", "any", "link"])}}),
             1 => json!({"assemble": {"src": self.directory(), "dest": self.file()}}),
