@@ -137,6 +137,10 @@ fn holds(
     (register, outcome): (Option<&str>, &Outcome),
 ) -> Result<bool, TaskError> {
     let mut with: IndexMap<String, Var> = IndexMap::new();
+    // What the task has just set or found is seen, too.
+    if let Some(Json::Object(facts)) = outcome.result.get("ansible_facts") {
+        with.extend(facts.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+    }
     if let Some(name) = register {
         with.insert(name.to_owned(), Var::data(&Json::Object(outcome.result.clone())));
     }

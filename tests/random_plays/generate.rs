@@ -453,6 +453,11 @@ impl World {
             parameters = json!({"src": self.file(), "dest": self.file(), "remote_src": true});
         }
         self.attributes(&mut parameters);
+        // A file of the host that is copied over another keeps that one's mode here, as the page of the module has it; with Ansible it has its own.
+        if parameters["remote_src"] == true {
+            parameters["owner"] = json!("root");
+            parameters["mode"] = json!(self.pick(&["0644", "0600", "0755"]));
+        }
         if self.chance(10) {
             parameters["force"] = json!(false);
         }
