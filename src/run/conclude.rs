@@ -120,6 +120,7 @@ impl HostRun {
                 return Err(error.help("a handler is found by its name or by what it listens to"));
             }
             notified.extend(found);
+            self.cursor.say(&name);
         }
         self.owed.retain(|owed| !notified.contains(owed));
         self.cursor.notify(notified.iter().copied());

@@ -78,12 +78,21 @@ pub enum Landed {
 pub struct Cursor {
     frames: Vec<Frame>,
     notified: BTreeSet<usize>,
+    /// By which words, since handlers were run.
+    said: Vec<String>,
+    /// Those that handlers have notified: their words became handlers at once.
+    by_handlers: BTreeSet<usize>,
 }
 
 impl Cursor {
     /// Returns the start of a program whose positions begin with `base`.
     pub fn new(program: Arc<Program>, base: Position) -> Cursor {
-        Cursor { frames: vec![Frame::new(program, base)], notified: BTreeSet::new() }
+        Cursor {
+            frames: vec![Frame::new(program, base)],
+            notified: BTreeSet::new(),
+            said: Vec::new(),
+            by_handlers: BTreeSet::new(),
+        }
     }
 
     /// Goes through what is no task of its own, to the next thing to do. Stays there until it is told to [`Cursor::advance`], to
@@ -134,6 +143,7 @@ impl Cursor {
         if let Some(frame) = self.frames.last_mut() {
             if frame.handlers {
                 self.notified.remove(&frame.pc);
+                self.by_handlers.remove(&frame.pc);
             }
             frame.pc += 1;
         }
@@ -211,6 +221,11 @@ impl Cursor {
         self.frames.last().is_some_and(|frame| frame.handlers)
     }
 
+    /// Whether handlers are at work, what they include as well.
+    fn within_handlers(&self) -> bool {
+        self.frames.iter().any(|frame| frame.handlers)
+    }
+
     /// The number of the current task among the handlers, if it is one.
     pub fn handler(&self) -> Option<usize> {
         self.frames.last().filter(|frame| frame.handlers).map(|frame| frame.pc)
@@ -218,12 +233,33 @@ impl Cursor {
 
     /// Notifies handlers.
     pub fn notify(&mut self, handlers: impl IntoIterator<Item = usize>) {
+        let handlers: Vec<usize> = handlers.into_iter().collect();
+        if self.within_handlers() {
+            self.by_handlers.extend(&handlers);
+        }
         self.notified.extend(handlers);
     }
 
-    /// Puts others in the place of the handlers that are notified.
-    pub fn rename_notified(&mut self, latest: impl Fn(usize) -> usize) {
-        self.notified = self.notified.iter().map(|handler| latest(*handler)).collect();
+    /// Remembers by which word handlers were notified, until they are run.
+    pub fn say(&mut self, notification: &str) {
+        if !self.within_handlers() && !self.said.iter().any(|said| said == notification) {
+            self.said.push(notification.to_owned());
+        }
+    }
+
+    /// Puts those in the place of the handlers that are notified whom the words mean now; of what is owed, and of what handlers have
+    /// notified, what that has become.
+    pub fn resolve_notified(
+        &mut self,
+        found: impl Fn(&str) -> Vec<usize>,
+        latest: impl Fn(usize) -> usize,
+        owed: &BTreeSet<usize>,
+    ) {
+        let said = std::mem::take(&mut self.said);
+        let due = |handler: &usize| self.notified.contains(handler);
+        let kept = owed.iter().chain(&self.by_handlers).copied().filter(due).map(latest);
+        self.notified = said.iter().flat_map(|said| found(said)).chain(kept).collect();
+        self.by_handlers.clear();
     }
 
     /// The handlers that are due.
@@ -233,6 +269,8 @@ impl Cursor {
 
     /// Forgets which handlers are due. Returns whether any were.
     pub fn forget_notified(&mut self) -> bool {
+        self.said.clear();
+        self.by_handlers.clear();
         !std::mem::take(&mut self.notified).is_empty()
     }
 

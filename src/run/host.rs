@@ -143,8 +143,9 @@ impl HostRun {
             }
         }
         // As with Ansible it is here that names become handlers: the last of a name counts.
-        self.cursor.rename_notified(|handler| self.handlers.latest(handler));
-        self.owed = self.owed.iter().map(|handler| self.handlers.latest(*handler)).collect();
+        let latest = |handler| self.handlers.latest(handler);
+        self.cursor.resolve_notified(|said| self.handlers.find(said), latest, &self.owed);
+        self.owed = self.owed.iter().map(|handler| latest(*handler)).collect();
         self.cursor.flush_handlers(&self.handlers.program, position);
     }
 

@@ -84,6 +84,8 @@ impl Unit<'_> {
 /// What a template put out: decides whether a text of a playbook keeps the type of its only value.
 #[derive(Default)]
 struct Emitted {
+    /// How many values it put out, and how many of them show something.
+    parts: usize,
     count: usize,
     value: Value,
     /// Whether anything in it is data.
@@ -126,6 +128,7 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
     }
     let emitted = state.get_or_insert_extension(Emitted::default());
     emitted.data = emitted.data || !is_trusted(value);
+    emitted.parts += 1;
     emitted.bytes = bound::bytes("the text", emitted.bytes.checked_add(shown.len()))?;
     // What prints nothing does not hide the one value beside it.
     if !value.is_none() || emitted.count == 0 {
@@ -486,6 +489,8 @@ impl Engine {
 fn sole_value(captured: &minijinja::Captured<'_>, output: String, blocks: bool) -> Result<Value, Error> {
     if let Some(emitted) = captured.state().get_extension::<Emitted>()
         && emitted.count <= 1
+        // A number beside nothing is a text already; lists and mappings of texts become what they show, as with Ansible.
+        && (emitted.parts == 1 || !emitted.value.is_number())
         && !emitted.value.is_undefined()
         && !is_omit_value(&emitted.value)
         && text(&emitted.value)? == output

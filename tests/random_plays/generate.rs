@@ -427,7 +427,15 @@ impl World {
                 json!({"path": self.path(LINKS), "state": "link", "src": to, "force": self.chance(60)})
             }
             // Not where a link may be: Ansible gives owner and mode to what the old link led to, and fails where there is nothing.
-            80..84 => json!({"path": self.file(), "state": "hard", "src": self.file(), "force": self.chance(50)}),
+            80..84 => {
+                // A file that takes its own place is left twice by Ansible, once under a name of its own.
+                let (path, src) = (self.file(), self.file());
+                let state = if src.starts_with(&path) { "touch" } else { "hard" };
+                match state {
+                    "hard" => json!({"path": path, "state": state, "src": src, "force": self.chance(50)}),
+                    _ => json!({"path": path, "state": state}),
+                }
+            }
             _ => json!({"path": self.file(), "state": "file"}),
         };
         if parameters["state"] != "absent" && parameters["state"] != "link" {
