@@ -14,7 +14,7 @@ use crate::{
     module::local::absolute,
     playbook::{Action, Include, IncludeKind, IncludeRole, Item, MetaAction, PlaybookError, SearchKind, Task},
     report::{Event, Status},
-    template::Context,
+    template::{Context, Var},
     yaml::Node,
 };
 
@@ -183,9 +183,11 @@ impl HostRun {
                 outcome
             }
             _ if matches!(include.kind, IncludeKind::Vars) => {
+                let read = result.iter().flat_map(|one| one.facts.iter());
+                let seen = vars.with(read.map(|(name, value)| (name.clone(), Var::data(value))).collect());
                 let mut outcome = Outcome::new(Status::Ok, told(result, items.as_ref()));
                 if items.is_none() {
-                    judge(&self.of.run, task, vars, &mut outcome);
+                    judge(&self.of.run, task, &seen, &mut outcome);
                 }
                 outcome
             }

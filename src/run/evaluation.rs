@@ -158,6 +158,12 @@ impl Evaluation<'_> {
                     one
                 }
             };
+            if one.unasked {
+                // As with Ansible the whole task fails then, and has no results: what it is about is no item's own affair.
+                one.changed = ended.iter().any(|one: &Outcome| one.changed);
+                one.censor(self.settings.no_log);
+                return Ok(Outcome { began, events, ..one });
+            }
             name_item(&mut one, control, &items.name, item, index);
             // As with Ansible those of all items that were done, where any of them changed something.
             if one.status != Status::Skipped && !self.task.notify.is_empty() {

@@ -14,6 +14,7 @@ use super::{
     task_error::TaskError,
 };
 use crate::{
+    module::Effect,
     playbook::Task,
     report::{Event, Status},
     template::{Context, Var, is_omit},
@@ -138,8 +139,10 @@ fn holds(
 ) -> Result<bool, TaskError> {
     let mut with: IndexMap<String, Var> = IndexMap::new();
     // What the task has just set or found is seen, too.
-    if let Some(Json::Object(facts)) = outcome.result.get("ansible_facts") {
-        with.extend(facts.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+    for due in &outcome.effects {
+        if let Effect::Facts(values) | Effect::Variables { values, .. } = due.effect.as_ref() {
+            with.extend(values.iter().map(|(name, value)| (name.clone(), Var::data(value))));
+        }
     }
     if let Some(name) = register {
         with.insert(name.to_owned(), Var::data(&Json::Object(outcome.result.clone())));

@@ -439,7 +439,12 @@ impl Engine {
                     let message = "the inline `if` is false and has no `else`";
                     return Err(TemplateError::new(Kind::Failed(message.to_owned()), unit.whole()));
                 }
-                value
+                // With a newline behind it, all but a variable's own value is a text: lists and mappings are read from it again.
+                let named = expr.trim().chars().all(|c| c.is_alphanumeric() || c == '_');
+                match source.ends_with('\n') && value.is_number() && !named {
+                    true => Value::from(text(&value).map_err(|error| explain(&error, &unit, inner))?),
+                    false => value,
+                }
             }
             None => self.produce(&changed, &unit, inner)?,
         };
