@@ -62,7 +62,7 @@ impl HostRun {
             && !outcome.unreachable
             && let Some(role) = task.scope.role()
         {
-            self.roles_run.entry(role.key.clone()).or_insert(Arc::as_ptr(role) as usize);
+            self.roles_run.entry(role.key.clone()).or_insert_with(|| role.clone());
         }
         let line = self.line(task, position, Some(vars));
         let handler = line.handler;

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     inventory::Level,
-    playbook::{Action, Task},
+    playbook::{Action, Role, Task},
     report::{Event, Marks, Status, TaskLine},
     template::Context,
     yaml::Node,
@@ -44,7 +44,7 @@ pub struct HostRun {
     /// The task that is being done.
     pub(super) position: Position,
     /// The roles of which a task ran, by what tells their uses apart, with the use that it was.
-    pub(super) roles_run: HashMap<String, usize>,
+    pub(super) roles_run: HashMap<String, Arc<Role>>,
     pub(super) failed: bool,
     /// The task that failed last.
     pub(super) failed_at: Option<Position>,

@@ -202,7 +202,7 @@ impl HostRun {
     fn ran_already(&self, task: &Task) -> bool {
         let handler = self.cursor.in_handler();
         let Some(role) = task.scope.role().filter(|role| !handler && !role.allow_duplicates) else { return false };
-        self.roles_run.get(&role.key).is_some_and(|used| *used != Arc::as_ptr(role) as usize)
+        self.roles_run.get(&role.key).is_some_and(|used| !Arc::ptr_eq(used, role))
     }
 
     /// What a task says about the other hosts.

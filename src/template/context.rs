@@ -144,7 +144,7 @@ struct Memo {
     names: HashMap<String, Value>,
     pieces: HashMap<usize, (Arc<Piece>, Value)>,
     /// What failed while an outer template is being rendered: the engine asks again to describe an error.
-    failures: HashMap<usize, TemplateError>,
+    failures: HashMap<usize, (Arc<Piece>, TemplateError)>,
     /// Why a value that exists came out undefined, by its last name.
     causes: HashMap<String, TemplateError>,
 }
@@ -302,7 +302,7 @@ impl Inner {
         if let Some((_, value)) = self.memo().pieces.get(&key) {
             return Ok(value.clone());
         }
-        if let Some(error) = self.memo().failures.get(&key) {
+        if let Some((_, error)) = self.memo().failures.get(&key) {
             return Err(error.clone());
         }
         enter(Arc::as_ptr(self) as usize, piece, name).map_err(|error| error.at(piece.span.clone()))?;
@@ -321,7 +321,7 @@ impl Inner {
                 memo.pieces.insert(key, (piece.clone(), value.clone()));
             }
             Err(error) if !outermost => {
-                memo.failures.insert(key, error.clone());
+                memo.failures.insert(key, (piece.clone(), error.clone()));
             }
             _ => {}
         }

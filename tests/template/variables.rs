@@ -213,3 +213,32 @@ fn rendering_is_quick_enough() {
     }
     println!("{:?} per rendering", start.elapsed() / 3000);
 }
+
+/// Variables whose values are made anew each time that they are asked for, as those of an item or of a special name are.
+struct Fleeting;
+
+impl Vars for Fleeting {
+    fn get(&self, name: &str) -> Option<Var> {
+        let text = match name.split_once('_')? {
+            ("broken", _) => "{{ missing }}",
+            ("sound", _) => "{{ 'so' }}",
+            ("outer", _) => {
+                "{% for i in range(200) %}{{ lookup('vars', 'broken_' ~ i, default='-') }}{{ lookup('vars', 'sound_' ~ i, default='lost') }}{% endfor %}"
+            }
+            _ => return None,
+        };
+        Some(Var::json(&json!(text)))
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn a_failure_is_remembered_for_its_own_text_alone() {
+    let engine = Engine::new();
+    let vars = Context::new(&engine, Arc::new(Fleeting), Arc::new(NoLocal));
+    let shown = engine.render("{{ outer_ }}", &vars);
+    assert_eq!(shown.unwrap(), json!("-so".repeat(200)));
+}
