@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# Nodes that join by a token: kubelets make their keys themselves and ask for certificates; what they ask for is looked at before it is approved.
+# shellcheck disable=SC2016  # what is quoted so is for the hosts' shells
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$HERE/lib_cluster.sh"
+lab tjoin 10.88.0
+OUT=/tmp/$LAB_NAME.out
+says() { # TITLE PATTERN: the last run said it, on one line or over several
+    check "$1: \`$2\`" grep -qE -- "$2" <<<"$(sed -E 's/^ *[│×] ?//' "$OUT" | tr -s ' \n' ' ')"
+}
+
+# ---------------------------------------------------------------- a cluster whose kubelets ask for their certificates
+fleet up 2 >/dev/null
+printf 'kubelet_credentials: bootstrap\n' >"$LAB_DIR/group_vars/all/this.yml"
+check 'a cluster is made, and its nodes join by a token' env LAB_HOSTS=2 "$REPO/lab/quickstart"
+[ "$FAILED" = 0 ] || { tail -60 "$LAB_DIR/apply.log"; exit 1; }
+check 'both are Ready' all_ready
+PEM=/var/lib/kubelet/pki/kubelet
+for h in h1 h2; do
+    equal "$h shows the API a certificate of its own" "subject=O = system:nodes, CN = system:node:$h" "$(on $h openssl x509 -noout -subject -in $PEM-client-current.pem)"
+    equal "$h serves with its own name and address" "DNS:$h, IP Address:$(addr $h)" "$(on $h "openssl x509 -noout -ext subjectAltName -in $PEM-server-current.pem | sed -n 's/^ *DNS/DNS/p'")"
+    check "$h serves with it" on $h "openssl s_client -connect $(addr $h):10250 -CAfile /etc/kubernetes/pki/ca.crt -verify_return_error </dev/null"
+    equal "nobody else made keys for $h, and what it asked with is gone" '' "$(on $h 'ls /etc/kubernetes/pki/kubelet* /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/bringup/join-token 2>/dev/null' || true)"
+done
+equal 'nor are there any on the control plane' '' "$(on h1 'find /etc/kubernetes/pki -path "*nodes/*kubelet*"')"
+equal 'the token is gone' '' "$(kubectl get secrets -n kube-system -o name)"
+refuse 'no output has it' grep -qE '\b[a-z0-9]{6}\.[a-z0-9]{16}\b' "$LAB_DIR/apply.log"
+check 'keys are for root alone' keys_are_private
+check 'the API server sees the logs on both' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
+converged 'the second time'
+
+# ---------------------------------------------------------------- who asks for what
+decide() { on h1 'KUBECONFIG=/etc/kubernetes/admin.conf bringup-approve'; }
+# asks NAME SUBJECT NAMES USAGES: h2's kubelet, or somebody who took its place, asks to serve so
+asks() {
+    on h2 "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -subj '$2' ${3:+-addext subjectAltName=$3} 2>/dev/null | base64 -w0 | { read -r r; cat <<END
+apiVersion: certificates.k8s.io/v1
+kind: CertificateSigningRequest
+metadata: {name: $1}
+spec: {signerName: kubernetes.io/kubelet-serving, usages: $4, request: \$r}
+END
+} | kubectl --kubeconfig ${5:-/etc/kubernetes/kubelet.conf} create -f -"
+}
+SERVES='[digital signature, server auth]' ME='/O=system:nodes/CN=system:node:h2'
+state() { kubectl get csr "$1" -o jsonpath='{.status.conditions[*].type}'; }
+# What openssl makes of a kubelet's request is the same, byte for byte, but that it says UTF8String where Go says PrintableString.
+asks own "$ME" DNS:h2,IP:10.88.0.12 "$SERVES" >/dev/null
+check 'a node that asks for its own name and address gets it' grep -q '^approved own: h2' <<<"$(decide)"
+lies=0
+lie() { # WHAT SUBJECT NAMES USAGES WORDS
+    lies=$((lies + 1)); asks "lie-$lies" "$2" "$3" "$4" >/dev/null
+    check "$1: it is denied, and told" grep -qF -- "denied lie-$lies: $5" <<<"$(decide)"
+    equal "$1: nothing is signed" Denied "$(state lie-$lies)"
+}
+OTHER='h2 asks for another name or address than its own (h2, 10.88.0.12)'
+lie 'a node that asks for the name of another' "$ME" DNS:h1,IP:10.88.0.12 "$SERVES" "$OTHER"
+lie 'a node that asks for the address of another' "$ME" DNS:h2,IP:10.88.0.11 "$SERVES" "$OTHER"
+lie 'a node that asks for one name more' "$ME" DNS:h2,DNS:kubernetes.default.svc,IP:10.88.0.12 "$SERVES" "$OTHER"
+# The API server itself looks at whose name a node's request is in.
+refuse 'a node that asks under the name of another is refused' asks lie-other /O=system:nodes/CN=system:node:h1 DNS:h2,IP:10.88.0.12 "$SERVES"
+lie 'a node that asks for a group more' '/O=system:nodes/O=system:masters/CN=system:node:h2' DNS:h2,IP:10.88.0.12 "$SERVES" "$OTHER"
+lie 'a node that asks for a name with a break in it' "$ME" "'DNS:h2,otherName:1.2.3.4;UTF8:DNS:h2'" "$SERVES" "$OTHER"
+lie 'a node that asks to be a client too' "$ME" DNS:h2,IP:10.88.0.12 '[digital signature, server auth, client auth]' 'h2 asks for other uses than to serve'
+kubectl config view --raw | ssh -F "$LAB_DIR/ssh_config" h2 'umask 077; cat >/root/admin.conf'
+asks stranger '/O=system:nodes/CN=system:node:h2' DNS:h2,IP:10.88.0.12 "$SERVES" /root/admin.conf >/dev/null; on h2 rm /root/admin.conf
+check 'what comes from nobody of the inventory is left, and told' grep -q '^left stranger: "kubernetes-admin" is no node' <<<"$(decide)"
+equal 'it waits for a person' '' "$(state stranger)"
+"$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml" >"$OUT" 2>&1
+says 'validate.yml warns of it' 'nobody has decided about what these ask for to serve with: kubernetes-admin \(stranger\)'
+kubectl delete csr stranger >/dev/null
+# As when it is near its end: the kubelet asks for the next one, and nobody runs a playbook.
+was=$(on h2 readlink -f $PEM-server-current.pem)
+on h2 "systemctl stop kubelet; rm $PEM-server-*.pem; systemctl start kubelet"
+asked() { kubectl get csr --field-selector spec.signerName=kubernetes.io/kubelet-serving | grep h2 | grep -q Pending; }
+served() { on h2 "[ -e $PEM-server-current.pem ] && [ \$(readlink -f $PEM-server-current.pem) != $was ]"; }
+check 'a kubelet without a certificate asks for one' within 20 asked
+check 'the timer of approvals runs' on h1 systemctl is-active bringup-approve.timer
+check 'within a minute or so it has one' within 80 served
+converged 'after all of it'
+
+# ---------------------------------------------------------------- a host of somebody who has no access to the cluster's
+fleet up 3 >/dev/null; groups h1 h2
+mkdir -p "$LAB_DIR/other"; ln -sfn ../group_vars "$LAB_DIR/other/group_vars"
+{ sed '/^  children:/,$d' "$LAB_DIR/inventory.yml"; printf '  children: {joining: {hosts: {h3: {ansible_host: %s}}}}\n' "$(addr h3)"; } >"$LAB_DIR/other/inventory.yml"
+token() { "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/token.yml" "$@" >"$OUT" 2>&1; }
+joins() { "$BRINGUP" apply -i "$LAB_DIR/other/inventory.yml" "$REPO/playbooks/join.yml" "$@" >"$OUT" 2>&1; }
+refuse 'a token is for a node' token
+says 'no node' 'Say what the node will be called'
+refuse 'a node of the inventory needs none' token -e token_for=h2 -e token_address=10.88.0.12
+says 'one of the inventory' 'h2 is in the inventory: playbooks/site.yml lets it join'
+refuse 'an address is one node.s' token -e token_for=h3 -e token_address=10.88.0.12
+says 'an address of another' '10.88.0.12 is the address of h2'
+check 'a token is made' token -e token_for=h3 -e token_address=10.88.0.13
+read -ra told < <(grep -o -- '-e join_api=[^"]*' "$OUT")
+TOKEN=$(grep -oE '\b[a-z0-9]{6}\.[a-z0-9]{16}\b' "$OUT" | head -1)
+equal 'the hash is that of the key of the authority' "sha256:$(on h1 'openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum | cut -c1-64')" "${told[5]#*=}"
+signed() { kubectl get configmap cluster-info -n kube-public -o yaml | grep -q "jws-kubeconfig-${TOKEN%.*}: "; }
+check 'the cluster signs with it what it says of itself' within 10 signed
+check 'the other nodes have the way to its pods' on h2 'ip route | grep -F "10.244.2.0/24 via 10.88.0.13"'
+token -e token=list; says 'it is in the list' "${TOKEN%.*} +20[0-9TZ:-]+ +For h3"
+check 'and the list has no secret' not grep -qF "${TOKEN#*.}" "$OUT"
+converged 'a node is awaited'
+
+untouched() { equal "$1: nothing is changed" 'changed=0 ' "$(sed -n 's/^h3 .*\(changed=[0-9]* \).*/\1/p' "$OUT")$(on h3 'ls -d /etc/kubernetes /opt/bringup /run/bringup-join* 2>/dev/null' || true)"; }
+turned_away() { # WHAT WORDS OPTIONS..
+    local what=$1 words=$2; shift 2
+    refuse "$what" joins "${told[@]}" "$@"; says "$what" "$words"; untouched "$what"
+    check "$what: the token is not told" not grep -qF "${TOKEN#*.}" "$OUT"
+}
+turned_away 'a hash that differs' 'The authority of 10.88.0.11:6443 is another one than you were told' -e "join_ca_hash=sha256:$(printf 0%.0s {1..64})"
+turned_away 'a hash that is none' '`join_ca_hash` has not the form' -e join_ca_hash=abc
+turned_away 'a token that is another' 'does not know this token' -e "join_token=${TOKEN%?}$([ "${TOKEN: -1}" = x ] && echo y || echo x)"
+turned_away 'a port where nobody listens' '10.88.0.11:6444 does not say which authority it has' -e join_api=10.88.0.11:6444
+turned_away 'a host that is not awaited' 'does not await a node `h9`. It awaits: h3' -e node_name=h9
+turned_away 'the name of a node that is there' 'does not await a node `h2`, for it has one of that name' -e node_name=h2
+# It hands out the right authority, as everybody can, and has no certificate of it.
+on h2 'mkdir -p /tmp/lies/api/v1/namespaces/kube-public/configmaps && cd /tmp/lies && kubectl --kubeconfig /etc/kubernetes/kubelet.conf get --raw /api/v1/namespaces/kube-public/configmaps/cluster-info >api/v1/namespaces/kube-public/configmaps/cluster-info 2>/dev/null ||
+    curl -sk https://10.88.0.11:6443/api/v1/namespaces/kube-public/configmaps/cluster-info >api/v1/namespaces/kube-public/configmaps/cluster-info
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out crt -days 3 -subj /CN=kube-apiserver -addext subjectAltName=IP:10.88.0.12 2>/dev/null
+    systemd-run -q --unit=lies --working-directory=/tmp/lies openssl s_server -accept 6443 -cert crt -key key -WWW'
+turned_away 'a server that is none of the cluster' 'is no server of it' -e join_api=10.88.0.12:6443
+on h2 'systemctl stop lies; rm -r /tmp/lies'
+expires() { kubectl patch secret "bootstrap-token-${TOKEN%.*}" -n kube-system -p "{\"stringData\": {\"expiration\": \"$1\"}}" >/dev/null; }
+expires "$(date -u -d '-1 minute' +%FT%TZ)"
+sleep 11                                        # for so long the API server goes by what it knows of a token
+turned_away 'a token that has ended' 'does not know this token: it has ended'
+gone() { ! kubectl get secret "bootstrap-token-${TOKEN%.*}" -n kube-system; }
+check 'it is cleared away' within 20 gone
+check 'another one is made' token -e token_for=h3 -e token_address=10.88.0.13
+read -ra told < <(grep -o -- '-e join_api=[^"]*' "$OUT"); TOKEN=$(grep -oE '\b[a-z0-9]{6}\.[a-z0-9]{16}\b' "$OUT" | head -1)
+began=$SECONDS
+check 'the host joins' joins "${told[@]}"; [ "$FAILED" = 0 ] || tail -30 "$OUT"
+echo "  it took $((SECONDS - began)) s"
+check 'the token is not told' not grep -qF "${TOKEN#*.}" "$OUT"
+check 'three nodes are Ready' all_ready
+equal 'what it asked with is gone' '' "$(on h3 'ls -d /etc/kubernetes/bootstrap-kubelet.conf /run/bringup-join* 2>/dev/null' || true)"
+check 'keys are for root alone' keys_are_private
+check 'the token is deleted' token -e token=delete -e "token_id=${TOKEN%.*}"
+refuse 'there is no other' token -e token=delete -e token_id=abcdef
+check 'again, without a token, nothing is changed' joins
+equal 'on no host' 'changed=0 ' "$(sed -n 's/^h3 .*\(changed=[0-9]* \).*/\1/p' "$OUT")"
+h3_serves() { on h3 "[ -e $PEM-server-current.pem ]"; }
+check 'what it serves with is approved by the timer' within 80 h3_serves
+check 'a pod runs on each host' box_up
+check 'they reach each other, services and names, on the node that joined too' within 30 pods_reach_all
+box_down >/dev/null
+site plan --exit-code >"$OUT" 2>&1 || true
+check 'the others have nothing to do' grep -q 'no changes: all hosts are as described' "$OUT"
+check 'validate.yml takes it for no stranger' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
