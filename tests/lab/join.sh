@@ -11,7 +11,10 @@ says() { # TITLE PATTERN: the last run said it, on one line or over several
 
 # ---------------------------------------------------------------- a cluster whose kubelets ask for their certificates
 fleet up 2 >/dev/null
-printf 'kubelet_credentials: bootstrap\n' >"$LAB_DIR/group_vars/all/this.yml"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out "$LAB_DIR/own.crt" -days 30 -subj /CN=own 2>/dev/null
+"$REPO/lab/releases" >/dev/null
+refused 'without the key of the authority nobody could sign' '`kubelet_credentials: bootstrap` needs the key' -e kubelet_credentials=bootstrap -e "pki_own_ca_certificate=$LAB_DIR/own.crt"
+printf 'kubelet_credentials: bootstrap\napi_tokens: [{user: robot, groups: [readers]}, {user: other}]\n' >"$LAB_DIR/group_vars/all/this.yml"
 check 'a cluster is made, and its nodes join by a token' env LAB_HOSTS=2 "$REPO/lab/quickstart"
 [ "$FAILED" = 0 ] || { tail -60 "$LAB_DIR/apply.log"; exit 1; }
 check 'both are Ready' all_ready
@@ -28,6 +31,20 @@ refuse 'no output has it' grep -qE '\b[a-z0-9]{6}\.[a-z0-9]{16}\b' "$LAB_DIR/app
 check 'keys are for root alone' keys_are_private
 check 'the API server sees the logs on both' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
 converged 'the second time'
+
+# ---------------------------------------------------------------- tokens of users
+TOKENS=/etc/kubernetes/pki/tokens
+equal 'each has 32 characters, for root alone' '600 root 32 other 600 root 32 robot' "$(on h1 "cd $TOKENS && stat -c '%a %U %s %n' * | paste -sd' '")"
+equal 'so has the file that the API server reads' '600 root' "$(on h1 "stat -c '%a %U' /etc/kubernetes/pki/known_tokens.csv")"
+refuse 'the two are different ones' on h1 "cmp -s $TOKENS/robot $TOKENS/other"
+# As a header that is read from a file: in no command line.
+ask_as() { on h1 "{ printf 'Authorization: Bearer '; $1; } >/run/ask; curl -s -o /run/answer -w '%{http_code}' --cacert /etc/kubernetes/pki/ca.crt -H @/run/ask https://10.88.0.11:6443$2; rm /run/ask"; }
+equal 'with one, a user is known' 403 "$(ask_as "cat $TOKENS/robot" /api/v1/nodes)"
+check 'by its name' on h1 'grep -E "User .{1,2}robot.{1,2} cannot list" /run/answer'
+kubectl create clusterrolebinding readers --clusterrole=view --group=readers >/dev/null
+equal 'and may do what its group may' 200 "$(ask_as "cat $TOKENS/robot" /api/v1/namespaces/default/pods)"
+equal 'another one may not' 403 "$(ask_as "cat $TOKENS/other" /api/v1/namespaces/default/pods)"
+equal 'with none that is known, nobody is' 401 "$(ask_as "printf %032d 0" /api/v1/namespaces/default/pods)"
 
 # ---------------------------------------------------------------- who asks for what
 decide() { on h1 'KUBECONFIG=/etc/kubernetes/admin.conf bringup-approve'; }
@@ -74,8 +91,9 @@ on h2 "systemctl stop kubelet; rm $PEM-server-*.pem; systemctl start kubelet"
 asked() { kubectl get csr --field-selector spec.signerName=kubernetes.io/kubelet-serving | grep h2 | grep -q Pending; }
 served() { on h2 "[ -e $PEM-server-current.pem ] && [ \$(readlink -f $PEM-server-current.pem) != $was ]"; }
 check 'a kubelet without a certificate asks for one' within 20 asked
-check 'the timer of approvals runs' on h1 systemctl is-active bringup-approve.timer
-check 'within a minute or so it has one' within 80 served
+check 'a timer decides about it' on h1 'systemctl is-active bringup-approve.timer && systemctl start bringup-approve'
+check 'it has one' within 20 served
+check 'what was decided is told' on h1 'journalctl -u bringup-approve -o cat | grep -E "^approved csr-[a-z0-9]+: h2 serves with it"'
 converged 'after all of it'
 
 # ---------------------------------------------------------------- a host of somebody who has no access to the cluster's
@@ -99,9 +117,10 @@ check 'the cluster signs with it what it says of itself' within 10 signed
 check 'the other nodes have the way to its pods' on h2 'ip route | grep -F "10.244.2.0/24 via 10.88.0.13"'
 token -e token=list; says 'it is in the list' "${TOKEN%.*} +20[0-9TZ:-]+ +For h3"
 check 'and the list has no secret' not grep -qF "${TOKEN#*.}" "$OUT"
-converged 'a node is awaited'
+nothing_to_do() { "$BRINGUP" plan --exit-code -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/site.yml" >"$OUT" 2>&1; }
+check 'that done, site.yml has nothing to do' nothing_to_do
 
-untouched() { equal "$1: nothing is changed" 'changed=0 ' "$(sed -n 's/^h3 .*\(changed=[0-9]* \).*/\1/p' "$OUT")$(on h3 'ls -d /etc/kubernetes /opt/bringup /run/bringup-join* 2>/dev/null' || true)"; }
+untouched() { equal "$1: nothing is changed" '' "$(sed -n 's/^h3 .*\(changed=[1-9][0-9]* \).*/\1/p' "$OUT")$(on h3 'ls -d /etc/kubernetes /opt/bringup /run/bringup-join* 2>/dev/null' || true)"; }
 turned_away() { # WHAT WORDS OPTIONS..
     local what=$1 words=$2; shift 2
     refuse "$what" joins "${told[@]}" "$@"; says "$what" "$words"; untouched "$what"
@@ -144,6 +163,53 @@ check 'what it serves with is approved by the timer' within 80 h3_serves
 check 'a pod runs on each host' box_up
 check 'they reach each other, services and names, on the node that joined too' within 30 pods_reach_all
 box_down >/dev/null
-site plan --exit-code >"$OUT" 2>&1 || true
-check 'the others have nothing to do' grep -q 'no changes: all hosts are as described' "$OUT"
+check 'the others have nothing to do' nothing_to_do
 check 'validate.yml takes it for no stranger' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
+
+# ---------------------------------------------------------------- it becomes a host of the cluster's own, with other credentials, and does not register itself
+check 'the node is forgotten' token -e token=forget -e token_for=h3
+refuse 'nobody leads to its pods any more' on h2 'ip route | grep 10.88.0.13'
+clear_host h3
+equal 'the host has nothing left of it' '' "$(on h3 "$LEFT; ls /var/lib/kubelet/pki 2>/dev/null" || true)"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, namespace: default}\ndata: {a: "1"}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: two, namespace: default}\ndata: {a: "2"}\n' >"$LAB_DIR/mine.yaml"
+cat >"$LAB_DIR/group_vars/all/this.yml" <<END
+kubelet_credentials: by_role
+api_tokens: [{user: robot, groups: [readers]}, {user: other}]
+cluster_manifests: [{name: mine, file: $LAB_DIR/mine.yaml}]
+END
+groups h1 'h2 h3'
+sed -i 's/ansible_host: 10.88.0.13/&\n          register_node: false\n          node_labels: {disk: fast}\n          node_taints: [{key: ours, value: "1", effect: PreferNoSchedule}]\n          kubelet_log_size: 100Ki\n          kubelet_log_files: 2\n          base_extra_packages: [logrotate]\n          base_automatic_upgrades: true/' "$LAB_DIR/inventory.yml"
+check 'it joins' site apply
+check 'three nodes are Ready' all_ready
+equal 'its kubelet shows the pair of all workers' 'subject=O = bringup:kubelets, CN = kubelet:workers' "$(on h3 openssl x509 -noout -subject -in /etc/kubernetes/pki/kubelet-client.crt)"
+equal 'the key is the one that the control plane keeps' "$(on h1 sha256sum /etc/kubernetes/pki/kubelets/workers.key | cut -c1-64)" "$(on h3 sha256sum /etc/kubernetes/pki/kubelet-client.key | cut -c1-64)"
+equal 'the others keep what they came in by' '' "$(on h2 'ls /etc/kubernetes/pki/kubelet* 2>/dev/null' || true)"
+check 'keys are for root alone' keys_are_private
+check 'its kubelet does not register itself' on h3 'pgrep -f "^/usr/local/bin/kubelet .*--register-node=false"'
+node() { kubectl get node h3 -o jsonpath='{.spec.podCIDR} {.metadata.labels.disk} {.metadata.labels.kubernetes\.io/arch} {.spec.taints[?(@.key=="ours")].effect}'; }
+equal 'its Node has range, labels and taint' '10.244.2.0/24 fast amd64 PreferNoSchedule' "$(node)"
+owned() { kubectl get node h3 -o jsonpath='{.metadata.managedFields[*].manager}'; }
+check 'the playbooks made it' grep -q bringup-nodes <<<"$(owned)"
+equal 'the manifest is applied' '1 2' "$(kubectl get configmap one two -o jsonpath='{.items[*].data.a}')"
+check 'a package more is there' on h3 'dpkg -s logrotate'
+check 'upgrades come by themselves' on h3 'apt-config dump | grep -F "APT::Periodic::Unattended-Upgrade \"1\"" && dpkg -s unattended-upgrades'
+converged 'after it joined'
+# A container that writes much: its file is turned over.
+kubectl run writer --image=lab.local/box:1 --image-pull-policy=Never --overrides='{"spec": {"nodeName": "h3", "terminationGracePeriodSeconds": 1}}' --command -- sh -c 'i=0; while [ $i -lt 9000 ]; do echo "a line of sixty characters, for the file of the log: $i"; i=$((i+1)); [ $((i % 3000)) != 0 ] || sleep 11; done; sleep 600' >/dev/null
+# What is there stays, whatever new nodes would get.
+sed -i 's/by_role/issued/' "$LAB_DIR/group_vars/all/this.yml"; converged 'with other credentials for new nodes'
+sed -i 's/issued/bootstrap/' "$LAB_DIR/group_vars/all/this.yml"; converged 'and others again'
+kubectl delete node h3 >/dev/null
+check 'a Node that was deleted is made anew' site apply
+equal 'as it was' '10.244.2.0/24 fast amd64 PreferNoSchedule' "$(node)"
+check 'it is Ready' within 30 all_ready
+turned() { local n; n=$(on h3 'ls /var/log/pods/default_writer_*/writer | wc -l'); [ "$n" = 2 ]; }
+check 'the log of a container is turned over, and as many files are kept as shall be' within 50 turned
+kubectl delete pod writer --wait=false >/dev/null
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, namespace: default}\ndata: {a: "3"}\n' >"$LAB_DIR/mine.yaml"
+check 'a manifest that says less' site apply
+equal 'what it says no more is taken away' 3 "$(kubectl get configmap -o jsonpath='{.items[?(@.metadata.name!="kube-root-ca.crt")].data.a}')"
+sed -i 's/^cluster_manifests.*/cluster_manifests: [{name: mine, state: absent}]/' "$LAB_DIR/group_vars/all/this.yml"; rm "$LAB_DIR/mine.yaml"
+check 'it is taken away by its name' site apply
+equal 'nothing of it is left' '' "$(kubectl get configmap -o jsonpath='{.items[?(@.metadata.name!="kube-root-ca.crt")].data.a}')"
+converged 'at the end'
