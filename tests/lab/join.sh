@@ -14,6 +14,7 @@ fleet up 2 >/dev/null
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out "$LAB_DIR/own.crt" -days 30 -subj /CN=own 2>/dev/null
 "$REPO/lab/releases" >/dev/null
 refused 'without the key of the authority nobody could sign' '`kubelet_credentials: bootstrap` needs the key' -e kubelet_credentials=bootstrap -e "pki_own_ca_certificate=$LAB_DIR/own.crt"
+rc=0; site plan --exit-code -e kubelet_credentials=bootstrap >"$OUT" 2>&1 || rc=$?; equal 'plan on bare hosts ends with 3' 3 $rc
 printf 'kubelet_credentials: bootstrap\napi_tokens: [{user: robot, groups: [readers]}, {user: other}]\n' >"$LAB_DIR/group_vars/all/this.yml"
 check 'a cluster is made, and its nodes join by a token' env LAB_HOSTS=2 "$REPO/lab/quickstart"
 [ "$FAILED" = 0 ] || { tail -60 "$LAB_DIR/apply.log"; exit 1; }
@@ -94,6 +95,14 @@ check 'a kubelet without a certificate asks for one' within 20 asked
 check 'a timer decides about it' on h1 'systemctl is-active bringup-approve.timer && systemctl start bringup-approve'
 check 'it has one' within 20 served
 check 'what was decided is told' on h1 'journalctl -u bringup-approve -o cat | grep -E "^approved csr-[a-z0-9]+: h2 serves with it"'
+# A host that was off until what it showed the API had ended is let in anew, by a token that is made for that.
+on h2 "rm $PEM-client-*.pem; systemctl restart kubelet"
+rc=0; site plan --exit-code >"$OUT" 2>&1 || rc=$?; equal 'a node whose certificate is over: plan ends with 3' 3 $rc
+says 'plan' 'Make a token for those that join.*changed: .h1.|changed: .h1.*Make a token for those that join'
+check 'it is let in anew' site apply
+equal 'by a certificate of now' "subject=O = system:nodes, CN = system:node:h2" "$(on h2 openssl x509 -noout -subject -in $PEM-client-current.pem)"
+equal 'the token is gone again' '' "$(kubectl get secrets -n kube-system -o name; on h1 'ls /etc/kubernetes/bringup/join-token 2>/dev/null' || true)"
+check 'both are Ready again' within 30 all_ready
 converged 'after all of it'
 
 # ---------------------------------------------------------------- a host of somebody who has no access to the cluster's

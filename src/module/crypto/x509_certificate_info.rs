@@ -103,7 +103,8 @@ impl Module for X509CertificateInfo {
         result.insert("not_before".into(), json!(date::text(certificate.not_before)));
         result.insert("not_after".into(), json!(date::text(certificate.not_after)));
         result.insert("expired".into(), json!(certificate.not_after < now));
-        let pairs: Vec<String> = sha2::Sha256::digest(&certificate.public_key).iter().map(|b| format!("{b:02x}")).collect();
+        let pairs: Vec<String> =
+            sha2::Sha256::digest(&certificate.public_key).iter().map(|b| format!("{b:02x}")).collect();
         result.insert("public_key_fingerprints".into(), json!({"sha256": pairs.join(":")}));
         result.insert("valid_at".into(), Json::Object(valid_at));
         Ok(Plan::ok(result))
