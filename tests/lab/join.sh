@@ -99,7 +99,8 @@ check 'what was decided is told' on h1 'journalctl -u bringup-approve -o cat | g
 # A host that was off until what it showed the API had ended is let in anew, by a token that is made for that.
 on h2 "rm $PEM-client-*.pem; systemctl restart kubelet"
 rc=0; site plan --exit-code >"$OUT" 2>&1 || rc=$?; equal 'a node whose certificate is over: plan ends with 3' 3 $rc
-says 'plan' 'Make a token for those that join.*changed: .h1.|changed: .h1.*Make a token for those that join'
+says 'plan names what is to be done' 'TASK \[join_token : Make a token for those that join\] changed: \[h1\]'
+says 'and' 'TASK \[join_token : Let hosts join by the token\] changed: \[h1\]'
 check 'it is let in anew' site apply
 equal 'by a certificate of now' "subject=O = system:nodes, CN = system:node:h2" "$(on h2 openssl x509 -noout -subject -in $PEM-client-current.pem)"
 equal 'the token is gone again' '' "$(kubectl get secrets -n kube-system -o name; on h1 'ls /etc/kubernetes/bringup/join-token 2>/dev/null' || true)"
@@ -149,6 +150,11 @@ on h2 'mkdir -p /tmp/lies/api/v1/namespaces/kube-public/configmaps && cd /tmp/li
     systemd-run -q --unit=lies --working-directory=/tmp/lies openssl s_server -accept 6443 -cert crt -key key -WWW'
 turned_away 'a server that is none of the cluster' 'is no server of it' -e join_api=10.88.0.12:6443
 on h2 'systemctl stop lies; rm -r /tmp/lies'
+# What it has of another cluster is not overwritten.
+foreign() { on h3 'mkdir -p /etc/kubernetes/pki && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out /etc/kubernetes/pki/ca.crt -days 3 -subj /CN=other 2>/dev/null'; }
+foreign
+refuse 'a node of another cluster' joins "${told[@]}"; says 'a node of another cluster' 'h3 is a node already, of a cluster with another authority'
+on h3 rm -r /etc/kubernetes
 expires() { kubectl patch secret "bootstrap-token-${TOKEN%.*}" -n kube-system -p "{\"stringData\": {\"expiration\": \"$1\"}}" >/dev/null; }
 expires "$(date -u -d '-1 minute' +%FT%TZ)"
 sleep 11                                        # for so long the API server goes by what it knows of a token
@@ -190,6 +196,9 @@ cluster_manifests: [{name: mine, file: $LAB_DIR/mine.yaml}]
 END
 groups h1 'h2 h3'
 sed -i 's/ansible_host: 10.88.0.13/&\n          register_node: false\n          node_labels: {disk: fast}\n          node_taints: [{key: ours, value: "1", effect: PreferNoSchedule}]\n          kubelet_log_size: 100Ki\n          kubelet_log_files: 2\n          base_extra_packages: [logrotate]\n          base_automatic_upgrades: true/' "$LAB_DIR/inventory.yml"
+foreign
+refused 'a node of another cluster' 'h3 is a node of another cluster: its certificate authority'
+on h3 rm -r /etc/kubernetes
 check 'it joins' site apply
 check 'three nodes are Ready' all_ready
 equal 'its kubelet shows the pair of all workers' 'subject=O = bringup:kubelets, CN = kubelet:workers' "$(on h3 openssl x509 -noout -subject -in /etc/kubernetes/pki/kubelet-client.crt)"
