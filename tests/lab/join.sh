@@ -9,6 +9,8 @@ says() { # TITLE PATTERN: the last run said it, on one line or over several
     check "$1: \`$2\`" grep -qE -- "$2" <<<"$(sed -E 's/^ *[│×] ?//' "$OUT" | tr -s ' \n' ' ')"
 }
 
+nothing_to_do() { "$BRINGUP" plan --exit-code -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/site.yml" >"$OUT" 2>&1; }
+
 # ---------------------------------------------------------------- a cluster whose kubelets ask for their certificates
 fleet up 2 >/dev/null
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out "$LAB_DIR/own.crt" -days 30 -subj /CN=own 2>/dev/null
@@ -105,7 +107,7 @@ check 'it is let in anew' site apply
 equal 'by a certificate of now' "subject=O = system:nodes, CN = system:node:h2" "$(on h2 openssl x509 -noout -subject -in $PEM-client-current.pem)"
 equal 'the token is gone again' '' "$(kubectl get secrets -n kube-system -o name; on h1 'ls /etc/kubernetes/bringup/join-token 2>/dev/null' || true)"
 check 'both are Ready again' within 30 all_ready
-converged 'after all of it'
+check 'after all of it there is nothing to do' nothing_to_do
 
 # ---------------------------------------------------------------- a host of somebody who has no access to the cluster's
 fleet up 3 >/dev/null; groups h1 h2
@@ -128,7 +130,6 @@ check 'the cluster signs with it what it says of itself' within 10 signed
 check 'the other nodes have the way to its pods' on h2 'ip route | grep -F "10.244.2.0/24 via 10.88.0.13"'
 token -e token=list; says 'it is in the list' "${TOKEN%.*} +20[0-9TZ:-]+ +For h3"
 check 'and the list has no secret' not grep -qF "${TOKEN#*.}" "$OUT"
-nothing_to_do() { "$BRINGUP" plan --exit-code -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/site.yml" >"$OUT" 2>&1; }
 check 'that done, site.yml has nothing to do' nothing_to_do
 
 untouched() { equal "$1: nothing is changed" '' "$(sed -n 's/^h3 .*\(changed=[1-9][0-9]* \).*/\1/p' "$OUT")$(on h3 'ls -d /etc/kubernetes /opt/bringup /run/bringup-join* 2>/dev/null' || true)"; }
@@ -217,8 +218,8 @@ converged 'after it joined'
 # A container that writes much: its file is turned over.
 kubectl run writer --image=lab.local/box:1 --image-pull-policy=Never --overrides='{"spec": {"nodeName": "h3", "terminationGracePeriodSeconds": 1}}' --command -- sh -c 'i=0; while [ $i -lt 9000 ]; do echo "a line of sixty characters, for the file of the log: $i"; i=$((i+1)); [ $((i % 3000)) != 0 ] || sleep 11; done; sleep 600' >/dev/null
 # What is there stays, whatever new nodes would get.
-sed -i 's/by_role/issued/' "$LAB_DIR/group_vars/all/this.yml"; converged 'with other credentials for new nodes'
-sed -i 's/issued/bootstrap/' "$LAB_DIR/group_vars/all/this.yml"; check 'and others again' nothing_to_do
+sed -i 's/by_role/issued/' "$LAB_DIR/group_vars/all/this.yml"; check 'with other credentials for new nodes there is nothing to do' nothing_to_do
+sed -i 's/issued/bootstrap/' "$LAB_DIR/group_vars/all/this.yml"; check 'nor with others again' nothing_to_do
 kubectl delete node h3 >/dev/null
 check 'a Node that was deleted is made anew' site apply
 equal 'as it was' '10.244.2.0/24 fast amd64 PreferNoSchedule' "$(node)"
