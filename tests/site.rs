@@ -64,6 +64,15 @@ fn what_cannot_work_is_refused_before_a_host_is_touched() {
     let cases = [
         (r#"{"container_runtime": "docker"}"#, "lost its docker shim in 1.24. Set `container_runtime: containerd`"),
         (r#"{"container_runtime": "rkt"}"#, "`container_runtime` is `rkt`. It can be one of: containerd, docker."),
+        (
+            r#"{"kubelet_credentials": "token"}"#,
+            "`kubelet_credentials` is `token`. It can be one of: issued, by_role, shared, bootstrap.",
+        ),
+        (r#"{"cluster_manifests": [{"name": "a b", "file": "/nowhere"}]}"#, "It takes a `name` of letters, digits"),
+        (
+            r#"{"cluster_manifests": [{"name": "a", "file": "/nowhere"}]}"#,
+            "names /nowhere, and the workstation has no such",
+        ),
         (r#"{"api_security": "http"}"#, "Take `api_security: http` out"),
         (r#"{"kubernetes_version": "1.36"}"#, "Give all three numbers"),
         (r#"{"kubernetes_version": "1.19.3"}"#, "1.20 is the oldest"),

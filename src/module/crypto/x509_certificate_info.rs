@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
+use sha2::Digest as _;
 
 use super::date;
 use crate::{
@@ -48,6 +49,7 @@ impl Described for X509CertificateInfo {
         Return::text("not_before", "always", "From when it is valid: `20301231235959Z`"),
         Return::text("not_after", "always", "Until when it is valid"),
         Return::flag("expired", "always", "Whether that is over"),
+        Return::map("public_key_fingerprints", "always", "Hashes of the public key, in pairs of digits: `sha256`"),
         Return::map("valid_at", "always", "Whether it is valid at the given times, by their names"),
     ]];
 
@@ -101,6 +103,9 @@ impl Module for X509CertificateInfo {
         result.insert("not_before".into(), json!(date::text(certificate.not_before)));
         result.insert("not_after".into(), json!(date::text(certificate.not_after)));
         result.insert("expired".into(), json!(certificate.not_after < now));
+        let pairs: Vec<String> =
+            sha2::Sha256::digest(&certificate.public_key).iter().map(|b| format!("{b:02x}")).collect();
+        result.insert("public_key_fingerprints".into(), json!({"sha256": pairs.join(":")}));
         result.insert("valid_at".into(), Json::Object(valid_at));
         Ok(Plan::ok(result))
     }
