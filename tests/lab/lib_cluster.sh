@@ -141,7 +141,12 @@ keys_are_private() { # nobody but root reads a private key, a token or a kubecon
 }
 
 # ---------------------------------------------------------------- clusters that change
-addr() { echo "$LAB_NET.$((10 + ${1#h}))"; }
+# Hosts of a second segment have another net (`fleet up N --segments 2`).
+addr() {
+    local from=1000 net=''
+    [ ! -f "$LAB_DIR/segment2" ] || read -r from net <"$LAB_DIR/segment2"
+    if [ "${1#h}" -ge "$from" ]; then echo "$net.$((10 + ${1#h}))"; else echo "$LAB_NET.$((10 + ${1#h}))"; fi
+}
 # groups CONTROL-PLANE WORKERS: who is what in the inventory from now on ('h1 h2' 'h3'); who is in neither is not in it.
 groups() {
     local group h

@@ -10,6 +10,8 @@ timeout=$1; shift
 [ -e /proc/sys/net/bridge ] && echo bridge
 [ -d "/lib/modules/$(uname -r)" ] && echo modules
 [ -e /run/systemd/resolve/resolv.conf ] && sed -n 's/^nameserver[[:space:]]*/resolver /p' /run/systemd/resolve/resolv.conf
+# By a name of its own only where it has been loaded or is built in; else it is looked for.
+if [ -d /sys/module/vxlan ] || modprobe -n -q vxlan 2>/dev/null; then echo vxlan; fi
 # Who listens: `listen PORT PROGRAM`.
 ss -Hltnp 2>/dev/null | awk '{ n = split($4, a, ":"); p = ""; if (match($0, /\(\("[^"]*"/)) p = substr($0, RSTART + 3, RLENGTH - 4); print "listen", a[n], p }' | sort -u
 # Networks that packets leave for by other ways than our own bridge.
