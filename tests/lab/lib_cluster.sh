@@ -185,9 +185,9 @@ refused() {
 # ---------------------------------------------------------------- after a reset
 # What must not be left on a host: files, processes, devices, routes, rules.
 LEFT='ls -d /etc/kubernetes /var/lib/etcd /opt/bringup /var/lib/bringup/images /etc/systemd/system/kube* /etc/systemd/system/bringup-* /etc/cni/net.d/* 2>/dev/null
-pgrep -a "^(kube|etcd|coredns|pause|containerd|dockerd)"
-ip -o link | grep -E "cbr0|veth"; ip route | grep -F 10.244.
-iptables-save 2>/dev/null | grep -F 10.244.; nft list tables 2>/dev/null | grep -i kube'
+ps -eo pid=,comm= | grep -E " (kube|etcd|coredns|pause|containerd|dockerd)"
+ip -o link | grep -E "cbr0|veth|vxlan|cni0|flannel"; ip route | grep -F 10.244.
+iptables-save 2>/dev/null | grep -E "10\.244\.|KUBE-|FLANNEL-|CNI-"; nft list tables 2>/dev/null | grep -i kube'
 nothing_left() {
     local left
     left=$(for h in $(fleet list | awk '{print $1}'); do on "$h" "$LEFT" | sed "s/^/$h: /"; done || true)
