@@ -193,3 +193,16 @@ nothing_left() {
     left=$(for h in $(fleet list | awk '{print $1}'); do on "$h" "$LEFT" | sed "s/^/$h: /"; done || true)
     [ -z "$left" ] || { echo "$left"; return 1; }
 }
+
+# ---------------------------------------------------------------- a host's files
+# Logs and caches, the lab's own mounts (their contents are looked at), and what the system and bringup itself write while they run: the lock's folder, marks of systemd's, dates of packages.
+PASSING='/var/log /var/cache /var/tmp /tmp /run /proc /sys /dev /var/lib/bringup /var/lib/systemd /var/lib/apt /root/.cache'
+# tree HOST: every file: its kind, mode, owner and group, its path, and what it holds or where it leads
+tree() {
+    on "$1" "cd /; prune=; for d in $PASSING; do prune=\"\$prune -path \$d -o\"; done
+        find / \\( \$prune -false \\) -prune -o -type f -printf 'file %m %u:%g %p ' -exec sha256sum {} ';' -o -type l -printf '%y %u:%g %p -> %l\\n' -o -printf '%y %m %u:%g %p\\n' 2>/dev/null | sed -E 's/ ([0-9a-f]{64})  .*/ \\1/'" | grep -vE ' /var/lib/(docker|containerd|kubelet)$' | sort -k4
+}
+# same_tree TITLE HOST FILE: the host's tree is the one in FILE
+same_tree() { tree "$2" >"$3.now"; equal "$1" "$(cat "$3")" "$(cat "$3.now")"; }
+# packages HOST: what site.yml installs of the distribution, which reset.yml leaves
+packages() { on "$1" "apt-get install -y -q --no-install-recommends ca-certificates conntrack curl ebtables ethtool iptables nftables openssl socat xz-utils ${*:2} >/dev/null 2>&1"; }

@@ -18,6 +18,10 @@ for command in iptables ip6tables; do
         for chain in $chains; do $command -w -t $table -X "$chain" && echo "$table $chain"; done
     done
 done
+# What kubenet says in the kubelet's name.
+iptables -w -t nat -S POSTROUTING 2>/dev/null | sed -n 's/^-A \(.*--comment "\(kubenet: \|SNAT for localhost access to hostports"\).*\)$/\1/p' | while IFS= read -r rule; do
+    printf '%s\n' "$rule" | xargs iptables -w -t nat -D && printf '%s\n' "nat $rule"
+done
 # Others' containers may have ports of the host too (the plugin's chains are everybody's): only where nobody has any.
 if iptables -w -t nat -S CNI-HOSTPORT-DNAT 2>/dev/null | grep -q '^-N' && ! iptables -w -t nat -S CNI-HOSTPORT-DNAT | grep -q '^-A'; then
     exec sh "$0" CNI-HOSTPORT-
