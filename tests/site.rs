@@ -63,9 +63,18 @@ fn the_example_inventory_has_the_groups_of_the_playbooks() {
 fn what_cannot_work_is_refused_before_a_host_is_touched() {
     let cases = [
         (r#"{"container_runtime": "docker"}"#, "lost its docker shim in 1.24. Set `container_runtime: containerd`"),
-        (r#"{"container_runtime": "rkt"}"#, "`container_runtime` is `rkt`. It can be one of: containerd, docker, other."),
-        (r#"{"container_runtime": "other"}"#, "`runtime_endpoint` is ``. With `container_runtime: other` it is the socket"),
-        (r#"{"runtime_endpoint": "unix:///run/crio/crio.sock"}"#, "Set `container_runtime: other`, or leave `runtime_endpoint` out"),
+        (
+            r#"{"container_runtime": "rkt"}"#,
+            "`container_runtime` is `rkt`. It can be one of: containerd, docker, other.",
+        ),
+        (
+            r#"{"container_runtime": "other"}"#,
+            "`runtime_endpoint` is ``. With `container_runtime: other` it is the socket",
+        ),
+        (
+            r#"{"runtime_endpoint": "unix:///run/crio/crio.sock"}"#,
+            "Set `container_runtime: other`, or leave `runtime_endpoint` out",
+        ),
         (
             r#"{"container_runtime": "other", "runtime_endpoint": "unix:///run/crio/crio.sock", "images_from": "release"}"#,
             "nothing is known of how images get into it, and `images_from: release` makes some",
