@@ -25,7 +25,7 @@ check 'they reach each other, services and names' within 30 pods_reach_all
 check 'keys are for root alone' keys_are_private
 check 'validate.yml agrees' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
 check 'docker was seen to run a container' grep -q 'docker : Run a real container by docker' "$LAB_DIR/apply.log"
-equal 'docker runs on the bridge cbr0' cbr0 "$(on h2 "ps -o args= -C dockerd | tr ' ' '\n' | sed -n 's/^--bridge=//p'")"
+equal 'docker runs on the bridge cbr0' cbr0 "$(on h2 "docker network inspect bridge -f '{{index .Options \"com.docker.network.bridge.name\"}}'")"
 refuse 'there is no docker0' on h2 ip link show docker0
 
 converged 'the second time'
