@@ -50,7 +50,7 @@ for h in h1 h2; do same_tree "the files of $h are what they were" $h "$LAB_DIR/t
 on h2 'iptables -t nat -A POSTROUTING -s 192.0.2.0/24 -m comment --comment "somebody else" -j RETURN; systemctl start docker; ip link show docker0 >/dev/null'
 check 'a docker runs with its own bridge and rules' on h2 'iptables -t nat -S | grep -q "A POSTROUTING -s 172.17.* -j MASQUERADE" && iptables -S | grep -q -- "-o docker0"'
 scp -q -F "$LAB_DIR/ssh_config" "$LAB_DIR/releases/images/box_1.tar" h2:/tmp/old.tar
-on h2 "docker load -q -i /tmp/old.tar >/dev/null; docker run -d --name old lab.local/box:1 sleep 1000 >/dev/null"
+on h2 "docker load -q -i /tmp/old.tar >/dev/null; docker run -d --name old --entrypoint sleep lab.local/box:1 1000 >/dev/null"
 echo 'pod_network: kubenet' >"$LAB_DIR/group_vars/all/zz.yml"
 rc=0; COLUMNS=200 site apply >"$LAB_DIR/old.log" 2>&1 || rc=$?
 equal 'with a container on it it is refused' 2 $rc
