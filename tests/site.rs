@@ -63,7 +63,6 @@ fn the_example_inventory_has_the_groups_of_the_playbooks() {
 fn what_cannot_work_is_refused_before_a_host_is_touched() {
     let cases = [
         (r#"{"container_runtime": "docker"}"#, "lost its docker shim in 1.24. Set `container_runtime: containerd`"),
-        (r#"{"container_runtime": "rkt"}"#, "`container_runtime` is `rkt`. It can be one of: containerd, docker."),
         (
             r#"{"kubelet_credentials": "token"}"#,
             "`kubelet_credentials` is `token`. It can be one of: issued, by_role, shared, bootstrap.",
@@ -73,6 +72,25 @@ fn what_cannot_work_is_refused_before_a_host_is_touched() {
             r#"{"cluster_manifests": [{"name": "a", "file": "/nowhere"}]}"#,
             "names /nowhere, and the workstation has no such",
         ),
+        (
+            r#"{"container_runtime": "rkt"}"#,
+            "`container_runtime` is `rkt`. It can be one of: containerd, docker, other.",
+        ),
+        (
+            r#"{"container_runtime": "other"}"#,
+            "`runtime_endpoint` is ``. With `container_runtime: other` it is the socket",
+        ),
+        (
+            r#"{"runtime_endpoint": "unix:///run/crio/crio.sock"}"#,
+            "Set `container_runtime: other`, or leave `runtime_endpoint` out",
+        ),
+        (
+            r#"{"container_runtime": "other", "runtime_endpoint": "unix:///run/crio/crio.sock", "images_from": "release"}"#,
+            "nothing is known of how images get into it, and `images_from: release` makes some",
+        ),
+        (r#"{"runtime_image_load": "load {file}"}"#, "`runtime_image_load` and `runtime_image_there` belong together"),
+        (r#"{"pod_network": "kubenet"}"#, "Set `pod_network: routes`, which took its seat"),
+        (r#"{"pod_range": ["10.244.0.0/16", "fd00::/64"]}"#, "none with two stacks: give one range"),
         (r#"{"api_security": "http"}"#, "Take `api_security: http` out"),
         (r#"{"kubernetes_version": "1.36"}"#, "Give all three numbers"),
         (r#"{"kubernetes_version": "1.19.3"}"#, "1.20 is the oldest"),

@@ -138,7 +138,7 @@ runc_shim() {
 }
 
 make_host() { # host $1 on image $2; $3: light
-    local h=$1 H=$LAB_DIR/hosts/$1 upper=$LAB_DIR/hosts/$1/upper i user home
+    local h=$1 H=$LAB_DIR/hosts/$1 upper=$LAB_DIR/hosts/$1/upper i user home NET
     rm -rf "$H"
     mkdir -p "$upper/etc/ssh" "$H/work" "$H/root"
     chmod 755 "$upper"
@@ -152,7 +152,7 @@ make_host() { # host $1 on image $2; $3: light
     done
     sed "s|^helper:[^:]*:|helper:$(cat "$LAB_DIR/password.hash"):|" "$2/etc/shadow" > "$upper/etc/shadow"
     chmod 640 "$upper/etc/shadow"; chown "$(stat -c %u:%g "$2/etc/shadow")" "$upper/etc/shadow"
-    { echo '127.0.0.1 localhost'; for ((i = 1; i <= 240; i++)); do echo "$LAB_NET.$((10 + i)) h$i"; done; } > "$upper/etc/hosts"
+    { echo '127.0.0.1 localhost'; for ((i = 1; i <= 240; i++)); do net_of "h$i"; echo "$NET.$((10 + i)) h$i"; done; } > "$upper/etc/hosts"
     echo "nameserver $LAB_NET.254" > "$upper/etc/resolv.conf"   # nobody listens: lookups fail at once
     echo "$h" > "$upper/etc/hostname"
     [ -z "${3:-}" ] || touch "$upper/.light"

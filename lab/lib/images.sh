@@ -53,6 +53,25 @@ image_box() {
     archive box:1 "$root" /bin/sh
 }
 
+# What flannel's own image has: the daemon, a shell for what is done before it, and the iptables that it calls.
+image_flannel() { # VERSION
+    made "flannel:$1" && return
+    local root=$ROOTS/flannel file
+    need busybox:busybox-static iptables
+    unpacked "flannel-v$1-linux-amd64.tar.gz" "$ROOTS/flannel-release" 0
+    mkdir -p "$root"/{bin,sbin,opt/bin,opt/cni/bin,run,tmp,usr/sbin}
+    install -m 755 "$ROOTS/flannel-release/flanneld" "$root/opt/bin/flanneld"
+    install -m 755 "$ROOTS/flannel-release/flannel" "$root/opt/cni/bin/flannel"
+    cp -L "$(command -v busybox)" "$root/bin/busybox"
+    for file in sh cp; do ln -s busybox "$root/bin/$file"; done
+    cp -L /usr/sbin/xtables-nft-multi "$root/usr/sbin/"
+    for file in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do ln -s xtables-nft-multi "$root/usr/sbin/$file"; done
+    { ldd /usr/sbin/xtables-nft-multi | grep -oE '/[^ ]+'; find /usr/lib/x86_64-linux-gnu/xtables -name '*.so'; } | sort -u | while read -r file; do
+        mkdir -p "$root${file%/*}"; cp -L "$file" "$root$file"
+    done
+    archive "flannel:$1" "$root" /opt/bin/flanneld
+}
+
 image_etcd() { # VERSION
     made "etcd:$1" && return
     unpacked "etcd-v$1-linux-amd64.tar.gz" "$ROOTS/etcd/usr/local/bin" 1

@@ -2,6 +2,9 @@
 # The lab's network. The switch has a namespace of its own, so no firewall rule of this machine
 # (docker sets FORWARD to DROP, for one) reaches the traffic between hosts. It is also the hosts'
 # default gateway (.254) and answers "unreachable" for the rest of the world.
+#
+# A second segment is another bridge there with a net of its own: the namespace is the router between the two, and nothing but
+# addressed packets goes across.
 
 SWITCH=$LAB_NAME-sw
 CABLE=$LAB_NAME-c           # our end of the cable to the switch, with the address .1
@@ -20,6 +23,28 @@ network_up() {
     ip -n "$SWITCH" link set dev br0 up
     ip -n "$SWITCH" route add unreachable default
     delay 0
+}
+
+# second_segment FROM: hosts from number FROM on stand in $LAB_NET2, behind the router.
+second_segment() {
+    [ "$LAB_NET2" != "$LAB_NET" ] || die 'both segments have the same net' 'choose another one: LAB_NET2=10.78.1'
+    if ! ip -n "$SWITCH" link show br1 &>/dev/null; then
+        local taken
+        taken=$(ip -4 -o addr show to "$LAB_NET2.0/24" | awk '{print $2; exit}')
+        [ -z "$taken" ] || die "$LAB_NET2.0/24 is in use by the interface $taken" 'choose another net: LAB_NET2=10.78.1'
+        ip -n "$SWITCH" link add name br1 address 02:f1:ee:00:01:fe type bridge
+        ip -n "$SWITCH" addr add "$LAB_NET2.254/24" dev br1
+        ip -n "$SWITCH" link set dev br1 up
+    fi
+    echo "$1 $LAB_NET2" > "$LAB_DIR/segment2"
+    way_to_second
+}
+# This machine's own way to it goes with the cable.
+way_to_second() {
+    local net
+    [ -f "$LAB_DIR/segment2" ] || return 0
+    read -r _ net < "$LAB_DIR/segment2"
+    ip route replace "$net.0/24" via "$LAB_NET.254" dev "$CABLE" src "$LAB_NET.1"
 }
 
 network_down() {
@@ -60,21 +85,24 @@ delay() {
     ip link set "$CABLE" address 02:f1:ee:00:00:01 txqueuelen 10000 up
     ip addr add "$LAB_NET.1/24" dev "$CABLE"
     ip -n "$SWITCH" link set "$far" master br0 txqueuelen 10000 up
+    way_to_second
 }
 
 # plug HOST: a fresh network namespace for it, its eth0 in the switch.
 plug() {
-    local h=$1 ns=$LAB_NAME-$1
+    local h=$1 ns=$LAB_NAME-$1 bridge=br0 NET
     unplug "$h"
+    net_of "$h"
+    [ "$NET" = "$LAB_NET" ] || bridge=br1
     ip netns add "$ns"
     ip -n "$SWITCH" link add name "$h" type veth peer name eth0 \
         address "$(printf '02:f1:ee:00:01:%02x' "${h#h}")" netns "$ns"    # fixed, for the neighbours' ARP caches
     [ -e "$LAB_DIR/hosts/$h/cut" ] || ip -n "$SWITCH" link set "$h" up
-    ip -n "$SWITCH" link set "$h" master br0
-    ip -n "$ns" addr add "$(addr "$h")/24" dev eth0
+    ip -n "$SWITCH" link set "$h" master $bridge
+    ip -n "$ns" addr add "$NET.$((10 + ${h#h}))/24" dev eth0
     ip -n "$ns" link set lo up
     ip -n "$ns" link set eth0 up
-    ip -n "$ns" route add default via "$LAB_NET.254"
+    ip -n "$ns" route add default via "$NET.254"
 }
 unplug() {
     ip -n "$SWITCH" link del "$1" 2>/dev/null || true

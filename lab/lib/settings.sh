@@ -8,9 +8,10 @@ set -euo pipefail
 LAB_NAME=${LAB_NAME:-lab}                     # prefix of namespaces, interfaces and cgroups, at most 8 letters
 LAB_DIR=${LAB_DIR:-/var/lib/bringup-$LAB_NAME} # everything of one lab: hosts, keys, inventory, logs
 LAB_NET=${LAB_NET:-10.77.0}                   # the first three numbers of a /24: .1 is this machine, .11 is h1
+LAB_NET2=${LAB_NET2:-${LAB_NET%.*}.$((${LAB_NET##*.} + 1))} # those of a second segment, behind a router (`fleet up N --segments 2`)
 LAB_CACHE=${LAB_CACHE:-/var/cache/bringup-lab} # what labs share and `down` keeps: the hosts' image, the releases
 LAB_CONTROL_PLANES=${LAB_CONTROL_PLANES:-1}   # how many of the hosts, from h1 on, run the control plane
-export LAB_NAME LAB_DIR LAB_NET LAB_CACHE LAB_CONTROL_PLANES
+export LAB_NAME LAB_DIR LAB_NET LAB_NET2 LAB_CACHE LAB_CONTROL_PLANES
 
 LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 REPO=$(cd "$LAB/.." && pwd)
@@ -54,6 +55,12 @@ install_packages() {
 }
 
 # ---------------------------------------------------------------- hosts
-addr()  { echo "$LAB_NET.$((10 + ${1#h}))"; }
+# Puts into NET the net that host $1 stands in: the second one from the host on that $LAB_DIR/segment2 names.
+net_of() {
+    local from second
+    NET=$LAB_NET
+    if [ -f "$LAB_DIR/segment2" ] && read -r from second < "$LAB_DIR/segment2" && [ "${1#h}" -ge "$from" ]; then NET=$second; fi
+}
+addr()  { local NET; net_of "$1"; echo "$NET.$((10 + ${1#h}))"; }
 hosts() { local d; for d in "$LAB_DIR"/hosts/*/; do [ ! -d "$d" ] || basename "$d"; done | sort -V; }
 known() { [ -d "$LAB_DIR/hosts/$1" ] || die "there is no host \`$1\`" "the hosts are: $(hosts | tr '\n' ' ')"; }

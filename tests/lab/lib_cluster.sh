@@ -141,7 +141,12 @@ keys_are_private() { # nobody but root reads a private key, a token or a kubecon
 }
 
 # ---------------------------------------------------------------- clusters that change
-addr() { echo "$LAB_NET.$((10 + ${1#h}))"; }
+# Hosts of a second segment have another net (`fleet up N --segments 2`).
+addr() {
+    local from=1000 net=''
+    [ ! -f "$LAB_DIR/segment2" ] || read -r from net <"$LAB_DIR/segment2"
+    if [ "${1#h}" -ge "$from" ]; then echo "$net.$((10 + ${1#h}))"; else echo "$LAB_NET.$((10 + ${1#h}))"; fi
+}
 # groups CONTROL-PLANE WORKERS: who is what in the inventory from now on ('h1 h2' 'h3'); who is in neither is not in it.
 groups() {
     local group h
@@ -180,11 +185,24 @@ refused() {
 # ---------------------------------------------------------------- after a reset
 # What must not be left on a host: files, processes, devices, routes, rules.
 LEFT='ls -d /etc/kubernetes /var/lib/etcd /opt/bringup /var/lib/bringup/images /etc/systemd/system/kube* /etc/systemd/system/bringup-* /etc/cni/net.d/* 2>/dev/null
-pgrep -a "^(kube|etcd|coredns|pause|containerd|dockerd)"
-ip -o link | grep -E "cbr0|veth"; ip route | grep -F 10.244.
-iptables-save 2>/dev/null | grep -F 10.244.; nft list tables 2>/dev/null | grep -i kube'
+ps -eo pid=,comm= | grep -E " (kube|etcd|coredns|pause|containerd|dockerd)"
+ip -o link | grep -E "cbr0|veth|vxlan|cni0|flannel"; ip route | grep -F 10.244.
+iptables-save 2>/dev/null | grep -E "10\.244\.|KUBE-|FLANNEL-|CNI-"; nft list tables 2>/dev/null | grep -i kube'
 nothing_left() {
     local left
     left=$(for h in $(fleet list | awk '{print $1}'); do on "$h" "$LEFT" | sed "s/^/$h: /"; done || true)
     [ -z "$left" ] || { echo "$left"; return 1; }
 }
+
+# ---------------------------------------------------------------- a host's files
+# Logs and caches, the lab's own mounts (their contents are looked at), and what the system and bringup itself write while they run: the lock's folder, marks of systemd's, dates of packages.
+PASSING='/var/log /var/cache /var/tmp /tmp /run /proc /sys /dev /var/lib/bringup /var/lib/systemd /var/lib/apt /root/.cache'
+# tree HOST: every file: its kind, mode, owner and group, its path, and what it holds or where it leads
+tree() {
+    on "$1" "cd /; prune=; for d in $PASSING; do prune=\"\$prune -path \$d -o\"; done
+        find / \\( \$prune -false \\) -prune -o -type f -printf 'file %m %u:%g %p ' -exec sha256sum {} ';' -o -type l -printf '%y %u:%g %p -> %l\\n' -o -printf '%y %m %u:%g %p\\n' 2>/dev/null | sed -E 's/ ([0-9a-f]{64})  .*/ \\1/'" | grep -vE ' /var/lib/(docker|containerd|kubelet)$' | sort -k4
+}
+# same_tree TITLE HOST FILE: the host's tree is the one in FILE
+same_tree() { tree "$2" >"$3.now"; equal "$1" "$(cat "$3")" "$(cat "$3.now")"; }
+# packages HOST: what site.yml installs of the distribution, which reset.yml leaves
+packages() { on "$1" "apt-get install -y -q --no-install-recommends ca-certificates conntrack curl ebtables ethtool iptables nftables openssl socat xz-utils ${*:2} >/dev/null 2>&1"; }

@@ -33,6 +33,11 @@ refused '{"kubernetes_release_file": "kubernetes.tar.gz"}' 'Take `kubernetes-ser
 refused '{"docker_extra_args": ["--debug"]}' 'docker_extra_config'
 refused '{"backup_timer": "daily", "etcd_external": {"endpoints": ["https://192.0.2.9:2379"], "ca": "x", "certificate": "x", "key": "x"}}' 'Leave `backup_timer` out'
 refused '{"pod_range": "fd00::/64"}' 'IPv4 alone'
+refused '{"service_range": ["10.96.0.0/16", "fd00:1::/112"]}' 'none with two stacks: give one range'
+refused '{"pod_range": ["10.244.0.0/16", "10.245.0.0/16"]}' 'give one range'
+refused '{"pod_network": "kubenet"}' 'left in 1.24, and `kubernetes_version` is .* Set `pod_network: routes`, which took its seat'
+refused '{"pod_network": "kubenet", "kubernetes_version": "1.23.1"}' '`container_runtime: containerd` does without'
+refused '{"pod_network": "vxlan", "pod_vxlan_port": "x"}' '`pod_vxlan_port` is `x`'
 refused '{"service_range": "10.0.0.0/11", "pod_range": "172.16.0.0/16"}' 'a /12 at most'
 refused '{"pod_range_per_node": "x"}' 'length of a node.s prefix'
 refused '{}' 'Set `node_name: master-1` for master_1' "$(worker 'master_1: {ansible_host: 192.0.2.12}')"

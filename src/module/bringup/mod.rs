@@ -7,6 +7,7 @@ pub mod kubeconfig;
 pub mod kubeconfig_merge;
 pub mod routes;
 mod unit;
+pub mod vxlan;
 
 use super::entry::{Entry, entry};
 
@@ -19,5 +20,6 @@ pub(super) fn entries() -> Vec<Entry> {
         entry::<kubeconfig::Kubeconfig>(),
         entry::<kubeconfig_merge::KubeconfigMerge>(),
         entry::<routes::Routes>(),
+        entry::<vxlan::Vxlan>(),
     ]
 }

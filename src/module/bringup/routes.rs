@@ -48,6 +48,9 @@ pub struct Route {
     /// The interface to leave by, where `via` does not tell.
     #[serde(default)]
     dev: Option<Text>,
+    /// The next host is behind `dev`, though no network of this host says so: the end of a tunnel.
+    #[serde(default)]
+    onlink: Flag,
 }
 
 /// How packets for a network go on.
@@ -55,18 +58,20 @@ pub struct Route {
 struct Way {
     via: Option<IpAddr>,
     dev: Option<String>,
+    onlink: bool,
 }
 
 impl Way {
     /// Whether a live route is this one; the interface only matters where one is asked for.
     fn is(&self, live: &Way) -> bool {
-        self.via == live.via && (self.dev.is_none() || self.dev == live.dev)
+        self.via == live.via && (self.dev.is_none() || self.dev == live.dev) && self.onlink == live.onlink
     }
 
     fn words(&self) -> String {
         let via = self.via.map(|v| format!(" via {v}")).unwrap_or_default();
         let dev = self.dev.as_ref().map(|d| format!(" dev {d}")).unwrap_or_default();
-        format!("{via}{dev}")
+        let onlink = if self.onlink { " onlink" } else { "" };
+        format!("{via}{dev}{onlink}")
     }
 }
 
@@ -132,7 +137,10 @@ impl Route {
         if via.is_none() && self.dev.is_none() {
             return Err(ParameterError::new("routes", format!("{net} needs `via` or `dev`")));
         }
-        Ok((net, Way { via, dev: self.dev.as_ref().map(|d| d.0.clone()) }))
+        if self.onlink.0 && (via.is_none() || self.dev.is_none()) {
+            return Err(ParameterError::new("routes", format!("{net} is `onlink`, and needs `via` and `dev`")));
+        }
+        Ok((net, Way { via, dev: self.dev.as_ref().map(|d| d.0.clone()), onlink: self.onlink.0 }))
     }
 }
 
@@ -159,7 +167,7 @@ fn parse(line: &str) -> Option<(IpNet, Way)> {
         "default" => Some(if via.is_some_and(|v| v.is_ipv6()) { "::/0".parse().ok()? } else { IpNet::default() }),
         _ => first.parse::<IpNet>().ok().or_else(|| first.parse::<IpAddr>().ok().map(IpNet::from)),
     }?;
-    Some((net, Way { via, dev: behind("dev").map(str::to_owned) }))
+    Some((net, Way { via, dev: behind("dev").map(str::to_owned), onlink: rest.contains(&"onlink") }))
 }
 
 /// The routes that a unit's file holds.

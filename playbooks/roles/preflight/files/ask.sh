@@ -2,14 +2,20 @@
 # Asks a host, once, what its facts do not tell, and changes nothing. Each line of the answer is a word and what it found; what
 # that means is decided on the workstation (vars/main.yml).
 #
-#     ask.sh TIMEOUT PEER.. -- ADDRESS..    a PEER is ADDRESS,PORT to connect to; an ADDRESS is to be on a network of this host
+#     ask.sh TIMEOUT SOCKET|- PEER.. -- ADDRESS..    somebody is to listen at SOCKET; a PEER is ADDRESS,PORT to connect to; an ADDRESS is to be
+#                                                    on a network of this host
 PATH=$PATH:/usr/sbin:/sbin
-timeout=$1; shift
+timeout=$1 socket=$2; shift 2
 
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup2
 [ -e /proc/sys/net/bridge ] && echo bridge
 [ -d "/lib/modules/$(uname -r)" ] && echo modules
 [ -e /run/systemd/resolve/resolv.conf ] && sed -n 's/^nameserver[[:space:]]*/resolver /p' /run/systemd/resolve/resolv.conf
+# By a name of its own only where it has been loaded or is built in; else it is looked for.
+if [ -d /sys/module/vxlan ] || modprobe -n -q vxlan 2>/dev/null; then echo vxlan; fi
+if [ "$socket" != - ] && [ -S "$socket" ] && ss -Hlx src "$socket" 2>/dev/null | grep -q .; then echo socket; fi
+# Containers of a docker that ran before.
+[ ! -d /sys/class/net/docker0/brif ] || echo "docker0 $(find /sys/class/net/docker0/brif -mindepth 1 | wc -l)"
 # Who listens: `listen PORT PROGRAM`.
 ss -Hltnp 2>/dev/null | awk '{ n = split($4, a, ":"); p = ""; if (match($0, /\(\("[^"]*"/)) p = substr($0, RSTART + 3, RLENGTH - 4); print "listen", a[n], p }' | sort -u
 # Networks that packets leave for by other ways than our own bridge.
