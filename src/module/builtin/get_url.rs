@@ -134,18 +134,26 @@ fn expected(text: &str) -> Result<Expected<'_>, String> {
     }
 }
 
-/// Finds a file's checksum in a list as `sha256sum` writes it.
+/// What came in a file's place may say so itself.
+const PAGE: &str = "case $(head -c 300 \"$t\" | tr -d '\\000' | tr A-Z a-z) in '<!doctype html'*|*'<html'*) \
+    echo 'What came is a page of HTML: a proxy, or a network that wants a login, may have answered in place of the server.' >&2 ;; esac";
+
+/// Finds a file's checksum in a list as `sha256sum` writes it. What the server sends is no checksum unless it looks like one.
 fn in_list(list: &str, name: &str) -> Option<String> {
+    let sum = |text: &str| {
+        let hexadecimal = text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        hexadecimal.then(|| text.to_ascii_lowercase())
+    };
     let lines: Vec<&str> = list.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     if let [only] = lines.as_slice() {
         if only.split_whitespace().count() == 1 {
-            return Some(only.to_ascii_lowercase());
+            return sum(only);
         }
     }
     lines.iter().find_map(|line| {
-        let (sum, file) = line.split_once(char::is_whitespace)?;
+        let (first, file) = line.split_once(char::is_whitespace)?;
         let file = file.trim_start().trim_start_matches('*');
-        (file.trim_start_matches("./") == name || path::name(file) == name).then(|| sum.to_ascii_lowercase())
+        if file.trim_start_matches("./") == name || path::name(file) == name { sum(first) } else { None }
     })
 }
 
@@ -267,7 +275,7 @@ impl GetUrl {
         );
         if let Some((algorithm, sum)) = sum {
             commands.push_str(&format!(
-                "k=$({} <\"$t\"); k=${{k%% *}}\n[ \"$k\" = {sum} ] || {{ echo \"The checksum for the file did not match {sum}; it was $k.\" >&2; fail; }}\n",
+                "k=$({} <\"$t\"); k=${{k%% *}}\n[ \"$k\" = {sum} ] || {{ echo \"The checksum for the file did not match {sum}; it was $k.\" >&2; {PAGE}; fail; }}\n",
                 algorithm.command()
             ));
         }
