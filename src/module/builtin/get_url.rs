@@ -175,8 +175,9 @@ impl GetUrl {
         method: &str,
     ) -> Result<(Request, Probe), Missing> {
         let request = self.request(context, state, method, url)?;
-        let probe = Probe::Script { script: request.script(None), reads: Vec::new() };
-        Ok((request, probe))
+        // A proxy that the task names is one for its questions too.
+        let script = format!("{}{}", context.environment, request.script(None));
+        Ok((request, Probe::Script { script, reads: Vec::new() }))
     }
 
     /// The checksum the file must have.
@@ -255,8 +256,9 @@ impl GetUrl {
     fn sends_the_same(&self, context: &Context<'_>, state: &State, path: &str) -> Result<bool, PlanError> {
         let request = self.request(context, state, "GET", &self.url.0)?;
         let script = format!(
-            "s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\nh=$( {} ) || exit 1\n\
+            "{}s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\nh=$( {} ) || exit 1\n\
              case $h in *HTTP*' 200'*) ;; *) exit 1 ;; esac\n[ -e \"$s/f\" ] || : >\"$s/f\"\nsha1sum <\"$s/f\"\n",
+            context.environment,
             request.script(Some("\"$s/f\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1")
         );
         let answer = state.script(&Probe::Script { script, reads: Vec::new() })?;
