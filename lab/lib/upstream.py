@@ -12,6 +12,7 @@ import secrets
 import ssl
 import sys
 import threading
+import urllib.parse
 
 ADDRESS, FOLDER, TREE, REGISTRY = sys.argv[1:]
 TOKEN = secrets.token_hex(16).encode()
@@ -48,7 +49,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         return ""
 
     def do_GET(self):
-        host, path = self.host(), self.path.partition("?")[0]
+        host, path = self.host(), urllib.parse.unquote(self.path.partition("?")[0])
         fault = self.fault(f"{host}{path}")
         if fault == "html":
             return self.answer(200, PAGE, [("Content-Type", "text/html")])
