@@ -474,3 +474,45 @@ fn what_a_link_leads_to_is_looked_at_behind_a_change_of_it() {
 ";
     tasks(place.path(), looking, &[]);
 }
+
+/// A proxy that has what nobody else has; ends with the test.
+fn proxy() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut asked = [0; 4096];
+            let length = stream.read(&mut asked).unwrap_or(0);
+            let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+            let body = match asked.split(' ').nth(1) {
+                Some("http://files.invalid/SUMS") => {
+                    "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  f\n"
+                }
+                Some("http://files.invalid/f") => "hello\n",
+                _ => "",
+            };
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn what_a_module_asks_the_web_it_asks_by_the_proxy_of_its_task() {
+    let place = tempfile::tempdir().unwrap();
+    let web =
+        "    - get_url: {url: http://files.invalid/f, dest: '{{ top }}/f', checksum: sha256:http://files.invalid/SUMS}
+      environment: &proxy {http_proxy: '{{ proxy }}'}
+    - uri: {url: http://files.invalid/f, return_content: true}
+      environment: *proxy
+      register: read
+    - copy: {content: '{{ read.content }}', dest: '{{ top }}/read'}
+";
+    tasks(place.path(), web, &["-e", &format!("proxy={}", proxy())]);
+    for name in ["f", "read"] {
+        assert_eq!(fs::read_to_string(place.path().join(name)).unwrap(), "hello\n", "{name}");
+    }
+}

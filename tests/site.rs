@@ -102,6 +102,8 @@ fn what_cannot_work_is_refused_before_a_host_is_touched() {
         (r#"{"dns_address": "10.1.0.10"}"#, "`dns_address` 10.1.0.10 is not inside `service_range`"),
         (r#"{"pod_network": "manifest"}"#, "needs `pod_network_manifest`"),
         (r#"{"images_from": "release"}"#, "nothing to make it of"),
+        (r#"{"http_proxy": "proxy:3128"}"#, "`http_proxy` is `proxy:3128`. Write the proxy as http://HOST:PORT"),
+        (r#"{"https_proxy": "http://a:s3cret@b c"}"#, "`https_proxy` is `http://…@b c`. Write the proxy"),
     ];
     for (variables, message) in cases {
         let run = site(HOSTS, variables);
@@ -164,4 +166,85 @@ fn the_guard_may_read_what_it_reads_and_no_more() {
     assert!(calls.iter().all(|l| l.contains("api get --raw") || l.contains("api -n kube-system get ")), "{calls:?}");
     let access = role("standby/tasks/access.yml");
     assert!(!access.contains("admin.crt") && !access.contains("admin.key"), "{access}");
+}
+
+/// A tree whose `uname` says that the processor is another one.
+fn processor(folder: &Path, name: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bin = folder.join(name);
+    fs::create_dir(&bin).unwrap();
+    let uname = bin.join("uname");
+    fs::write(&uname, format!("#!/bin/sh\ncase $1 in -m) echo {name} ;; *) exec /bin/uname \"$@\" ;; esac\n")).unwrap();
+    fs::set_permissions(&uname, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", bin.display())
+}
+
+#[test]
+fn each_host_takes_the_files_of_its_own_processor() {
+    let folder = tempfile::tempdir().unwrap();
+    let (amd, arm) = (processor(folder.path(), "x86_64"), processor(folder.path(), "aarch64"));
+    let inventory = format!(
+        "all:\n  vars: {{ansible_connection: local, ansible_become: false}}\n  children:\n    \
+         control_plane: {{hosts: {{a: {{node_address: 192.0.2.1, path: '{amd}'}}}}}}\n    \
+         workers: {{hosts: {{b: {{node_address: 192.0.2.2, path: '{arm}'}}}}}}\n"
+    );
+    let play = "\
+- hosts: all
+  gather_facts: true
+  environment: {PATH: '{{ path }}'}
+  vars: {node: {control_plane: \"{{ inventory_hostname == 'a' }}\"}}
+  tasks:
+    - ansible.builtin.import_role: {name: images, tasks_from: look.yml}
+    - ansible.builtin.import_role: {name: releases, tasks_from: look.yml}
+";
+    fs::write(folder.path().join("hosts.yml"), inventory).unwrap();
+    fs::write(folder.path().join("look.yml"), play).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
+    command.args(["apply", "-i", "hosts.yml", "-e", "bundle=/nowhere", "-e", "software_folder=/nowhere", "look.yml"]);
+    command.args(["-e", "images_folder=/nowhere", "--output", "json"]).current_dir(folder.path());
+    command.env("ANSIBLE_ROLES_PATH", Path::new(ROOT).join("playbooks/roles"));
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut files: Vec<&str> = text
+        .split("/nowhere/")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(" does not exist").map(|(file, _)| file))
+        .collect();
+    files.sort_unstable();
+    files.dedup();
+    let wanted = [
+        "cni-plugins-1.9.1/cni-plugins-linux-amd64-v1.9.1.tgz",
+        "cni-plugins-1.9.1/cni-plugins-linux-arm64-v1.9.1.tgz",
+        "containerd-2.3.7/containerd-2.3.7-linux-amd64.tar.gz",
+        "containerd-2.3.7/containerd-2.3.7-linux-arm64.tar.gz",
+        "etcd-3.6.8/etcd-v3.6.8-linux-amd64.tar.gz",
+        "images/registry.k8s.io_coredns_coredns_v1.14.2_amd64.tar",
+        "images/registry.k8s.io_coredns_coredns_v1.14.2_arm64.tar",
+        "images/registry.k8s.io_e2e-test-images_busybox_1.36.1-1_amd64.tar",
+        "images/registry.k8s.io_e2e-test-images_busybox_1.36.1-1_arm64.tar",
+        "images/registry.k8s.io_etcd_3.6.8-0_amd64.tar",
+        "images/registry.k8s.io_kube-apiserver_v1.36.3_amd64.tar",
+        "images/registry.k8s.io_kube-controller-manager_v1.36.3_amd64.tar",
+        "images/registry.k8s.io_kube-scheduler_v1.36.3_amd64.tar",
+        "images/registry.k8s.io_pause_3.10.2_amd64.tar",
+        "images/registry.k8s.io_pause_3.10.2_arm64.tar",
+        "kubernetes-1.36.3/kubernetes-node-linux-arm64.tar.gz",
+        "kubernetes-1.36.3/kubernetes-server-linux-amd64.tar.gz",
+        "runc-1.4.3/runc.amd64",
+        "runc-1.4.3/runc.arm64",
+    ];
+    assert_eq!(files, wanted, "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_bundle_that_cannot_be_is_refused() {
+    for (variables, message) in [
+        (r#"{"kubernetes_version": "1.36.3"}"#, "The bundle needs a folder: -e bundle=FOLDER."),
+        (r#"{"bundle": "/nowhere", "bundle_architectures": ["s390"]}"#, "It can hold: amd64, arm64."),
+        (r#"{"bundle": "/nowhere", "kubernetes_version": "1.99.0"}"#, "is the newest that these roles know"),
+    ] {
+        let run = bringup(&["plan", "-i", "localhost,", "-e", variables, "playbooks/bundle.yml"]);
+        assert_eq!(run.code, 2, "{variables}: {}", run.output);
+        assert!(run.output.contains(message), "{variables}: {}", run.output);
+    }
 }

@@ -7,7 +7,7 @@ IMAGE_PREFIX=lab.local      # a registry name that nobody answers for
 # Hard links stay links: the commands of a release that we built are one file under many names.
 # archive NAME:TAG ROOTFS ENTRYPOINT..: writes images/NAME_TAG.tar unless it is there; same bytes for same inputs.
 archive() {
-    local ref=$1 root=$2 work digest entry out=$RELEASES/images/${1/:/_}.tar; shift 2
+    local ref=$1 root=$2 work digest entry out=$RELEASES/images/${1//[\/:]/_}.tar; shift 2
     entry=$(printf ',"%s"' "$@")
     work=$(mktemp -d "$RELEASES/.image.XXXXXX")
     tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$work/layer.tar" -C "$root" .

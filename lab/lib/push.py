@@ -1,8 +1,13 @@
-"""Pushes an image archive (`docker save`'s layout, one layer) to a registry without TLS.
+"""Pushes an image archive (`docker save`'s layout) to a registry without TLS.
 
-usage: push.py http://HOST:PORT FILE.tar
+usage: push.py [--lists] [--prefix PATH/] http://HOST:PORT FILE.tar
+
+With --lists layers are packed and the tag names a list with an image for amd64 and one for arm64, as public registries have it;
+what is in them is the same.
 """
+import gzip
 import hashlib
+import io
 import json
 import sys
 import tarfile
@@ -12,6 +17,7 @@ import urllib.request
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 
 def request(method, url, body=None, content_type=None, headers=None):
@@ -29,8 +35,9 @@ def digest_of(stream):
     return f"sha256:{digest.hexdigest()}", size
 
 
-def push_blob(base, archive, member, media_type):
-    digest, size = digest_of(archive.extractfile(member))
+def push_blob(base, opened, media_type):
+    """`opened` gives the content anew each time it is called."""
+    digest, size = digest_of(opened())
     try:
         request("HEAD", f"{base}/blobs/{digest}")
     except urllib.error.HTTPError as error:
@@ -38,26 +45,45 @@ def push_blob(base, archive, member, media_type):
             raise
         upload = request("POST", f"{base}/blobs/uploads/", b"").headers["Location"]
         joint = "&" if "?" in upload else "?"
-        request("PUT", f"{upload}{joint}digest={digest}", archive.extractfile(member),
+        request("PUT", f"{upload}{joint}digest={digest}", opened(),
                 "application/octet-stream", {"Content-Length": str(size)})
     return {"mediaType": media_type, "size": size, "digest": digest}
 
 
+def push_layer(base, archive, member, packed):
+    if not packed:
+        return push_blob(base, lambda: archive.extractfile(member), LAYER)
+    content = gzip.compress(archive.extractfile(member).read(), 1, mtime=0)
+    return push_blob(base, lambda: io.BytesIO(content), LAYER + ".gzip")
+
+
+def push_manifest(base, reference, manifest):
+    content = json.dumps(manifest).encode()
+    request("PUT", f"{base}/manifests/{reference or 'sha256:' + hashlib.sha256(content).hexdigest()}", content, manifest["mediaType"])
+    return {"mediaType": manifest["mediaType"], "size": len(content), "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}
+
+
 def main():
-    registry, path = sys.argv[1:]
+    words = sys.argv[1:]
+    lists = words[0] == "--lists" and bool(words.pop(0))
+    prefix = words[:2][1] if words[0] == "--prefix" else ""
+    registry, path = words[-2:]
     with tarfile.open(path) as archive:
         (entry,) = json.load(archive.extractfile("manifest.json"))
         for reference in entry["RepoTags"]:
             name, tag = reference.split("/", 1)[1].rsplit(":", 1)
-            base = f"{registry}/v2/{name}"
-            manifest = {
-                "schemaVersion": 2,
-                "mediaType": MANIFEST,
-                "config": push_blob(base, archive, entry["Config"], CONFIG),
-                "layers": [push_blob(base, archive, layer, LAYER) for layer in entry["Layers"]],
-            }
-            request("PUT", f"{base}/manifests/{tag}", json.dumps(manifest).encode(), MANIFEST)
-            print(f"{registry.split('//')[1]}/{name}:{tag}")
+            base = f"{registry}/v2/{prefix}{name}"
+            layers = [push_layer(base, archive, layer, lists) for layer in entry["Layers"]]
+            config = archive.extractfile(entry["Config"]).read()
+            images = []
+            for architecture in ["amd64", "arm64"] if lists else [""]:
+                told = json.dumps(dict(json.loads(config), architecture=architecture)).encode() if architecture else config
+                manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": push_blob(base, lambda: io.BytesIO(told), CONFIG), "layers": layers}
+                pushed = push_manifest(base, "" if lists else tag, manifest)
+                images.append(dict(pushed, platform={"architecture": architecture, "os": "linux"}))
+            if lists:
+                push_manifest(base, tag, {"schemaVersion": 2, "mediaType": LIST, "manifests": images})
+            print(f"{registry.split('//')[1]}/{prefix}{name}:{tag}")
 
 
 main()

@@ -170,7 +170,12 @@ impl Cursor {
 
     /// Whether a block around the current task has a `rescue` that is still to come: for itself, or for a block around it.
     pub fn has_rescue_ahead(&self) -> bool {
-        self.frames.iter().any(|frame| frame.program.rescue_ahead(frame.pc))
+        // What the same include has brought in besides waits below: a failure leads past it.
+        let mut waiting = false;
+        self.frames.iter().rev().any(|frame| {
+            let around = !std::mem::replace(&mut waiting, !frame.last);
+            around && frame.program.rescue_ahead(frame.pc)
+        })
     }
 
     /// `meta: clear_host_errors`: what failed in the blocks around no longer leads out of them.

@@ -24,6 +24,8 @@ echo "  it took $((SECONDS - began)) s"
 equal 'lab/env names the files' "BRINGUP_INVENTORY=$LAB_DIR/inventory.yml KUBECONFIG=$LAB_DIR/kubeconfig" "$("$REPO/lab/env" | paste -sd' ')"
 check 'three nodes are Ready' all_ready
 equal 'they run the current release with containerd' 'v1.36.3 containerd://2.3.7' "$(versions)"
+equal 'one image serves all parts of the control plane' 'kube-apiserver lab.local/kubernetes:v1.36.3 kube-controller-manager lab.local/kubernetes:v1.36.3 kube-scheduler lab.local/kubernetes:v1.36.3' \
+    "$(on h1 "ctr -n k8s.io containers ls -q | xargs -n1 ctr -n k8s.io containers info" 2>/dev/null | sed -nE 's/^    "Image": "(.*)",/\1/p; s/.*"io.kubernetes.container.name": "(.*)",?/\1/p' | paste -sd' ' | grep -oE 'kube-(apiserver|controller-manager|scheduler) lab[^ ]*' | sort | paste -sd' ')"
 check 'every pod is settled' within 60 pods_settled
 check 'a pod runs on each host' box_up
 check 'they reach each other, services and names' within 30 pods_reach_all

@@ -68,13 +68,16 @@ fn content(method: &str, path: &str, headers: &[String], body: &[u8]) -> (&'stat
         "/dot.tgz" => ("200 OK", "", STANDARD.decode(DOT).unwrap()),
         "/json" => ("200 OK", "Content-Type: application/json\r\n", text(r#"{"a": [1, 2]}"#)),
         "/named" => ("200 OK", "Content-Disposition: attachment; filename=\"../the name\"\r\n", text("named\n")),
+        "/page" => ("200 OK", "Content-Type: text/html\r\n", text("<!DOCTYPE html>\n<html>sign in</html>\n")),
         "/moved" => ("302 Found", "Location: /hello\r\n", Vec::new()),
         "/empty" => ("204 No Content", "", Vec::new()),
         "/file.bin" => ("200 OK", "Last-Modified: Sat, 01 Jan 2000 00:00:00 GMT\r\n", (0..=255).collect()),
         "/SUMS" => (
             "200 OK",
             "",
-            text("00  other\n40aff2e9d2d8922e47afd4648e6967497158785fbd1da870e7110266bf944880  file.bin\n"),
+            text(
+                "00  other\n$(id)  json\n40aff2e9d2d8922e47afd4648e6967497158785fbd1da870e7110266bf944880  file.bin\n",
+            ),
         ),
         "/echo" => {
             let mut told = format!("{method} {path}\n");

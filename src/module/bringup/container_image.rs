@@ -25,6 +25,9 @@ pub struct ContainerImage {
     #[serde(default, alias = "archive", alias = "path")]
     #[schemars(extend("x-aliases" = ["archive", "path"]))]
     src: Option<Text>,
+    /// Give the archive's image this name, whatever the archive calls it: in those of Kubernetes' releases names tell the architecture too.
+    #[serde(default)]
+    rename: Flag,
     /// Pull what is missing from its registry. An image that is there is never pulled again.
     #[serde(default)]
     pull: Flag,
@@ -55,6 +58,15 @@ pub enum Runtime {
     /// Docker, by `docker`.
     Docker,
 }
+
+/// Gives the one image of an archive the name `@NAME@`, and takes from the runtime those that the archive has for it.
+const NAMES: &str = r#"m=$(tar -xOf @SRC@ manifest.json | tr -d ' \n\t' | sed 's/"RepoTags":/\n&/g' | grep '^"RepoTags"')
+case $(printf '%s\n' "$m" | wc -l) in 1) ;; *) echo @SRC@' holds several images: which one is meant is not known' >&2; exit 1 ;; esac
+n=$(printf '%s\n' "$m" | sed -n 's/^"RepoTags":\[\([^]]*\)\].*/\1/p' | tr ',' '\n' | sed -n 's/^"\([A-Za-z0-9][A-Za-z0-9._/:-]*\)"$/\1/p')
+[ -n "$n" ] || { echo @SRC@' holds no image that has a name' >&2; exit 1; }
+printf '%s\n' "$n" | grep -qxF @NAME@ || @TAG@ "$(printf '%s\n' "$n" | head -n 1)" @NAME@ >/dev/null || exit
+for o in $n; do [ "$o" = @NAME@ ] || @REMOVE@ "$o" >/dev/null || exit; done
+"#;
 
 fn default_namespace() -> Text {
     Text("k8s.io".to_owned())
@@ -97,6 +109,9 @@ impl Described for ContainerImage {
         }
         if self.state == Presence::Present && self.src.is_none() && !self.pull.0 {
             return Err(ParameterError::task("where from? `src` names an archive, or `pull: true` asks the registry"));
+        }
+        if self.rename.0 && (self.src.is_none() || self.name.0.len() != 1) {
+            return Err(ParameterError::new("rename", "it takes `src` and a single name"));
         }
         if self.src.as_ref().is_some_and(|s| !s.0.starts_with('/')) {
             return Err(ParameterError::new("src", "an absolute path on the host is needed"));
@@ -171,11 +186,13 @@ impl ContainerImage {
                 // containerd 2 streams the archive to itself by default, at half the speed.
                 script.push_str("l=; case $(ctr images import --help 2>/dev/null) in *--local*) l=--local ;; esac\n");
                 script.push_str(&format!("{} images import $l {src} || exit\n", self.ctr()));
+                script.push_str(&self.renamed(&src, missing));
                 script.push_str(&self.verify(&format!("{} images ls -q", self.ctr()), missing));
                 script.push_str(&self.pin(missing));
             }
             Runtime::Docker => {
                 script.push_str(&format!("docker load -i {src} || exit\n"));
+                script.push_str(&self.renamed(&src, missing));
                 for name in missing {
                     script.push_str(&format!(
                         "docker image inspect {0} >/dev/null 2>&1 || {{ echo 'the archive holds no image named '{0} >&2; exit 1; }}\n",
@@ -185,6 +202,17 @@ impl ContainerImage {
             }
         }
         script
+    }
+
+    /// The name that is wanted instead of those that the archive has: its own word, so only what can be a name is taken of it.
+    fn renamed(&self, src: &str, missing: &[String]) -> String {
+        let ([name], true) = (missing, self.rename.0) else { return String::new() };
+        let name = quote(name);
+        let (tag, remove) = match self.runtime {
+            Runtime::Containerd => (format!("{} images tag --force", self.ctr()), format!("{} images rm", self.ctr())),
+            Runtime::Docker => ("docker tag".to_owned(), "docker image rm".to_owned()),
+        };
+        NAMES.replace("@SRC@", src).replace("@NAME@", &name).replace("@TAG@", &tag).replace("@REMOVE@", &remove)
     }
 
     /// An archive may hold other images than its name says.

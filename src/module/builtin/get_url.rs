@@ -134,18 +134,26 @@ fn expected(text: &str) -> Result<Expected<'_>, String> {
     }
 }
 
-/// Finds a file's checksum in a list as `sha256sum` writes it.
+/// What came in a file's place may say so itself.
+const PAGE: &str = "case $(head -c 300 \"$t\" | tr -d '\\000' | tr A-Z a-z) in '<!doctype html'*|*'<html'*) \
+    echo 'What came is a page of HTML: a proxy, or a network that wants a login, may have answered in place of the server.' >&2 ;; esac";
+
+/// Finds a file's checksum in a list as `sha256sum` writes it. What the server sends is no checksum unless it looks like one.
 fn in_list(list: &str, name: &str) -> Option<String> {
+    let sum = |text: &str| {
+        let hexadecimal = text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        hexadecimal.then(|| text.to_ascii_lowercase())
+    };
     let lines: Vec<&str> = list.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     if let [only] = lines.as_slice() {
         if only.split_whitespace().count() == 1 {
-            return Some(only.to_ascii_lowercase());
+            return sum(only);
         }
     }
     lines.iter().find_map(|line| {
-        let (sum, file) = line.split_once(char::is_whitespace)?;
+        let (first, file) = line.split_once(char::is_whitespace)?;
         let file = file.trim_start().trim_start_matches('*');
-        (file.trim_start_matches("./") == name || path::name(file) == name).then(|| sum.to_ascii_lowercase())
+        if file.trim_start_matches("./") == name || path::name(file) == name { sum(first) } else { None }
     })
 }
 
@@ -167,8 +175,9 @@ impl GetUrl {
         method: &str,
     ) -> Result<(Request, Probe), Missing> {
         let request = self.request(context, state, method, url)?;
-        let probe = Probe::Script { script: request.script(None), reads: Vec::new() };
-        Ok((request, probe))
+        // A proxy that the task names is one for its questions too.
+        let script = format!("{}{}", context.environment, request.script(None));
+        Ok((request, Probe::Script { script, reads: Vec::new() }))
     }
 
     /// The checksum the file must have.
@@ -247,8 +256,9 @@ impl GetUrl {
     fn sends_the_same(&self, context: &Context<'_>, state: &State, path: &str) -> Result<bool, PlanError> {
         let request = self.request(context, state, "GET", &self.url.0)?;
         let script = format!(
-            "s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\nh=$( {} ) || exit 1\n\
+            "{}s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\nh=$( {} ) || exit 1\n\
              case $h in *HTTP*' 200'*) ;; *) exit 1 ;; esac\n[ -e \"$s/f\" ] || : >\"$s/f\"\nsha1sum <\"$s/f\"\n",
+            context.environment,
             request.script(Some("\"$s/f\"")).replace("wget \"$@\"", "wget \"$@\" 2>&1")
         );
         let answer = state.script(&Probe::Script { script, reads: Vec::new() })?;
@@ -267,7 +277,7 @@ impl GetUrl {
         );
         if let Some((algorithm, sum)) = sum {
             commands.push_str(&format!(
-                "k=$({} <\"$t\"); k=${{k%% *}}\n[ \"$k\" = {sum} ] || {{ echo \"The checksum for the file did not match {sum}; it was $k.\" >&2; fail; }}\n",
+                "k=$({} <\"$t\"); k=${{k%% *}}\n[ \"$k\" = {sum} ] || {{ echo \"The checksum for the file did not match {sum}; it was $k.\" >&2; {PAGE}; fail; }}\n",
                 algorithm.command()
             ));
         }

@@ -276,7 +276,7 @@ impl Uri {
         let head = match self.method() == "GET" && self.body.is_none() && self.src.is_none() {
             true => {
                 let request = Request { method: "HEAD".to_owned(), ..self.request(context, state)? };
-                let answer = state.script(&self.question(&request))?;
+                let answer = state.script(&self.question(context, &request))?;
                 http::parse(&request, &answer.stdout, &answer.stderr).filter(|r| answer.status == 0 && r.status == 200)
             }
             false => None,
@@ -351,8 +351,10 @@ impl Uri {
         format!("[{}]", codes.join(", "))
     }
 
-    fn question(&self, request: &Request) -> Probe {
-        Probe::Script { script: request.script(None), reads: vec![Resource::Anything] }
+    fn question(&self, context: &Context<'_>, request: &Request) -> Probe {
+        // A proxy that the task names is one for its questions too.
+        let script = format!("{}{}", context.environment, request.script(None));
+        Probe::Script { script, reads: vec![Resource::Anything] }
     }
 
     /// The script that puts the answer into `dest`; prints `changed` behind the headers when the file did change.
@@ -408,7 +410,7 @@ impl Module for Uri {
         // A guarded request is made only once the guard is known.
         if self.reading() && probes.is_empty() {
             if let Ok(request) = self.request(context, state) {
-                probes.push(self.question(&request));
+                probes.push(self.question(context, &request));
             }
         }
         probes
@@ -421,7 +423,7 @@ impl Module for Uri {
         }
         let request = self.request(context, state)?;
         if self.reading() {
-            let answer = state.script(&self.question(&request))?;
+            let answer = state.script(&self.question(context, &request))?;
             let response =
                 (answer.status == 0).then(|| http::parse(&request, &answer.stdout, &answer.stderr)).flatten();
             return Ok(Plan::ok(self.judge(&request, response, &answer.stderr)?));
