@@ -37,6 +37,25 @@ fn a_plan_does_not_decide_on_what_a_command_would_have_returned() {
 }
 
 #[test]
+fn what_a_task_leaves_open_stays_so_where_another_that_would_set_it_is_passed_over() {
+    let place = tempfile::tempdir().unwrap();
+    let undecided = "    - command: echo yes
+      register: answer
+    - set_fact: {said: '{{ answer.stdout }}'}
+      when: 1 == 1
+    - set_fact: {said: other}
+      when: 1 == 2
+    - command: echo {{ said }}
+      check_mode: false
+      changed_when: false
+      failed_when: false
+";
+    let text = tasks(place.path(), undecided, &["--check"]);
+    assert_eq!(text.matches("depends on `").count(), 2, "{text}");
+    assert!(!text.contains("is undefined"), "{text}");
+}
+
+#[test]
 fn a_plan_does_not_decide_on_what_an_include_or_facts_would_have_set() {
     let place = tempfile::tempdir().unwrap();
     fs::write(

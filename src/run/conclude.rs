@@ -203,7 +203,11 @@ impl HostRun {
         if self.of.run.options.check && matches!(task.action, Action::Module { .. }) {
             let title = task.title();
             let sets = self.of.run.features_of(task).sets;
-            self.of.host.set_unsure(sets.iter(), (outcome.certainty != Certainty::Known).then_some(title.as_str()));
+            let known = outcome.certainty == Certainty::Known;
+            // One that is passed over leaves open what another has left open: it sets nothing but what it is registered as.
+            let passed = known && outcome.status == Status::Skipped;
+            let decided = sets.iter().filter(|name| !passed || registered(task) == Some(name.as_str()));
+            self.of.host.set_unsure(decided, (!known).then_some(title.as_str()));
         }
     }
 }
