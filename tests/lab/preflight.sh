@@ -24,7 +24,7 @@ refused() { # VARIABLES PATTERN [INVENTORY]
     check "$1: no host was asked" not grep -q 'PLAY \[Look at the hosts' "$OUT"
 }
 worker() { echo "{all: {children: {control_plane: {hosts: {m: {ansible_host: 192.0.2.11}}}, workers: {hosts: {$1}}}}}"; }
-refused '{"container_runtime": "docker", "kubernetes_version": "1.20.2", "pod_network": "manifest", "pod_network_manifest": "x"}' 'Set `pod_network: routes`, or'
+refused '{"container_runtime": "docker", "kubernetes_version": "1.20.2", "pod_network": "manifest", "pod_network_manifest": "x"}' 'Set `pod_network: routes` or `vxlan`, or'
 refused '{"kubernetes_version": "1.22.0"}' 'CRI v1alpha2 alone'
 refused '{"containerd_version": "1.7.2"}' 'containerd 2.0 and newer'
 refused '{"kubernetes_version": "1.37.0"}' 'know releases up to 1.36'
