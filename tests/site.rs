@@ -248,3 +248,67 @@ fn a_bundle_that_cannot_be_is_refused() {
         assert!(run.output.contains(message), "{variables}: {}", run.output);
     }
 }
+
+/// What a role's variables come to with these variables given, by a play on one host that is not asked.
+fn comes_to(expression: &str, variables: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let hosts = write("hosts.yml", HOSTS);
+    let play = format!(
+        "- hosts: control_plane[0]\n  gather_facts: false\n  roles: [cluster]\n  tasks:\n    - copy: {{content: \"{{{{ {expression} | to_nice_yaml }}}}\", dest: {}}}\n      delegate_to: localhost\n",
+        folder.path().join("out").display()
+    );
+    let play = write("play.yml", &play);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
+    command.args(["apply", "-i", &hosts, "-e", variables, "-e", "ansible_connection=local", &play]).current_dir(ROOT);
+    let output = command.env("ANSIBLE_ROLES_PATH", Path::new(ROOT).join("playbooks/roles")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    fs::read_to_string(folder.path().join("out")).unwrap()
+}
+
+#[test]
+fn what_a_file_of_kubeadms_says_is_said_by_variables() {
+    for version in ["v1alpha1", "v1beta4"] {
+        let said = comes_to("kubeadm", &format!(r#"{{"kubeadm_config": "tests/kubeadm/{version}.yml"}}"#));
+        insta::assert_snapshot!(format!("kubeadm_{version}"), said);
+    }
+    assert_eq!(comes_to("kubeadm", "{}"), "{}\n");
+    let both = r#"{"kubeadm_config": "tests/kubeadm/v1beta4.yml", "pod_range": "10.9.0.0/16"}"#;
+    let values = "[pod_range, service_range, kubernetes_version, api_port, etcd_image, dns_image]";
+    insta::assert_snapshot!("kubeadm_and_variables", comes_to(values, both));
+}
+
+#[test]
+fn what_of_kubeadms_has_no_seat_is_refused_by_name() {
+    let cases = [
+        ("ClusterConfiguration", "certificatesDir: /data/pki", "`certificatesDir` of `kubeadm_config` is `/data/pki`"),
+        ("ClusterConfiguration", "controlPlaneEndpoint: api.example.org:8443", "API servers listen on port 6443"),
+        ("ClusterConfiguration", "apiServer: {extraEnvs: [{name: A, value: b}]}", "`apiServer.extraEnvs.name` of the ClusterConfiguration"),
+        ("ClusterConfiguration", "featureGates: {RootlessControlPlane: true}", "`RootlessControlPlane: true`, a gate of kubeadm's own"),
+        ("ClusterConfiguration", "proxy: {disabled: true}", "`proxy.disabled` of `kubeadm_config` is true"),
+        ("ClusterConfiguration", "certificateValidityPeriod: 90m", "none of whole hours, at least 24: 90m"),
+        ("ClusterConfiguration", "encryptionAlgorithm: ECDSA-P521", "Keys can be: RSA-2048"),
+        ("InitConfiguration", "nodeRegistration: {name: other}", "The node's name in `kubeadm_config` is `other`"),
+        ("InitConfiguration", "nodeRegistration: {ignorePreflightErrors: [Nonsense]}", "`nonsense`, which is no check"),
+        ("InitConfiguration", "localAPIEndpoint: {advertiseAddress: 192.0.2.99}", "`advertiseAddress` of `kubeadm_config` is `192.0.2.99`"),
+        ("InitConfiguration", "patches: {directory: /x}", "`patches.directory` of the InitConfiguration"),
+        ("MasterConfiguration", "selfHosted: true", "The control plane is self-hosted by pivot.yml"),
+        ("MasterConfiguration", "apiServerExtraEnv: {}\nwindows: yes please", "`windows` of the MasterConfiguration"),
+        ("ResetConfiguration", "force: true", "of the kind `ResetConfiguration`"),
+        ("KubeletConfiguration", "staticPodPath: /x", "`staticPodPath` of the KubeletConfiguration"),
+        ("Deployment", "spec: {}", "no configuration of kubeadm's"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, text, message) in cases {
+        let file = folder.path().join("kubeadm.yml");
+        fs::write(&file, format!("apiVersion: kubeadm.k8s.io/v1beta4\nkind: {kind}\n{text}\n")).unwrap();
+        let run = site(HOSTS, &format!(r#"{{"kubeadm_config": "{}"}}"#, file.display()));
+        assert_eq!(run.code, 2, "{text}: {}", run.output);
+        assert!(run.output.contains(message), "{text}: {}", run.output);
+        assert!(!run.output.contains("PLAY [Look at the hosts]"), "{text}: {}", run.output);
+    }
+}
