@@ -95,7 +95,8 @@ pub(crate) fn edits(text: &str, mode: Mode, syntax: &SyntaxConfig) -> Edits {
     if mode != Mode::Expression && text.contains("raw") && trims_raw(syntax) {
         edits.extend(newlines_of_raw(text).map(|at| (at..at, "\n".into())));
     }
-    edits.sort_by_key(|(range, _)| range.start);
+    // What is put in goes before what stands there, which may give way to something else.
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
     Edits(edits)
 }
 

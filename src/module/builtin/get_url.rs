@@ -435,10 +435,12 @@ mod tests {
 
     #[test]
     fn checksums_are_found_in_lists() {
-        let list = "AA11  other\nbb22 *./x.tgz\n";
-        assert_eq!(in_list(list, "x.tgz").as_deref(), Some("bb22"));
-        assert_eq!(in_list("CC33\n", "any").as_deref(), Some("cc33"));
-        assert_eq!(in_list(list, "y"), None);
+        let sum = |digits: &str| digits.repeat(8);
+        let list = format!("{}  other\n{} *./x.tgz\n$(id)  y\n", sum("AA11"), sum("bb22"));
+        assert_eq!(in_list(&list, "x.tgz"), Some(sum("bb22")));
+        assert_eq!(in_list(&format!("{}\n", sum("CC33")), "any"), Some(sum("cc33")));
+        assert_eq!(in_list(&list, "z"), None);
+        assert_eq!((in_list(&list, "y"), in_list("CC33\n", "any")), (None, None), "what is no checksum is none");
         assert_eq!(http::name("https://a/b/c.tgz?x=/y"), "c.tgz");
         assert_eq!(http::name("https://a"), "");
     }
