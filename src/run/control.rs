@@ -121,9 +121,7 @@ impl HostRun {
         (vars, once): (&Context, bool),
     ) -> Result<(), Stop> {
         if let Some(on) = self.of.unsure(task, vars) {
-            self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
-            let machines = self.of.run.machines.of(&self.of.host.name);
-            let outcome = self.of.depends(machines.first().map(AsRef::as_ref), &on, &[Resource::Anything]);
+            let outcome = self.left_undecided(task, vars, &on);
             return self.conclude(task, position, vars, outcome).await;
         }
         let items = match task::items(&self.of.run, task, vars) {
@@ -157,10 +155,7 @@ impl HostRun {
                 }
                 Ok(Brought::Variables(more)) => result.push(Included { index, ..more }),
                 Err(error) => {
-                    let mut outcome = not_included(include, error.at(&task.span));
-                    if matches!(include.kind, IncludeKind::Vars) {
-                        judge(&self.of.run, task, &with, &mut outcome);
-                    }
+                    let outcome = self.not_read(include, task, &with, error);
                     match (outcome.status == Status::Failed, &items) {
                         (false, Some(_)) => {
                             result.push(Included { index, instead: outcome.result, ..Included::default() })
@@ -173,26 +168,8 @@ impl HostRun {
         let brought = result.iter().map(|one| one.vars.clone()).collect();
         let sealed = result.iter().any(|one| one.sealed);
         let none = frames.is_empty() && result.iter().all(|one| one.passed);
-        let mut outcome = match (none, skipped_by) {
-            (true, Some(condition)) => {
-                let mut outcome = Outcome::condition(&condition);
-                if !result.is_empty() {
-                    outcome.result.extend(told(result, items.as_ref()));
-                    outcome.result.insert("msg".to_owned(), json!("All items skipped"));
-                }
-                outcome
-            }
-            _ if matches!(include.kind, IncludeKind::Vars) => {
-                let read = result.iter().flat_map(|one| one.facts.iter());
-                let seen = vars.with(read.map(|(name, value)| (name.clone(), Var::data(value))).collect());
-                let mut outcome = Outcome::new(Status::Ok, told(result, items.as_ref()));
-                if items.is_none() {
-                    judge(&self.of.run, task, &seen, &mut outcome);
-                }
-                outcome
-            }
-            _ => Outcome::new(Status::Ok, unchanged()),
-        };
+        let skipped_by = skipped_by.filter(|_| none);
+        let mut outcome = self.came_to(include, task, vars, (result, items.as_ref(), skipped_by));
         outcome.included = led;
         outcome.brought = brought;
         if once && matches!(include.kind, IncludeKind::Vars) {
@@ -201,6 +178,28 @@ impl HostRun {
         outcome.no_log |= sealed;
         // The include itself is told like any task; then the cursor goes back onto it, for what it brings ends behind it.
         self.conclude(task, position, vars, outcome).await?;
+        self.go_into(frames, position, vars);
+        Ok(())
+    }
+
+    /// Check mode: an include that nobody can decide on.
+    fn left_undecided(&self, task: &Arc<Task>, vars: &Context, on: &str) -> Outcome {
+        self.leave_open(task, vars, &task.title(), &mut BTreeSet::new());
+        let machines = self.of.run.machines.of(&self.of.host.name);
+        self.of.depends(machines.first().map(AsRef::as_ref), on, &[Resource::Anything])
+    }
+
+    /// What an include came to that could not be done; that of variables is judged by the task's conditions.
+    fn not_read(&self, include: &Include, task: &Arc<Task>, vars: &Context, error: TaskError) -> Outcome {
+        let mut outcome = not_included(include, error.at(&task.span));
+        if matches!(include.kind, IncludeKind::Vars) {
+            judge(&self.of.run, task, vars, &mut outcome);
+        }
+        outcome
+    }
+
+    /// Goes into what an include has brought, which ends behind it.
+    fn go_into(&mut self, frames: Vec<Frames>, position: &Position, vars: &Context) {
         if !frames.is_empty() {
             self.cursor.step_back();
             let wanted = self.of.run.wanted(vars);
@@ -208,7 +207,34 @@ impl HostRun {
                 frames.into_iter().map(|(items, vars, index)| (Program::items(&items, &wanted), index as u32, vars));
             self.cursor.enter(position, programs.collect());
         }
-        Ok(())
+    }
+
+    /// What an include came to: a condition that passed all of it over, or what was read.
+    fn came_to(
+        &self,
+        include: &Include,
+        task: &Arc<Task>,
+        vars: &Context,
+        (result, items, passed): (Vec<Included>, Option<&super::repeat::Items>, Option<Json>),
+    ) -> Outcome {
+        if let Some(condition) = passed {
+            let mut outcome = Outcome::condition(&condition);
+            if !result.is_empty() {
+                outcome.result.extend(told(result, items));
+                outcome.result.insert("msg".to_owned(), json!("All items skipped"));
+            }
+            return outcome;
+        }
+        if !matches!(include.kind, IncludeKind::Vars) {
+            return Outcome::new(Status::Ok, unchanged());
+        }
+        let read = result.iter().flat_map(|one| one.facts.iter());
+        let seen = vars.with(read.map(|(name, value)| (name.clone(), Var::data(value))).collect());
+        let mut outcome = Outcome::new(Status::Ok, told(result, items));
+        if items.is_none() {
+            judge(&self.of.run, task, &seen, &mut outcome);
+        }
+        outcome
     }
 
     /// Check mode: what an include would set is not known while nobody knows whether it is done: `on`, its title, is what that depends on.
@@ -482,6 +508,9 @@ impl Included {
         ])
     }
 }
+
+/// What one item of an include brings: its tasks, the variables around them, and the item's place.
+type Frames = (Vec<Item>, Vec<(Level, Arc<Vars>)>, usize);
 
 /// What an include came to that could not be done.
 fn not_included(include: &Include, error: TaskError) -> Outcome {

@@ -45,7 +45,8 @@ fails_on() {
     check "$1: it says why" grep -qF -- "$2" <<<"$out"
     equal "$1: nothing of it is kept" '' "$(on h3 'find /opt/bringup/cni-plugins-* /var/cache/bringup -type f -name "*cni*"; find /opt/bringup -type f')"
 }
-RELEASE_IMAGES='{"pause_image": "lab.local/pause:1", "check_image": "lab.local/box:1", "image_archives": [{"name": "lab.local/pause:1", "file": "'$LAB_DIR'/releases/images/pause_1.tar"}, {"name": "lab.local/box:1", "file": "'$LAB_DIR'/releases/images/box_1.tar"}]}'
+# It is a cluster of its own, of the same name.
+RELEASE_IMAGES='{"workstation_kubeconfig": "'$LAB_DIR'/kubeconfig.release", "pause_image": "lab.local/pause:1", "check_image": "lab.local/box:1", "image_archives": [{"name": "lab.local/pause:1", "file": "'$LAB_DIR'/releases/images/pause_1.tar"}, {"name": "lab.local/box:1", "file": "'$LAB_DIR'/releases/images/box_1.tar"}]}'
 fails_on wrong 'The checksum for the file did not match'
 fails_on html 'What came is a page of HTML'
 fails_on half 'transfer closed'

@@ -238,18 +238,29 @@ impl File {
                 plan.predictions.extend(put::moved_content(state, &real, name));
             }
         }
-        let mut own = self.with_attributes(context, state, path, &present, FileState::Hard)?;
-        // It is one file under both names.
-        let changed = own.predictions.iter().rev().find_map(|(probe, answer)| match (probe, answer) {
-            (Probe::Stat { path: of, .. }, Answer::Stat(stat)) if of == path => Some(stat.clone()),
-            _ => None,
-        });
-        own.changes.iter_mut().for_each(|change| change.writes.extend(ownership::written(&real, Some(source))));
-        own.predictions.extend(changed.into_iter().flat_map(|stat| ownership::predictions(&real, stat)));
+        let own = self.of_both_names(context, state, (path, &real), (&present, source))?;
         merge(&mut plan, own);
         plan.result.insert("dest".into(), json!(path));
         plan.result.insert("src".into(), json!(written));
         Ok(plan)
+    }
+
+    /// Owner, mode and times of a file that has a second name, by that one: it is one file under both.
+    fn of_both_names(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        (path, real): (&str, &str),
+        (present, source): (&FileStat, &FileStat),
+    ) -> Result<Plan, PlanError> {
+        let mut own = self.with_attributes(context, state, path, present, FileState::Hard)?;
+        let changed = own.predictions.iter().rev().find_map(|(probe, answer)| match (probe, answer) {
+            (Probe::Stat { path: of, .. }, Answer::Stat(stat)) if of == path => Some(stat.clone()),
+            _ => None,
+        });
+        own.changes.iter_mut().for_each(|change| change.writes.extend(ownership::written(real, Some(source))));
+        own.predictions.extend(changed.into_iter().flat_map(|stat| ownership::predictions(real, stat)));
+        Ok(own)
     }
 }
 
