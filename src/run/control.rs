@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    barrier::Position, host::HostRun, outcome::Outcome, program::Program, retry::judge, stop::Stop, task,
-    task_error::TaskError, variables::at_place, vars_from,
+    barrier::Position, evaluation::as_a_whole, host::HostRun, outcome::Outcome, program::Program, retry::judge,
+    stop::Stop, task, task_error::TaskError, variables::at_place, vars_from,
 };
 use crate::{
     fact::Resource,
@@ -227,6 +227,9 @@ impl HostRun {
         }
         if !matches!(include.kind, IncludeKind::Vars) {
             return Outcome::new(Status::Ok, unchanged());
+        }
+        if items.is_some_and(|items| items.is_empty()) {
+            return as_a_whole(Vec::new(), true);
         }
         let read = result.iter().flat_map(|one| one.facts.iter());
         let seen = vars.with(read.map(|(name, value)| (name.clone(), Var::data(value))).collect());

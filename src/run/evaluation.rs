@@ -267,7 +267,7 @@ fn name_item(one: &mut Outcome, control: Option<&LoopControl>, name: &str, item:
 }
 
 /// What the items of a loop came to as a whole.
-fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
+pub(super) fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
     let any = |holds: fn(&Outcome) -> bool| ended.iter().any(holds);
     let (failed, changed) = (any(|one| one.status == Status::Failed), any(|one| one.changed));
     let status = match (failed, changed, any(|one| one.status != Status::Skipped)) {
