@@ -108,7 +108,7 @@ upstream_registry() {
 
 # Debian's mirror, with the packages that the hosts may install.
 upstream_debian() {
-    local image dir=$NEW/deb.debian.org/debian; image=$(find "$LAB_CACHE" -maxdepth 1 -name 'image-*' -type d | head -1)
+    local image dir=$NEW/packages.example.org/debian; image=$(find "$LAB_CACHE" -maxdepth 1 -name 'image-*' -type d | head -1)
     mkdir -p "$dir/pool" "$dir/dists/bookworm/main/binary-amd64"
     cp "$image"/var/cache/apt/archives/*.deb "$dir/pool/"
     (cd "$dir" && dpkg-scanpackages --multiversion pool > dists/bookworm/main/binary-amd64/Packages 2>/dev/null

@@ -15,7 +15,7 @@ echo "BasicAuth proxied $PASSWORD" > "$LAB_DIR/upstream/proxy.more"
 check 'a proxy that asks for a password' upstream proxy
 check 'the hosts trust the authority, and know no name' upstream trust authority
 # Packages have to come too.
-fleet exec all 'rm -rf /var/cache/apt/archives/*.deb /var/cache/apt/*.bin /var/lib/apt/lists/* /var/lib/apt/periodic/*; touch -d "3 days ago" /var/lib/apt/lists; echo "deb [trusted=yes] http://deb.debian.org/debian bookworm main" > /etc/apt/sources.list'
+fleet exec all 'rm -rf /var/cache/apt/archives/*.deb /var/cache/apt/*.bin /var/lib/apt/lists/* /var/lib/apt/periodic/*; touch -d "3 days ago" /var/lib/apt/lists; echo "deb [trusted=yes] http://packages.example.org/debian bookworm main" > /etc/apt/sources.list'
 defaults
 site() { "$BRINGUP" "$@" -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/site.yml" -e "@$LAB_DIR/proxy.yml"; }
 via() { ( umask 077; echo "http_proxy: http://${1:+$1@}$LAB_NET.1:8888" > "$LAB_DIR/proxy.yml"; [ -z "${2:-}" ] || echo "no_proxy: [$2]" >> "$LAB_DIR/proxy.yml" ); }
@@ -34,7 +34,7 @@ refuse 'the password is in no output' grep -qF "$PASSWORD" <<<"$out"
 kubectl_from h1
 check 'two nodes are Ready' all_ready
 log=$(upstream log proxy)
-for name in dl.k8s.io:443 cdn.dl.k8s.io:443 github.com:443 release-assets.githubusercontent.com:443 registry.k8s.io:443 us-docker.pkg.dev:443 http://deb.debian.org/debian/; do
+for name in dl.k8s.io:443 cdn.dl.k8s.io:443 github.com:443 release-assets.githubusercontent.com:443 registry.k8s.io:443 us-docker.pkg.dev:443 http://packages.example.org/debian/; do
     check "the proxy was asked for $name" grep -qF " $name" <<<"$log"
 done
 equal "nothing of the cluster's own went by it" '' "$(grep -E ' (CONNECT|GET|HEAD|POST|PUT) (https?://)?(10\.|127\.|localhost|h[0-9]+[:/]|[^ /]*\.svc)' <<<"$log" || true)"
