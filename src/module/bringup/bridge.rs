@@ -90,6 +90,12 @@ pub(super) fn check_interface(parameter: &str, name: &str) -> Result<(), Paramet
     ))
 }
 
+/// What is another one where a network device is made, changed or removed.
+pub(super) fn device(name: &str) -> Vec<Resource> {
+    let device = Resource::Path(format!("/sys/class/net/{name}"));
+    vec![device, Resource::Path("/proc/net".into()), Resource::Kernel(String::new())]
+}
+
 /// The bridge as the host tells it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Live {
@@ -234,14 +240,6 @@ impl Bridge {
         })
     }
 
-    fn written(&self) -> Vec<Resource> {
-        vec![
-            Resource::Path(format!("/sys/class/net/{}", self.name.0)),
-            Resource::Path("/proc/net".into()),
-            Resource::Kernel(String::new()),
-        ]
-    }
-
     /// What the same question gets once the bridge is as described.
     fn settled(&self, live: Option<&Live>) -> Answer {
         let mut text = String::from("bridge\nflags 0x1003\nassigned 3\n");
@@ -267,7 +265,7 @@ impl Bridge {
             plan.changes.push(Change {
                 what: format!("remove bridge {}", self.name.0),
                 step: Step::Script(script),
-                writes: self.written(),
+                writes: device(&self.name.0),
                 closed: false,
             });
             plan.predictions.push((self.question(), Answer::Script(ScriptAnswer::default())));
@@ -300,7 +298,7 @@ impl Module for Bridge {
                 plan.changes.push(Change {
                     what: what.join(", "),
                     step: Step::Script(script),
-                    writes: self.written(),
+                    writes: device(&self.name.0),
                     closed: false,
                 });
                 let settled = self.settled(live.as_ref());

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::{
-    bridge::check_interface,
+    bridge::{check_interface, device},
     unit::{self, BootUnit},
 };
 use crate::{
@@ -379,14 +379,6 @@ impl Vxlan {
         script
     }
 
-    fn written(&self) -> Vec<Resource> {
-        vec![
-            Resource::Path(format!("/sys/class/net/{}", self.name.0)),
-            Resource::Path("/proc/net".into()),
-            Resource::Kernel(String::new()),
-        ]
-    }
-
     fn absent(&self, context: &Context<'_>, state: &State, there: bool, live: &Live) -> Result<Plan, PlanError> {
         let mut plan = Plan::default();
         if there || !live.rules.is_empty() || !live.jumps.is_empty() {
@@ -398,7 +390,7 @@ impl Vxlan {
             plan.changes.push(Change {
                 what: format!("remove VXLAN {}", self.name.0),
                 step: Step::Script(script),
-                writes: self.written(),
+                writes: device(&self.name.0),
                 closed: false,
             });
             plan.predictions.push((self.question(), Answer::Script(ScriptAnswer::default())));
@@ -433,7 +425,7 @@ impl Vxlan {
             plan.changes.push(Change {
                 what: what.join(", "),
                 step: Step::Script(format!("PATH=$PATH:/usr/sbin:/sbin\n{script}")),
-                writes: self.written(),
+                writes: device(&self.name.0),
                 closed: false,
             });
             let header = format!("VXLAN {}", self.name.0);
