@@ -177,21 +177,29 @@ fn what_is_owed_and_cannot_be_made_up_for_is_told_and_dropped() {
   gather_facts: false
   tasks:
     - {{command: echo kept, register: seen, when: {fails}}}
-    - {{command: 'true', notify: [gone, still], changed_when: {fails}}}
+    - {{include_tasks: more.yml, when: {fails}}}
+    - {{command: 'true', notify: [gone, asks, still], changed_when: {fails}}}
     - {{fail: , when: {fails}}}
   handlers:
+    - {{name: asks, command: 'true', when: lost is changed}}
     - {{name: gone, command: 'echo {{{{ seen.stdout }}}}'}}
     - {{name: still, command: 'true'}}
 "
         )
     };
+    fs::write(place.path().join("more.yml"), "- {command: echo kept, register: lost}\n").unwrap();
     let servers = Servers::start();
     servers.forget();
     let run = |fails: bool| apply(&servers, 1, place.path(), &site(fails), &[]);
     assert_eq!(run(true).0, 2);
     let (code, text) = run(false);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("the handler `gone` (site.yml:") && text.contains("is dropped"), "{text}");
+    for name in ["gone", "asks"] {
+        assert!(
+            text.contains(&format!("the handler `{name}` (site.yml:")) && text.contains("is dropped"),
+            "{name}: {text}"
+        );
+    }
     assert!(text.contains("RUNNING HANDLER [still]"), "{text}");
     let (code, text) = run(false);
     assert!(code == 0 && !text.contains("RUNNING HANDLER") && !text.contains("owed"), "{text}");

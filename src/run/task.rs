@@ -217,8 +217,9 @@ fn defaults_of(run: &Run, task: &Task, module: &str, defaults: &Map<String, Json
 
 /// The error of a parameter that cannot be rendered.
 fn of_option(error: TemplateError) -> TaskError {
+    let undefined = error.is_undefined();
     let mut error = TaskError::from(error);
-    if error.undefined {
+    if undefined {
         error.message.insert_str(0, IN_OPTION);
     }
     error

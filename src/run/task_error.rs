@@ -55,7 +55,7 @@ impl TaskError {
 impl From<TemplateError> for TaskError {
     fn from(error: TemplateError) -> TaskError {
         let help = miette::Diagnostic::help(&error).map(|h| h.to_string());
-        let undefined = error.is_undefined();
+        let undefined = error.lacks_value();
         let mut result = Map::new();
         if error.is_failure() {
             // Where Ansible has a trace of its own, there is the place.

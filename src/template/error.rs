@@ -50,6 +50,9 @@ pub enum Kind {
     /// A filter, test, function, method or operator refused its input.
     #[error("{0}")]
     Failed(String),
+    /// A test of registered results was asked of a name without a value: `default` does not make that good.
+    #[error("{0}")]
+    NoResult(String),
     /// A variable whose value needs the variable itself.
     #[error("recursive loop in variable {0}")]
     Loop(String),
@@ -128,6 +131,11 @@ impl TemplateError {
         matches!(self.0.kind, Kind::Undefined { .. } | Kind::NoVariable { .. } | Kind::NoAttribute { .. })
     }
 
+    /// Whether a name has no value, whatever came of that.
+    pub fn lacks_value(&self) -> bool {
+        self.is_undefined() || matches!(self.0.kind, Kind::NoResult(_))
+    }
+
     /// Whether something was computed that cannot be, which has no name of its own.
     pub fn is_failure(&self) -> bool {
         matches!(self.0.kind, Kind::Failed(_))
@@ -165,6 +173,7 @@ impl Diagnostic for TemplateError {
             Kind::UnknownLookup(_) => "template::unknown_lookup",
             Kind::Unsupported(_) => "template::unsupported",
             Kind::Failed(_) => "template::failed",
+            Kind::NoResult(_) => "template::no-result",
             Kind::Loop(_) => "template::loop",
             Kind::Endless(_) => "template::endless",
             Kind::TooLarge(..) => "template::too_large",

@@ -114,7 +114,7 @@ pub(crate) fn explain(error: &minijinja::Error, unit: &Unit<'_>, inner: &Arc<Inn
             let missing = undefined(innermost, unit, inner, span.clone());
             let message = format!("{missing}: {detail}");
             let help = miette::Diagnostic::help(&missing).map(|help| help.to_string());
-            unknown(Kind::Failed(message), span, help)
+            unknown(Kind::NoResult(message), span, help)
         }
         _ => {
             let message = if detail.is_empty() { innermost.kind().to_string() } else { detail.to_owned() };
