@@ -107,6 +107,23 @@ fn a_task_runs_as_the_user_that_is_said_now() {
     locked(&servers, top, &site);
 }
 
+/// What was read of the host that is delegated to is as stale as what was read of the task's own.
+#[test]
+fn a_delegated_task_reads_anew_with_every_try() {
+    let (servers, place) = (Servers::start(), tempfile::tempdir().unwrap());
+    let file = place.path().join("later");
+    // Two more seconds of tries than it takes, and less of them than answers stay fresh.
+    let site = format!(
+        "    - {{stat: {{path: {0}}}, register: before, delegate_to: h2}}
+    - shell: '(sleep 1; touch {0}) >/dev/null 2>&1 </dev/null &'
+    - {{stat: {{path: {0}}}, register: after, delegate_to: h2, until: after.stat.exists, retries: 30, delay: 0.1}}
+    - assert: {{that: [not before.stat.exists, after.stat.exists]}}
+",
+        file.display()
+    );
+    tasks(&servers, place.path(), &site);
+}
+
 /// What stands in `SSH_CONNECTION` tells which server a login went to.
 #[test]
 fn a_task_runs_at_the_port_and_on_the_machine_that_are_said_now() {

@@ -49,6 +49,8 @@ pub struct Evaluation<'h> {
     pub vars: &'h Context,
     /// It is done by itself, for what was sent ahead did not go through.
     pub alone: bool,
+    /// It is tried again: what was read for it is stale, wherever it was read.
+    pub again: bool,
     /// What the task's keywords say, once they are read.
     pub settings: Settings,
     /// The inventory with the hosts and groups that its items add, once one does.

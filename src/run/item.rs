@@ -54,7 +54,7 @@ impl Evaluation<'_> {
         if let Some(Job::Done(outcome)) = job {
             return Ok(*outcome);
         }
-        if (!self.of.run.options.lookahead || asks_for_job) && !prepared.check {
+        if self.again || (!self.of.run.options.lookahead || asks_for_job) && !prepared.check {
             prepared.machine.forget_all();
         }
         loop {

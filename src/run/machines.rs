@@ -67,11 +67,6 @@ impl Machines {
         lock(&self.reached).get(host).map(|reached| distinct(reached)).unwrap_or_default()
     }
 
-    /// Forgets what was read of a host, so that a retry reads it anew.
-    pub fn forget(&self, host: &str) {
-        self.of(host).iter().for_each(|m| m.forget_all());
-    }
-
     /// Forgets what was read of the Kubernetes API on all machines: a change of unknown effect ran somewhere.
     pub fn forget_api(&self) {
         for reached in lock(&self.reached).values().flatten() {

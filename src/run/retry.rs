@@ -49,6 +49,7 @@ impl Evaluation<'_> {
         let wants_retry = !self.task.until.is_empty() || self.task.retries.is_some();
         let (began, mut attempt) = (Instant::now(), 1);
         loop {
+            self.again = attempt > 1;
             let mut outcome = self.attempt(vars, wants_retry.then_some(attempt)).await?;
             // What was waited for between the tries is the task's time too.
             outcome.began = began;
@@ -84,7 +85,6 @@ impl Evaluation<'_> {
             attempt += 1;
             self.unconfirmed.flush().await?;
             tokio::time::sleep(delay).await;
-            self.of.run.machines.forget(&self.of.host.name);
         }
     }
 

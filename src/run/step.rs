@@ -158,6 +158,7 @@ impl HostRun {
             position,
             vars,
             alone,
+            again: false,
             settings: Settings::default(),
             regrouped: None,
         };
