@@ -483,17 +483,21 @@ fn what_a_link_leads_to_is_looked_at_behind_a_change_of_it() {
     tasks(place.path(), looking, &[]);
 }
 
-/// A proxy that has what nobody else has; ends with the test.
-fn proxy() -> String {
+/// A proxy that has what nobody else has, and what it was asked for; ends with the test.
+fn proxy() -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let all = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = all.clone();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut asked = [0; 4096];
             let length = stream.read(&mut asked).unwrap_or(0);
             let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
-            let body = match asked.split(' ').nth(1) {
+            let wanted = asked.split(' ').nth(1);
+            told.lock().unwrap().extend(wanted.map(str::to_owned));
+            let body = match wanted {
                 Some("http://files.invalid/SUMS") => {
                     "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  f\n"
                 }
@@ -505,7 +509,7 @@ fn proxy() -> String {
             let _ = stream.write_all(answer.as_bytes());
         }
     });
-    format!("http://{address}")
+    (format!("http://{address}"), all)
 }
 
 #[test]
@@ -519,8 +523,32 @@ fn what_a_module_asks_the_web_it_asks_by_the_proxy_of_its_task() {
       register: read
     - copy: {content: '{{ read.content }}', dest: '{{ top }}/read'}
 ";
-    tasks(place.path(), web, &["-e", &format!("proxy={}", proxy())]);
+    tasks(place.path(), web, &["-e", &format!("proxy={}", proxy().0)]);
     for name in ["f", "read"] {
         assert_eq!(fs::read_to_string(place.path().join(name)).unwrap(), "hello\n", "{name}");
+    }
+}
+
+/// Before it changes anything, too: what `plan` tells is what the task would find.
+#[test]
+fn what_a_module_asks_before_it_acts_it_asks_by_the_proxy_of_its_task() {
+    let (place, (proxy, asked)) = (tempfile::tempdir().unwrap(), proxy());
+    let tried = "    - block:
+        - apt: {deb: http://files.invalid/package.deb}
+          ignore_errors: true
+        - deb822_repository: {name: of-the-test, uris: http://files.invalid, suites: a, components: b, signed_by: http://files.invalid/key}
+          ignore_errors: true
+        - unarchive: {src: http://files.invalid/a.tar, dest: '{{ top }}', remote_src: true}
+          ignore_errors: true
+        - git: {repo: http://files.invalid/repository, dest: '{{ top }}/repository'}
+          ignore_errors: true
+      check_mode: true
+      environment: {http_proxy: '{{ proxy }}'}
+";
+    tasks(place.path(), tried, &["-e", &format!("proxy={proxy}")]);
+    let asked = asked.lock().unwrap();
+    for file in ["package.deb", "key", "a.tar", "repository/info/refs"] {
+        let url = format!("http://files.invalid/{file}");
+        assert!(asked.iter().any(|one| one.split('?').next() == Some(&url)), "{file}: {asked:?}");
     }
 }

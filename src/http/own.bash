@@ -67,7 +67,7 @@ connect() {
     [ -z "$cert" ] || flags+=(-cert "$cert")
     [ -z "$key" ] || flags+=(-key "$key")
     [ -z "$ciphers" ] || flags+=(-cipher "$ciphers")
-    exec 3< <(ask | openssl s_client "${flags[@]}" 2> >(grep -iE 'verify error|:error:|errno=' | head -n 3 >&2))
+    exec 3< <(ask | openssl s_client "${flags[@]}" 2> >(grep -iE 'verify error|:error:|errno=|^(could not|unable|error|can.t) ' | head -n 3 >&2))
     secured=$!
 }
 

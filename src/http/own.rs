@@ -254,6 +254,11 @@ mod tests {
             assert!(fine || told.contains("verify error"), "{told}");
             server.join().unwrap();
         }
+        // A file that cannot be read is named, for the server never hears of it.
+        let client_cert = Some(("/nowhere/client.crt".to_owned(), None));
+        let request = Request { client_cert, ..get("https://127.0.0.1:9/".into()) };
+        let told = String::from_utf8_lossy(&run(&request, true).0.stderr).into_owned();
+        assert!(told.contains("/nowhere/client.crt"), "{told}");
         // Without a length nothing but TLS itself tells an end from a cut.
         for cut in [false, true] {
             let (address, server) = secure(config.clone(), "HTTP/1.1 200 OK\r\n\r\nhalf", cut);

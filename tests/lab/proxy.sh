@@ -44,6 +44,13 @@ equal 'and in no other file, nor in what systemd tells' '' "$(for h in h1 h2; do
 equal 'the runtime has it' 2 "$(for h in h1 h2; do on $h "tr '\0' '\n' < /proc/\$(systemctl show -P MainPID containerd)/environ | grep -cx 'HTTPS_PROXY=http://proxied:$PASSWORD@$LAB_NET.1:8888'"; done | wc -l)"
 converged 'the second time'
 
+# What a host names to everybody who logs in is in the way of nothing that the cluster is asked.
+on h1 'cp -a /etc/environment /tmp/environment; printf "http_proxy=http://192.0.2.1:9\nhttps_proxy=http://192.0.2.1:9\nHTTPS_PROXY=http://192.0.2.1:9\n" >>/etc/environment'
+equal "the host's own environment names a dead proxy" http://192.0.2.1:9 "$(on h1 'echo $https_proxy')"
+check 'validate.yml goes past it' "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/validate.yml"
+converged 'with a dead proxy of the host'
+on h1 'mv /tmp/environment /etc/environment'
+
 # ---------------------------------------------------------------- another one
 containerds() { for h in h1 h2; do echo "$h $(on $h systemctl show -P ActiveEnterTimestampMonotonic containerd)"; done; }
 was=$(containerds)

@@ -352,7 +352,7 @@ impl Apt {
     }
 
     /// What else than named packages is to be done.
-    fn others(&self, state: &State, lists_due: bool) -> Result<Vec<(String, String)>, PlanError> {
+    fn others(&self, context: &Context<'_>, state: &State, lists_due: bool) -> Result<Vec<(String, String)>, PlanError> {
         let mut all = Vec::new();
         if self.upgrade != Upgrade::No {
             let simulation = self.simulation(&[]);
@@ -361,7 +361,7 @@ impl Apt {
             }
         }
         if let Some(deb) = &self.deb {
-            let (name, version) = questions::archive(state, &deb.0)?;
+            let (name, version) = questions::archive(context, state, &deb.0)?;
             let installed = state.package(&name)?;
             if installed.is_none_or(|p| p.version != version) {
                 all.push((format!("install {name} {version} from {}", deb.0), self.deb_command(&deb.0)));
@@ -387,7 +387,7 @@ impl Apt {
 }
 
 impl Module for Apt {
-    fn probe(&self, _: &Context<'_>, state: &State) -> Vec<Probe> {
+    fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
         let written = self.written();
         let patterns = written.iter().filter(|w| w.is_pattern());
         let mut probes: Vec<_> = patterns.map(|w| questions::names_question(&w.name)).collect();
@@ -397,7 +397,7 @@ impl Module for Apt {
             probes.push(questions::cache_question());
         }
         if let Some(deb) = &self.deb {
-            probes.push(questions::archive_question(&deb.0));
+            probes.push(questions::archive_question(context, &deb.0));
         }
         let missing = wishes.iter().any(|w| matches!(state.package(&w.name), Ok(None)));
         if missing && matches!(self.state, Wanted::Present | Wanted::Latest | Wanted::Fixed) {
@@ -410,7 +410,7 @@ impl Module for Apt {
         let (due, cache) = self.lists_are_due(state)?;
         let wishes = self.to_do(state, due)?;
         self.refuse(state, &wishes)?;
-        let others = self.others(state, due)?;
+        let others = self.others(context, state, due)?;
         let named_only = !self.package.0.is_empty() && self.state == Wanted::Present
             || self.state == Wanted::Absent && !self.package.0.is_empty();
         // With all packages there, fresh lists would change nothing.

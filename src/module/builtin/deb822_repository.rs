@@ -139,7 +139,7 @@ impl Deb822Repository {
         url.filter(|url| !url.trim().contains('\n') && url.contains("://"))
     }
 
-    fn key_question(url: &str) -> (Request, Probe) {
+    fn key_question(context: &Context<'_>, url: &str) -> (Request, Probe) {
         let request = Request {
             url: url.to_owned(),
             method: "GET".to_owned(),
@@ -150,13 +150,15 @@ impl Deb822Repository {
             decompress: true,
             ..Request::default()
         };
-        let probe = Probe::Script { script: request.script(None), reads: vec![Resource::Anything] };
+        // A proxy that the task names is one for its questions too.
+        let script = format!("{}{}", context.environment, request.script(None));
+        let probe = Probe::Script { script, reads: vec![Resource::Anything] };
         (request, probe)
     }
 
     /// The key that was fetched, and the file it goes into.
-    fn key(&self, state: &State, url: &str) -> Result<(String, Vec<u8>), PlanError> {
-        let (request, probe) = Self::key_question(url);
+    fn key(&self, context: &Context<'_>, state: &State, url: &str) -> Result<(String, Vec<u8>), PlanError> {
+        let (request, probe) = Self::key_question(context, url);
         let answer = state.script(&probe)?;
         let response = http::parse(&request, &answer.stdout, &answer.stderr).filter(|_| answer.status == 0);
         let told = match &response {
@@ -255,7 +257,8 @@ impl Module for Deb822Repository {
         let keys = self.state == Presence::Absent || self.key_url().is_some();
         let files = self.files();
         let mut probes: Vec<Probe> = files[..if keys { 3 } else { 1 }].iter().flat_map(edit).collect();
-        probes.extend(self.key_url().map(|url| Self::key_question(url).1).filter(|_| self.state == Presence::Present));
+        let key = self.key_url().filter(|_| self.state == Presence::Present);
+        probes.extend(key.map(|url| Self::key_question(context, url).1));
         probes
     }
 
@@ -271,7 +274,7 @@ impl Module for Deb822Repository {
             key_filename = Some(self.key_file("gpg"));
         } else {
             if let Some(url) = self.key_url() {
-                let (key, bytes) = self.key(state, url)?;
+                let (key, bytes) = self.key(context, state, url)?;
                 let edit = Edit { attributes: mode(&default), ..Edit::of(&key) };
                 plan = edit.plan(context, state, &edit.present(context, state)?, &bytes, "")?;
                 key_filename = Some(key);

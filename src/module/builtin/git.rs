@@ -224,10 +224,11 @@ impl Git {
         script
     }
 
-    fn question(&self, dest: &str) -> Probe {
+    fn question(&self, context: &Context<'_>, dest: &str) -> Probe {
         let set = |flag: Flag| if flag.0 { "yes" } else { "" };
         let script = format!(
-            "{}dest={} repo={} version={} remote={} bare={} update={}\n{}",
+            "{}{}dest={} repo={} version={} remote={} bare={} update={}\n{}",
+            context.environment,
             self.environment(),
             quote(dest),
             quote(&self.repo.0),
@@ -296,10 +297,10 @@ impl Git {
 
 impl Module for Git {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
-        let Some(dest) = &self.dest else { return vec![self.question("")] };
+        let Some(dest) = &self.dest else { return vec![self.question(context, "")] };
         match path::absolute(context, state, &dest.0) {
             Ok(dest) => {
-                let own = vec![path::stat(&dest), self.question(&dest)];
+                let own = vec![path::stat(&dest), self.question(context, &dest)];
                 [path::above(&dest), own, self.archive_probes(context, state)].concat()
             }
             Err(_) => vec![Probe::User { name: context.user.to_owned() }],
@@ -311,7 +312,7 @@ impl Module for Git {
             Some(dest) => path::absolute(context, state, &dest.0)?,
             None => String::new(),
         };
-        let answer = state.script(&self.question(&dest))?;
+        let answer = state.script(&self.question(context, &dest))?;
         if answer.status != 0 {
             return Err(Failure::said(answer).with("rc", answer.status).into());
         }

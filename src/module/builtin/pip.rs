@@ -194,9 +194,10 @@ impl Pip {
         script
     }
 
-    fn question(&self, env: Option<&str>) -> Probe {
+    fn question(&self, context: &Context<'_>, env: Option<&str>) -> Probe {
         let script = format!(
-            "{}[ -z \"$none\" ] || {{ echo none; exit 0; }}\npip list --format=freeze 2>/dev/null || pip freeze --all || exit 91\n",
+            "{}{}[ -z \"$none\" ] || {{ echo none; exit 0; }}\npip list --format=freeze 2>/dev/null || pip freeze --all || exit 91\n",
+            context.environment,
             self.define(env)
         );
         let reads = env.map_or(Resource::Anything, |env| Resource::Path(env.to_owned()));
@@ -204,11 +205,12 @@ impl Pip {
     }
 
     /// What pip says it would install, for check mode: of a list, an address or the newest versions nobody else can tell.
-    fn foretold(&self, env: Option<&str>, chdir: Option<&str>) -> Probe {
+    fn foretold(&self, context: &Context<'_>, env: Option<&str>, chdir: Option<&str>) -> Probe {
         let mut arguments = self.arguments();
         arguments.insert(1, "--dry-run".into());
         let script = format!(
-            "{}cd -- {} && pip {} 2>/dev/null\n",
+            "{}{}cd -- {} && pip {} 2>/dev/null\n",
+            context.environment,
             self.define(env),
             chdir.map_or_else(|| "/".into(), quote),
             words(arguments)
@@ -313,12 +315,12 @@ impl Module for Pip {
         match self.environment(context, state) {
             Ok(env) => {
                 let activate = env.as_ref().map(|env| path::stat(&format!("{env}/bin/activate")));
-                let question = self.question(env.as_deref());
+                let question = self.question(context, env.as_deref());
                 let mut probes: Vec<Probe> = activate.into_iter().collect();
                 if let (Ok(answer), Ok(chdir)) = (state.script(&question), self.directory(context, state)) {
                     let listed = answer.text();
                     if self.is_asked(context, &listed) {
-                        probes.push(self.foretold(env.as_deref(), chdir.as_deref()));
+                        probes.push(self.foretold(context, env.as_deref(), chdir.as_deref()));
                     }
                 }
                 probes.push(question);
@@ -334,7 +336,7 @@ impl Module for Pip {
             Some(env) => state.stat(&format!("{env}/bin/activate"), true)?.is_none(),
             None => false,
         };
-        let answer = state.script(&self.question(env.as_deref()))?;
+        let answer = state.script(&self.question(context, env.as_deref()))?;
         if answer.status != 0 {
             let told = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
             return Err(Failure::new(format!("cannot list the packages of Python: {told}"))
@@ -365,7 +367,7 @@ impl Module for Pip {
         if new || listed.trim() == "none" || self.settled(&listed) != Some(true) {
             let chdir = self.directory(context, state)?;
             if !new && self.is_asked(context, &listed) {
-                let foretold = state.script(&self.foretold(env.as_deref(), chdir.as_deref()))?;
+                let foretold = state.script(&self.foretold(context, env.as_deref(), chdir.as_deref()))?;
                 // An older pip does not know the question.
                 if foretold.status == 0 && !foretold.text().contains("Would install") {
                     return Ok(plan);

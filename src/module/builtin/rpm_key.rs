@@ -105,7 +105,8 @@ impl RpmKey {
     fn question(&self, context: &Context<'_>, state: &State) -> Result<Probe, PlanError> {
         let reads = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].map(|folder| Resource::Path(folder.to_owned()));
         let reads = reads.into_iter().chain([Resource::Anything]).collect();
-        Ok(Probe::Script { script: self.script(context, state)?, reads })
+        // A proxy that the task names is one for its questions too.
+        Ok(Probe::Script { script: format!("{}{}", context.environment, self.script(context, state)?), reads })
     }
 }
 

@@ -170,10 +170,11 @@ impl Subversion {
         script
     }
 
-    fn question(&self, dest: &str) -> Probe {
+    fn question(&self, context: &Context<'_>, dest: &str) -> Probe {
         let set = |flag: bool| if flag { "yes" } else { "" };
         let script = format!(
-            "{}dest={} repo={} revision={} only={} update={}\n{}",
+            "{}{}dest={} repo={} revision={} only={} update={}\n{}",
+            context.environment,
             self.svn(),
             quote(dest),
             quote(&self.repo.0),
@@ -265,11 +266,11 @@ impl Subversion {
 
 impl Module for Subversion {
     fn probe(&self, context: &Context<'_>, state: &State) -> Vec<Probe> {
-        let Some(dest) = &self.dest else { return vec![self.question("")] };
+        let Some(dest) = &self.dest else { return vec![self.question(context, "")] };
         match path::absolute(context, state, &dest.0) {
             Ok(dest) => {
                 let parent = path::stat(path::parent(&dest));
-                [path::above(&dest), vec![parent, path::stat(&dest), self.question(&dest)]].concat()
+                [path::above(&dest), vec![parent, path::stat(&dest), self.question(context, &dest)]].concat()
             }
             Err(_) => vec![Probe::User { name: context.user.to_owned() }],
         }
@@ -280,7 +281,7 @@ impl Module for Subversion {
             Some(dest) => path::absolute(context, state, &dest.0)?,
             None => String::new(),
         };
-        let answer = state.script(&self.question(&dest))?;
+        let answer = state.script(&self.question(context, &dest))?;
         if answer.status != 0 {
             return Err(Failure::said(answer).with("rc", answer.status).into());
         }

@@ -190,10 +190,15 @@ impl Unarchive {
     }
 
     /// The same for an archive of a web server, which is downloaded for that and forgotten.
-    fn question_of_url(&self, url: &str) -> Probe {
+    fn question_of_url(&self, context: &Context<'_>, url: &str) -> Probe {
         let lists = self.lists();
         let list = self.selection(&lists).list("\"$s/archive\"");
-        let script = format!("s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\n{}{list}", self.fetch(url));
+        // A proxy that the task names is one for its questions too.
+        let script = format!(
+            "{}s=$(mktemp -d) || exit 1\ntrap 'rm -rf -- \"$s\"' EXIT\n{}{list}",
+            context.environment,
+            self.fetch(url)
+        );
         Probe::Script { script, reads: vec![Resource::Anything] }
     }
 
@@ -228,7 +233,7 @@ impl Unarchive {
             // It is downloaded once: what it changed is told when it is done.
             Source::Url(_) if !context.check => Ok(None),
             Source::Url(url) => {
-                let answer = state.script(&self.question_of_url(url))?;
+                let answer = state.script(&self.question_of_url(context, url))?;
                 let said = String::from_utf8_lossy(&answer.stderr);
                 if answer.status == 1 && said.contains("Failure downloading") {
                     return Err(Failure::new(said.trim()).into());
@@ -401,7 +406,7 @@ impl Module for Unarchive {
                 probes.push(Probe::Stat { path: archive.clone(), follow: true });
                 probes.push(self.question(archive));
             }
-            Source::Url(url) if context.check => probes.push(self.question_of_url(url)),
+            Source::Url(url) if context.check => probes.push(self.question_of_url(context, url)),
             _ => {}
         }
         if let Ok(Some(members)) = self.members(context, state, &source) {

@@ -3,6 +3,8 @@
 # full.sh KUBECONFIG NAMESPACE
 config=$1 namespace=$2
 out=$(mktemp -d) && trap 'rm -rf "$out"' EXIT || exit
+# The cluster is asked by no proxy, whatever the host's own environment says: curl reads the one, kubectl the other.
+export no_proxy='*' NO_PROXY='*'
 cluster() { kubectl --kubeconfig "$config" --request-timeout=20s -n "$namespace" "$@"; }
 
 ask() { # POD NODE

@@ -8,6 +8,8 @@ out=$(mktemp -d) && trap 'rm -rf "$out"' EXIT || exit
 # Only what this host's own resolver knows is asked for in a pod.
 [ "$outside" = - ] || timeout 2 getent ahostsv4 "$outside." >/dev/null || outside=-
 
+# The cluster is asked by no proxy, whatever the host's own environment says: curl reads the one, kubectl the other.
+export no_proxy='*' NO_PROXY='*'
 cluster() { kubectl --kubeconfig "$config" --request-timeout=20s -n "$namespace" "$@"; }
 # Those that run, on nodes that are in the inventory.
 read_pods() {

@@ -2,7 +2,7 @@
 
 use crate::{
     fact::{Probe, Resource, State},
-    module::{Failure, PlanError, Text, http::Request},
+    module::{Context, Failure, PlanError, Text, http::Request},
     python::fnmatch::fnmatch,
     sh::quote,
 };
@@ -138,9 +138,11 @@ pub(super) fn fetched(url: &str) -> String {
     )
 }
 
-pub(super) fn archive_question(path: &str) -> Probe {
+pub(super) fn archive_question(context: &Context<'_>, path: &str) -> Probe {
     if path.contains("://") {
-        let script = format!("{}dpkg-deb -f \"$s/package.deb\" Package Version\n", fetched(path));
+        // A proxy that the task names is one for its questions too.
+        let fetched = fetched(path);
+        let script = format!("{}{fetched}dpkg-deb -f \"$s/package.deb\" Package Version\n", context.environment);
         return Probe::Script { script, reads: vec![Resource::Anything] };
     }
     let script = format!("dpkg-deb -f {} Package Version\n", quote(path));
@@ -148,8 +150,8 @@ pub(super) fn archive_question(path: &str) -> Probe {
 }
 
 /// Name and version of a package file.
-pub(super) fn archive(state: &State, path: &str) -> Result<(String, String), PlanError> {
-    let answer = state.script(&archive_question(path))?;
+pub(super) fn archive(context: &Context<'_>, state: &State, path: &str) -> Result<(String, String), PlanError> {
+    let answer = state.script(&archive_question(context, path))?;
     let text = answer.text();
     let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned);
     match (field("Package"), field("Version")) {

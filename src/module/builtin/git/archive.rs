@@ -30,10 +30,11 @@ impl Git {
         format!("git -C {} archive --format={format} {prefix}{}", quote(dest), quote(&self.version.0))
     }
 
-    fn archive_question(&self, dest: &str, archive: &str, format: &str) -> Probe {
+    fn archive_question(&self, context: &Context<'_>, dest: &str, archive: &str, format: &str) -> Probe {
         let file = quote(archive);
         let script = format!(
-            "{}[ -f {file} ] || exit 1\n{} | cmp -s - {file}\n",
+            "{}{}[ -f {file} ] || exit 1\n{} | cmp -s - {file}\n",
+            context.environment,
             self.environment(),
             self.archived(dest, format)
         );
@@ -61,7 +62,7 @@ impl Git {
             return Err(Failure::new(format!("`{file}` is no regular file, it is not replaced")).into());
         }
         let format = format(&file)?;
-        let question = self.archive_question(dest, &file, format);
+        let question = self.archive_question(context, dest, &file, format);
         if plan.changes.is_empty() && stat.is_some() && state.script(&question)?.status == 0 {
             return Ok(());
         }
