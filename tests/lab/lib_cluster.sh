@@ -147,6 +147,8 @@ addr() {
     [ ! -f "$LAB_DIR/segment2" ] || read -r from net <"$LAB_DIR/segment2"
     if [ "${1#h}" -ge "$from" ]; then echo "$net.$((10 + ${1#h}))"; else echo "$LAB_NET.$((10 + ${1#h}))"; fi
 }
+# The address of IPv6: 10.77.0.11 has fd00:10:77:100::11 beside it.
+addr6() { local a b c d; IFS=. read -r a b c d <<<"$(addr "$1")"; printf 'fd00:%d:%d:1%02x::%d\n' "$a" "$b" "$c" "$d"; }
 # groups CONTROL-PLANE WORKERS: who is what in the inventory from now on ('h1 h2' 'h3'); who is in neither is not in it.
 groups() {
     local group h
@@ -156,7 +158,7 @@ groups() {
         for group in control_plane workers; do
             printf '    %s:\n      hosts:\n' $group
             for h in $(if [ $group = control_plane ]; then echo "$1"; else echo "$2"; fi); do
-                printf '        %s:\n          ansible_host: %s\n' "$h" "$(addr "$h")"
+                printf '        %s:\n          ansible_host: %s\n          node_address6: %s\n' "$h" "$(addr "$h")" "$(addr6 "$h")"
             done
         done
     } >"$LAB_DIR/inventory.new"
