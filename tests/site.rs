@@ -143,7 +143,7 @@ fn check_pods_run_nothing_for_whoever_reaches_them() {
     let pods = role("validate/templates/check-pods.yaml.j2");
     assert!(pods.contains("httpd -f -p 8080 -h /www"), "{pods}");
     // busybox runs what lies in `cgi-bin` of the folder it serves.
-    assert!(!pods.contains("cgi") && !role("validate/files/check.sh").contains("QUERY_STRING"), "{pods}");
+    assert!(!pods.contains("cgi") && !role("validate/templates/check.sh.j2").contains("QUERY_STRING"), "{pods}");
     for part in ["automountServiceAccountToken: false", "runAsNonRoot: true", "drop: [ALL]"] {
         assert!(pods.contains(part), "{part}");
     }
