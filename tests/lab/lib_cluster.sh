@@ -188,8 +188,8 @@ refused() {
 # What must not be left on a host: files, processes, devices, routes, rules.
 LEFT='ls -d /etc/kubernetes /var/lib/etcd /opt/bringup /var/lib/bringup/images /etc/systemd/system/kube* /etc/systemd/system/bringup-* /etc/cni/net.d/* 2>/dev/null
 ps -eo pid=,comm= | grep -E " (kube|etcd|coredns|pause|containerd|dockerd)"
-ip -o link | grep -E "cbr0|veth|vxlan|cni0|flannel"; ip route | grep -F 10.244.
-iptables-save 2>/dev/null | grep -E "10\.244\.|KUBE-|FLANNEL-|CNI-"; nft list tables 2>/dev/null | grep -i kube'
+ip -o link | grep -E "cbr0|veth|vxlan|cni0|flannel"; ip route | grep -F 10.244.; ip -6 route | grep -F fd00:10:244:
+{ iptables-save; ip6tables-save; } 2>/dev/null | grep -E "10\.244\.|fd00:10:244:|KUBE-|FLANNEL-|CNI-"; nft list tables 2>/dev/null | grep -i kube'
 nothing_left() {
     local left
     left=$(for h in $(fleet list | awk '{print $1}'); do on "$h" "$LEFT" | sed "s/^/$h: /"; done || true)
