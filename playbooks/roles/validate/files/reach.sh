@@ -11,8 +11,10 @@ out=$(mktemp -d) && trap 'rm -rf "$out"' EXIT || exit
 cluster() { kubectl --kubeconfig "$config" --request-timeout=20s -n "$namespace" "$@"; }
 # Those that run, on nodes that are in the inventory.
 read_pods() {
-    cluster get pods -l app=check --no-headers -o custom-columns=N:.metadata.name,A:.status.podIPs[*].ip,H:.spec.nodeName,P:.status.phase,D:.metadata.deletionTimestamp |
-        while read -r pod address node phase leaving; do
+    cluster get pods -l app=check --no-headers -o custom-columns=N:.metadata.name,A:.status.podIP,H:.spec.nodeName,P:.status.phase,D:.metadata.deletionTimestamp,B:.status.podIPs[*].ip |
+        while read -r pod address node phase leaving both; do
+            # Releases before 1.16 know one address.
+            case $both in ''|'<none>') ;; *) address=$both ;; esac
             case "$nodes" in *" $node "*) [ "$phase $leaving" != 'Running <none>' ] || echo "$pod $address $node" ;; esac
         done
 }
