@@ -117,7 +117,7 @@ pods_reach_all() {
         ask "$pod" http://box.default.svc.cluster.local/ | grep -q '^hello from ' || { echo "$node does not reach the service by its full name"; return 1; }
         ask "$pod" http://box/ | grep -q '^hello from ' || { echo "$node does not reach the service by its short name"; return 1; }
         kubectl exec "$pod" -- nc -w 3 kubernetes.default.svc.cluster.local 443 -e true || { echo "$node does not reach the API by name"; return 1; }
-        address=$(kubectl get node "$node" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}')
+        address=$(kubectl get node "$node" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}'); address=${address%% *}
         curl -sfm 3 "http://$address:30080/" | grep -q '^hello from ' || { echo "the port on $node does not answer"; return 1; }
         kubectl logs "$pod" | grep -qx up || { echo "no logs from $node"; return 1; }
     done <<<"$pods"
