@@ -91,7 +91,7 @@ check 'the first application answers by both' "$BRINGUP" apply -i "$LAB_DIR/inve
 refused 'one stack on a running cluster of two' 'Put `pod_range` and `service_range` back as they were' -e pod_range=10.244.0.0/16 -e service_range=10.96.0.0/16
 refused 'the other order' 'which come first' -e pod_range=fd00:10:244::/56,10.244.0.0/16 -e service_range=fd00:10:96::/112,10.96.0.0/16
 refuse 'a token is not made' env COLUMNS=250 "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/token.yml" -e token_for=h9 -e token_address=10.100.0.19
-drift 'a rule of IPv6 is gone' h2 'ip6tables -w -t nat -D POSTROUTING -s fd00:10:244::/56 ! -d fd00:10:244::/56 -j MASQUERADE' 'network : Rewrite the source of what leaves the pods'\'' network, and let the cluster'\''s packets through'
+drift 'a rule of IPv6 is gone' h2 'ip6tables -w -t nat -D POSTROUTING -s fd00:10:244::/56 ! -d fd00:10:244::/56 -j MASQUERADE' 'network : Rewrite the source of what leaves the pods'\'' network, and let the cluster'\''s packets through (POSTROUTING MASQUERADE)'
 on h3 'ip -6 route del fd00:10:244:1::/64'
 check 'a route of IPv6 is gone: it is there again' within 6 on h3 'ip -6 route | grep -q "^fd00:10:244:1::/64 via '$SIX'::12"'
 check 'h2 reboots' fleet reboot h2
