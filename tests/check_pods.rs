@@ -24,7 +24,7 @@ case $command in
         for question; do
             case $question in
                 pod=*) name=${question##*,} address=${question#pod=} address=${address%,*}
-                    if grep -qx "$name $address" addresses; then echo "ok pod on $name"; else echo "FAIL pod on $name: nobody is there"; fi ;;
+                    if grep -qxF "$name $address" addresses; then echo "ok pod on $name"; else echo "FAIL pod on $name: nobody is there"; fi ;;
                 *) echo "ok $question" ;;
             esac
         done ;;
@@ -125,6 +125,20 @@ fn pods_that_answer_are_asked_once() {
         let mut calls: Vec<&str> = answer.calls.lines().collect();
         calls.sort_unstable();
         assert_eq!(calls, ["exec h1", "exec h2"], "{shell:?}");
+    }
+}
+
+#[test]
+fn pods_with_addresses_of_two_families_are_asked_by_both() {
+    const TWO: &str = "pod-h1 10.0.0.1,fd00::1 h1\\npod-h2 fd00::2,10.0.0.2 h2\\n";
+    for shell in Shell::all() {
+        let both = format!("{ADDRESSES}h1 [fd00::1]\nh2 [fd00::2]\n");
+        let answer = reach(shell, TWO, &both);
+        assert_eq!((answer.status, answer.said.as_str()), (0, ""), "{shell:?}");
+        assert!(!answer.calls.contains("get pods"), "{}", answer.calls);
+        // One that does not answer has the addresses read anew.
+        let answer = reach(shell, TWO, &both.replace("h2 [fd00::2]\n", ""));
+        assert!(answer.calls.contains("get pods"), "{}", answer.calls);
     }
 }
 

@@ -16,6 +16,7 @@ mod connection;
 mod connections;
 mod course;
 mod documented;
+mod dual_stack;
 mod engine;
 mod inventory;
 mod keyword;

@@ -90,7 +90,7 @@ fn what_cannot_work_is_refused_before_a_host_is_touched() {
         ),
         (r#"{"runtime_image_load": "load {file}"}"#, "`runtime_image_load` and `runtime_image_there` belong together"),
         (r#"{"pod_network": "kubenet"}"#, "Set `pod_network: routes`, which took its seat"),
-        (r#"{"pod_range": ["10.244.0.0/16", "fd00::/64"]}"#, "none with two stacks: give one range"),
+        (r#"{"pod_range": "fd00::/64"}"#, "A cluster of IPv6 alone is not made"),
         (r#"{"api_security": "http"}"#, "Take `api_security: http` out"),
         (r#"{"kubernetes_version": "1.36"}"#, "Give all three numbers"),
         (r#"{"kubernetes_version": "1.19.3"}"#, "1.20 is the oldest"),
@@ -143,7 +143,7 @@ fn check_pods_run_nothing_for_whoever_reaches_them() {
     let pods = role("validate/templates/check-pods.yaml.j2");
     assert!(pods.contains("httpd -f -p 8080 -h /www"), "{pods}");
     // busybox runs what lies in `cgi-bin` of the folder it serves.
-    assert!(!pods.contains("cgi") && !role("validate/files/check.sh").contains("QUERY_STRING"), "{pods}");
+    assert!(!pods.contains("cgi") && !role("validate/templates/check.sh.j2").contains("QUERY_STRING"), "{pods}");
     for part in ["automountServiceAccountToken: false", "runAsNonRoot: true", "drop: [ALL]"] {
         assert!(pods.contains(part), "{part}");
     }

@@ -45,6 +45,10 @@ client_files() {
     done
 }
 
+host_entry() {
+    printf '        %s:\n          ansible_host: %s\n' "$1" "$(addr "$1")"
+    ! six || printf '          node_address6: %s\n' "$(addr6 "$1")"
+}
 # inventory USER: h1 up to LAB_CONTROL_PLANES make the control plane, the others work; a single host does both.
 inventory() {
     local h n
@@ -67,10 +71,10 @@ inventory() {
     [ "$1" != helper ] || echo "    ansible_become_password: $(cat "$LAB_DIR/password")"
     printf '  children:\n    control_plane:\n      hosts:\n'
     for h in $(hosts); do
-        [ "${h#h}" -gt "$LAB_CONTROL_PLANES" ] || printf '        %s:\n          ansible_host: %s\n' "$h" "$(addr "$h")"
+        [ "${h#h}" -gt "$LAB_CONTROL_PLANES" ] || host_entry "$h"
     done
     printf '    workers:\n      hosts:\n'
     for h in $(hosts); do
-        if [ "${h#h}" -gt "$LAB_CONTROL_PLANES" ] || [ "$n" = 1 ]; then printf '        %s:\n          ansible_host: %s\n' "$h" "$(addr "$h")"; fi
+        if [ "${h#h}" -gt "$LAB_CONTROL_PLANES" ] || [ "$n" = 1 ]; then host_entry "$h"; fi
     done
 }

@@ -22,6 +22,10 @@ network_up() {
     ip -n "$SWITCH" addr add "$LAB_NET.254/24" dev br0
     ip -n "$SWITCH" link set dev br0 up
     ip -n "$SWITCH" route add unreachable default
+    if six; then
+        ip netns exec "$SWITCH" sysctl -qw net.ipv6.conf.all.forwarding=1
+        ip -n "$SWITCH" addr add "$(net6 "$LAB_NET"):fe/64" dev br0 nodad
+    fi
     delay 0
 }
 
@@ -34,6 +38,7 @@ second_segment() {
         [ -z "$taken" ] || die "$LAB_NET2.0/24 is in use by the interface $taken" 'choose another net: LAB_NET2=10.78.1'
         ip -n "$SWITCH" link add name br1 address 02:f1:ee:00:01:fe type bridge
         ip -n "$SWITCH" addr add "$LAB_NET2.254/24" dev br1
+        ! six || ip -n "$SWITCH" addr add "$(net6 "$LAB_NET2"):fe/64" dev br1 nodad
         ip -n "$SWITCH" link set dev br1 up
     fi
     echo "$1 $LAB_NET2" > "$LAB_DIR/segment2"
@@ -45,6 +50,7 @@ way_to_second() {
     [ -f "$LAB_DIR/segment2" ] || return 0
     read -r _ net < "$LAB_DIR/segment2"
     ip route replace "$net.0/24" via "$LAB_NET.254" dev "$CABLE" src "$LAB_NET.1"
+    ! six || ip -6 route replace "$(net6 "$net"):/64" via "$(net6 "$LAB_NET"):fe" dev "$CABLE"
 }
 
 network_down() {
@@ -84,6 +90,7 @@ delay() {
     fi
     ip link set "$CABLE" address 02:f1:ee:00:00:01 txqueuelen 10000 up
     ip addr add "$LAB_NET.1/24" dev "$CABLE"
+    ! six || ip addr add "$(net6 "$LAB_NET"):1/64" dev "$CABLE" nodad
     ip -n "$SWITCH" link set "$far" master br0 txqueuelen 10000 up
     way_to_second
 }
@@ -103,6 +110,10 @@ plug() {
     ip -n "$ns" link set lo up
     ip -n "$ns" link set eth0 up
     ip -n "$ns" route add default via "$NET.254"
+    ! six || {
+        ip -n "$ns" addr add "$(net6 "$NET"):$((10 + ${h#h}))/64" dev eth0 nodad
+        ip -n "$ns" route add default via "$(net6 "$NET"):fe"
+    }
 }
 unplug() {
     ip -n "$SWITCH" link del "$1" 2>/dev/null || true

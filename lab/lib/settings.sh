@@ -62,5 +62,10 @@ net_of() {
     if [ -f "$LAB_DIR/segment2" ] && read -r from second < "$LAB_DIR/segment2" && [ "${1#h}" -ge "$from" ]; then NET=$second; fi
 }
 addr()  { local NET; net_of "$1"; echo "$NET.$((10 + ${1#h}))"; }
+# Of IPv6 each net has a /64 of its own, fd00:10:77:100:: for 10.77.0; written as programs write it, for no part of it is 0.
+net6()  { local a b c; IFS=. read -r a b c <<< "$1"; printf 'fd00:%d:%d:1%02x:' "$a" "$b" "$c"; }
+addr6() { local NET; net_of "$1"; echo "$(net6 "$NET"):$((10 + ${1#h}))"; }
+# A machine may have no IPv6.
+six()   { [ -e /proc/net/if_inet6 ]; }
 hosts() { local d; for d in "$LAB_DIR"/hosts/*/; do [ ! -d "$d" ] || basename "$d"; done | sort -V; }
 known() { [ -d "$LAB_DIR/hosts/$1" ] || die "there is no host \`$1\`" "the hosts are: $(hosts | tr '\n' ' ')"; }

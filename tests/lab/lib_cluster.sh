@@ -117,7 +117,7 @@ pods_reach_all() {
         ask "$pod" http://box.default.svc.cluster.local/ | grep -q '^hello from ' || { echo "$node does not reach the service by its full name"; return 1; }
         ask "$pod" http://box/ | grep -q '^hello from ' || { echo "$node does not reach the service by its short name"; return 1; }
         kubectl exec "$pod" -- nc -w 3 kubernetes.default.svc.cluster.local 443 -e true || { echo "$node does not reach the API by name"; return 1; }
-        address=$(kubectl get node "$node" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}')
+        address=$(kubectl get node "$node" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}'); address=${address%% *}
         curl -sfm 3 "http://$address:30080/" | grep -q '^hello from ' || { echo "the port on $node does not answer"; return 1; }
         kubectl logs "$pod" | grep -qx up || { echo "no logs from $node"; return 1; }
     done <<<"$pods"
@@ -147,6 +147,8 @@ addr() {
     [ ! -f "$LAB_DIR/segment2" ] || read -r from net <"$LAB_DIR/segment2"
     if [ "${1#h}" -ge "$from" ]; then echo "$net.$((10 + ${1#h}))"; else echo "$LAB_NET.$((10 + ${1#h}))"; fi
 }
+# The address of IPv6: 10.77.0.11 has fd00:10:77:100::11 beside it.
+addr6() { local a b c d; IFS=. read -r a b c d <<<"$(addr "$1")"; printf 'fd00:%d:%d:1%02x::%d\n' "$a" "$b" "$c" "$d"; }
 # groups CONTROL-PLANE WORKERS: who is what in the inventory from now on ('h1 h2' 'h3'); who is in neither is not in it.
 groups() {
     local group h
@@ -156,7 +158,7 @@ groups() {
         for group in control_plane workers; do
             printf '    %s:\n      hosts:\n' $group
             for h in $(if [ $group = control_plane ]; then echo "$1"; else echo "$2"; fi); do
-                printf '        %s:\n          ansible_host: %s\n' "$h" "$(addr "$h")"
+                printf '        %s:\n          ansible_host: %s\n          node_address6: %s\n' "$h" "$(addr "$h")" "$(addr6 "$h")"
             done
         done
     } >"$LAB_DIR/inventory.new"
@@ -186,8 +188,8 @@ refused() {
 # What must not be left on a host: files, processes, devices, routes, rules.
 LEFT='ls -d /etc/kubernetes /var/lib/etcd /opt/bringup /var/lib/bringup/images /etc/systemd/system/kube* /etc/systemd/system/bringup-* /etc/cni/net.d/* 2>/dev/null
 ps -eo pid=,comm= | grep -E " (kube|etcd|coredns|pause|containerd|dockerd)"
-ip -o link | grep -E "cbr0|veth|vxlan|cni0|flannel"; ip route | grep -F 10.244.
-iptables-save 2>/dev/null | grep -E "10\.244\.|KUBE-|FLANNEL-|CNI-"; nft list tables 2>/dev/null | grep -i kube'
+ip -o link | grep -E "cbr0|veth|vxlan|cni0|flannel"; ip route | grep -F 10.244.; ip -6 route | grep -F fd00:10:244:
+{ iptables-save; ip6tables-save; } 2>/dev/null | grep -E "10\.244\.|fd00:10:244:|KUBE-|FLANNEL-|CNI-"; nft list tables 2>/dev/null | grep -i kube'
 nothing_left() {
     local left
     left=$(for h in $(fleet list | awk '{print $1}'); do on "$h" "$LEFT" | sed "s/^/$h: /"; done || true)

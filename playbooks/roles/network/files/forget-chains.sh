@@ -23,6 +23,8 @@ iptables -w -t nat -S POSTROUTING 2>/dev/null | sed -n 's/^-A \(.*--comment "\(k
     printf '%s\n' "$rule" | xargs iptables -w -t nat -D && printf '%s\n' "nat $rule"
 done
 # Others' containers may have ports of the host too (the plugin's chains are everybody's): only where nobody has any.
-if iptables -w -t nat -S CNI-HOSTPORT-DNAT 2>/dev/null | grep -q '^-N' && ! iptables -w -t nat -S CNI-HOSTPORT-DNAT | grep -q '^-A'; then
-    exec sh "$0" CNI-HOSTPORT-
-fi
+for command in iptables ip6tables; do
+    rules=$($command -w -t nat -S CNI-HOSTPORT-DNAT 2>/dev/null) || continue
+    case $rules in *-A*) exit 0 ;; *-N*) some=1 ;; esac
+done
+[ -z "${some:-}" ] || exec sh "$0" CNI-HOSTPORT-

@@ -1,5 +1,5 @@
-# Has each check pod ask the others, the services, and the API, all at the same time. On stdin: `POD ADDRESS NODE`, a line for each, as they were
-# read a moment ago. After a reboot they have other addresses, which the API may learn later than it is asked: where an answer is no,
+# Has each check pod ask the others, the services, and the API, all at the same time. On stdin: `POD ADDRESS[,ADDRESS] NODE`, a line for each, as they were
+# read a moment ago; with two stacks a pod is asked by both addresses. After a reboot they have other addresses, which the API may learn later than it is asked: where an answer is no,
 # they are read anew, once for each call. Says what is not answered with yes.
 # reach.sh KUBECONFIG NAMESPACE OUTSIDE-NAME|- NODES QUESTION..
 config=$1 namespace=$2 outside=$3 nodes=" $4 "; shift 4
@@ -13,8 +13,10 @@ export no_proxy='*' NO_PROXY='*'
 cluster() { kubectl --kubeconfig "$config" --request-timeout=20s -n "$namespace" "$@"; }
 # Those that run, on nodes that are in the inventory.
 read_pods() {
-    cluster get pods -l app=check --no-headers -o custom-columns=N:.metadata.name,A:.status.podIP,H:.spec.nodeName,P:.status.phase,D:.metadata.deletionTimestamp |
-        while read -r pod address node phase leaving; do
+    cluster get pods -l app=check --no-headers -o custom-columns=N:.metadata.name,A:.status.podIP,H:.spec.nodeName,P:.status.phase,D:.metadata.deletionTimestamp,B:.status.podIPs[*].ip |
+        while read -r pod address node phase leaving both; do
+            # Releases before 1.16 know one address.
+            case $both in ''|'<none>') ;; *) address=$both ;; esac
             case "$nodes" in *" $node "*) [ "$phase $leaving" != 'Running <none>' ] || echo "$pod $address $node" ;; esac
         done
 }
@@ -23,7 +25,15 @@ ask_all() {
     rm -f "$out"/*
     count=0
     while read -r pod address node; do
-        [ -z "$pod" ] || { set -- "$@" "pod=$address,$node"; count=$((count + 1)); }
+        [ -n "$pod" ] || continue
+        count=$((count + 1))
+        while [ -n "$address" ]; do
+            case ${address%%,*} in
+                *:*) set -- "$@" "pod=[${address%%,*}],$node" ;;
+                *) set -- "$@" "pod=${address%%,*},$node" ;;
+            esac
+            case $address in *,*) address=${address#*,} ;; *) address='' ;; esac
+        done
     done <<END
 $pods
 END
