@@ -27,6 +27,7 @@ mod named;
 mod outcome;
 mod playbook;
 mod python;
+mod releases;
 mod round_trips;
 mod site;
 mod ssh;

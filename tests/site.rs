@@ -93,7 +93,25 @@ fn what_cannot_work_is_refused_before_a_host_is_touched() {
         (r#"{"pod_range": "fd00::/64"}"#, "A cluster of IPv6 alone is not made"),
         (r#"{"api_security": "http"}"#, "Take `api_security: http` out"),
         (r#"{"kubernetes_version": "1.36"}"#, "Give all three numbers"),
-        (r#"{"kubernetes_version": "1.19.3"}"#, "1.20 is the oldest"),
+        (r#"{"kubernetes_version": "1.8.15"}"#, "1.9 is the oldest"),
+        (
+            r#"{"kubernetes_version": "1.15.12", "container_runtime": "docker", "api_security": "http"}"#,
+            "whoever reaches port 8080 of master may do everything in the cluster",
+        ),
+        (
+            r#"{"kubernetes_version": "1.18.20", "container_runtime": "docker", "kubelet_credentials": "bootstrap"}"#,
+            "certificates.k8s.io/v1 since 1.19. Set `kubelet_credentials: issued`",
+        ),
+        (
+            r#"{"kubernetes_version": "1.9.11", "container_runtime": "docker", "kubelet_extra_config": {"maxPods": 9}}"#,
+            "no configuration file that `kubelet_extra_config` could go into: it came in 1.10",
+        ),
+        (
+            r#"{"kubernetes_version": "1.9.11", "container_runtime": "docker", "etcd_version": "3.1.11"}"#,
+            "3.3 is the oldest that tells of its health",
+        ),
+        (r#"{"kubernetes_version": "1.15.12"}"#, "speaks CRI v1alpha2 alone"),
+        (r#"{"api_passwords": [{"user": "a"}]}"#, "`--basic-auth-file` left in 1.19. Put the rows of `api_passwords` into `api_tokens`"),
         (r#"{"cluster_name": "My Cluster"}"#, "`cluster_name` is `My Cluster`. Use small letters"),
         (r#"{"pod_range": "10.244.1.0/16"}"#, "`pod_range` is `10.244.1.0/16`, which is not a network"),
         (r#"{"service_range": "10.244.128.0/17"}"#, "`service_range` 10.244.128.0/17 overlap"),
@@ -110,6 +128,26 @@ fn what_cannot_work_is_refused_before_a_host_is_touched() {
         assert_eq!(run.code, 2, "{variables}: {}", run.output);
         assert!(run.output.contains(message), "{variables}: {}", run.output);
         assert!(!run.output.contains("PLAY [Look at the hosts]"), "{variables}: {}", run.output);
+    }
+}
+
+/// What a release lacks for a playbook is said before a host is asked, with what takes its seat.
+#[test]
+fn what_a_release_cannot_do_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hosts.yml");
+    fs::write(&file, HOSTS).unwrap();
+    let file = file.display().to_string();
+    for (playbook, version, message) in [
+        ("pivot.yml", "1.19.16", "leave the control plane as static pods"),
+        ("upgrade.yml", "1.19.16", "These playbooks do not upgrade clusters to Kubernetes 1.19.16"),
+        ("token.yml", "1.18.20", "put the host into the inventory, and playbooks/site.yml lets it join"),
+    ] {
+        let version = format!(r#"{{"kubernetes_version": "{version}", "container_runtime": "docker"}}"#);
+        let run = bringup(&["apply", "-i", &file, "-T", "5", "-e", &version, &format!("playbooks/{playbook}")]);
+        assert_eq!(run.code, 2, "{playbook}: {}", run.output);
+        assert!(run.output.contains(message), "{playbook}: {}", run.output);
+        assert!(!run.output.contains("PLAY [Look at the hosts]"), "{playbook}: {}", run.output);
     }
 }
 

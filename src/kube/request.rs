@@ -221,6 +221,12 @@ async fn compare(client: &Client, object: &Json, manager: &str, force: bool, mer
     if present.is_none() && merge {
         return Ok(json!({"present": null, "applied": object}));
     }
+    if let (true, Some(present)) = (merge, &present)
+        && !tells_without_doing(client).await
+    {
+        let applied = if covers(present, object) { present.clone() } else { merged(present.clone(), object) };
+        return Ok(json!({"present": present, "applied": applied}));
+    }
     match apply(client, object, manager, force, merge, true).await {
         Ok(applied) => Ok(json!({"present": present, "applied": applied})),
         // Its namespace may be made by an object that comes before it.
@@ -229,6 +235,43 @@ async fn compare(client: &Client, object: &Json, manager: &str, force: bool, mer
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether the server says what it would make of an object without making it: since 1.13. The two oldest of those before take the question for an order.
+async fn tells_without_doing(client: &Client) -> bool {
+    let number = |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();
+    match client.apiserver_version().await {
+        Ok(version) => !matches!((number(&version.major), number(&version.minor)), (Some(1), Some(0..=12))),
+        Err(_) => true,
+    }
+}
+
+/// Whether all that is wanted is there already. What the server has put beside it counts for nothing, in items of lists too.
+fn covers(present: &Json, wanted: &Json) -> bool {
+    match (present, wanted) {
+        (Json::Object(present), Json::Object(wanted)) => {
+            wanted.iter().all(|(name, value)| covers(present.get(name).unwrap_or(&Json::Null), value))
+        }
+        (Json::Array(present), Json::Array(wanted)) => {
+            present.len() == wanted.len() && present.iter().zip(wanted).all(|(present, wanted)| covers(present, wanted))
+        }
+        (Json::Null, Json::Object(wanted)) => wanted.values().all(Json::is_null),
+        (Json::Null, Json::Array(wanted)) => wanted.is_empty(),
+        _ => present == wanted,
+    }
+}
+
+/// An object after a merge patch (RFC 7386).
+fn merged(present: Json, patch: &Json) -> Json {
+    let Json::Object(patch) = patch else { return patch.clone() };
+    let mut fields = if let Json::Object(fields) = present { fields } else { serde_json::Map::new() };
+    for (name, value) in patch {
+        let now = fields.remove(name).unwrap_or(Json::Null);
+        if !value.is_null() {
+            fields.insert(name.clone(), merged(now, value));
+        }
+    }
+    Json::Object(fields)
 }
 
 async fn apply(
@@ -397,6 +440,65 @@ mod tests {
                 "code": code, "reason": "TooManyRequests", "message": "budget"});
             let body = Body::from(serde_json::to_vec(&answer).unwrap());
             std::future::ready(Ok(http::Response::builder().status(code).body(body).unwrap()))
+        }
+    }
+
+    #[test]
+    fn what_is_there_covers_what_is_wanted_of_it() {
+        let present = json!({"spec": {"replicas": 2, "list": [{"name": "a", "policy": "Always"}]}, "status": {}});
+        for (covered, wanted) in [
+            (true, json!({"spec": {"list": [{"name": "a"}], "empty": {}, "none": []}})),
+            (true, json!({"spec": {"gone": null}})),
+            (false, json!({"spec": {"replicas": null}})),
+            (false, json!({"spec": {"replicas": 3}})),
+            (false, json!({"spec": {"list": []}})),
+            (false, json!({"spec": {"list": [{"name": "a"}, {"name": "b"}]}})),
+        ] {
+            assert_eq!(covers(&present, &wanted), covered, "{wanted}");
+        }
+        let patch = json!({"spec": {"replicas": null, "list": [1], "new": {"a": null, "b": 1}}});
+        assert_eq!(merged(present, &patch), json!({"spec": {"list": [1], "new": {"b": 1}}, "status": {}}));
+    }
+
+    /// An API server that knows no dry run: what it is asked to change, it changes.
+    struct Old(Arc<AtomicUsize>, &'static str);
+
+    impl tower::Service<http::Request<Body>> for Old {
+        type Response = http::Response<Body>;
+        type Error = std::convert::Infallible;
+        type Future = std::future::Ready<Result<http::Response<Body>, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "uid": "1"}});
+            let answer = match request.uri().path() {
+                "/version" => json!({"major": "1", "minor": self.1, "gitVersion": "", "gitCommit": "",
+                    "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": ""}),
+                "/api/v1" => json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
+                    {"name": "namespaces", "singularName": "", "namespaced": false, "kind": "Namespace", "verbs": ["get"]}]}),
+                _ => object,
+            };
+            if request.method() != http::Method::GET {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+            let body = Body::from(serde_json::to_vec(&answer).unwrap());
+            std::future::ready(Ok(http::Response::builder().body(body).unwrap()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_dry_runs_is_not_asked_for_one() {
+        for (minor, asked) in [("10", 0), ("12+", 0), ("13", 1), ("36", 1)] {
+            let changes = Arc::new(AtomicUsize::new(0));
+            let client = Client::new(Old(changes.clone(), minor), "default");
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"b": "c"}}});
+            let request = Request::Compare { object, manager: "m".into(), force: true, merge: true };
+            let compared = request.send(&client).await.unwrap();
+            assert_eq!(changes.load(Ordering::SeqCst), asked, "{minor}: {compared}");
+            assert_eq!(compared["applied"]["metadata"]["labels"].is_null(), asked == 1, "{compared}");
         }
     }
 
