@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # what is set here is read by the tests
+# shellcheck shell=bash disable=SC2016,SC2034  # what is quoted so is for the hosts' shells; what is set here is read by the tests
 # A cluster that kubeadm makes on lab hosts, as its documentation has it: the packages' kubelet unit and drop-in, a runtime that somebody installed,
 # CoreDNS and kube-proxy of kubeadm's, flannel, and before several control-plane hosts a balancer on this machine.
 KUBEADM_VERSION=${KUBEADM_VERSION:-1.35.4}
@@ -9,16 +9,21 @@ BALANCER=''
 # kubeadm_host HOST..: all that a host has before `kubeadm init` or `join`: programs, units, a runtime and images.
 kubeadm_host() {
     local h
-    "$REPO/lab/other-runtime" || return
+    kubeadm_runtime "$@" || return
     local -a running=()
     for h; do kubeadm_host_one "$h" & running+=($!); done
     for h in "${running[@]}"; do wait "$h" || return; done
+}
+# kubeadm_runtime HOST..: a runtime, and CNI's plugins.
+kubeadm_runtime() {
+    local h
+    "$REPO/lab/other-runtime" || return
+    for h; do ssh -F "$LAB_DIR/ssh_config" "$h" 'mkdir -p /opt/cni/bin && tar -xzf - -C /opt/cni/bin' <"$(echo "$LAB_DIR"/releases/cni-plugins-linux-amd64-*.tgz)" || return; done
 }
 kubeadm_host_one() {
     local h=$1 v=$KUBEADM_VERSION r=$LAB_DIR/releases f ctr='/opt/other/bin/ctr -a /run/other/other.sock -n k8s.io images'
     packages "$h" || return
     ssh -F "$LAB_DIR/ssh_config" "$h" 'mkdir -p /opt/kubeadm && tar -xzf - --strip-components=3 -C /opt/kubeadm && for p in kubeadm kubelet kubectl; do ln -f /opt/kubeadm/$p /usr/bin/$p; done' <"$r/kubernetes-server-v$v-linux-amd64.tar.gz" || return
-    ssh -F "$LAB_DIR/ssh_config" "$h" 'mkdir -p /opt/cni/bin && tar -xzf - -C /opt/cni/bin' <"$(echo "$r"/cni-plugins-linux-amd64-*.tgz)" || return
     on "$h" 'printf "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n" >/etc/sysctl.d/k8s.conf; sysctl -qp /etc/sysctl.d/k8s.conf
         mkdir -p /usr/lib/systemd/system/kubelet.service.d
         cat >/usr/lib/systemd/system/kubelet.service <<"E"
@@ -93,7 +98,7 @@ kubeadm_file() {
 	cgroupDriver: $cgroups
 	maxPods: 90
 	imageGCHighThresholdPercent: 100
-	evictionHard: {memory.available: 100Mi, nodefs.available: 1%, nodefs.inodesFree: 1%, imagefs.available: 1%}
+	evictionHard: {memory.available: 100Mi, nodefs.available: 0%, nodefs.inodesFree: 0%, imagefs.available: 0%}
 	---
 	apiVersion: kubeproxy.config.k8s.io/v1alpha1
 	kind: KubeProxyConfiguration
