@@ -46,7 +46,10 @@ def serve(client):
     try:
         client.settimeout(20)
         said = client.recv(65536)
-        # Where nobody says so all are asked: what they answer says more than a closed door.
+        # Where nobody says so it waits a moment; then all are asked, for what they answer says more than a closed door.
+        end = time.time() + 5
+        while not ready and time.time() < end:
+            time.sleep(0.05)
         good = random.sample(sorted(ready), len(ready))
         for server in good + [each for each in servers if each not in good]:
             host, port = server.rsplit(":", 1)
