@@ -362,3 +362,22 @@ fn what_of_kubeadms_has_no_seat_is_refused_by_name() {
         assert!(!run.output.contains("PLAY [Look at the hosts]"), "{text}: {}", run.output);
     }
 }
+
+#[test]
+fn to_take_a_cluster_over_says_all_that_it_has_to_be_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hosts.yml");
+    fs::write(&file, HOSTS).unwrap();
+    let file = file.display().to_string();
+    let run = bringup(&["apply", "-i", &file, "-T", "5", "playbooks/adopt.yml"]);
+    assert_eq!(run.code, 2, "{}", run.output);
+    for words in [
+        "Which cluster is meant?",
+        "`kubeadm_config` is not set.",
+        "`pod_network` is `routes`. Pods keep the network that they have",
+        "`container_runtime` is `containerd`. The runtime that runs the pods is used and left alone",
+    ] {
+        assert!(run.output.contains(words), "{words}: {}", run.output);
+    }
+    assert!(!run.output.contains("PLAY [Read what the cluster says of itself]"), "{}", run.output);
+}

@@ -53,6 +53,17 @@ image_box() {
     archive box:1 "$root" /bin/sh
 }
 
+# iptables_into ROOT: the iptables of this machine, with the libraries that it takes
+iptables_into() {
+    local root=$1 file
+    mkdir -p "$root/usr/sbin"
+    cp -L /usr/sbin/xtables-nft-multi "$root/usr/sbin/"
+    for file in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do ln -s xtables-nft-multi "$root/usr/sbin/$file"; done
+    { find /usr/lib/x86_64-linux-gnu/xtables -name '*.so'; find /usr/sbin/xtables-nft-multi /usr/lib/x86_64-linux-gnu/xtables -type f -exec ldd {} + | sed -n 's/^\t.*[ \t]\(\/[^ ]*\) (0x.*/\1/p; s/^\t\(\/[^ ]*\) (0x.*/\1/p'; } | sort -u | while read -r file; do
+        mkdir -p "$root${file%/*}"; cp -L "$file" "$root$file"
+    done
+}
+
 # What flannel's own image has: the daemon, a shell for what is done before it, and the iptables that it calls.
 image_flannel() { # VERSION
     made "flannel:$1" && return
@@ -64,11 +75,7 @@ image_flannel() { # VERSION
     install -m 755 "$ROOTS/flannel-release/flannel" "$root/opt/cni/bin/flannel"
     cp -L "$(command -v busybox)" "$root/bin/busybox"
     for file in sh cp; do ln -s busybox "$root/bin/$file"; done
-    cp -L /usr/sbin/xtables-nft-multi "$root/usr/sbin/"
-    for file in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do ln -s xtables-nft-multi "$root/usr/sbin/$file"; done
-    { ldd /usr/sbin/xtables-nft-multi | grep -oE '/[^ ]+'; find /usr/lib/x86_64-linux-gnu/xtables -name '*.so'; } | sort -u | while read -r file; do
-        mkdir -p "$root${file%/*}"; cp -L "$file" "$root$file"
-    done
+    iptables_into "$root"
     archive "flannel:$1" "$root" /opt/bin/flanneld
 }
 
@@ -103,4 +110,16 @@ image_kubernetes() { # VERSION FILE
     fi
     find "$root/usr/local/bin" -type f ! -name 'kube-apiserver' ! -name 'kube-controller-manager' ! -name 'kube-scheduler' ! -name 'kube-proxy' -delete
     archive "kubernetes:v$1" "$root" kube-apiserver
+}
+
+# All parts of a cluster of kubeadm's in one image: kube-proxy is a pod there, and calls iptables.
+image_kubeadm() { # VERSION FILE
+    made "kubeadm:v$1" && return
+    local root=$ROOTS/kubeadm-$1
+    need iptables
+    unpacked "$2" "$root/usr/local/bin" 3
+    find "$root/usr/local/bin" -type f ! -name 'kube-apiserver' ! -name 'kube-controller-manager' ! -name 'kube-scheduler' ! -name 'kube-proxy' -delete
+    iptables_into "$root"
+    mkdir -p "$root/run" "$root/tmp"
+    archive "kubeadm:v$1" "$root" kube-apiserver
 }
