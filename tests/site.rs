@@ -274,6 +274,42 @@ fn each_host_takes_the_files_of_its_own_processor() {
     assert_eq!(files, wanted, "{text}{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What a role's script prints.
+fn says(script: &str, words: &[&str]) -> Vec<String> {
+    let script = Path::new(ROOT).join("playbooks/roles").join(script);
+    let output = Command::new("sh").arg(script).args(words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn programs_and_images_of_another_processor_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    // The first bytes of a program in ELF: its kind is in the 19th and 20th.
+    for (name, kind) in [("ours", 0xb7), ("theirs", 0x3e), ("nobodys", 0xf3)] {
+        let mut head = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+        head.extend([kind, 0, 1, 0]);
+        fs::create_dir_all(folder.path().join("bin")).unwrap();
+        fs::write(folder.path().join("bin").join(name), head).unwrap();
+    }
+    fs::write(place("bin/script"), "#!/bin/sh\n").unwrap();
+    fs::write(place("bin/empty"), "").unwrap();
+    let named = says("releases/files/processors.sh", &["arm64", &place("bin")]);
+    assert_eq!(named, [format!("amd64 {}", place("bin/theirs")), format!("other {}", place("bin/nobodys"))]);
+
+    for architecture in ["amd64", "arm64"] {
+        fs::write(place("manifest.json"), r#"[{"Config": "config.json", "RepoTags": ["a:1"], "Layers": []}]"#).unwrap();
+        fs::write(place("config.json"), format!(r#"{{"os": "linux", "architecture": "{architecture}"}}"#)).unwrap();
+        let mut tar = Command::new("tar");
+        tar.args(["-cf", &place(architecture), "-C", &place("."), "manifest.json", "config.json"]);
+        assert!(tar.status().unwrap().success());
+    }
+    let (amd, arm, none) = (place("amd64"), place("arm64"), place("bin/script"));
+    let named = says("images/files/processors.sh", &["arm64", &amd, &arm, &none]);
+    assert_eq!(named, [format!("amd64 {amd}")]);
+}
+
 #[test]
 fn a_bundle_that_cannot_be_is_refused() {
     for (variables, message) in [

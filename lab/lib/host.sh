@@ -46,7 +46,7 @@ cgroup_enter() { # move this process into a new cgroup $1
 }
 
 # ---------------------------------------------------------------- a boot
-# Runs as long as the host is powered on; one turn of the loop is one boot.
+# Runs as long as the host is powered on; one turn of the loop is one boot (a machine boots anew by itself too).
 supervise() {
     local h=$1 rc
     while :; do
@@ -54,6 +54,7 @@ supervise() {
         plug "$h"; touch "$LAB_DIR/hosts/$h/plugged"
         rc=0
         ( cgroup_enter "$LAB_NAME/$h"
+          ! is_machine "$h" || machine_run "$h"
           exec nsenter --net="/run/netns/$LAB_NAME-$h" unshare --mount --uts --ipc --pid --cgroup \
               --fork --kill-child "$BASH" "$0" _boot "$LAB_NAME" "$h" ) || rc=$?
         # 129: SIGHUP, the kernel's word for reboot(2) in a pid namespace; 137: our `reboot`
@@ -137,7 +138,7 @@ runc_shim() {
     done
 }
 
-make_host() { # host $1 on image $2; $3: light
+make_host() { # host $1 on image $2; $3: light, or machine
     local h=$1 H=$LAB_DIR/hosts/$1 upper=$LAB_DIR/hosts/$1/upper i user home NET
     rm -rf "$H"
     mkdir -p "$upper/etc/ssh" "$H/work" "$H/root"
@@ -155,29 +156,35 @@ make_host() { # host $1 on image $2; $3: light
     { echo '127.0.0.1 localhost'; for ((i = 1; i <= 240; i++)); do net_of "h$i"; echo "$NET.$((10 + i)) h$i"; done; } > "$upper/etc/hosts"
     echo "nameserver $LAB_NET.254" > "$upper/etc/resolv.conf"   # nobody listens: lookups fail at once
     echo "$h" > "$upper/etc/hostname"
-    [ -z "${3:-}" ] || touch "$upper/.light"
-    can_sys_resource || runc_shim "$upper"
+    if [ "${3:-}" = machine ]; then
+        machine_disk "$h" "$2"; touch "$H/machine"
+    else
+        [ -z "${3:-}" ] || touch "$upper/.light"
+        can_sys_resource || runc_shim "$upper"
+    fi
     echo "$2" > "$H/image"                                      # last: from here on the host exists
 }
 
-start() { # power host $1 on, making it first if it does not exist; $2: light
+start() { # power host $1 on, making it first if it does not exist; $2: light, or machine
     local h=$1 H=$LAB_DIR/hosts/$1
     ! alive "$h" || return 0
-    [ -f "$H/image" ] || make_host "$h" "$(image_dir)" "${2:-}"
+    [ -f "$H/image" ] || make_host "$h" "$(image_dir "$([ "${2:-}" != machine ] || echo arm64)")" "${2:-}"
     rm -f "$H/plugged"
     setsid "$BASH" "$0" _supervise "$LAB_NAME" "$h" </dev/null >>"$H/log" 2>&1 9>&- &
     echo $! > "$H/pid"
 }
 
 ready() { # wait until host $1 answers ssh
-    local h=$1 banner
-    for _ in {1..600}; do
-        if [ -e "$LAB_DIR/hosts/$h/plugged" ] && banner=$(timeout 1 "$BASH" -c "
+    local h=$1 banner tries=600 patience=1
+    # It takes seconds to greet, and each one that is not waited for keeps it from the next.
+    ! is_machine "$h" || { tries=6000 patience=60; }
+    for ((; tries; tries--)); do
+        if [ -e "$LAB_DIR/hosts/$h/plugged" ] && banner=$(timeout $patience "$BASH" -c "
             read -r b < /dev/tcp/$(addr "$h")/22 && echo \"\$b\"" 2>/dev/null) && [[ $banner = SSH-* ]]; then return; fi
         alive "$h" || die "$h did not start" "see $LAB_DIR/hosts/$h/log"
         sleep 0.05
     done
-    die "$h does not answer on port 22 after a minute" "see $LAB_DIR/hosts/$h/log"
+    die "$h does not answer on port 22" "see $LAB_DIR/hosts/$h/$(is_machine "$h" && echo console || echo log)"
 }
 
 destroy() {

@@ -3,17 +3,18 @@
 # which `docker load` and `ctr images import` both take.
 
 IMAGE_PREFIX=lab.local      # a registry name that nobody answers for
+ARCH=amd64 ARCH_SUFFIX=''    # of what is made: `arm64`, `_arm64`
 
 # Hard links stay links: the commands of a release that we built are one file under many names.
-# archive NAME:TAG ROOTFS ENTRYPOINT..: writes images/NAME_TAG.tar unless it is there; same bytes for same inputs.
+# archive NAME:TAG ROOTFS ENTRYPOINT..: writes images/NAME_TAG.tar, or NAME_TAG_arm64.tar for that processor ($ARCH); same bytes for same inputs.
 archive() {
-    local ref=$1 root=$2 work digest entry out=$RELEASES/images/${1//[\/:]/_}.tar; shift 2
+    local ref=$1 root=$2 work digest entry out=$RELEASES/images/${1//[\/:]/_}$ARCH_SUFFIX.tar; shift 2
     entry=$(printf ',"%s"' "$@")
     work=$(mktemp -d "$RELEASES/.image.XXXXXX")
     tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$work/layer.tar" -C "$root" .
     digest=$(sha256sum < "$work/layer.tar" | cut -c1-64)
-    printf '{"architecture":"amd64","os":"linux","created":"1970-01-01T00:00:00Z","config":{"Entrypoint":[%s],"Env":["PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-        "${entry#,}" "$digest" > "$work/config.json"
+    printf '{"architecture":"%s","os":"linux","created":"1970-01-01T00:00:00Z","config":{"Entrypoint":[%s],"Env":["PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+        "$ARCH" "${entry#,}" "$digest" > "$work/config.json"
     printf '[{"Config":"config.json","RepoTags":["%s/%s"],"Layers":["layer.tar"]}]' "$IMAGE_PREFIX" "$ref" > "$work/manifest.json"
     tar --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$work/image.tar" -C "$work" manifest.json config.json layer.tar
     mv "$work/image.tar" "$out"
@@ -21,7 +22,7 @@ archive() {
 }
 
 # made NAME:TAG: is the image there already?
-made() { [ -f "$RELEASES/images/${1/:/_}.tar" ]; }
+made() { [ -f "$RELEASES/images/${1/:/_}$ARCH_SUFFIX.tar" ]; }
 
 # unpacked FILE ROOT STRIP [MEMBER..]: members of a release archive under ROOT
 unpacked() {
@@ -32,25 +33,50 @@ unpacked() {
 
 image_pause() {
     made "pause:1" && return
-    need gcc
-    [ -e /usr/lib/x86_64-linux-gnu/libc.a ] || install_packages libc6-dev
-    mkdir -p "$ROOTS/pause"
-    gcc -Os -static -s "$LAB/build/pause.c" -o "$ROOTS/pause/pause"
-    archive pause:1 "$ROOTS/pause" /pause
+    local root=$ROOTS/pause$ARCH_SUFFIX compiler=gcc
+    if [ "$ARCH" = amd64 ]; then
+        need gcc
+        [ -e /usr/lib/x86_64-linux-gnu/libc.a ] || install_packages libc6-dev
+    else
+        compiler=aarch64-linux-gnu-gcc
+        need $compiler:gcc-aarch64-linux-gnu
+        [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || install_packages libc6-dev-arm64-cross
+    fi
+    mkdir -p "$root"
+    $compiler -Os -static -s "$LAB/build/pause.c" -o "$root/pause"
+    archive pause:1 "$root" /pause
 }
 
 # A shell with the usual commands and a web server: the tests' pods.
 image_box() {
     made box:1 && return
-    local applet root=$ROOTS/box
+    local applet root=$ROOTS/box$ARCH_SUFFIX
     need busybox:busybox-static
     mkdir -p "$root"/{bin,www,tmp,etc}
     cp -L "$(command -v busybox)" "$root/bin/busybox"
+    [ "$ARCH" = amd64 ] || busybox_of "$ARCH" > "$root/bin/busybox.other"
     ! ldd "$root/bin/busybox" >/dev/null 2>&1 || die 'this busybox is not static' 'apt-get install busybox-static'
     for applet in $("$root/bin/busybox" --list); do
         [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
     done
+    [ "$ARCH" = amd64 ] || { mv "$root/bin/busybox.other" "$root/bin/busybox"; chmod 755 "$root/bin/busybox"; }
     archive box:1 "$root" /bin/sh
+}
+# busybox_of ARCH: the same package's program for another processor, from Debian's mirror
+busybox_of() {
+    local work; work=$(mktemp -d "$RELEASES/.debian.XXXXXX")
+    debian_of "$1" "$work" busybox-static
+    dpkg-deb --fsys-tarfile "$work"/busybox-static_*.deb | tar -xO ./bin/busybox
+    rm -rf "$work"
+}
+# debian_of ARCH FOLDER PACKAGE..: packages of another processor are downloaded; this machine's own lists and packages stay as they are
+debian_of() {
+    local arch=$1 dir=$2; shift 2
+    mkdir -p "$dir"/{lists,cache,etc}; : > "$dir/status"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) ${LAB_SUITE} main" > "$dir/etc/sources.list"
+    local -a with=(-o "APT::Architecture=$arch" -o "APT::Architectures=$arch" -o "Dir::Etc::SourceList=$dir/etc/sources.list" -o "Dir::Etc::SourceParts=$dir/none"
+        -o "Dir::State::lists=$dir/lists" -o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root -q)
+    { apt-get "${with[@]}" update && (cd "$dir" && apt-get "${with[@]}" download "$@"); } >>"$LOG" 2>&1 || { tail -5 "$LOG" >&2; die "Debian's mirror did not give $* for $arch" "the whole of it is in $LOG"; }
 }
 
 # iptables_into ROOT: the iptables of this machine, with the libraries that it takes
@@ -87,8 +113,8 @@ image_etcd() { # VERSION
 
 image_coredns() { # VERSION
     made "coredns:$1" && return
-    unpacked "coredns_$1_linux_amd64.tgz" "$ROOTS/coredns" 0
-    archive "coredns:$1" "$ROOTS/coredns" /coredns
+    unpacked "coredns_$1_linux_$ARCH.tgz" "$ROOTS/coredns$ARCH_SUFFIX" 0
+    archive "coredns:$1" "$ROOTS/coredns$ARCH_SUFFIX" /coredns
 }
 
 image_minidns() {

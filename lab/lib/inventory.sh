@@ -37,10 +37,13 @@ client_files() {
     mkdir -p "$LAB_DIR/group_vars/all"
     put "$LAB_DIR/group_vars/all/lab.yml" < "$LAB/group_vars/all.yml"
     put "$LAB_DIR/minidns.yaml.j2" < "$LAB/group_vars/minidns.yaml.j2"
+    # An emulated machine has a kernel of its own: what only namespaces need is as on a real host.
+    rm -rf "$LAB_DIR/host_vars"; mkdir -p "$LAB_DIR/host_vars"
+    for h in $(hosts); do ! is_machine "$h" || put "$LAB_DIR/host_vars/$h.yml" < "$LAB/group_vars/machine.yml"; done
     # The same hosts by the two ways of becoming root; the folder of each has the same variables.
     for h in admin helper; do
         mkdir -p "$LAB_DIR/$h"
-        ln -sfn ../group_vars "$LAB_DIR/$h/group_vars"
+        ln -sfn ../group_vars "$LAB_DIR/$h/group_vars"; ln -sfn ../host_vars "$LAB_DIR/$h/host_vars"
         ( umask 077; inventory $h | put "$LAB_DIR/$h/inventory.yml" )
     done
 }

@@ -95,17 +95,24 @@ delay() {
     way_to_second
 }
 
+# Fixed, for the neighbours' ARP caches.
+mac() { printf '02:f1:ee:00:01:%02x' "${1#h}"; }
+
 # plug HOST: a fresh network namespace for it, its eth0 in the switch.
 plug() {
     local h=$1 ns=$LAB_NAME-$1 bridge=br0 NET
     unplug "$h"
     net_of "$h"
     [ "$NET" = "$LAB_NET" ] || bridge=br1
-    ip netns add "$ns"
-    ip -n "$SWITCH" link add name "$h" type veth peer name eth0 \
-        address "$(printf '02:f1:ee:00:01:%02x' "${h#h}")" netns "$ns"    # fixed, for the neighbours' ARP caches
+    if is_machine "$h"; then
+        ip -n "$SWITCH" tuntap add dev "$h" mode tap
+    else
+        ip netns add "$ns"
+        ip -n "$SWITCH" link add name "$h" type veth peer name eth0 address "$(mac "$h")" netns "$ns"
+    fi
     [ -e "$LAB_DIR/hosts/$h/cut" ] || ip -n "$SWITCH" link set "$h" up
     ip -n "$SWITCH" link set "$h" master $bridge
+    ! is_machine "$h" || return 0
     ip -n "$ns" addr add "$NET.$((10 + ${h#h}))/24" dev eth0
     ip -n "$ns" link set lo up
     ip -n "$ns" link set eth0 up

@@ -2,13 +2,14 @@
 
 usage: push.py [--lists] [--prefix PATH/] http://HOST:PORT FILE.tar
 
-With --lists layers are packed and the tag names a list with an image for amd64 and one for arm64, as public registries have it;
-what is in them is the same.
+With --lists layers are packed and the tag names a list with an image for amd64 and one for arm64, as public registries have it. The one
+for arm64 is FILE_arm64.tar; where there is none, what is in it is the same.
 """
 import gzip
 import hashlib
 import io
 import json
+import os
 import sys
 import tarfile
 import urllib.error
@@ -63,6 +64,18 @@ def push_manifest(base, reference, manifest):
     return {"mediaType": manifest["mediaType"], "size": len(content), "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}
 
 
+def push_image(base, reference, path, packed, architecture):
+    """Pushes the archive's one image; `architecture` is what its configuration says instead of its own."""
+    with tarfile.open(path) as archive:
+        (entry,) = json.load(archive.extractfile("manifest.json"))
+        layers = [push_layer(base, archive, layer, packed) for layer in entry["Layers"]]
+        config = archive.extractfile(entry["Config"]).read()
+    if architecture:
+        config = json.dumps(dict(json.loads(config), architecture=architecture)).encode()
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": push_blob(base, lambda: io.BytesIO(config), CONFIG), "layers": layers}
+    return push_manifest(base, reference, manifest)
+
+
 def main():
     words = sys.argv[1:]
     lists = words[0] == "--lists" and bool(words.pop(0))
@@ -70,20 +83,19 @@ def main():
     registry, path = words[-2:]
     with tarfile.open(path) as archive:
         (entry,) = json.load(archive.extractfile("manifest.json"))
-        for reference in entry["RepoTags"]:
-            name, tag = reference.split("/", 1)[1].rsplit(":", 1)
-            base = f"{registry}/v2/{prefix}{name}"
-            layers = [push_layer(base, archive, layer, lists) for layer in entry["Layers"]]
-            config = archive.extractfile(entry["Config"]).read()
+    for reference in entry["RepoTags"]:
+        name, tag = reference.split("/", 1)[1].rsplit(":", 1)
+        base = f"{registry}/v2/{prefix}{name}"
+        if not lists:
+            push_image(base, tag, path, False, "")
+        else:
             images = []
-            for architecture in ["amd64", "arm64"] if lists else [""]:
-                told = json.dumps(dict(json.loads(config), architecture=architecture)).encode() if architecture else config
-                manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": push_blob(base, lambda: io.BytesIO(told), CONFIG), "layers": layers}
-                pushed = push_manifest(base, "" if lists else tag, manifest)
+            for architecture in ["amd64", "arm64"]:
+                own = f"{path.removesuffix('.tar')}_{architecture}.tar"
+                pushed = push_image(base, "", own if os.path.exists(own) else path, True, architecture)
                 images.append(dict(pushed, platform={"architecture": architecture, "os": "linux"}))
-            if lists:
-                push_manifest(base, tag, {"schemaVersion": 2, "mediaType": LIST, "manifests": images})
-            print(f"{registry.split('//')[1]}/{prefix}{name}:{tag}")
+            push_manifest(base, tag, {"schemaVersion": 2, "mediaType": LIST, "manifests": images})
+        print(f"{registry.split('//')[1]}/{prefix}{name}:{tag}")
 
 
 main()
