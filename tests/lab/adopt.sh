@@ -60,7 +60,8 @@ no_way 'without a name' 'Which cluster is meant?'
 no_way 'another name' 'is called `shop`, and `adopt` is `kubernetes`' -e adopt=kubernetes
 no_way 'the runtime would be another one' 'is used and left alone' -e adopt=shop -e container_runtime=containerd -e runtime_endpoint=
 no_way 'another network' 'Pods keep the network that they have' -e adopt=shop -e pod_network=routes
-no_way 'another range' '`service_range` was 10.96.0.0/16' -e adopt=shop -e service_range=10.98.0.0/16
+no_way 'another range of services' '`clusterDNS` of the KubeletConfiguration' -e adopt=shop -e service_range=10.98.0.0/16
+no_way 'another range of pods' 'The network of a cluster cannot move while it runs' -e adopt=shop -e pod_range=10.240.0.0/16
 no_way 'another release' 'The cluster runs Kubernetes 1.35.4, and `kubernetes_version` is 1.36.3' -e adopt=shop -e kubernetes_version=$TO
 refused 'site.yml leads to adopt.yml' 'playbooks/adopt.yml takes the cluster over' -e kubernetes_version=$FROM -e kubeadm_config= -e cluster_name=shop
 groups "$MASTERS" "$OTHERS h4"
