@@ -60,7 +60,8 @@ no_way 'without a name' 'Which cluster is meant?'
 no_way 'another name' 'is called `shop`, and `adopt` is `kubernetes`' -e adopt=kubernetes
 no_way 'the runtime would be another one' 'is used and left alone' -e adopt=shop -e container_runtime=containerd -e runtime_endpoint=
 no_way 'another network' 'Pods keep the network that they have' -e adopt=shop -e pod_network=routes
-no_way 'another range' '`service_range` was 10.96.0.0/16' -e adopt=shop -e service_range=10.98.0.0/16
+no_way 'another range of services' '`clusterDNS` of the KubeletConfiguration' -e adopt=shop -e service_range=10.98.0.0/16
+no_way 'another range of pods' 'The network of a cluster cannot move while it runs' -e adopt=shop -e pod_range=10.240.0.0/16
 no_way 'another release' 'The cluster runs Kubernetes 1.35.4, and `kubernetes_version` is 1.36.3' -e adopt=shop -e kubernetes_version=$TO
 refused 'site.yml leads to adopt.yml' 'playbooks/adopt.yml takes the cluster over' -e kubernetes_version=$FROM -e kubeadm_config= -e cluster_name=shop
 groups "$MASTERS" "$OTHERS h4"
@@ -130,14 +131,14 @@ equal 'the application answered always' '' "$(tr , '\n' <<<"$kinds" | grep -vE "
 [ -n "$WORKERS" ] || equal 'the API did' '' "$(tr , '\n' <<<"$KINDS" | grep -vE "^($may)" || true)"
 equal 'every pod of others runs on, and was not started anew' "$RUNNING" "$(pods)"
 equal 'the runtimes run on' "$MAINS" "$(mains)"
-equal 'etcd has the same members' "$MEMBERS" "$(etcd_ids)"
+equal 'etcd has the same members' "$MEMBERS" "$(etcdctl_on h1 member list | sort)"
 equal 'authorities and keys are the same' "$KEYS" "$(keys)"
 equal "nodes have the ranges of before" "$RANGES" "$(kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name} {.spec.podCIDR}{"\n"}{end}')"
 check 'the counter is the same' counted
 equal "kubeadm's kube-proxy is gone" '' "$(kubectl -n kube-system get daemonset -o name)"
 check "each node's own has its ports" within 30 eval 'for h in h1 h2 h3; do on $h "curl -sfm 3 -o /dev/null http://127.0.0.1:10256/healthz" || exit 1; done'
 equal "the kubelets' unit starts ours" 3 "$(fleet exec all 'tr "\0" " " </proc/$(systemctl show -p MainPID --value kubelet)/cmdline' 2>/dev/null | grep -c '/usr/local/bin/kubelet --config=/etc/kubernetes/kubelet.yaml')"
-check 'and logs are seen, by certificates of the authority' eval '[ "$(kubectl logs -l app=box --tail=1 | grep -cx up)" = 3 ]'
+check 'and logs are seen, by certificates of the authority' within 30 eval '[ "$(kubectl logs -l app=box --tail=1 | grep -cx up)" = 3 ]'
 check "an administrator's access of before still is one" "$LAB_DIR/bin/kubectl" --kubeconfig "$LAB_DIR/kubeadm.conf" get nodes
 check 'keys are private' keys_are_private
 quiet 'site.yml after it' site
