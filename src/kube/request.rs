@@ -291,7 +291,13 @@ async fn apply(
         return api.patch(&name, &params, &Patch::Apply(object)).await.map(whole);
     }
     if api.get_opt(&name).await?.is_some() {
-        return api.patch(&name, &params, &Patch::Merge(object)).await.map(whole);
+        // Items of lists by their names, where the kind says what those are: a service keeps the port that it was given. Kinds that are
+        // defined by objects know no such thing.
+        return match api.patch(&name, &params, &Patch::Strategic(object)).await {
+            Err(Error::Api(status)) if status.code == 415 => api.patch(&name, &params, &Patch::Merge(object)).await,
+            patched => patched,
+        }
+        .map(whole);
     }
     let new: DynamicObject =
         serde_json::from_value(object.clone()).unwrap_or_else(|_| DynamicObject::new(&name, &resource));
