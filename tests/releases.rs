@@ -72,7 +72,8 @@ struct Lists {
     served: List,
 }
 
-const PARTS: [&str; 6] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
+const PARTS: [&str; 6] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
 
 impl Lists {
     fn read() -> Lists {
@@ -86,8 +87,11 @@ impl Lists {
     }
 
     fn flags(&self, part: &str, minor: u32, words: &[&str], at: &str, found: &mut BTreeSet<String>) {
-        let flags: Vec<&str> =
-            words.iter().filter_map(|word| word.strip_prefix("--")).map(|flag| flag.split('=').next().unwrap()).collect();
+        let flags: Vec<&str> = words
+            .iter()
+            .filter_map(|word| word.strip_prefix("--"))
+            .map(|flag| flag.split('=').next().unwrap())
+            .collect();
         assert!(!flags.is_empty(), "{at}: no flags");
         for flag in flags {
             if self.flags[part].has(flag, minor).is_none() {
@@ -164,7 +168,11 @@ fn inventory() -> String {
             "api_server_shutdown_delay: 9".to_owned(),
             "pod_range_per_node: 26".to_owned(),
         ];
-        let mut when = |has: bool, text: &str| if has { all.push(text.to_owned()) };
+        let mut when = |has: bool, text: &str| {
+            if has {
+                all.push(text.to_owned())
+            }
+        };
         when(minor < 24, "container_runtime: docker, pod_network: kubenet");
         when(minor >= 24, "container_runtime: containerd, pod_network: manifest, pod_network_manifest: /m.yml");
         when(minor < 19, "api_passwords: [{user: a}]");

@@ -111,7 +111,10 @@ fn what_cannot_work_is_refused_before_a_host_is_touched() {
             "3.3 is the oldest that tells of its health",
         ),
         (r#"{"kubernetes_version": "1.15.12"}"#, "speaks CRI v1alpha2 alone"),
-        (r#"{"api_passwords": [{"user": "a"}]}"#, "`--basic-auth-file` left in 1.19. Put the rows of `api_passwords` into `api_tokens`"),
+        (
+            r#"{"api_passwords": [{"user": "a"}]}"#,
+            "`--basic-auth-file` left in 1.19. Put the rows of `api_passwords` into `api_tokens`",
+        ),
         (r#"{"cluster_name": "My Cluster"}"#, "`cluster_name` is `My Cluster`. Use small letters"),
         (r#"{"pod_range": "10.244.1.0/16"}"#, "`pod_range` is `10.244.1.0/16`, which is not a network"),
         (r#"{"service_range": "10.244.128.0/17"}"#, "`service_range` 10.244.128.0/17 overlap"),

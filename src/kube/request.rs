@@ -221,11 +221,17 @@ async fn compare(client: &Client, object: &Json, manager: &str, force: bool, mer
     if present.is_none() && merge {
         return Ok(json!({"present": null, "applied": object}));
     }
-    if let (true, Some(present)) = (merge, &present)
-        && !tells_without_doing(client).await
-    {
-        let applied = if covers(present, object) { present.clone() } else { merged(present.clone(), object) };
-        return Ok(json!({"present": present, "applied": applied}));
+    if let (true, Some(present)) = (merge, &present) {
+        let minor = minor(client).await;
+        // Before the server applied objects itself: a merge replaces lists, and with them what the server has put into their items, such as
+        // a service's port on nodes. What is there already is left alone.
+        if minor < 18 && covers(present, object) {
+            return Ok(json!({"present": present, "applied": present}));
+        }
+        // Before 1.13 it does not say what it would make of an object; the two oldest of those take the question for an order.
+        if minor < 13 {
+            return Ok(json!({"present": present, "applied": merged(present.clone(), object)}));
+        }
     }
     match apply(client, object, manager, force, merge, true).await {
         Ok(applied) => Ok(json!({"present": present, "applied": applied})),
@@ -237,13 +243,11 @@ async fn compare(client: &Client, object: &Json, manager: &str, force: bool, mer
     }
 }
 
-/// Whether the server says what it would make of an object without making it: since 1.13. The two oldest of those before take the question for an order.
-async fn tells_without_doing(client: &Client) -> bool {
-    let number = |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();
-    match client.apiserver_version().await {
-        Ok(version) => !matches!((number(&version.major), number(&version.minor)), (Some(1), Some(0..=12))),
-        Err(_) => true,
-    }
+/// The minor number of the server's release; of one that does not say it, the newest.
+async fn minor(client: &Client) -> u32 {
+    let version = client.apiserver_version().await.ok().filter(|version| version.major == "1");
+    let digits = |text: String| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+    version.and_then(|version| digits(version.minor)).unwrap_or(u32::MAX)
 }
 
 /// Whether all that is wanted is there already. What the server has put beside it counts for nothing, in items of lists too.
@@ -494,7 +498,8 @@ mod tests {
         for (minor, asked) in [("10", 0), ("12+", 0), ("13", 1), ("36", 1)] {
             let changes = Arc::new(AtomicUsize::new(0));
             let client = Client::new(Old(changes.clone(), minor), "default");
-            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"b": "c"}}});
+            let object =
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"b": "c"}}});
             let request = Request::Compare { object, manager: "m".into(), force: true, merge: true };
             let compared = request.send(&client).await.unwrap();
             assert_eq!(changes.load(Ordering::SeqCst), asked, "{minor}: {compared}");
