@@ -19,7 +19,7 @@ check 'a cluster is made' site apply
 mkdir -p "$LAB_DIR/bin"; scp -q -F "$LAB_DIR/ssh_config" "h1:$(on h1 readlink -f /usr/local/bin/kubectl)" "$LAB_DIR/bin/kubectl"
 known_by() { kubectl get endpointslices -l kubernetes.io/service-name=kubernetes -o jsonpath='{.items[*].addressType} {.items[*].endpoints[*].addresses[*]}'; }
 equal 'the API is known by its address of IPv6' 'IPv6 fd00:10:101:100::11' "$(known_by)"
-equal 'and pods by theirs first' 'fd00:10:244:: fd00:10:244:1::' "$(kubectl -n bringup-check get pods -o jsonpath='{range .items[*]}{.status.podIP}{"\n"}{end}' | sed 's/::.*/::/' | sort | paste -sd' ')"
+equal 'and pods by theirs first' 'fd00:10:244:1:: fd00:10:244::' "$(kubectl -n bringup-check get pods -o jsonpath='{range .items[*]}{.status.podIP}{"\n"}{end}' | sed 's/::.*/::/' | LC_ALL=C sort | paste -sd' ')"
 equal 'the firewall is opened for the other node by both' '10.101.0.12/32 fd00:10:101:100::12/128' "$(on h1 'iptables -S INPUT; ip6tables -S INPUT' | grep -oE '(10.101.0|fd00:10:101:100:):?\.?12/[0-9]+' | paste -sd' ')"
 count; polls_begin; began=$SECONDS
 check 'pivot.yml goes through' play apply pivot
