@@ -100,6 +100,24 @@ impl Rx {
     }
 }
 
+impl Rx {
+    /// What has come already.
+    fn left(&mut self) -> Option<Event> {
+        match self {
+            Rx::Kept(rx, room) => {
+                let event = rx.try_recv().ok()?;
+                room.add_permits(event.weight());
+                Some(event)
+            }
+            Rx::Paced(rx) => rx.try_recv().ok(),
+        }
+    }
+}
+
+async fn ended(end: &mut watch::Receiver<Option<End>>) {
+    let _ = end.wait_for(Option::is_some).await;
+}
+
 impl Drop for Rx {
     fn drop(&mut self) {
         if let Rx::Kept(_, room) = self {
@@ -234,8 +252,9 @@ impl Events {
         tokio::select! {
             biased;
             event = self.rx.next() => event,
-            // A process it left behind may hold its output open for ever: its own end is enough.
-            _ = self.end.wait_for(Option::is_some) => None,
+            // A process it left behind may hold its output open for ever: its own end is enough. What it said last may have come since
+            // the look above.
+            () = ended(&mut self.end) => self.rx.left(),
         }
     }
 
@@ -264,5 +283,38 @@ impl Tail {
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0[self.0.len().saturating_sub(Self::KEPT)..]).trim().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Input for Nothing {
+        fn write(&self, _: Bytes) -> BoxFuture<'_, Result<(), Gone>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn close(&self) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    /// The last piece and the end may come between a look for the one and a look for the other.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_said_right_before_the_end_is_read() {
+        for round in 0..20_000 {
+            let (mut process, tx, ended) = new(Arc::new(Nothing), Reading::Kept);
+            let spoke = tokio::spawn(async move {
+                let _ = tx.send(Event::Out(Bytes::from_static(b"last words"))).await;
+                let _ = ended.send(Some(End::Exit(0)));
+            });
+            let said = process.events.next().await;
+            assert!(matches!(said, Some(Event::Out(_))), "round {round}");
+            assert!(process.events.next().await.is_none());
+            spoke.await.unwrap();
+        }
     }
 }
