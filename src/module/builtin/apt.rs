@@ -352,7 +352,12 @@ impl Apt {
     }
 
     /// What else than named packages is to be done.
-    fn others(&self, context: &Context<'_>, state: &State, lists_due: bool) -> Result<Vec<(String, String)>, PlanError> {
+    fn others(
+        &self,
+        context: &Context<'_>,
+        state: &State,
+        lists_due: bool,
+    ) -> Result<Vec<(String, String)>, PlanError> {
         let mut all = Vec::new();
         if self.upgrade != Upgrade::No {
             let simulation = self.simulation(&[]);
