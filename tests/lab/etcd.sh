@@ -70,7 +70,7 @@ refused 'another etcd for a cluster that runs' '`etcd_external` was' -e '{"etcd_
 refused 'none any more' '`etcd_external` was' -e '{"etcd_external": {}}'
 backup() { "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" "$REPO/playbooks/backup.yml"; }
 check 'backup.yml says whose it is' grep -q 'an etcd of your own' <<<"$(backup 2>&1)"
-validate() { "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" -e nodes_ready_timeout=5 "$REPO/playbooks/validate.yml"; }
+validate() { "$BRINGUP" apply -i "$LAB_DIR/inventory.yml" -e nodes_ready_timeout=5 -e validate_timeout=3 "$REPO/playbooks/validate.yml"; }
 etcd_ends
 refuse 'without it validate.yml is not content' validate
 etcd_starts
