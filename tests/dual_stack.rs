@@ -83,7 +83,17 @@ fn made_of(variables: &str) -> String {
     std::os::unix::fs::symlink(Path::new(ROOT).join("playbooks/roles"), path("roles")).unwrap();
     fs::write(path("play.yml"), PLAY).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
-    command.args(["apply", "-i", &path("hosts.yml"), "-e", variables, "--output", "json", &path("play.yml")]);
+    command.args([
+        "apply",
+        "--no-lock",
+        "-i",
+        &path("hosts.yml"),
+        "-e",
+        variables,
+        "--output",
+        "json",
+        &path("play.yml"),
+    ]);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

@@ -196,7 +196,7 @@ fn what_is_written_for_a_release_is_what_it_has() {
     fs::write(&hosts, inventory()).unwrap();
     fs::create_dir(&out).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
-    command.args(["apply", "-f", "8", "-i"]).arg(&hosts).arg("-e").arg(format!("out={}", out.display()));
+    command.args(["apply", "--no-lock", "-f", "8", "-i"]).arg(&hosts).arg("-e").arg(format!("out={}", out.display()));
     command.arg("tests/kubernetes/render.yml").current_dir(ROOT);
     let run = command.env("ANSIBLE_ROLES_PATH", Path::new(ROOT).join("playbooks/roles")).output().unwrap();
     let said = String::from_utf8_lossy(&run.stdout);

@@ -252,7 +252,17 @@ fn each_host_takes_the_files_of_its_own_processor() {
     fs::write(folder.path().join("hosts.yml"), inventory).unwrap();
     fs::write(folder.path().join("look.yml"), play).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
-    command.args(["apply", "-i", "hosts.yml", "-e", "bundle=/nowhere", "-e", "software_folder=/nowhere", "look.yml"]);
+    command.args([
+        "apply",
+        "--no-lock",
+        "-i",
+        "hosts.yml",
+        "-e",
+        "bundle=/nowhere",
+        "-e",
+        "software_folder=/nowhere",
+        "look.yml",
+    ]);
     command.args(["-e", "images_folder=/nowhere", "--output", "json"]).current_dir(folder.path());
     command.env("ANSIBLE_ROLES_PATH", Path::new(ROOT).join("playbooks/roles"));
     let output = command.output().unwrap();
@@ -352,7 +362,9 @@ fn comes_to(expression: &str, variables: &str) -> String {
     );
     let play = write("play.yml", &play);
     let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
-    command.args(["apply", "-i", &hosts, "-e", variables, "-e", "ansible_connection=local", &play]).current_dir(ROOT);
+    command
+        .args(["apply", "--no-lock", "-i", &hosts, "-e", variables, "-e", "ansible_connection=local", &play])
+        .current_dir(ROOT);
     let output = command.env("ANSIBLE_ROLES_PATH", Path::new(ROOT).join("playbooks/roles")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     fs::read_to_string(folder.path().join("out")).unwrap()
