@@ -252,18 +252,11 @@ fn each_host_takes_the_files_of_its_own_processor() {
     fs::write(folder.path().join("hosts.yml"), inventory).unwrap();
     fs::write(folder.path().join("look.yml"), play).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bringup"));
-    command.args([
-        "apply",
-        "--no-lock",
-        "-i",
-        "hosts.yml",
-        "-e",
-        "bundle=/nowhere",
-        "-e",
-        "software_folder=/nowhere",
-        "look.yml",
-    ]);
-    command.args(["-e", "images_folder=/nowhere", "--output", "json"]).current_dir(folder.path());
+    command.args(["apply", "--no-lock", "-i", "hosts.yml", "look.yml", "--output", "json"]);
+    for nowhere in ["bundle", "software_folder", "images_folder"] {
+        command.args(["-e", &format!("{nowhere}=/nowhere")]);
+    }
+    command.current_dir(folder.path());
     command.env("ANSIBLE_ROLES_PATH", Path::new(ROOT).join("playbooks/roles"));
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
