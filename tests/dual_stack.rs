@@ -29,6 +29,7 @@ const PLAY: &str = "\
     - roles/control_plane_parts/defaults/main.yml
     - roles/control_plane_parts/vars/main.yml
     - roles/kubelet/defaults/main.yml
+    - roles/kubelet/vars/main.yml
     - roles/kube_proxy/defaults/main.yml
     - roles/kube_proxy/vars/main.yml
     - roles/dns/defaults/main.yml
