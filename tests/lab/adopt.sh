@@ -136,7 +136,8 @@ equal 'authorities and keys are the same' "$KEYS" "$(keys)"
 equal "nodes have the ranges of before" "$RANGES" "$(kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name} {.spec.podCIDR}{"\n"}{end}')"
 check 'the counter is the same' counted
 equal "kubeadm's kube-proxy is gone" '' "$(kubectl -n kube-system get daemonset -o name)"
-check "each node's own has its ports" within 30 eval 'for h in h1 h2 h3; do on $h "curl -sfm 3 -o /dev/null http://127.0.0.1:10256/healthz" || exit 1; done'
+proxies_answer() { local h; for h in h1 h2 h3; do on "$h" 'curl -sfm 3 -o /dev/null http://127.0.0.1:10256/healthz' || return 1; done; }
+check "each node's own has its ports" within 30 proxies_answer
 equal "the kubelets' unit starts ours" 3 "$(fleet exec all 'tr "\0" " " </proc/$(systemctl show -p MainPID --value kubelet)/cmdline' 2>/dev/null | grep -c '/usr/local/bin/kubelet --config=/etc/kubernetes/kubelet.yaml')"
 check 'and logs are seen, by certificates of the authority' within 30 eval '[ "$(kubectl logs -l app=box --tail=1 | grep -cx up)" = 3 ]'
 check "an administrator's access of before still is one" "$LAB_DIR/bin/kubectl" --kubeconfig "$LAB_DIR/kubeadm.conf" get nodes
@@ -153,10 +154,13 @@ kill $WEB; wait $WEB 2>/dev/null || true
 echo "  application: $(python3 "$HERE/poll.py" "$LAB_DIR/web.polls")"
 equal 'every node runs the new release' "v$TO containerd://2.3.7" "$(versions)"
 check 'the counter is the same' counted
+# Who joins by a token believes what stands there.
+equal 'the cluster tells its authority' "$(on h1 'base64 -w0 /etc/kubernetes/pki/ca.crt')" "$(kubectl -n kube-public get configmap cluster-info -o jsonpath='{.data.kubeconfig}' | sed -n 's/.*certificate-authority-data: //p')"
 quiet 'site.yml after it' site
 echo '-- pivoted'
 check 'pivot.yml goes through' play apply pivot
-check 'its parts are self-hosted' within 120 eval 'for h in $MASTERS; do [ "$(on $h "grep -c \" self-hosted\$\" /run/bringup-standby/status")" = 3 ] || exit 1; done'
+self_hosted() { local h; for h in $MASTERS; do [ "$(on "$h" 'grep -c " self-hosted$" /run/bringup-standby/status')" = 3 ] || return 1; done; }
+check 'its parts are self-hosted' within 120 self_hosted
 quiet 'site.yml after it' site
 echo '-- grown'
 check 'a runtime and the plugins on the fourth host' kubeadm_runtime h4
