@@ -45,7 +45,7 @@ fleet up 1
 check 'the mirror comes up' "$REPO/lab/mirror" up
 check 'again' "$REPO/lab/mirror" up
 on h1 apt-get install -qq -y curl >/dev/null 2>&1
-sum=$(awk '/cni-plugins/ {print $1}' "$LAB_DIR/releases/SHA256SUMS")
+sum=$(awk '$2 ~ /cni-plugins-linux-amd64/ {print $1}' "$LAB_DIR/releases/SHA256SUMS")
 equal 'a host downloads a release' "$sum" "$(on h1 "curl -fsS $http/cni-plugins-linux-amd64-v1.9.1.tgz | sha256sum" | cut -c1-64)"
 check 'images go into the registry' "$REPO/lab/mirror" push
 check 'a host sees one there' on h1 "curl -fsS -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' $registry/v2/pause/manifests/1 | grep layers"
