@@ -27,13 +27,17 @@ fn bringup(args: &[&str]) -> Run {
     Run { code: output.status.code().unwrap(), output: words.collect::<Vec<_>>().join(" ") }
 }
 
-/// Runs `site.yml` on hosts that are not there, with these variables.
-fn site(inventory: &str, variables: &str) -> Run {
+/// Runs a playbook on hosts that are not there, with these variables.
+fn play(playbook: &str, inventory: &str, variables: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hosts.yml");
     fs::write(&file, inventory).unwrap();
     let file = file.display().to_string();
-    bringup(&["apply", "-i", &file, "-T", "5", "-e", variables, "playbooks/site.yml"])
+    bringup(&["apply", "-i", &file, "-T", "5", "-e", variables, &format!("playbooks/{playbook}")])
+}
+
+fn site(inventory: &str, variables: &str) -> Run {
+    play("site.yml", inventory, variables)
 }
 
 #[test]
@@ -148,17 +152,13 @@ fn what_a_release_does_not_have_is_refused_before_a_host_is_touched() {
 /// What a release lacks for a playbook is said before a host is asked, with what takes its seat.
 #[test]
 fn what_a_release_cannot_do_is_refused_by_its_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("hosts.yml");
-    fs::write(&file, HOSTS).unwrap();
-    let file = file.display().to_string();
     for (playbook, version, message) in [
         ("pivot.yml", "1.19.16", "leave the control plane as static pods"),
         ("upgrade.yml", "1.19.16", "These playbooks do not upgrade clusters to Kubernetes 1.19.16"),
         ("token.yml", "1.18.20", "put the host into the inventory, and playbooks/site.yml lets it join"),
     ] {
         let version = format!(r#"{{"kubernetes_version": "{version}", "container_runtime": "docker"}}"#);
-        let run = bringup(&["apply", "-i", &file, "-T", "5", "-e", &version, &format!("playbooks/{playbook}")]);
+        let run = play(playbook, HOSTS, &version);
         assert_eq!(run.code, 2, "{playbook}: {}", run.output);
         assert!(run.output.contains(message), "{playbook}: {}", run.output);
         assert!(!run.output.contains("PLAY [Look at the hosts]"), "{playbook}: {}", run.output);
@@ -420,11 +420,7 @@ fn what_of_kubeadms_has_no_seat_is_refused_by_name() {
 
 #[test]
 fn to_take_a_cluster_over_says_all_that_it_has_to_be_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("hosts.yml");
-    fs::write(&file, HOSTS).unwrap();
-    let file = file.display().to_string();
-    let run = bringup(&["apply", "-i", &file, "-T", "5", "playbooks/adopt.yml"]);
+    let run = play("adopt.yml", HOSTS, "{}");
     assert_eq!(run.code, 2, "{}", run.output);
     for words in [
         "Which cluster is meant?",

@@ -422,29 +422,16 @@ mod tests {
 
     use super::*;
 
-    /// An API server that refuses so many evictions for the sake of a budget.
-    struct Budget {
-        refusals: usize,
-        asked: Arc<AtomicUsize>,
-    }
-
-    impl tower::Service<http::Request<Body>> for Budget {
-        type Response = http::Response<Body>;
-        type Error = std::convert::Infallible;
-        type Future = std::future::Ready<Result<http::Response<Body>, Self::Error>>;
-
-        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-            std::task::Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
-            let refused = self.asked.fetch_add(1, Ordering::SeqCst) < self.refusals;
-            let (code, status) = if refused { (429, "Failure") } else { (201, "Success") };
-            let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": status,
-                "code": code, "reason": "TooManyRequests", "message": "budget"});
+    /// A client of an API server that answers so: the status, and what it says.
+    fn client(answer: impl Fn(&http::Request<Body>) -> (u16, Json) + Send + 'static) -> Client {
+        let service = tower::service_fn(move |request| {
+            let (code, answer) = answer(&request);
             let body = Body::from(serde_json::to_vec(&answer).unwrap());
-            std::future::ready(Ok(http::Response::builder().status(code).body(body).unwrap()))
-        }
+            std::future::ready(Ok::<_, std::convert::Infallible>(
+                http::Response::builder().status(code).body(body).unwrap(),
+            ))
+        });
+        Client::new(service, "default")
     }
 
     #[test]
@@ -465,39 +452,27 @@ mod tests {
     }
 
     /// An API server that knows no dry run: what it is asked to change, it changes.
-    struct Old(Arc<AtomicUsize>, &'static str);
-
-    impl tower::Service<http::Request<Body>> for Old {
-        type Response = http::Response<Body>;
-        type Error = std::convert::Infallible;
-        type Future = std::future::Ready<Result<http::Response<Body>, Self::Error>>;
-
-        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-            std::task::Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "uid": "1"}});
+    fn of_release(minor: &'static str, changes: Arc<AtomicUsize>) -> Client {
+        client(move |request| {
+            if request.method() != http::Method::GET {
+                changes.fetch_add(1, Ordering::SeqCst);
+            }
             let answer = match request.uri().path() {
-                "/version" => json!({"major": "1", "minor": self.1, "gitVersion": "", "gitCommit": "",
+                "/version" => json!({"major": "1", "minor": minor, "gitVersion": "", "gitCommit": "",
                     "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": ""}),
                 "/api/v1" => json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
                     {"name": "namespaces", "singularName": "", "namespaced": false, "kind": "Namespace", "verbs": ["get"]}]}),
-                _ => object,
+                _ => json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "uid": "1"}}),
             };
-            if request.method() != http::Method::GET {
-                self.0.fetch_add(1, Ordering::SeqCst);
-            }
-            let body = Body::from(serde_json::to_vec(&answer).unwrap());
-            std::future::ready(Ok(http::Response::builder().body(body).unwrap()))
-        }
+            (200, answer)
+        })
     }
 
     #[tokio::test]
     async fn a_server_without_dry_runs_is_not_asked_for_one() {
         for (minor, asked) in [("10", 0), ("12+", 0), ("13", 1), ("36", 1)] {
             let changes = Arc::new(AtomicUsize::new(0));
-            let client = Client::new(Old(changes.clone(), minor), "default");
+            let client = of_release(minor, changes.clone());
             let object =
                 json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"b": "c"}}});
             let request = Request::Compare { object, manager: "m".into(), force: true, merge: true };
@@ -507,9 +482,17 @@ mod tests {
         }
     }
 
+    /// Asks for an eviction where a budget refuses so many of them.
     async fn evicted(refusals: usize, timeout: u64) -> (Result<Json, Error>, usize) {
         let asked = Arc::new(AtomicUsize::new(0));
-        let client = Client::new(Budget { refusals, asked: asked.clone() }, "default");
+        let counted = asked.clone();
+        let client = client(move |_| {
+            let refused = counted.fetch_add(1, Ordering::SeqCst) < refusals;
+            let (code, status) = if refused { (429, "Failure") } else { (201, "Success") };
+            let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": status,
+                "code": code, "reason": "TooManyRequests", "message": "budget"});
+            (code, answer)
+        });
         let object = Reference { name: Some("web".into()), namespace: Some("default".into()), ..Reference::default() };
         let request = Request::Evict { object, grace: None, timeout, sleep: 1 };
         (request.send(&client).await, asked.load(Ordering::SeqCst))
