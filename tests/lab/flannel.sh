@@ -13,11 +13,8 @@ cat >"$LAB_DIR/group_vars/all/this.yml" <<END
 pod_network: manifest
 pod_network_manifest: $REPO/lab/flannel.yml
 images_extra: [lab.local/flannel:0.27.4]
-image_archives:
-  - {name: lab.local/pause:1, file: "{{ lab_releases }}/images/pause_1.tar"}
-  - {name: lab.local/box:1, file: "{{ lab_releases }}/images/box_1.tar"}
-  - {name: lab.local/flannel:0.27.4, file: "{{ lab_releases }}/images/flannel_0.27.4.tar"}
 END
+archives pause:1 box:1 flannel:0.27.4 >>"$LAB_DIR/group_vars/all/this.yml"
 check 'a cluster is made' env LAB_HOSTS=3 "$REPO/lab/quickstart"
 [ "$FAILED" = 0 ] || { tail -60 "$LAB_DIR/apply.log"; exit 1; }
 ranges() { kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name} {.spec.podCIDR}{"\n"}{end}'; }

@@ -176,12 +176,20 @@ etcdctl_on() { local h=$1; shift; on "$h" "etcdctl --endpoints=https://127.0.0.1
 members() { etcdctl_on "$1" member list | awk -F', ' '$2 == "started" && $6 == "false" {print $3}' | sort | paste -sd' '; }
 nodes_are() { [ "$(kubectl get nodes --no-headers -o custom-columns=:metadata.name | sort | paste -sd' ')" = "$1" ] || { kubectl get nodes; return 1; }; }
 # refused TITLE WORDS OPTIONS..: site.yml with OPTIONS ends with 2, says WORDS, and changes nothing
-refused() {
-    local title=$1 words=$2 out rc=0; shift 2
-    out=$(site apply --output json "$@" 2>"$LAB_DIR/stderr") || rc=$?
+refused() { refused_by site "$@"; }
+# refused_by COMMAND TITLE WORDS OPTIONS..: the same of another playbook
+refused_by() {
+    local command=$1 title=$2 words=$3 out rc=0; shift 3
+    out=$("$command" apply --output json "$@" 2>"$LAB_DIR/stderr") || rc=$?
     equal "$title: it is refused" 2 $rc
     check "$title: it says why" grep -qF -- "$words" <<<"$(python3 "$CHANGES" words <<<"$out")"
     equal "$title: nothing is changed" '' "$(python3 "$CHANGES" recap <<<"$out" | grep -v ' changed=0 ' || true)"
+}
+# archives NAME:TAG..: the variable that has these of the lab's images brought to the hosts
+archives() {
+    local image
+    echo 'image_archives:'
+    for image; do echo "  - {name: lab.local/$image, file: \"{{ lab_releases }}/images/${image/:/_}.tar\"}"; done
 }
 
 # ---------------------------------------------------------------- after a reset

@@ -1,4 +1,5 @@
 // Command node is what a node takes of Kubernetes, in one file: the name it is called by picks the command.
+// Apart from the command beside it, which builds what lab/SHA256SUMS knows to the byte.
 package main
 
 import (
