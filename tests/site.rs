@@ -322,9 +322,18 @@ fn programs_and_images_of_another_processor_are_named() {
         tar.args(["-cf", &place(architecture), "-C", &place("."), "manifest.json", "config.json"]);
         assert!(tar.status().unwrap().success());
     }
-    let (amd, arm, none) = (place("amd64"), place("arm64"), place("bin/script"));
-    let named = says("images/files/processors.sh", &["arm64", &amd, &arm, &none]);
+    // What an archive says is a name, and no word to tar.
+    let touched = place("touched");
+    let config = format!("--checkpoint-action=exec=touch${{IFS}}{touched}");
+    fs::write(place("layer.tar"), [0; 300_000]).unwrap();
+    fs::write(place("manifest.json"), format!(r#"[{{"Config": "{config}"}}]"#)).unwrap();
+    let mut tar = Command::new("tar");
+    tar.args(["-cf", &place("evil"), "-C", &place("."), "manifest.json", "layer.tar"]);
+    assert!(tar.status().unwrap().success());
+    let (amd, arm, none, evil) = (place("amd64"), place("arm64"), place("bin/script"), place("evil"));
+    let named = says("images/files/processors.sh", &["arm64", &amd, &arm, &none, &evil]);
     assert_eq!(named, [format!("amd64 {amd}")]);
+    assert!(!Path::new(&touched).exists());
 }
 
 #[test]
