@@ -21,6 +21,8 @@ pub mod playbook;
 
 pub mod template;
 
+pub mod foreign;
+
 pub mod fact;
 pub mod kube;
 pub mod module;
