@@ -31,6 +31,9 @@ struct Found {
 /// What was looked for already.
 static SOUGHT: Mutex<Option<HashMap<String, Result<Option<&'static Entry>, Fault>>>> = Mutex::new(None);
 
+/// Those that nobody has had made yet.
+static FOUND: Mutex<Vec<Arc<Source>>> = Mutex::new(Vec::new());
+
 /// Action plugins that only add arguments to their module of the same name, or do on the workstation what the module does on the host as well:
 /// the module alone does the same.
 ///
@@ -53,11 +56,21 @@ pub fn find(name: &str, collections: &[String]) -> Result<Option<&'static Entry>
     })
 }
 
+/// Makes what hosts will be sent for the modules that were found, one after the other, while the run begins.
+pub fn prepare() {
+    let sources = std::mem::take(&mut *FOUND.lock().unwrap_or_else(PoisonError::into_inner));
+    if !sources.is_empty() {
+        // What is wrong is told where a task needs it.
+        std::thread::spawn(move || sources.iter().for_each(|source| drop(source.built())));
+    }
+}
+
 /// The entry of a module of people's own, by its file.
 ///
 /// # Errors
 /// [`Fault`], as [`find`] has them.
 pub fn of_file(name: &str, file: &Path) -> Result<&'static Entry, Fault> {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let found = remembered(format!("\0{}", file.display()), || {
         let found: Option<Found> =
             workstation::ask("module", json!({ "name": name, "path": file, "collections": [] }))?;
@@ -99,7 +112,9 @@ fn enter(found: Found) -> Result<&'static Entry, Fault> {
         None => found.name.clone(),
     };
     let (name, file): (&'static str, &'static Path) = (name.leak(), Box::leak(found.path.into_boxed_path()));
-    let made = Made { name, source: Arc::new(Source::new(found.name, file)) };
+    let source = Arc::new(Source::new(found.name, file));
+    FOUND.lock().unwrap_or_else(PoisonError::into_inner).push(source.clone());
+    let made = Made { name, source };
     Ok(registry.add(Entry::of_file(name, file, ABOUT, Box::new(made))))
 }
 
@@ -147,6 +162,11 @@ static CONTENTS: Mutex<Option<HashMap<String, Bytes>>> = Mutex::new(None);
 impl Source {
     fn new(name: String, file: &'static Path) -> Source {
         Source { name, file, built: Mutex::default() }
+    }
+
+    /// Whether that is made.
+    pub fn is_built(&self) -> bool {
+        self.built.try_lock().is_ok_and(|built| built.is_some())
     }
 
     /// What is sent for it, made once.

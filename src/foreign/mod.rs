@@ -9,5 +9,5 @@ mod module;
 mod result;
 pub mod workstation;
 
-pub use catalog::{find, of_file};
+pub use catalog::{find, of_file, prepare};
 pub use workstation::{Fault, Python, Talk};

@@ -148,6 +148,10 @@ fn failure(fault: &Fault) -> Failure {
 }
 
 impl Program for Source {
+    fn is_ready(&self) -> bool {
+        self.is_built()
+    }
+
     fn payload(&self) -> Result<Arc<Payload>, String> {
         match self.built() {
             Ok(Built::Python(payload)) => Ok(payload),

@@ -73,7 +73,9 @@ fn unreadable(name: &str, text: &str, output: &StepOutput, why: &Unreadable) -> 
     };
     fields.insert("module_stdout".into(), json!(text));
     fields.insert("module_stderr".into(), json!(stderr));
-    fields.insert("rc".into(), json!(output.status));
+    // As a shell tells of a signal.
+    let rc = if output.status < 0 { 128 - output.status } else { output.status };
+    fields.insert("rc".into(), json!(rc));
     failed(fields, format!("MODULE FAILURE: {why}\nSee stdout/stderr for the exact error"), help)
 }
 
@@ -84,7 +86,12 @@ fn failed(mut fields: Map<String, Json>, message: String, help: Option<String>) 
 }
 
 /// The fields that a playbook sees: what is for Ansible alone is left out, what it adds is added.
-fn known(fields: Map<String, Json>) -> Map<String, Json> {
+fn known(mut fields: Map<String, Json>) -> Map<String, Json> {
+    // From 2.19 on an exception's words stand with it alone.
+    if let (None, Some(words)) = (fields.get("msg"), fields.get("exception").and_then(|e| e.get("event")?.get("msg"))) {
+        let words = words.clone();
+        fields.insert("msg".into(), words);
+    }
     let mut fields: Map<String, Json> = fields
         .into_iter()
         .filter(|(name, _)| !name.starts_with("_ansible_"))

@@ -161,11 +161,12 @@ pub fn of_role(folder: &Path) {
 }
 
 fn note(folder: &Path, which: impl Fn(&mut Folders) -> &mut Vec<PathBuf>) {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let mut state = state();
     let Some(state) = state.as_mut() else { return };
     let known = which(&mut state.folders);
-    if !known.iter().any(|known| known == folder) {
-        known.push(folder.to_owned());
+    if !known.contains(&folder) {
+        known.push(folder);
     }
 }
 

@@ -402,6 +402,16 @@ impl Machine {
         result.map_err(|error| refusal(&error))
     }
 
+    /// Whether calls that were sent ahead to an interpreter wait to be asked for.
+    pub async fn awaits(&self, actor: &Actor, interpreter: &Interpreter) -> bool {
+        let link = self.link.lock().await;
+        let known = link.residents.iter().find(|(who, which, _)| who == actor && which == interpreter);
+        match known {
+            Some((.., resident)) => resident.awaits().await,
+            None => false,
+        }
+    }
+
     async fn resident(&self, actor: &Actor, interpreter: &Interpreter) -> Result<Arc<Resident>, MachineError> {
         let mut link = self.link.lock().await;
         let session = self.session(&mut link).await?;
