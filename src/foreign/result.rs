@@ -92,11 +92,7 @@ fn known(mut fields: Map<String, Json>) -> Map<String, Json> {
         let words = words.clone();
         fields.insert("msg".into(), words);
     }
-    let mut fields: Map<String, Json> = fields
-        .into_iter()
-        .filter(|(name, _)| !name.starts_with("_ansible_"))
-        .map(|(name, value)| (name, plain(value)))
-        .collect();
+    let mut fields = without_internal(fields);
     // A loop's results have that name.
     if fields.get("results").is_some_and(|results| !results.is_array())
         && let Some(results) = fields.remove("results")
@@ -121,12 +117,18 @@ fn known(mut fields: Map<String, Json>) -> Map<String, Json> {
     fields
 }
 
+/// What is not for Ansible alone.
+fn without_internal(fields: Map<String, Json>) -> Map<String, Json> {
+    let known = fields.into_iter().filter(|(name, _)| !name.starts_with("_ansible_"));
+    known.map(|(name, value)| (name, plain(value))).collect()
+}
+
 /// A value without what ansible-core from 2.19 on writes around it: warnings and errors become their texts.
 fn plain(value: Json) -> Json {
     match value {
         Json::Array(items) => items.into_iter().map(plain).collect(),
         Json::Object(mut map) => match map.get("__ansible_type").and_then(Json::as_str) {
-            None => map.into_iter().map(|(name, value)| (name, plain(value))).collect::<Map<_, _>>().into(),
+            None => without_internal(map).into(),
             Some(kind) => {
                 let kind = kind.to_owned();
                 let event = map.remove("event").and_then(|event| match event {
