@@ -99,7 +99,8 @@ impl ModuleNames for Modules {
 }
 
 fn refusal(fault: &Fault) -> Refusal {
-    Refusal { message: fault.to_string(), help: fault.help().map(str::to_owned) }
+    let unsought = matches!(fault, Fault::Never | Fault::Absent(_));
+    Refusal { message: fault.to_string(), help: fault.help().map(str::to_owned), unsought }
 }
 
 fn holds_template(value: &Json) -> bool {

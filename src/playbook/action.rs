@@ -174,6 +174,8 @@ pub struct Refusal {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// Whether nobody could look for it.
+    pub unsought: bool,
 }
 
 /// Whose folder it is.
@@ -205,7 +207,11 @@ pub trait ModuleNames: Send + Sync {
     /// # Errors
     /// It cannot run: what is wrong, and what to do.
     fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
-        Err(Refusal { message: format!("nobody reads `{}` for `{written}`", file.display()), help: None })
+        Err(Refusal {
+            message: format!("nobody reads `{}` for `{written}`", file.display()),
+            help: None,
+            unsought: false,
+        })
     }
 
     /// Tells of a folder in which a playbook or role may have plugins of its own.

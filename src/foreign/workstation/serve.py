@@ -99,7 +99,7 @@ def operation(function):
 def begin(channel, sources):
     """Loads the other parts; which there are says bringup."""
     own = types.ModuleType("bringup")
-    own.channel, own.operation, own.Refused, own.plain = channel, operation, Refused, plain
+    own.channel, own.operation, own.Refused, own.plain, own.SAID = channel, operation, Refused, plain, SAID
     sys.modules["bringup"] = own
     try:
         from ansible.release import __version__
