@@ -4,6 +4,7 @@
 //! documentation and makes what hosts are sent for it. Nothing here is started, nor is a file read, as long as no playbook names what is
 //! not native.
 
+pub mod spec;
 pub mod workstation;
 
 pub use workstation::{Fault, Python, Talk};
