@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 
+use std::path::Path;
+
 use crate::{
+    foreign::{self, Fault},
     module::{Entry, ParameterError, Registry, groups},
-    playbook::{About, Args, Diagnostic, ModuleNames},
+    playbook::{About, Args, Diagnostic, ModuleNames, Owner, Refusal},
     yaml::{Node, Span},
 };
 
@@ -14,6 +17,21 @@ pub struct Modules;
 impl ModuleNames for Modules {
     fn canonical(&self, written: &str) -> Option<&str> {
         Registry::get().find(written).map(|e| e.name)
+    }
+
+    fn elsewhere(&self, written: &str, collections: &[String]) -> Result<Option<&'static str>, Refusal> {
+        foreign::find(written, collections).map(|entry| entry.map(|entry| entry.name)).map_err(|fault| refusal(&fault))
+    }
+
+    fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
+        foreign::of_file(written, file).map(|entry| entry.name).map_err(|fault| refusal(&fault))
+    }
+
+    fn folder(&self, folder: &Path, of: Owner) {
+        match of {
+            Owner::Playbook => foreign::workstation::of_playbook(folder),
+            Owner::Role => foreign::workstation::of_role(folder),
+        }
     }
 
     fn near(&self, written: &str) -> Option<String> {
@@ -78,6 +96,10 @@ impl ModuleNames for Modules {
     fn about(&self, canonical: &str) -> About {
         Registry::get().find(canonical).map_or(About::PLAIN, |entry| entry.about)
     }
+}
+
+fn refusal(fault: &Fault) -> Refusal {
+    Refusal { message: fault.to_string(), help: fault.help().map(str::to_owned) }
 }
 
 fn holds_template(value: &Json) -> bool {

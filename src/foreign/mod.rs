@@ -4,7 +4,11 @@
 //! documentation and makes what hosts are sent for it. Nothing here is started, nor is a file read, as long as no playbook names what is
 //! not native.
 
+mod catalog;
+mod module;
+mod result;
 pub mod spec;
 pub mod workstation;
 
+pub use catalog::{find, of_file};
 pub use workstation::{Fault, Python, Talk};

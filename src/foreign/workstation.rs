@@ -363,8 +363,13 @@ fn shebang(file: &Path) -> Option<String> {
 fn launch(python: &Path) -> Result<Running, String> {
     let mut command = Command::new(python);
     // The folder that it is started in must not be where it looks for its own modules first.
-    let program = format!("import sys\nsys.path[:] = [folder for folder in sys.path if folder]\n{SERVE}");
-    command.args(["-c", &program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let boot = format!(
+        "import sys\nsys.path[:] = [folder for folder in sys.path if folder]\nimport os\nscript = b''\n\
+         while len(script) < {0}: script += os.read(0, {0} - len(script)) or sys.exit(1)\n\
+         exec(compile(script, '<bringup>/serve.py', 'exec'))",
+        SERVE.len()
+    );
+    command.args(["-c", &boot]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if std::env::var_os("ANSIBLE_LOCAL_TEMP").is_none() {
         command.env("ANSIBLE_LOCAL_TEMP", std::env::temp_dir());
     }
@@ -379,6 +384,7 @@ fn launch(python: &Path) -> Result<Running, String> {
     let told = Folders::default();
     let mut running = Running { _child: child, input, output: BufReader::new(output), said, told, about };
     let sources: Map<String, Json> = PARTS.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+    running.input.write_all(SERVE.as_bytes()).map_err(|_| format!("it has ended{}", running.last_words()))?;
     let hello = running.exchange(&json!({ "sources": sources }), &mut |_| Err(String::new()));
     let hello = hello.map_err(|why| format!("{why}{}", running.last_words()))?;
     if let Some(error) = hello.error {

@@ -106,7 +106,7 @@ impl Evaluation<'_> {
         if plan.changes.is_empty() {
             return Ok(Some(self.finish(prepared, plan, &[])));
         }
-        if prepared.check {
+        if prepared.check && plan.check_mode != CheckMode::Run {
             return Ok(Some(self.pretend(prepared, plan)));
         }
         let guard = guard(prepared, &self.of.host.name);
@@ -225,12 +225,33 @@ impl Evaluation<'_> {
     fn finish(&self, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
         let context = context(prepared, &self.of.host.name);
         match prepared.module.finish(&context, plan, outputs) {
-            Ok(result) => Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff),
+            Ok(result) => {
+                let mut outcome = Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff);
+                let told = prepared.module.told(outputs);
+                self.warn(&told.warnings);
+                outcome.learn(told, prepared.diff);
+                outcome
+            }
             Err(mut failure) => {
                 failure.help = failure.help.or_else(|| advice(&failure.message).map(str::to_owned));
                 Outcome::failed(&TaskError::from(failure).at(&self.task.span))
             }
         }
+    }
+
+    /// Check mode of what keeps to it by itself: it says what it would do, and nobody else can.
+    fn foretold(&self, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
+        let mut outcome = self.finish(prepared, plan, outputs);
+        let would = outcome.changed || outcome.status == Status::Skipped;
+        if would && self.of.run.options.check {
+            foresee(self.task, prepared, plan);
+        }
+        if outcome.status == Status::Skipped {
+            outcome.doubt(if self.task.never_changes() { Certainty::OnlyReads } else { Certainty::WouldRun });
+        } else if outcome.changed {
+            outcome.doubt(Certainty::Open);
+        }
+        outcome
     }
 
     /// Decides on a change whose effect is known exactly, without sending it yet.
@@ -271,6 +292,9 @@ impl Evaluation<'_> {
         guard: &Guard,
     ) -> Result<Option<Outcome>, Stop> {
         let Some(outputs) = self.outputs(vars, prepared, plan, guard).await? else { return Ok(None) };
+        if prepared.check {
+            return Ok(Some(self.foretold(prepared, plan, &outputs)));
+        }
         note_written(prepared, plan);
         if let Some(limit) = self.limit(vars).filter(|_| self.task.async_.is_none())
             && outputs.iter().any(|output| output.error.as_deref() == Some(TIME_OVER))
@@ -345,6 +369,7 @@ impl Evaluation<'_> {
     fn owing(&self, vars: &Context, prepared: &Prepared, plan: &Plan) -> String {
         let machine = &prepared.machine;
         if self.task.notify.is_empty()
+            || prepared.check
             || !plan.would_change()
             || machine.name != self.of.host.name
             || !machine.keeps_owed()

@@ -90,14 +90,12 @@ def payload(name, path):
     )
     data, style = (built.b_module_data, built.module_style) if hasattr(built, "b_module_data") else built[:2]
     if style != "new":
-        mark, content = blob(own)
-        return {"style": style, "files": [[os.path.basename(path), mark, content]]}
+        return {"style": style, "content": base64.b64encode(own).decode()}
     archive, words = wrapped(data)
     if archive is None:
         if b"ansible.module_utils" in own or b"powershell" in data[:200].lower():
             raise Refused("`%s` is a module for Windows" % name)
-        mark, content = blob(own)
-        return {"style": "json_args", "files": [[os.path.basename(path), mark, content]]}
+        return {"style": "json_args", "content": base64.b64encode(own).decode()}
     files = []
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         for info in packed.infolist():
