@@ -7,6 +7,7 @@
 mod catalog;
 mod module;
 mod result;
+pub mod spec;
 pub mod workstation;
 
 pub use catalog::{find, of_file, prepare};

@@ -16,7 +16,8 @@ use serde_json::{Map, Value as Json, json};
 const SERVE: &str = include_str!("workstation/serve.py");
 
 /// What it has operations for, by name.
-const PARTS: &[(&str, &str)] = &[("modules", include_str!("workstation/modules.py"))];
+const PARTS: &[(&str, &str)] =
+    &[("docs", include_str!("workstation/docs.py")), ("modules", include_str!("workstation/modules.py"))];
 
 /// What a frame of it may hold.
 const MOST: usize = 512 << 20;
