@@ -18,13 +18,7 @@ const TEXTS: [&str; 2] = ["_raw_params", "free_form"];
 const TOLD: usize = 30;
 
 /// Finds what a module will not take. Values that hold templates are not known yet; more arguments may come where these are not `complete`.
-pub fn check(
-    spec: &Spec,
-    args: &Args,
-    free_form: Option<&Node>,
-    name_span: &Span,
-    complete: bool,
-) -> Vec<Diagnostic> {
+pub fn check(spec: &Spec, args: &Args, free_form: Option<&Node>, name_span: &Span, complete: bool) -> Vec<Diagnostic> {
     let Some(parameters) = &spec.parameters else { return Vec::new() };
     let mut check = Check { spec, found: Vec::new() };
     let given: Vec<(&Node, &Node)> = args.iter().map(|(key, value)| (key, value)).collect();
@@ -44,13 +38,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// Checks arguments, or those in one of them, whose names are `around`; `all` is the place to say what is missing.
-    fn arguments(
-        &mut self,
-        parameters: &[Parameter],
-        given: &[(&Node, &Node)],
-        around: &[String],
-        all: Option<&Span>,
-    ) {
+    fn arguments(&mut self, parameters: &[Parameter], given: &[(&Node, &Node)], around: &[String], all: Option<&Span>) {
         let inner = |name: &str| path(around, name);
         for (key, value) in given {
             let name = key.key_text();
