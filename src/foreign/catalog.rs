@@ -34,11 +34,26 @@ static SOUGHT: Mutex<Option<HashMap<String, Result<Option<&'static Entry>, Fault
 /// Those that nobody has had made yet.
 static FOUND: Mutex<Vec<Arc<Source>>> = Mutex::new(Vec::new());
 
-/// Action plugins that only add arguments to their module of the same name, or do on the workstation what the module does on the host as well:
-/// the module alone does the same.
+/// Modules whose action plugin on the workstation does nothing that the module does not do by itself on the host, as long as none of these
+/// parameters is given: they name files of the workstation.
 ///
-/// Source: their code in the releases of the `ansible` package from 9 to 12.
-const PASSED_BY: &[&str] = &[];
+/// Source: the code of those action plugins in the releases of the `ansible` package from 9 to 12.
+const ALONE: &[(&str, &[&str])] = &[
+    ("amazon.aws.s3_object", &["src"]),
+    ("community.docker.docker_container_copy_into", &[]),
+    ("kubernetes.core.helm", &["values_files"]),
+    ("kubernetes.core.helm_info", &[]),
+    ("kubernetes.core.helm_plugin", &[]),
+    ("kubernetes.core.helm_plugin_info", &[]),
+    ("kubernetes.core.helm_repository", &[]),
+    ("kubernetes.core.k8s_cluster_info", &[]),
+    ("kubernetes.core.k8s_exec", &[]),
+    ("kubernetes.core.k8s_json_patch", &[]),
+    ("kubernetes.core.k8s_log", &[]),
+    ("kubernetes.core.k8s_rollback", &[]),
+    ("kubernetes.core.k8s_scale", &["src"]),
+    ("kubernetes.core.k8s_service", &["src"]),
+];
 
 /// What a module says of itself to those who read and run playbooks: nobody can know what it does.
 const ABOUT: About = About { sets: Sets::Any, interpreted: true, ..About::PLAIN };
@@ -94,7 +109,8 @@ fn remembered(
 }
 
 fn enter(found: Found) -> Result<&'static Entry, Fault> {
-    if let Some(action) = found.action.as_ref().filter(|_| !PASSED_BY.contains(&found.name.as_str())) {
+    let alone = ALONE.iter().find(|(name, _)| *name == found.name).map(|(_, files)| *files);
+    if let Some(action) = found.action.as_ref().filter(|_| alone.is_none()) {
         return Err(Fault::Refused(format!(
             "`{}` has an action plugin of Python for the workstation (`{}`): those do not run here",
             found.name,
@@ -114,7 +130,7 @@ fn enter(found: Found) -> Result<&'static Entry, Fault> {
     let (name, file): (&'static str, &'static Path) = (name.leak(), Box::leak(found.path.into_boxed_path()));
     let source = Arc::new(Source::new(found.name, file));
     FOUND.lock().unwrap_or_else(PoisonError::into_inner).push(source.clone());
-    let made = Made { name, source };
+    let made = Made { name, source, files: alone.unwrap_or_default() };
     Ok(registry.add(Entry::of_file(name, file, ABOUT, Box::new(made))))
 }
 
