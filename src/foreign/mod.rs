@@ -4,6 +4,10 @@
 //! documentation and makes what hosts are sent for it. Nothing here is started, nor is a file read, as long as no playbook names what is
 //! not native.
 
+mod inventory;
+mod plugins;
+mod value;
 pub mod workstation;
 
+pub use plugins::PythonPlugins;
 pub use workstation::{Fault, Python, Talk};
