@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::{
     foreign::{self, Fault},
     module::{Entry, ParameterError, Registry, groups},
-    playbook::{About, Args, Diagnostic, ModuleNames, Owner, Refusal},
+    playbook::{About, Args, Diagnostic, ModuleNames, Refusal},
     yaml::{Node, Span},
 };
 
@@ -25,13 +25,6 @@ impl ModuleNames for Modules {
 
     fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
         foreign::of_file(written, file).map(|entry| entry.name).map_err(|fault| refusal(&fault))
-    }
-
-    fn folder(&self, folder: &Path, of: Owner) {
-        match of {
-            Owner::Playbook => foreign::workstation::of_playbook(folder),
-            Owner::Role => foreign::workstation::of_role(folder),
-        }
     }
 
     fn near(&self, written: &str) -> Option<String> {

@@ -178,15 +178,6 @@ pub struct Refusal {
     pub unsought: bool,
 }
 
-/// Whose folder it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// A playbook's.
-    Playbook,
-    /// A role's.
-    Role,
-}
-
 /// What the loader must know of modules; the registry implements it.
 pub trait ModuleNames: Send + Sync {
     /// Returns the full name (`ansible.builtin.copy`) of a module written short or full.
@@ -212,11 +203,6 @@ pub trait ModuleNames: Send + Sync {
             help: None,
             unsought: false,
         })
-    }
-
-    /// Tells of a folder in which a playbook or role may have plugins of its own.
-    fn folder(&self, folder: &Path, of: Owner) {
-        let _ = (folder, of);
     }
 
     /// Returns the known name closest to an unknown one.
