@@ -1,5 +1,8 @@
 //! `bringup doc`: what modules there are, and the page of one.
 
+pub(super) mod foreign;
+mod markup;
+
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -7,29 +10,40 @@ use console::style;
 use miette::Report;
 use serde_json::Value as Json;
 
-use super::{Exit, say::say};
-use crate::module::{Entry, Registry, returns::COMMON};
+use super::{Exit, flags, say::say};
+use crate::{
+    module::{Entry, Registry, returns::COMMON},
+    report::terminal,
+};
 
 /// List the modules, or show one module's page
 #[derive(Args, Debug)]
 pub struct Doc {
-    /// The module: `copy`, `ansible.posix.sysctl`
+    /// The module: `copy`, `ansible.posix.sysctl`, or the file of one that is Python
     module: Option<String>,
+    /// List the modules that run by Python as well
+    #[arg(long, conflicts_with = "module")]
+    all: bool,
+    #[command(flatten)]
+    python: flags::Python,
 }
 
 impl Doc {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
+        self.python.allow();
         let text = match &self.module {
+            None if self.all => foreign::list()?,
             None => list(),
             Some(name) => match Registry::get().find(name) {
                 Some(entry) => page(entry),
-                None => {
-                    return Err(miette::miette!(help = near(name), "there is no module `{name}`"));
-                }
+                None => foreign::page(&*foreign::spec("module", name)?, 92),
             },
         };
         say(&text)?;
+        if self.module.is_none() && !self.all {
+            terminal::err("`bringup doc --all` lists those that run by Python as well");
+        }
         Ok(Exit::Ok)
     }
 }

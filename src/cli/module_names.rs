@@ -60,6 +60,10 @@ impl ModuleNames for Modules {
         complete: bool,
     ) -> Vec<Diagnostic> {
         let Some(entry) = Registry::get().find(canonical) else { return Vec::new() };
+        if let Some(file) = entry.file {
+            return foreign::spec::of("module", entry.name, Some(file))
+                .map_or_else(|_| Vec::new(), |spec| foreign::spec::check(&spec, args, free_form, name_span, complete));
+        }
         // `set_fact` and `add_host` take any name.
         if entry.open {
             return Vec::new();

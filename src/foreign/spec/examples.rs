@@ -41,7 +41,10 @@ fn examples_are_taken() {
             }
         }
     }
-    println!("{modules} modules, {tasks} tasks, {alarms} alarms; {:?} for each module's documentation", spent / modules);
+    println!(
+        "{modules} modules, {tasks} tasks, {alarms} alarms; {:?} for each module's documentation",
+        spent / modules
+    );
     assert!(alarms * 10_000 <= tasks * MOST, "{alarms} alarms in {tasks} tasks");
 }
 
