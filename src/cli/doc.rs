@@ -1,9 +1,10 @@
 //! `bringup doc`: what modules there are, and the page of one.
 
+mod coverage;
 pub(super) mod foreign;
 mod markup;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use clap::Args;
 use console::style;
@@ -13,7 +14,7 @@ use serde_json::Value as Json;
 use super::{Exit, flags, say::say};
 use crate::{
     module::{Entry, Registry, returns::COMMON},
-    report::terminal,
+    report::{Output, terminal},
 };
 
 /// List the modules, or show one module's page
@@ -24,6 +25,12 @@ pub struct Doc {
     /// List the modules that run by Python as well
     #[arg(long, conflicts_with = "module")]
     all: bool,
+    /// Tell what of a folder of playbooks and roles, or of one playbook, runs natively, through Python, or not at all
+    #[arg(long, value_name = "TREE", conflicts_with_all = ["module", "all"])]
+    coverage: Option<PathBuf>,
+    /// What `--coverage` prints [default: human]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
+    output: Option<Output>,
     #[command(flatten)]
     python: flags::Python,
 }
@@ -32,6 +39,9 @@ impl Doc {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
         self.python.allow();
+        if let Some(tree) = &self.coverage {
+            return coverage::run(tree, self.output == Some(Output::Json));
+        }
         let text = match &self.module {
             None if self.all => foreign::list()?,
             None => list(),

@@ -141,7 +141,7 @@ impl Spec {
         let parameters = match code {
             Some(code) => Some(of_code(code, documented.unwrap_or_default())),
             // One that documents nothing says that it takes nothing.
-            None => documented.or_else(|| told.doc.is_object().then(Vec::new)),
+            None => documented.or_else(|| told.doc.is_object().then(Vec::new)).map(|all| hedged(all, &told.doc)),
         };
         Spec {
             name: told.name,
@@ -222,6 +222,18 @@ fn parameter(name: &str, told: &Json) -> Parameter {
         inner: inner.filter(|inner| !inner.is_empty()),
         loose: false,
     }
+}
+
+/// What is required by documentation alone is not where notes say that it may come from the environment, or where several things are made
+/// by one task (`aggregate`).
+fn hedged(mut all: Vec<Parameter>, doc: &Json) -> Vec<Parameter> {
+    let notes: Vec<String> = ["notes", "description"].iter().filter_map(|key| doc.get(*key)).flat_map(texts).collect();
+    let notes = if elsewhere(&notes) { notes.join("\n") } else { String::new() };
+    let several = all.iter().any(|parameter| parameter.name == "aggregate");
+    for parameter in &mut all {
+        parameter.required &= !several && !notes.contains(&parameter.name);
+    }
+    all
 }
 
 /// Whether the words for a parameter say that its value may come from the environment: documentation has no other way to say so.
