@@ -282,6 +282,10 @@ fn with_modules(options: &Options, roles_path: Option<&OsStr>, sealed: bool) -> 
 
 /// Runs playbooks, interrupts heeded.
 pub fn execute(run: &Arc<Run>, playbooks: &[Playbook]) -> Result<Summary, Report> {
+    for text in foreign::workstation::take_warnings() {
+        terminal::err(&format!("warning: {text}"));
+    }
+    foreign::prepare();
     let runtime = runtime()?;
     let summary = runtime.block_on(async {
         tokio::spawn(interrupts(run.clone()));

@@ -34,7 +34,12 @@ use clap::{
 };
 use miette::Report;
 
-use crate::report::{self, terminal};
+use crate::{
+    foreign::PythonPlugins,
+    inventory::plugin as inventory_plugin,
+    report::{self, terminal},
+    template,
+};
 
 /// How the process ends; the gravest of several wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +149,8 @@ fn print(error: &clap::Error) -> u8 {
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
+    template::provide(&PythonPlugins);
+    inventory_plugin::provide(&PythonPlugins);
     let name = std::env::args_os().next().as_deref().and_then(ansible::Name::of);
     report::install_diagnostics(name.is_some());
     if let Some(name) = name {

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::{
     foreign::{self, Fault},
     module::{Entry, ParameterError, Registry, groups},
-    playbook::{About, Args, Diagnostic, ModuleNames, Owner, Refusal},
+    playbook::{About, Args, Diagnostic, ModuleNames, Refusal},
     yaml::{Node, Span},
 };
 
@@ -25,13 +25,6 @@ impl ModuleNames for Modules {
 
     fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
         foreign::of_file(written, file).map(|entry| entry.name).map_err(|fault| refusal(&fault))
-    }
-
-    fn folder(&self, folder: &Path, of: Owner) {
-        match of {
-            Owner::Playbook => foreign::workstation::of_playbook(folder),
-            Owner::Role => foreign::workstation::of_role(folder),
-        }
     }
 
     fn near(&self, written: &str) -> Option<String> {
@@ -61,7 +54,9 @@ impl ModuleNames for Modules {
     ) -> Vec<Diagnostic> {
         let Some(entry) = Registry::get().find(canonical) else { return Vec::new() };
         if let Some(file) = entry.file {
-            return foreign::spec::of("module", entry.name, Some(file))
+            // Where its documentation cannot be had, it tells itself what is wrong.
+            let spec = foreign::spec::of("module", entry.name, Some(file));
+            return spec
                 .map_or_else(|_| Vec::new(), |spec| foreign::spec::check(&spec, args, free_form, name_span, complete));
         }
         // `set_fact` and `add_host` take any name.
@@ -103,7 +98,8 @@ impl ModuleNames for Modules {
 }
 
 fn refusal(fault: &Fault) -> Refusal {
-    Refusal { message: fault.to_string(), help: fault.help().map(str::to_owned) }
+    let unsought = matches!(fault, Fault::Never | Fault::Absent(_));
+    Refusal { message: fault.to_string(), help: fault.help().map(str::to_owned), unsought }
 }
 
 fn holds_template(value: &Json) -> bool {

@@ -94,7 +94,10 @@ class Payload(object):
 
     def file(self, name):
         base = name.replace(".", "/")
-        return base + "/__init__.py" if base + "/__init__.py" in self.files else base + ".py"
+        for file in (base + "/__init__.py", base + ".py"):
+            if file in self.files:
+                return file
+        raise ImportError("no module named %r is in the payload" % name)
 
     def get_code(self, name):
         return self.code(self.file(name))
@@ -126,7 +129,8 @@ class Payload(object):
             self.forget()
         finally:
             sys.meta_path.remove(self)
-        WARM.update((name, self.files.get(self.file(name))) for name in sys.modules if own(name))
+        # Some are made by others, and have no file.
+        WARM.update((name, self.files[self.file(name)]) for name in sys.modules if own(name) and self.find_spec(name))
 
     @staticmethod
     def forget():
@@ -134,7 +138,10 @@ class Payload(object):
             del sys.modules[name]
 
     def fits(self):
-        return all(self.files.get(self.file(name)) == mark for name, mark in WARM.items())
+        try:
+            return all(self.files[self.file(name)] == mark for name, mark in WARM.items())
+        except ImportError:
+            return False
 
     def launch(self, arguments):
         if not self.fits():

@@ -394,6 +394,11 @@ impl Resident {
         }
     }
 
+    /// Whether calls that were sent ahead wait to be asked for.
+    pub async fn awaits(&self) -> bool {
+        self.state.lock().await.running.as_ref().is_some_and(|running| !running.waiting.is_empty())
+    }
+
     /// What its connection has cost so far.
     pub fn stats(&self) -> Stats {
         self.session.counters.stats()

@@ -31,11 +31,29 @@ struct Found {
 /// What was looked for already.
 static SOUGHT: Mutex<Option<HashMap<String, Result<Option<&'static Entry>, Fault>>>> = Mutex::new(None);
 
-/// Action plugins that only add arguments to their module of the same name, or do on the workstation what the module does on the host as well:
-/// the module alone does the same.
+/// Those that nobody has had made yet.
+static FOUND: Mutex<Vec<Arc<Source>>> = Mutex::new(Vec::new());
+
+/// Modules whose action plugin on the workstation does nothing that the module does not do by itself on the host, as long as none of these
+/// parameters is given: they name files of the workstation.
 ///
-/// Source: their code in the releases of the `ansible` package from 9 to 12.
-const PASSED_BY: &[&str] = &[];
+/// Source: the code of those action plugins in the releases of the `ansible` package from 9 to 12.
+const ALONE: &[(&str, &[&str])] = &[
+    ("amazon.aws.s3_object", &["src"]),
+    ("community.docker.docker_container_copy_into", &[]),
+    ("kubernetes.core.helm", &["values_files"]),
+    ("kubernetes.core.helm_info", &[]),
+    ("kubernetes.core.helm_plugin", &[]),
+    ("kubernetes.core.helm_plugin_info", &[]),
+    ("kubernetes.core.helm_repository", &[]),
+    ("kubernetes.core.k8s_cluster_info", &[]),
+    ("kubernetes.core.k8s_exec", &[]),
+    ("kubernetes.core.k8s_json_patch", &[]),
+    ("kubernetes.core.k8s_log", &[]),
+    ("kubernetes.core.k8s_rollback", &[]),
+    ("kubernetes.core.k8s_scale", &["src"]),
+    ("kubernetes.core.k8s_service", &["src"]),
+];
 
 /// What a module says of itself to those who read and run playbooks: nobody can know what it does.
 const ABOUT: About = About { sets: Sets::Any, interpreted: true, ..About::PLAIN };
@@ -53,11 +71,21 @@ pub fn find(name: &str, collections: &[String]) -> Result<Option<&'static Entry>
     })
 }
 
+/// Makes what hosts will be sent for the modules that were found, one after the other, while the run begins.
+pub fn prepare() {
+    let sources = std::mem::take(&mut *FOUND.lock().unwrap_or_else(PoisonError::into_inner));
+    if !sources.is_empty() {
+        // What is wrong is told where a task needs it.
+        std::thread::spawn(move || sources.iter().for_each(|source| drop(source.built())));
+    }
+}
+
 /// The entry of a module of people's own, by its file.
 ///
 /// # Errors
 /// [`Fault`], as [`find`] has them.
 pub fn of_file(name: &str, file: &Path) -> Result<&'static Entry, Fault> {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let found = remembered(format!("\0{}", file.display()), || {
         let found: Option<Found> =
             workstation::ask("module", json!({ "name": name, "path": file, "collections": [] }))?;
@@ -81,7 +109,8 @@ fn remembered(
 }
 
 fn enter(found: Found) -> Result<&'static Entry, Fault> {
-    if let Some(action) = found.action.as_ref().filter(|_| !PASSED_BY.contains(&found.name.as_str())) {
+    let alone = ALONE.iter().find(|(name, _)| *name == found.name).map(|(_, files)| *files);
+    if let Some(action) = found.action.as_ref().filter(|_| alone.is_none()) {
         return Err(Fault::Refused(format!(
             "`{}` has an action plugin of Python for the workstation (`{}`): those do not run here",
             found.name,
@@ -99,7 +128,9 @@ fn enter(found: Found) -> Result<&'static Entry, Fault> {
         None => found.name.clone(),
     };
     let (name, file): (&'static str, &'static Path) = (name.leak(), Box::leak(found.path.into_boxed_path()));
-    let made = Made { name, source: Arc::new(Source::new(found.name, file)) };
+    let source = Arc::new(Source::new(found.name, file));
+    FOUND.lock().unwrap_or_else(PoisonError::into_inner).push(source.clone());
+    let made = Made { name, source, files: alone.unwrap_or_default() };
     Ok(registry.add(Entry::of_file(name, file, ABOUT, Box::new(made))))
 }
 
@@ -147,6 +178,11 @@ static CONTENTS: Mutex<Option<HashMap<String, Bytes>>> = Mutex::new(None);
 impl Source {
     fn new(name: String, file: &'static Path) -> Source {
         Source { name, file, built: Mutex::default() }
+    }
+
+    /// Whether that is made.
+    pub fn is_built(&self) -> bool {
+        self.built.try_lock().is_ok_and(|built| built.is_some())
     }
 
     /// What is sent for it, made once.

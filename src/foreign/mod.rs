@@ -5,10 +5,14 @@
 //! not native.
 
 mod catalog;
+mod inventory;
 mod module;
+mod plugins;
 mod result;
 pub mod spec;
+mod value;
 pub mod workstation;
 
-pub use catalog::{find, of_file};
+pub use catalog::{find, of_file, prepare};
+pub use plugins::PythonPlugins;
 pub use workstation::{Fault, Python, Talk};

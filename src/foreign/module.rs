@@ -26,6 +26,8 @@ pub(super) struct Made {
     pub name: &'static str,
     /// Its file.
     pub source: Arc<Source>,
+    /// Parameters that name files of the workstation, for an action plugin of Ansible's.
+    pub files: &'static [&'static str],
 }
 
 impl Make for Made {
@@ -34,6 +36,11 @@ impl Make for Made {
     }
 
     fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
+        if let Some(name) = self.files.iter().find(|name| parameters.contains_key(**name)) {
+            let message =
+                "Ansible reads that file of the workstation by an action plugin of Python, which does not run here";
+            return Err(ParameterError::new(name, message).help("bring the file to the host before, and name it there"));
+        }
         Ok(Box::new(Foreign { name: self.name, source: self.source.clone(), parameters }))
     }
 }
@@ -92,6 +99,10 @@ impl Foreign {
             ("_ansible_verbosity", json!(context.controller.verbosity())),
             ("_ansible_module_name", json!(self.source.name)),
         ];
+        if self.source.name == "community.docker.docker_container_copy_into" {
+            // Its action plugin adds what Ansible's configuration has.
+            arguments.insert("_max_file_size_for_diff".to_owned(), json!(104_448));
+        }
         arguments.extend(internal.into_iter().map(|(name, value)| (name.to_owned(), value)));
         arguments
     }
@@ -148,6 +159,10 @@ fn failure(fault: &Fault) -> Failure {
 }
 
 impl Program for Source {
+    fn is_ready(&self) -> bool {
+        self.is_built()
+    }
+
     fn payload(&self) -> Result<Arc<Payload>, String> {
         match self.built() {
             Ok(Built::Python(payload)) => Ok(payload),

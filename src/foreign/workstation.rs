@@ -1,6 +1,7 @@
 //! The workstation's one Python: started when it is first asked, and asked one thing at a time.
 
 use std::{
+    cell::Cell,
     ffi::OsString,
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -16,8 +17,12 @@ use serde_json::{Map, Value as Json, json};
 const SERVE: &str = include_str!("workstation/serve.py");
 
 /// What it has operations for, by name.
-const PARTS: &[(&str, &str)] =
-    &[("docs", include_str!("workstation/docs.py")), ("modules", include_str!("workstation/modules.py"))];
+const PARTS: &[(&str, &str)] = &[
+    ("docs", include_str!("workstation/docs.py")),
+    ("inventory", include_str!("workstation/inventory.py")),
+    ("modules", include_str!("workstation/modules.py")),
+    ("plugins", include_str!("workstation/plugins.py")),
+];
 
 /// What a frame of it may hold.
 const MOST: usize = 512 << 20;
@@ -110,6 +115,8 @@ struct Running {
     /// The folders that it was told of.
     told: Folders,
     about: About,
+    /// What Ansible has warned of.
+    warnings: Vec<String>,
 }
 
 /// What it says of itself.
@@ -138,6 +145,11 @@ struct State {
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
+thread_local! {
+    /// The process, while this thread answers what it asks back: what the answer takes may be asked of it in turn.
+    static ASKING: Cell<Option<Box<Running>>> = const { Cell::new(None) };
+}
+
 fn state() -> MutexGuard<'static, Option<State>> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     state.get_or_insert_default();
@@ -162,11 +174,12 @@ pub fn of_role(folder: &Path) {
 }
 
 fn note(folder: &Path, which: impl Fn(&mut Folders) -> &mut Vec<PathBuf>) {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let mut state = state();
     let Some(state) = state.as_mut() else { return };
     let known = which(&mut state.folders);
-    if !known.iter().any(|known| known == folder) {
-        known.push(folder.to_owned());
+    if !known.contains(&folder) {
+        known.push(folder);
     }
 }
 
@@ -198,12 +211,55 @@ pub fn ask<T: for<'d> Deserialize<'d>>(operation: &str, arguments: Json) -> Resu
 /// # Errors
 /// [`Fault`].
 pub fn ask_talking<T: for<'d> Deserialize<'d>>(operation: &str, arguments: Json, talk: Talk) -> Result<T, Fault> {
-    let mut state = state();
-    let state = state.get_or_insert_default();
-    state.tell_folders()?;
-    let value = state.request(operation, arguments, talk)?;
-    serde_json::from_value(value)
+    let value = match ASKING.take() {
+        Some(running) => {
+            let (answer, running) = exchange(running, &request(operation, arguments), talk);
+            ASKING.set(running);
+            answer.map_err(Fault::Broken)?.value()
+        }
+        None => {
+            let mut state = state();
+            let state = state.get_or_insert_default();
+            state.tell_folders()?;
+            state.request(operation, arguments, talk)
+        }
+    };
+    serde_json::from_value(value?)
         .map_err(|error| Fault::Broken(format!("`{operation}` answers something else: {error}")))
+}
+
+fn request(operation: &str, arguments: Json) -> Json {
+    let mut request = match arguments {
+        Json::Object(arguments) => arguments,
+        _ => Map::new(),
+    };
+    request.insert("op".into(), json!(operation));
+    Json::Object(request)
+}
+
+/// Asks the process and answers what it asks back. It is gone where it is not given back.
+fn exchange(mut running: Box<Running>, request: &Json, talk: Talk) -> (Result<Answer, String>, Option<Box<Running>>) {
+    let mut told = running.write(request);
+    loop {
+        let answer = match told.and_then(|()| running.read()) {
+            Ok(mut answer) => {
+                running.warnings.append(&mut answer.said);
+                answer
+            }
+            Err(why) => return (Err(format!("{why}{}", running.last_words())), None),
+        };
+        let Some(question) = answer.ask else { return (Ok(answer), Some(running)) };
+        ASKING.set(Some(running));
+        let said = match talk(&question) {
+            Ok(value) => json!({ "ok": value }),
+            Err(why) => json!({ "error": why }),
+        };
+        running = match ASKING.take() {
+            Some(running) => running,
+            None => return (Err("it has ended".to_owned()), None),
+        };
+        told = running.write(&said);
+    }
 }
 
 impl State {
@@ -233,25 +289,23 @@ impl State {
     }
 
     fn request(&mut self, operation: &str, arguments: Json, talk: Talk) -> Result<Json, Fault> {
-        let mut request = match arguments {
-            Json::Object(arguments) => arguments,
-            _ => Map::new(),
+        self.running()?;
+        let gone = Fault::Broken("it has ended".to_owned());
+        let Process::Running(running) = std::mem::replace(&mut self.process, Process::Failed(gone.clone())) else {
+            return Err(gone);
         };
-        request.insert("op".into(), json!(operation));
-        let running = self.running()?;
-        let answer = running.exchange(&Json::Object(request), talk);
-        let answer = match answer {
-            Ok(answer) => answer,
+        let (answer, running) = exchange(running, &request(operation, arguments), talk);
+        if let Some(mut running) = running {
+            self.warnings.append(&mut running.warnings);
+            self.process = Process::Running(running);
+        }
+        match answer {
+            Ok(answer) => answer.value(),
             Err(why) => {
-                let fault = Fault::Broken(format!("{why}{}", running.last_words()));
+                let fault = Fault::Broken(why);
                 self.process = Process::Failed(fault.clone());
-                return Err(fault);
+                Err(fault)
             }
-        };
-        self.warnings.extend(answer.said);
-        match answer.error {
-            Some(error) => Err(Fault::Refused(error)),
-            None => Ok(answer.ok),
         }
     }
 }
@@ -266,20 +320,16 @@ struct Answer {
     ask: Option<Json>,
 }
 
-impl Running {
-    fn exchange(&mut self, request: &Json, talk: Talk) -> Result<Answer, String> {
-        self.write(request)?;
-        loop {
-            let answer = self.read()?;
-            let Some(question) = answer.ask else { return Ok(answer) };
-            let told = match talk(&question) {
-                Ok(value) => json!({ "ok": value }),
-                Err(why) => json!({ "error": why }),
-            };
-            self.write(&told)?;
+impl Answer {
+    fn value(self) -> Result<Json, Fault> {
+        match self.error {
+            Some(error) => Err(Fault::Refused(error)),
+            None => Ok(self.ok),
         }
     }
+}
 
+impl Running {
     fn write(&mut self, frame: &Json) -> Result<(), String> {
         let data = frame.to_string();
         let text = format!("{}\n{data}", data.len());
@@ -382,10 +432,11 @@ fn launch(python: &Path) -> Result<Running, String> {
     listen(errors, said.clone());
     let about = About { ansible: String::new(), python: String::new() };
     let told = Folders::default();
-    let mut running = Running { _child: child, input, output: BufReader::new(output), said, told, about };
+    let output = BufReader::new(output);
+    let mut running = Running { _child: child, input, output, said, told, about, warnings: Vec::new() };
     let sources: Map<String, Json> = PARTS.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
     running.input.write_all(SERVE.as_bytes()).map_err(|_| format!("it has ended{}", running.last_words()))?;
-    let hello = running.exchange(&json!({ "sources": sources }), &mut |_| Err(String::new()));
+    let hello = running.write(&json!({ "sources": sources })).and_then(|()| running.read());
     let hello = hello.map_err(|why| format!("{why}{}", running.last_words()))?;
     if let Some(error) = hello.error {
         return Err(error);
@@ -428,7 +479,7 @@ mod tests {
         script(two.path(), "ansible", "#!/usr/bin/env python3");
         let path = std::env::join_paths([one.path(), two.path()]).unwrap();
         assert_eq!(candidates(Some(path)), [PathBuf::from("/opt/ansible/bin/python3.12"), python]);
-        assert_eq!(candidates(None), [PathBuf::new(); 0]);
+        assert!(candidates(None).is_empty());
     }
 
     #[test]

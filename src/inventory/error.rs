@@ -26,6 +26,17 @@ pub enum InventoryError {
         help: String,
     },
 
+    /// A vars plugin fails.
+    #[error("{reason}")]
+    #[diagnostic(code(inventory::vars_plugin))]
+    VarsPlugin {
+        /// What it says.
+        reason: String,
+        /// What to do about it.
+        #[help]
+        help: String,
+    },
+
     /// A folder cannot be read.
     #[error("failed to read `{}`: {reason}", path.display())]
     #[diagnostic(code(inventory::read), help("make it readable for the user who runs bringup"))]

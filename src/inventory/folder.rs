@@ -110,6 +110,17 @@ impl VarsFolder {
         Ok(())
     }
 
+    /// Puts variables below and above those of files.
+    pub(super) fn surround(&mut self, kind: Kind, name: &str, below: Vars, above: Vars) {
+        let entries = if kind == Kind::Group { &mut self.groups } else { &mut self.hosts };
+        let mut all = below;
+        if let Some(files) = entries.read.get(name) {
+            all.extend(files.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        all.extend(above);
+        entries.read.insert(name.to_owned(), Arc::new(all));
+    }
+
     /// Files whose name is no group or host, but close to one.
     pub(super) fn misspelt<'n>(
         &self,

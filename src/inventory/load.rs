@@ -15,7 +15,7 @@ use super::{
     generator::Generator,
     ini,
     model::Origin,
-    range, script, toml_file, yaml_file,
+    plugin, range, script, toml_file, yaml_file,
 };
 use crate::python::regex::{Fault, Flags, Place, Regex};
 use crate::vault;
@@ -59,6 +59,7 @@ impl Inventory {
     ) -> Result<Self, InventoryError> {
         let mut inventory = Self::default();
         inventory.rules = rules;
+        inventory.look_for_vars_plugins(playbook_dirs);
         for source in sources {
             inventory.add_source(source.as_ref())?;
             for made in std::mem::take(&mut inventory.made) {
@@ -185,7 +186,11 @@ impl Inventory {
         }
         let yaml = matches!(suffix, "yml" | "yaml" | "json") || (suffix != "ini" && looks_like_yaml(&source.text));
         if yaml {
-            return yaml_file::read(self, &yaml::load_source(source)?, origin);
+            let root = yaml::load_source(source)?;
+            if let Some(named) = yaml_file::plugin(&root).filter(|(name, _)| !yaml_file::is_here(name)) {
+                return plugin::read(self, named, Path::new(&origin.file), origin);
+            }
+            return yaml_file::read(self, &root, origin);
         }
         if vault::is_hidden_source(&source.name) {
             vault::conceal_assigned(&source.text);
@@ -237,7 +242,7 @@ impl Inventory {
         let known_host = |name: &str| hosts.contains_key(name) || super::is_localhost(name);
         let hosts_files = folder.misspelt(Kind::Host, known_host, suggest_host);
         groups_files.into_iter().chain(hosts_files).for_each(|text| warnings.say(text));
-        Ok(())
+        self.read_vars_plugins(at)
     }
 
     fn warn_of_shared_names(&mut self) {

@@ -16,6 +16,7 @@ mod load;
 mod model;
 pub mod name;
 mod pattern;
+pub mod plugin;
 mod precedence;
 mod range;
 mod rules;

@@ -80,6 +80,8 @@ pub struct Inventory {
     /// Files that make variables and groups of what is there before them, as long as they are not applied.
     pub(super) made: Vec<Made>,
     pub(super) rules: Rules,
+    /// Whether vars plugins are asked.
+    pub(super) asks_plugins: bool,
     /// How many hosts the names read so far stand for.
     named: usize,
 }
@@ -96,6 +98,7 @@ impl Default for Inventory {
             groups_map: OnceLock::new(),
             made: Vec::new(),
             rules: Rules::default(),
+            asks_plugins: false,
             named: 0,
         };
         inventory.ensure_group(ALL, None);

@@ -16,6 +16,16 @@ use crate::yaml::{self, Node, Value};
 /// Runs an inventory script and reads what it prints into `inventory`.
 pub(super) fn read(inventory: &mut Inventory, path: &Path, origin: &Origin) -> Result<(), InventoryError> {
     let root = run(path, &["--list"])?;
+    take(inventory, &root, origin, |host| run(path, &["--host", host]).map(Some))
+}
+
+/// Takes what a program tells; `ask` asks it for a host's variables where they are not among the rest.
+pub(super) fn take(
+    inventory: &mut Inventory,
+    root: &Node,
+    origin: &Origin,
+    ask: impl Fn(&str) -> Result<Option<Node>, InventoryError>,
+) -> Result<(), InventoryError> {
     let entries = root.expect_map()?;
     let mut hosts = IndexSet::new();
     for (key, data) in entries.iter().filter(|(key, _)| key.as_str() != Some("_meta")) {
@@ -25,7 +35,7 @@ pub(super) fn read(inventory: &mut Inventory, path: &Path, origin: &Origin) -> R
     for host in hosts {
         let asked = match known {
             Some(_) => None,
-            None => Some(run(path, &["--host", &host])?),
+            None => ask(&host)?,
         };
         let Some(vars) = asked.as_ref().or_else(|| known?.get(&host)).filter(|vars| !vars.is_null()) else { continue };
         for (name, _, value) in vars.expect_entries()? {

@@ -28,8 +28,7 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node, origin: &Origin) -> R
             return Err(error.into());
         }
     };
-    if let Some((key, plugin)) = root.get_entry("plugin").filter(|(_, v)| v.as_str().is_some()) {
-        let plugin = plugin.as_str().unwrap_or_default();
+    if let Some((plugin, _)) = plugin(root) {
         if super::constructed::is_named(plugin) {
             let constructed = super::constructed::Constructed::read(root, origin)?;
             inventory.made.push(Made::Constructed(constructed));
@@ -40,9 +39,6 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node, origin: &Origin) -> R
             inventory.made.push(Made::Generator(generator));
             return Ok(());
         }
-        let message = format!("this configures the inventory plugin `{plugin}`, which is not supported");
-        let help = "run `ansible-inventory --list -i FILE` once and use its output, or write an inventory script";
-        return Err(wrong(message, key, help));
     }
     if root.get("all").is_none() && is_single_group(entries) {
         let (key, _) = &entries[0];
@@ -50,6 +46,17 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node, origin: &Origin) -> R
         return Err(wrong(format!("`{}` stands outside of a group", key.key_text()), key, help));
     }
     entries.iter().try_for_each(|(name, group)| self::group(inventory, name, group, None, origin))
+}
+
+/// The plugin that a file configures, and the key that says so.
+pub(super) fn plugin(root: &Node) -> Option<(&str, &Node)> {
+    let (key, plugin) = root.get_entry("plugin")?;
+    Some((plugin.as_str()?, key))
+}
+
+/// Whether a plugin is here.
+pub(super) fn is_here(name: &str) -> bool {
+    super::constructed::is_named(name) || super::generator::is_named(name)
 }
 
 /// Whether the top of the file is what belongs into one group.

@@ -121,6 +121,9 @@ pub trait Program: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// Why there is none, in words for the user.
     fn payload(&self) -> Result<Arc<Payload>, String>;
+
+    /// Whether that is made.
+    fn is_ready(&self) -> bool;
 }
 
 /// What only the outputs of a plan's changes tell.

@@ -174,15 +174,8 @@ pub struct Refusal {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
-}
-
-/// Whose folder it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// A playbook's.
-    Playbook,
-    /// A role's.
-    Role,
+    /// Whether nobody could look for it.
+    pub unsought: bool,
 }
 
 /// What the loader must know of modules; the registry implements it.
@@ -205,12 +198,11 @@ pub trait ModuleNames: Send + Sync {
     /// # Errors
     /// It cannot run: what is wrong, and what to do.
     fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
-        Err(Refusal { message: format!("nobody reads `{}` for `{written}`", file.display()), help: None })
-    }
-
-    /// Tells of a folder in which a playbook or role may have plugins of its own.
-    fn folder(&self, folder: &Path, of: Owner) {
-        let _ = (folder, of);
+        Err(Refusal {
+            message: format!("nobody reads `{}` for `{written}`", file.display()),
+            help: None,
+            unsought: false,
+        })
     }
 
     /// Returns the known name closest to an unknown one.

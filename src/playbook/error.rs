@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use miette::{LabeledSpan, SourceCode, SourceSpan};
 
-use crate::template::{Kind, TemplateError};
+use crate::template::{Kind, PluginKind, TemplateError};
 use crate::yaml::{Span, Unexpected, YamlError};
 
 /// How bad a diagnostic is.
@@ -36,6 +36,8 @@ pub struct Diagnostic {
     pub waits: bool,
     /// Whether a role or file that it names is missing, while its own words are right.
     pub missing: bool,
+    /// A plugin that a role may bring which is read behind this.
+    pub plugin: Option<(PluginKind, String)>,
     cause: Option<Arc<dyn miette::Diagnostic + Send + Sync>>,
 }
 
@@ -68,6 +70,7 @@ impl Diagnostic {
             unsupported: false,
             waits: false,
             missing: false,
+            plugin: None,
             cause: None,
         }
     }
@@ -196,8 +199,14 @@ impl From<TemplateError> for Diagnostic {
                 | Kind::UnknownLookup(_)
                 | Kind::Unsupported(_)
         );
+        let plugin = match error.kind() {
+            Kind::UnknownFilter(name) => Some((PluginKind::Filter, name.clone())),
+            Kind::UnknownTest(name) => Some((PluginKind::Test, name.clone())),
+            Kind::UnknownLookup(name) => Some((PluginKind::Lookup, name.clone())),
+            _ => None,
+        };
         let span = error.span().cloned();
-        Self { span, help, unsupported, cause: Some(Arc::new(error)), ..Self::without_place("") }.named()
+        Self { span, help, unsupported, plugin, cause: Some(Arc::new(error)), ..Self::without_place("") }.named()
     }
 }
 

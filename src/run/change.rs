@@ -33,6 +33,8 @@ pub struct Execution<'e> {
     pub unconfirmed: &'e mut Unconfirmed,
     /// Where it acts, and as whom.
     pub prepared: &'e Prepared,
+    /// The calls of an interpreter that travel with its own.
+    pub following: Vec<Call>,
 }
 
 impl Execution<'_> {
@@ -151,7 +153,7 @@ impl Execution<'_> {
         let call = Call { payload, arguments, environment, before: before.to_owned(), limit, group: 0 };
         let began = Instant::now();
         let permit = self.of.run.permit().await;
-        let replied = machine.call(actor, interpreter, &call, &[]).await;
+        let replied = machine.call(actor, interpreter, &call, &self.following).await;
         drop(permit);
         match replied {
             Ok(reply) => Ok(of_reply(reply, began.elapsed())),

@@ -19,6 +19,7 @@ use crate::{
     },
     fact::{Answer, Batch, Probe, Reply, Resource, State, batch},
     inventory::name::address,
+    sh::quote,
 };
 
 /// Who acts on a machine: the login user, or the one that `become` makes of it.
@@ -383,7 +384,13 @@ impl Machine {
         let result = match started {
             Ok(_) => {
                 let before = resident.stats();
-                let result = resident.call(call, ahead).await;
+                let scratch = match self.link.lock().await.shell(actor) {
+                    Some(opening) => opening.shell.scratch().await,
+                    None => None,
+                };
+                let calls: Vec<Call> =
+                    std::iter::once(call).chain(ahead).map(|call| in_folder(call, &scratch)).collect();
+                let result = resident.call(&calls[0], &calls[1..]).await;
                 let after = resident.stats();
                 self.round_trips.fetch_add(after.round_trips - before.round_trips, Ordering::Relaxed);
                 self.traffic.0.fetch_add(after.bytes_up.saturating_sub(before.bytes_up), Ordering::Relaxed);
@@ -400,6 +407,16 @@ impl Machine {
             }
         }
         result.map_err(|error| refusal(&error))
+    }
+
+    /// Whether calls that were sent ahead to an interpreter wait to be asked for.
+    pub async fn awaits(&self, actor: &Actor, interpreter: &Interpreter) -> bool {
+        let link = self.link.lock().await;
+        let known = link.residents.iter().find(|(who, which, _)| who == actor && which == interpreter);
+        match known {
+            Some((.., resident)) => resident.awaits().await,
+            None => false,
+        }
     }
 
     async fn resident(&self, actor: &Actor, interpreter: &Interpreter) -> Result<Arc<Resident>, MachineError> {
@@ -583,6 +600,15 @@ impl Machine {
         }
         self.drop_link(&mut link);
     }
+}
+
+/// A call whose script finds the folder of the run by its shell's.
+fn in_folder(call: &Call, scratch: &Option<String>) -> Call {
+    let mut call = call.clone();
+    if let (false, Some(scratch)) = (call.before.is_empty(), scratch) {
+        call.before.insert_str(0, &format!("__bd={}\n", quote(scratch)));
+    }
+    call
 }
 
 fn refusal(error: &Error) -> MachineError {

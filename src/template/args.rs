@@ -38,6 +38,11 @@ impl Args {
         self.positional.iter().chain(self.named.iter().map(|(_, v)| v)).find(|v| check(v).is_err())
     }
 
+    /// Puts a value before all others.
+    pub(crate) fn put_first(&mut self, value: Value) {
+        self.positional.push_front(value);
+    }
+
     /// A parameter as it is.
     pub(crate) fn next(&mut self, name: &str) -> Option<Value> {
         if let Some(value) = self.positional.pop_front() {

@@ -421,6 +421,11 @@ impl Object for All {
     }
 }
 
+/// Whether a value is variables by name: those of a host, or hosts with theirs.
+pub(crate) fn is_variables(value: &Value) -> bool {
+    value.downcast_object_ref::<All>().is_some() || value.downcast_object_ref::<HostVars>().is_some()
+}
+
 /// Reads a host's variables for `hostvars[HOST]`.
 type HostContext = dyn Fn(&str) -> Option<Context> + Send + Sync;
 

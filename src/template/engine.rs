@@ -18,7 +18,7 @@ use super::rewrite::{self, Edits, Mode};
 use super::trust::{Trust, is_trusted, trusted};
 use super::value::{boolean_text, check, is_omit_value, text, to_json, to_json_noting, write_text};
 use super::verdict::Verdict;
-use super::{filter, function, method, test};
+use super::{filter, function, method, plugin, test};
 
 /// How many steps one template may take: far more than any real one, few enough to end within seconds.
 pub(crate) const FUEL: u64 = 20_000_000;
@@ -153,6 +153,7 @@ impl Engine {
         filter::register(&mut env);
         test::register(&mut env);
         function::register(&mut env);
+        plugin::register(&mut env);
         Engine { env: Arc::new(env), syntax }
     }
 

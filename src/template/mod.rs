@@ -17,6 +17,7 @@ mod filter;
 mod function;
 mod lazy;
 mod method;
+mod plugin;
 mod raw;
 mod references;
 mod rewrite;
@@ -34,11 +35,21 @@ pub use error::{Kind, TemplateError};
 pub use file::{FileOptions, Loader, no_loader};
 pub use function::local::{FileKind, Local, NoLocal, System};
 pub use function::lookup::{full_names as lookup_names, name as lookup_name};
+pub use plugin::{
+    Failure, PluginAbout, PluginCall, PluginKind, Plugins, Unknown, has_plugin, of_playbook, of_role, provide,
+};
 pub use raw::Var;
 pub use references::References;
 pub use trust::Trust;
 pub use value::{is_omit, repr};
 pub use verdict::Verdict;
+
+/// What engine values are made of, for whoever takes them to plugins and back.
+pub(crate) mod bridge {
+    pub(crate) use super::context::is_variables;
+    pub(crate) use super::filter::{Moment, Span};
+    pub(crate) use super::value::{Omit, check, describe, pairs};
+}
 
 /// Engine values, for objects a `Vars` hands out (`hostvars`, `groups`).
 pub use minijinja::Value;

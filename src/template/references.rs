@@ -11,10 +11,11 @@ use crate::yaml::{self, Node, Span};
 use super::context::{Context, Inner};
 use super::engine::{Engine, Unit};
 use super::error::{Kind, TemplateError};
-use super::explain::{explain, no_filter, suggestion};
+use super::explain::{explain, suggestion};
 use super::function::lookup;
+use super::plugin::{self, PluginKind};
 use super::raw::{Raw, is_template};
-use super::rewrite::{self, Mode, range};
+use super::rewrite::{self, Mode, compact, range};
 use super::walk::{self, Visitor};
 use super::{filter, function, test};
 
@@ -91,6 +92,19 @@ fn positional<'e, 'a>(args: &'e [ast::CallArg<'a>]) -> impl Iterator<Item = &'e 
 }
 
 impl<'a> Found<'a> {
+    /// All filters, tests and lookups that are not here.
+    fn plugins(&self) -> impl Iterator<Item = (PluginKind, &str, machinery::Span)> {
+        let filters = self.filters.iter().map(|one| (PluginKind::Filter, one));
+        let tests = self.tests.iter().map(|one| (PluginKind::Test, one));
+        let lookups = self.lookups.iter().map(|one| (PluginKind::Lookup, one));
+        let all = filters.chain(tests).chain(lookups).map(|(kind, (name, place))| (kind, name.as_str(), *place));
+        all.filter(|(kind, name, _)| match kind {
+            PluginKind::Filter => !filter::exists(name),
+            PluginKind::Test => !test::exists(name),
+            PluginKind::Lookup => !lookup::is_here(name),
+        })
+    }
+
     /// Whether a name is read as a variable, not only called as the function of that name.
     fn is_variable(&self, name: &str) -> bool {
         if SPECIAL.contains(&name) {
@@ -318,6 +332,14 @@ impl Engine {
                 .any(|(name, _)| IMPURE_FILTERS.contains(&name.rsplit('.').next().unwrap_or_default()));
         let bare = |plugin: &str| plugin.rsplit('.').next().is_some_and(|p| ACTING.contains(&p));
         refs.acts = found.lookups.iter().any(|(plugin, _)| bare(plugin));
+        if plugin::any() {
+            for (kind, name, _) in found.plugins() {
+                // What somebody else's plugin does nobody knows.
+                refs.impure = true;
+                refs.acts |= kind == PluginKind::Lookup;
+                refs.any |= plugin::find(kind, name).ok().flatten().is_none_or(|about| about.reads_variables);
+            }
+        }
         // The engine knows scopes but overlooks what is sliced; together they miss nothing.
         let outside = found.read.keys().filter(|name| !found.defined.contains(*name)).map(|name| (*name).to_owned());
         refs.names = names.into_iter().chain(outside).filter(|name| found.is_variable(name)).collect();
@@ -378,29 +400,18 @@ impl Engine {
                 None => error,
             });
         };
-        for (name, place) in found.filters.iter().filter(|(name, _)| !filter::exists(name)) {
-            unknown(Kind::UnknownFilter(name.clone()), *place, no_filter(name));
-        }
-        for (name, place) in found.tests.iter().filter(|(name, _)| !test::exists(name)) {
-            unknown(Kind::UnknownTest(name.clone()), *place, suggestion(name, test::names()));
+        for (kind, name, place) in found.plugins() {
+            if let Some((wrong, help)) = plugin::missing(kind, name) {
+                unknown(wrong, place, help);
+            }
         }
         for (name, place) in &found.functions {
             if !function::names().contains(name) && !name.starts_with("__") && !found.defined.contains(name) {
                 unknown(Kind::UnknownFunction((*name).to_owned()), *place, suggestion(name, function::names()));
             }
         }
-        for (name, place) in &found.lookups {
-            if let Err((kind, help)) = lookup::known(name) {
-                unknown(kind, *place, help);
-            }
-        }
         errors
     }
-}
-
-/// Filter and test names may be written with blanks around their dots.
-fn compact(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 /// Calls `f` with every text of a tree that may be a template.

@@ -9,6 +9,7 @@
 //! - The newline behind `{% raw %}` stays.
 //! - Macros that read `varargs` and `kwargs`.
 //! - Texts in a list of a playbook's are its own words.
+//! - Filters and tests that are somebody else's plugins are called through one of their own.
 //! - `~` and `+` where they may be repeated: no text or list grows beyond the bound.
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use std::ops::Range;
 use minijinja::machinery::{self, Span, Token, ast};
 use minijinja::syntax::SyntaxConfig;
 
+use super::plugin;
 use super::walk::{self, Visitor};
 
 /// Where a template comes from.
@@ -325,6 +327,28 @@ impl Finder<'_> {
         self.edits.extend(edits);
     }
 
+    /// Turns the use of somebody else's filter or test into one of ours, which is told the name: `x | name(1)` is `x | __plugin('name', 1)`.
+    fn plugin(&mut self, name: &str, bare: bool, end: usize) {
+        let start = (name.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+        let Some(behind) = self.text.get(start + name.len()..) else { return };
+        let gap = behind.len() - behind.trim_start().len();
+        let own = format!("__plugin('{}'", compact(name));
+        let mut at = start + name.len();
+        let open = behind.get(gap..).is_some_and(|rest| rest.starts_with('('));
+        if bare && !open {
+            self.edits.push((start..at, format!("{own})").into()));
+            return;
+        }
+        if open {
+            at += gap + 1;
+        } else {
+            // A test takes one argument without parentheses.
+            self.edits.push((end..end, ")".into()));
+        }
+        let comma = if bare { "" } else { ", " };
+        self.edits.push((start..at, format!("{own}{comma}").into()));
+    }
+
     /// Turns `left OP right` into a call, if the operator is where it should be.
     fn call(&mut self, span: Span, left: Span, operator: char, function: &'static str) {
         let whole = range(span);
@@ -408,11 +432,17 @@ impl<'a> Visitor<'a> for Finder<'a> {
                     self.forgive_once(inner);
                     self.pass_on_all(&filter.args);
                 }
+                if plugin::may_be_filter(&compact(filter.name)) {
+                    self.plugin(filter.name, filter.args.is_empty(), range(filter.span()).end);
+                }
             }
             ast::Expr::Test(test) => {
                 let name = test.name.rsplit('.').next().unwrap_or_default();
                 if matches!(name, "defined" | "undefined") {
                     self.forgive_once(&test.expr);
+                }
+                if plugin::may_be_test(&compact(test.name)) {
+                    self.plugin(test.name, test.args.is_empty(), range(test.span()).end);
                 }
             }
             ast::Expr::BinOp(op) => match op.op {
@@ -512,6 +542,11 @@ fn closing(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Filter and test names may be written with blanks around their dots.
+pub(crate) fn compact(name: &str) -> String {
+    name.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 fn is_text(expr: &ast::Expr<'_>) -> bool {

@@ -35,9 +35,12 @@ class Channel(object):
         self.output.flush()
 
     def ask(self, **question):
-        """Asks bringup something in the middle of a request."""
+        """Asks bringup something in the middle of a request; what the answer takes it may ask in turn."""
         self.write({"ask": question})
         told = self.read()
+        while "op" in told:
+            reply(self, told)
+            told = self.read()
         if "error" in told:
             raise LookupError(told["error"])
         return told["ok"]
@@ -100,6 +103,7 @@ def begin(channel, sources):
     """Loads the other parts; which there are says bringup."""
     own = types.ModuleType("bringup")
     own.channel, own.operation, own.Refused, own.plain = channel, operation, Refused, plain
+    own.words, own.SAID = words, SAID
     sys.modules["bringup"] = own
     try:
         from ansible.release import __version__
@@ -120,6 +124,21 @@ def watch(parent):
     os._exit(1)
 
 
+def reply(channel, request):
+    try:
+        answer = {"ok": OPERATIONS[request.pop("op")](**request)}
+    except Refused as error:
+        answer = {"error": str(error)}
+    except Exception as error:
+        answer = {"error": words(error), "fault": True}
+    answer["said"] = SAID[:]
+    del SAID[:]
+    try:
+        channel.write(answer)
+    except (TypeError, ValueError) as error:
+        channel.write({"error": "what came of it cannot be told: %s" % error})
+
+
 def serve():
     # Whoever interrupts bringup lets it finish what is under way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -132,18 +151,7 @@ def serve():
             request = channel.read()
         except EOFError:
             return
-        del SAID[:]
-        try:
-            answer = {"ok": OPERATIONS[request.pop("op")](**request)}
-        except Refused as error:
-            answer = {"error": str(error)}
-        except Exception as error:
-            answer = {"error": words(error), "fault": True}
-        answer["said"] = list(SAID)
-        try:
-            channel.write(answer)
-        except (TypeError, ValueError) as error:
-            channel.write({"error": "what came of it cannot be told: %s" % error})
+        reply(channel, request)
 
 
 serve()

@@ -300,7 +300,9 @@ impl Reader<'_> {
     fn unknown_module(&mut self, span: &Span, name: &str, node: &Node, scope: &Scope) -> Option<String> {
         let near = self.loader.modules.near(name);
         let slip = near.as_ref().is_some_and(|near| strsim::damerau_levenshtein(near, name) < 2);
+        // Where nobody can look for it, a short name is most likely none of a collection's.
         let refusal = self.elsewhere(name, node.get("collections"), scope).err();
+        let refusal = refusal.filter(|refusal| !refusal.unsought || name.contains('.'));
         let message = match &refusal {
             Some(refusal) => format!("`{name}` cannot run: {}", refusal.message),
             None => format!("there is no module `{name}`"),

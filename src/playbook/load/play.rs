@@ -7,7 +7,7 @@ use super::items::Around;
 use super::reader::{PlayState, Reader, head};
 use super::values::is_template;
 use crate::playbook::keyword::{Level, join};
-use crate::playbook::{Diagnostic, Order, Owner, Play, Prompt, Scope, ScopeKind, Strategy, VarMap};
+use crate::playbook::{Diagnostic, Order, Play, Prompt, Scope, ScopeKind, Strategy, VarMap};
 use crate::python::number;
 use crate::suggest::near;
 use crate::yaml::{Node, Value};
@@ -31,7 +31,6 @@ impl Reader<'_> {
         import_vars: &[VarMap],
     ) -> Option<Play> {
         let entries = entry.as_map()?;
-        self.loader.modules.folder(directory, Owner::Playbook);
         self.play = PlayState { directory: directory.to_owned(), ..PlayState::default() };
         self.unknown_keys(Level::Play, entries);
         let mut keywords = self.keywords(Level::Play, entries);

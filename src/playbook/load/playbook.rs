@@ -7,6 +7,7 @@ use super::reader::{Reader, folder, head};
 use crate::playbook::keyword::Level;
 use crate::playbook::{Diagnostic, Play, Playbook, Scope, ScopeKind, VarMap};
 use crate::suggest::near;
+use crate::template::of_playbook;
 use crate::yaml::{Node, Value};
 
 const IMPORT: &str = "import_playbook";
@@ -39,6 +40,7 @@ impl Reader<'_> {
             return None;
         };
         self.open_files.push(canonical(path));
+        of_playbook(&canonical(&folder(path)));
         let mut plays = Vec::new();
         for entry in entries {
             let Some(fields) = entry.as_map() else {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Loader;
 use crate::playbook::{Diagnostic, Item, PlaybookError, Role, ScopeKind, Severity, Task, VarMap};
+use crate::template::has_plugin;
 use crate::vault::{Envelope, VaultError};
 use crate::yaml::{Node, Span, Value};
 
@@ -97,6 +98,9 @@ impl<'l> Reader<'l> {
     pub(super) fn finish(self) -> Vec<Diagnostic> {
         let mut once: Vec<Diagnostic> = Vec::new();
         for diagnostic in self.found {
+            if diagnostic.plugin.as_ref().is_some_and(|(kind, name)| has_plugin(*kind, name)) {
+                continue;
+            }
             if !once.iter().any(|o| o.same_as(&diagnostic)) {
                 once.push(diagnostic);
             }

@@ -7,7 +7,8 @@ use super::items::Around;
 use super::reader::{Reader, head};
 use crate::playbook::keyword::Level;
 use crate::playbook::keywords::find;
-use crate::playbook::{Block, Diagnostic, Item, Keywords, Owner, Role, Scope, ScopeKind, VarMap};
+use crate::playbook::{Block, Diagnostic, Item, Keywords, Role, Scope, ScopeKind, VarMap};
+use crate::template::of_role;
 use crate::yaml::{Node, Span, Value};
 
 /// One use of a role, before it is read.
@@ -135,7 +136,7 @@ impl Reader<'_> {
         if !use_.dynamic && self.is_cycle(&use_, &path, &entry, parent) {
             return None;
         }
-        self.loader.modules.folder(&path, Owner::Role);
+        of_role(&std::path::absolute(&path).unwrap_or_else(|_| path.clone()));
         let meta = self.role_meta(&path);
         let notify = use_.notify.clone();
         let (role, scope) = self.role_scope(use_, &path, &entry, parent, &meta);

@@ -12,6 +12,7 @@ use crate::template::args::Args;
 use crate::template::bound;
 use crate::template::error::{Kind, TemplateError, carry, failed};
 use crate::template::explain::suggestion;
+use crate::template::plugin;
 use crate::template::value::{check, describe, items, pairs, string, truth};
 
 pub(super) const FILTERS: &[Entry] = &[
@@ -131,11 +132,15 @@ fn map(state: &mut State, value: &Value, args: &mut Args) -> Result<Value, Error
         return Ok(Value::from(out));
     }
     let name = args.text("filter")?;
+    let plugin = plugin::may_be_filter(&name);
     let forwarded = args.forward();
     for item in lax_items(value)? {
         let mut call = vec![item];
+        call.extend(plugin.then(|| Value::from(name.as_str())));
         call.extend(forwarded.iter().cloned());
-        out.push(state.apply_filter(&name, &call).map_err(|e| unknown(e, &name, false))?);
+        out.push(
+            state.apply_filter(if plugin { "__plugin" } else { &name }, &call).map_err(|e| unknown(e, &name, false))?,
+        );
     }
     Ok(Value::from(out))
 }
@@ -164,9 +169,13 @@ fn choose(state: &mut State, value: &Value, args: &mut Args, by_attribute: bool,
         let passed = match &test {
             None => truth(&subject)?,
             Some(name) => {
+                let plugin = plugin::may_be_test(name);
                 let mut call = vec![subject];
+                call.extend(plugin.then(|| Value::from(name.as_str())));
                 call.extend(forwarded.iter().cloned());
-                state.perform_test(name, &call).map_err(|e| unknown(e, name, true))?
+                state
+                    .perform_test(if plugin { "__plugin" } else { name.as_str() }, &call)
+                    .map_err(|e| unknown(e, name, true))?
             }
         };
         if passed == keep {

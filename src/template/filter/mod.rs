@@ -21,6 +21,7 @@ mod tree;
 mod vault;
 mod yaml;
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
@@ -35,7 +36,7 @@ pub(crate) use hash::{crypted, random_salt};
 pub(crate) use net::{address as net_address, is as net_is, within as net_within};
 pub(crate) use regex::{compile, trouble};
 pub(crate) use text::{centered, formatted_text, percent, split_text};
-pub(crate) use time::{Moment, formatted, minus};
+pub(crate) use time::{Moment, Span, formatted, minus};
 pub(crate) use yaml::parse as parse_yaml;
 
 /// A filter, its name and whether it can make something of a missing value.
@@ -101,7 +102,8 @@ pub(crate) fn names() -> &'static [String] {
 
 /// Whether there is a filter of this name.
 pub(crate) fn exists(name: &str) -> bool {
-    name.starts_with("__") || names().iter().any(|n| n == name)
+    static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| names().iter().map(String::as_str).collect());
+    name.starts_with("__") || NAMES.contains(name)
 }
 
 pub(crate) fn register(env: &mut Environment<'static>) {

@@ -35,6 +35,11 @@ pub trait Local: Send + Sync {
         self.find(kind, ".").into_iter().collect()
     }
 
+    /// The folders where files of all kinds are looked for, the nearest first.
+    fn search_path(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads a file.
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>>;
 
@@ -182,6 +187,10 @@ impl Local for System {
     fn folders(&self, kind: &str) -> Vec<String> {
         let all = self.folders.iter().flat_map(|folder| [folder.join(kind), folder.clone()]);
         all.map(|folder| folder.to_string_lossy().into_owned()).collect()
+    }
+
+    fn search_path(&self) -> Vec<String> {
+        self.folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect()
     }
 
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {

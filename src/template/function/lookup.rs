@@ -1,15 +1,16 @@
 //! Lookups: data from this machine and shapes of lists.
 
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
 
 use super::{context_of, local_of};
 use crate::template::args::Args;
-use crate::template::error::{Kind, TemplateError, carry, failed};
 use crate::template::explain::suggestion;
-use crate::template::value::{check, string};
+use crate::template::plugin::{self, PluginKind};
+use crate::template::value::{check, items, string};
 
 mod call;
 mod config;
@@ -32,14 +33,15 @@ fn bare(name: &str) -> &str {
     name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("community.general.")).unwrap_or(name)
 }
 
-/// Whether there is a lookup of this name; if not, what to say.
-pub(crate) fn known(name: &str) -> Result<(), (Kind, Option<String>)> {
+/// Whether there is a lookup of this name here.
+pub(crate) fn is_here(name: &str) -> bool {
+    all().any(|(known, _)| *known == bare(name))
+}
+
+/// What was probably meant.
+pub(crate) fn near(name: &str) -> Option<String> {
     static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| all().map(|(name, _)| *name).collect());
-    let short = bare(name);
-    if NAMES.contains(&short) {
-        return Ok(());
-    }
-    Err((Kind::UnknownLookup(name.to_owned()), suggestion(short, &NAMES)))
+    suggestion(bare(name), &NAMES)
 }
 
 /// The full names of all lookups.
@@ -49,9 +51,20 @@ pub fn full_names() -> Vec<String> {
     all().map(|(name, _)| format!("{}.{name}", home(name))).collect()
 }
 
-/// The short name of a lookup that is here.
+/// The name of a lookup: the short one of those that are here, of somebody else's the one that is written.
 pub fn name(written: &str) -> Option<&'static str> {
-    all().map(|(name, _)| *name).find(|name| *name == bare(written))
+    /// Names of plugins, kept as those that are here.
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let here = all().map(|(name, _)| *name).find(|name| *name == bare(written));
+    here.or_else(|| {
+        plugin::find(PluginKind::Lookup, written).ok()??;
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(names.get(written).copied().unwrap_or_else(|| {
+            let kept: &'static str = written.to_owned().leak();
+            names.insert(kept);
+            kept
+        }))
+    })
 }
 
 pub(super) fn register(env: &mut Environment<'static>) {
@@ -67,23 +80,27 @@ fn call(state: &mut State, rest: Rest<ValueOrKwargs>, as_list: bool) -> Result<V
     }
     // By its place alone: an option of the lookup may be called `name` too.
     let given = args.text("plugin_name")?;
-    if let Err((kind, help)) = known(&given) {
-        let error = TemplateError::new(kind, None);
-        return Err(carry(match help {
-            Some(help) => error.with_help(help),
-            None => error,
-        }));
+    if !is_here(&given)
+        && let Some(error) = plugin::unknown(PluginKind::Lookup, &given)
+    {
+        return Err(error);
     }
     let as_list = args.flag_named("wantlist", as_list);
     let errors = args.named("errors").map_or_else(|| "strict".to_owned(), |v| v.to_string());
-    let Some((name, lookup)) = all().find(|(name, _)| *name == bare(&given)) else {
-        return Err(failed(format!("there is no lookup `{given}`")));
+    let result = match all().find(|(name, _)| *name == bare(&given)) {
+        Some((name, lookup)) => {
+            let terms = args.rest();
+            // Options that the lookup does not have are left alone, as Ansible leaves them.
+            lookup(&mut Call { name, terms, args: &mut args, local: local_of(state), context: context_of(state) })
+        }
+        None => plugin::call(state, PluginKind::Lookup, &given, &mut args).and_then(|found| items(&found)),
     };
-    let terms = args.rest();
-    let mut one = Call { name, terms, args: &mut args, local: local_of(state), context: context_of(state) };
-    // Options that the lookup does not have are left alone, as Ansible leaves them.
-    let result = match lookup(&mut one) {
+    let result = match result {
         Ok(found) => found,
+        Err(error) if errors == "warn" && !is_here(&given) => {
+            local_of(state).warn(&format!("{error}"));
+            return Ok(if as_list { Value::from(Vec::<Value>::new()) } else { Value::from(()) });
+        }
         Err(_) if errors != "strict" => {
             return Ok(if as_list { Value::from(Vec::<Value>::new()) } else { Value::from(()) });
         }

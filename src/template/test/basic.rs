@@ -7,6 +7,7 @@ use super::{Entry, lenient, of_type, on};
 use crate::template::args::Args;
 use crate::template::error::failed;
 use crate::template::filter::{self, is_missing};
+use crate::template::plugin;
 use crate::template::value::{boolean_text, describe, items, pairs, string, truth};
 
 pub(super) const TESTS: &[Entry] = &[
@@ -30,7 +31,7 @@ pub(super) const TESTS: &[Entry] = &[
     on("even", |_, v, _| Ok(remainder(v, 2)? == 0.0)),
     of_type("false", |_, v, _| Ok(v.kind() == ValueKind::Bool && !v.is_true())),
     on("falsy", |s, v, a| truthy(s, v, a).map(|t| !t)),
-    on("filter", |_, v, _| Ok(v.as_str().is_some_and(filter::exists))),
+    on("filter", |_, v, _| Ok(v.as_str().is_some_and(|name| filter::exists(name) || plugin::is_filter(name)))),
     of_type("float", |_, v, _| Ok(v.is_number() && !v.is_integer())),
     on("ge", |_, v, a| Ok(*v >= a.value("other")?)),
     on("greaterthan", |_, v, a| Ok(*v > a.value("other")?)),
