@@ -18,6 +18,7 @@ mod course;
 mod documented;
 mod dual_stack;
 mod engine;
+mod foreign;
 mod inventory;
 mod keyword;
 mod listed;

@@ -1,11 +1,15 @@
 //! One task without a playbook: a play in memory for `exec`, `ping` and `facts`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use miette::Report;
 
 use super::{flags, module_names::Modules};
 use crate::{
+    foreign,
     module::{Entry, Registry},
     playbook::{
         Action, Args, Include, IncludeKind, IncludeRole, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError,
@@ -37,6 +41,23 @@ fn text(text: &str, span: &Span) -> Node {
     Node { value: Value::String { text: text.to_owned(), unsafe_text: false }, span: span.clone() }
 }
 
+/// A module by its name: one of ours, or one that this machine's Ansible knows, those in `library/` here included.
+fn entry(module: &str) -> Result<&'static Entry, Report> {
+    if let Some(entry) = Registry::get().find(module) {
+        return Ok(entry);
+    }
+    foreign::workstation::of_playbook(Path::new("."));
+    let found = foreign::find(module, &[]).map_err(|fault| match fault.help() {
+        Some(help) => miette::miette!(help = help, "`{module}` cannot run: {fault}"),
+        None => miette::miette!("`{module}` cannot run: {fault}"),
+    })?;
+    found.ok_or_else(|| {
+        let help = Registry::get().near(module).map(|n| format!("did you mean `{n}`?"));
+        let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
+        miette::miette!(help = help, "there is no module `{module}`")
+    })
+}
+
 impl Call {
     /// Reads a module's arguments as written behind `-a`: `key=value`, the free-form text, or JSON.
     ///
@@ -49,11 +70,7 @@ impl Call {
         if short(module) == "include_vars" {
             return Call::variables(module, arguments);
         }
-        let entry = Registry::get().find(module).ok_or_else(|| {
-            let help = Registry::get().near(module).map(|n| format!("did you mean `{n}`?"));
-            let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
-            miette::miette!(help = help, "there is no module `{module}`")
-        })?;
+        let entry = entry(module)?;
         let source = Source::new("-a", arguments);
         let span = Span::whole(&source);
         let node = text(arguments, &span);

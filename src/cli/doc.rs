@@ -52,7 +52,7 @@ pub(super) fn page(entry: &Entry) -> String {
     if !entry.aliases.is_empty() {
         let _ = writeln!(out, "\nAlso known as: {}", entry.aliases.join(", "));
     }
-    let schema = (entry.schema)().to_value();
+    let schema = entry.schema().to_value();
     let required: Vec<&str> =
         schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
     let properties = schema.get("properties").and_then(Json::as_object);

@@ -12,7 +12,7 @@ use miette::{IntoDiagnostic, Report};
 
 use super::{Exit, configured, module_names::Modules, password, vault_password::Passwords};
 use crate::{
-    ansible_cfg, connection,
+    ansible_cfg, connection, foreign,
     inventory::{Inventory, parse_extra_vars},
     playbook::{Loader, Playbook, TagFilter},
     report::{self, Reporter, terminal},
@@ -256,6 +256,10 @@ fn with_modules(options: &Options, roles_path: Option<&OsStr>, sealed: bool) -> 
 
 /// Runs playbooks, interrupts heeded.
 pub fn execute(run: &Arc<Run>, playbooks: &[Playbook]) -> Result<Summary, Report> {
+    for text in foreign::workstation::take_warnings() {
+        terminal::err(&format!("warning: {text}"));
+    }
+    foreign::prepare();
     let runtime = runtime()?;
     let summary = runtime.block_on(async {
         tokio::spawn(interrupts(run.clone()));

@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 
+use std::path::Path;
+
 use crate::{
+    foreign::{self, Fault},
     module::{Entry, ParameterError, Registry, groups},
-    playbook::{About, Args, Diagnostic, ModuleNames},
+    playbook::{About, Args, Diagnostic, ModuleNames, Refusal},
     yaml::{Node, Span},
 };
 
@@ -14,6 +17,14 @@ pub struct Modules;
 impl ModuleNames for Modules {
     fn canonical(&self, written: &str) -> Option<&str> {
         Registry::get().find(written).map(|e| e.name)
+    }
+
+    fn elsewhere(&self, written: &str, collections: &[String]) -> Result<Option<&'static str>, Refusal> {
+        foreign::find(written, collections).map(|entry| entry.map(|entry| entry.name)).map_err(|fault| refusal(&fault))
+    }
+
+    fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
+        foreign::of_file(written, file).map(|entry| entry.name).map_err(|fault| refusal(&fault))
     }
 
     fn near(&self, written: &str) -> Option<String> {
@@ -42,6 +53,12 @@ impl ModuleNames for Modules {
         complete: bool,
     ) -> Vec<Diagnostic> {
         let Some(entry) = Registry::get().find(canonical) else { return Vec::new() };
+        if let Some(file) = entry.file {
+            // Where its documentation cannot be had, it tells itself what is wrong.
+            let spec = foreign::spec::of("module", entry.name, Some(file));
+            return spec
+                .map_or_else(|_| Vec::new(), |spec| foreign::spec::check(&spec, args, free_form, name_span, complete));
+        }
         // `set_fact` and `add_host` take any name.
         if entry.open {
             return Vec::new();
@@ -78,6 +95,11 @@ impl ModuleNames for Modules {
     fn about(&self, canonical: &str) -> About {
         Registry::get().find(canonical).map_or(About::PLAIN, |entry| entry.about)
     }
+}
+
+fn refusal(fault: &Fault) -> Refusal {
+    let unsought = matches!(fault, Fault::Never | Fault::Absent(_));
+    Refusal { message: fault.to_string(), help: fault.help().map(str::to_owned), unsought }
 }
 
 fn holds_template(value: &Json) -> bool {

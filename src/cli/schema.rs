@@ -82,7 +82,7 @@ fn of_level(level: Level, known: &Map<String, Json>) -> Map<String, Json> {
 /// A module's parameters; any may be a template, and some modules take a text.
 fn parameters(entry: &Entry) -> Json {
     let own = entry.name;
-    let mut schema = (entry.schema)().to_value();
+    let mut schema = entry.schema().to_value();
     requalify(&mut schema, own);
     if let Some(Json::Object(properties)) = schema.get_mut("properties") {
         let mut aliases = Vec::new();

@@ -172,6 +172,49 @@ pub enum Error {
         allowed: Duration,
     },
 
+    /// No Python runs there.
+    #[error("{host}: {what}{}", colon(said))]
+    #[diagnostic(
+        code(connection::no_python),
+        help("install Python 3 on the host, or name one with `ansible_python_interpreter`")
+    )]
+    NoPython {
+        /// The host's name in the inventory.
+        host: String,
+        /// What is missing.
+        what: String,
+        /// What was said about it.
+        said: String,
+    },
+
+    /// The resident Python ended in the middle of a call.
+    #[error("{host}: its Python was lost: {end}{}", colon(said))]
+    #[diagnostic(
+        code(connection::python_lost),
+        help("the module may or may not have done its work, so it is not called again by itself: look at the host")
+    )]
+    PythonLost {
+        /// The host's name in the inventory.
+        host: String,
+        /// How it ended.
+        end: End,
+        /// What it said last on standard error.
+        said: String,
+    },
+
+    /// What the resident Python says makes no sense.
+    #[error("{host}: its Python does not answer as it should: {what}")]
+    #[diagnostic(
+        code(connection::python_protocol),
+        help("look at what `ansible_python_interpreter` names on the host")
+    )]
+    PythonOutOfStep {
+        /// The host's name in the inventory.
+        host: String,
+        /// What does not fit.
+        what: String,
+    },
+
     /// A script with a NUL byte.
     #[error("{host}: step {index} holds a NUL byte, which no shell can take")]
     #[diagnostic(code(connection::nul), help("send such contents as a file or as base64"))]

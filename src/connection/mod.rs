@@ -2,7 +2,7 @@
 //!
 //! A kind of connection is a file and its line in [`KINDS`]: it says which variables it reads and makes a way to a host of
 //! them ([`Reach`]), at whose end programs can be started ([`Connection`]). All else is the same for every kind: one long-lived
-//! shell per user ([`Shell`]), one round trip per frame of steps, files on programs of their own, the change of user.
+//! shell per user ([`Shell`]), one round trip per frame of steps, a resident Python ([`Resident`]) where a module needs it, files on programs of their own, the change of user.
 
 // Errors carry what a person needs to act; they are rare, so their size costs nothing.
 #![allow(clippy::result_large_err)]
@@ -27,6 +27,7 @@ mod reach;
 mod reached;
 mod refusal;
 pub mod registry;
+mod resident;
 mod running;
 pub mod said;
 mod session;
@@ -48,6 +49,7 @@ pub use process::{End, Process, Reading};
 pub use reach::{Connection, Reach, Room, Stream};
 pub use reached::Stats;
 pub use refusal::Refusal;
+pub use resident::{Call, Called, Interpreter, Payload, Resident};
 pub use session::Session;
 pub use settings::{Defaults, Settings, SshDefaults};
 pub use shared_file::SharedFile;

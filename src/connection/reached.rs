@@ -4,6 +4,7 @@ use super::{
     error::Error,
     process::{Process, Reading},
     reach::{Connection, Room},
+    resident,
     running::{Orphan, State},
     sudo::{Become, Change},
     target::Target,
@@ -56,6 +57,7 @@ pub(crate) struct Reached {
     /// What shells that died have left; the next shell of the same user removes it.
     orphans: Mutex<Vec<Orphan>>,
     shells: Mutex<Vec<Weak<tokio::sync::Mutex<State>>>>,
+    residents: Mutex<Vec<Weak<tokio::sync::Mutex<resident::State>>>>,
 }
 
 impl Reached {
@@ -68,6 +70,7 @@ impl Reached {
             counters: Counters::default(),
             orphans: Mutex::default(),
             shells: Mutex::default(),
+            residents: Mutex::default(),
         }
     }
 
@@ -80,6 +83,17 @@ impl Reached {
     pub(super) fn open_shells(&self) -> Vec<Arc<tokio::sync::Mutex<State>>> {
         let shells = self.shells.lock().unwrap_or_else(PoisonError::into_inner);
         shells.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(super) fn register_resident(&self, state: &Arc<tokio::sync::Mutex<resident::State>>) {
+        let mut residents = self.residents.lock().unwrap_or_else(PoisonError::into_inner);
+        residents.retain(|resident| resident.strong_count() > 0);
+        residents.push(Arc::downgrade(state));
+    }
+
+    pub(super) fn residents(&self) -> Vec<Arc<tokio::sync::Mutex<resident::State>>> {
+        let residents = self.residents.lock().unwrap_or_else(PoisonError::into_inner);
+        residents.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Ends a shell.
@@ -130,7 +144,14 @@ impl Reached {
         self.connection.start(request, reading, self).await
     }
 
-    async fn end_idle_shell(&self) -> bool {
+    async fn end_idle(&self) -> bool {
+        for state in self.residents() {
+            if let Ok(mut state) = state.try_lock()
+                && state.end().await
+            {
+                return true;
+            }
+        }
         for state in self.open_shells() {
             if let Ok(mut state) = state.try_lock()
                 && state.is_running()
@@ -153,9 +174,9 @@ impl Reached {
     }
 }
 
-/// An idle shell makes room for what is to be started; it is started again when it is needed.
+/// An idle shell or resident Python makes room for what is to be started; it is started again when it is needed.
 impl Room for Reached {
     fn make(&self) -> BoxFuture<'_, bool> {
-        Box::pin(self.end_idle_shell())
+        Box::pin(self.end_idle())
     }
 }

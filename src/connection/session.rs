@@ -5,6 +5,7 @@ use super::{
     error::Error,
     reach::Stream,
     reached::{Reached, Stats},
+    resident::{Interpreter, Resident},
     said::advice,
     shell::Shell,
     sudo::Become,
@@ -27,6 +28,11 @@ impl Session {
     /// Opens a long-lived shell, as another user if wished.
     pub async fn shell(&self, wish: Option<&Become>) -> Result<Shell, Error> {
         Shell::open(Arc::clone(&self.inner), wish.cloned()).await
+    }
+
+    /// A resident Python, as another user if wished; it starts when it is first used.
+    pub fn resident(&self, wish: Option<&Become>, interpreter: Interpreter) -> Resident {
+        Resident::new(Arc::clone(&self.inner), wish.cloned(), interpreter)
     }
 
     /// As whom we are logged in on the host.
@@ -73,12 +79,17 @@ impl Session {
         }
     }
 
-    /// Ends the shells, which remove what they left on the host, and the connection.
+    /// Ends the shells and resident interpreters, which remove what they left on the host, and the connection.
     pub async fn close(self) {
         for state in self.inner.open_shells() {
             // One in the middle of a frame is not waited for: the end of its input ends it.
             if let Ok(mut state) = state.try_lock() {
                 self.inner.end(&mut state).await;
+            }
+        }
+        for state in self.inner.residents() {
+            if let Ok(mut state) = state.try_lock() {
+                state.end().await;
             }
         }
         self.inner.connection.close().await;

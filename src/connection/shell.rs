@@ -77,6 +77,11 @@ impl Shell {
         state.is_running() && !state.in_frame
     }
 
+    /// Its folder for output, by which scripts that run elsewhere find what was chosen for it.
+    pub async fn scratch(&self) -> Option<String> {
+        self.state.lock().await.running.as_ref().and_then(|running| running.scratch.clone())
+    }
+
     /// What its connection has cost so far.
     pub fn stats(&self) -> Stats {
         self.session.counters.stats()

@@ -4,10 +4,15 @@
 //! documentation and makes what hosts are sent for it. Nothing here is started, nor is a file read, as long as no playbook names what is
 //! not native.
 
+mod catalog;
 mod inventory;
+mod module;
 mod plugins;
+mod result;
+pub mod spec;
 mod value;
 pub mod workstation;
 
+pub use catalog::{find, of_file, prepare};
 pub use plugins::PythonPlugins;
 pub use workstation::{Fault, Python, Talk};

@@ -18,6 +18,7 @@ const SERVE: &str = include_str!("workstation/serve.py");
 
 /// What it has operations for, by name.
 const PARTS: &[(&str, &str)] = &[
+    ("docs", include_str!("workstation/docs.py")),
     ("inventory", include_str!("workstation/inventory.py")),
     ("modules", include_str!("workstation/modules.py")),
     ("plugins", include_str!("workstation/plugins.py")),
@@ -173,11 +174,12 @@ pub fn of_role(folder: &Path) {
 }
 
 fn note(folder: &Path, which: impl Fn(&mut Folders) -> &mut Vec<PathBuf>) {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let mut state = state();
     let Some(state) = state.as_mut() else { return };
     let known = which(&mut state.folders);
-    if !known.iter().any(|known| known == folder) {
-        known.push(folder.to_owned());
+    if !known.contains(&folder) {
+        known.push(folder);
     }
 }
 
@@ -413,8 +415,13 @@ fn shebang(file: &Path) -> Option<String> {
 fn launch(python: &Path) -> Result<Running, String> {
     let mut command = Command::new(python);
     // The folder that it is started in must not be where it looks for its own modules first.
-    let program = format!("import sys\nsys.path[:] = [folder for folder in sys.path if folder]\n{SERVE}");
-    command.args(["-c", &program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let boot = format!(
+        "import sys\nsys.path[:] = [folder for folder in sys.path if folder]\nimport os\nscript = b''\n\
+         while len(script) < {0}: script += os.read(0, {0} - len(script)) or sys.exit(1)\n\
+         exec(compile(script, '<bringup>/serve.py', 'exec'))",
+        SERVE.len()
+    );
+    command.args(["-c", &boot]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if std::env::var_os("ANSIBLE_LOCAL_TEMP").is_none() {
         command.env("ANSIBLE_LOCAL_TEMP", std::env::temp_dir());
     }
@@ -430,6 +437,7 @@ fn launch(python: &Path) -> Result<Running, String> {
     let output = BufReader::new(output);
     let mut running = Running { _child: child, input, output, said, told, about, warnings: Vec::new() };
     let sources: Map<String, Json> = PARTS.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+    running.input.write_all(SERVE.as_bytes()).map_err(|_| format!("it has ended{}", running.last_words()))?;
     let hello = running.write(&json!({ "sources": sources })).and_then(|()| running.read());
     let hello = hello.map_err(|why| format!("{why}{}", running.last_words()))?;
     if let Some(error) = hello.error {

@@ -1,6 +1,6 @@
 //! One module as the registry has it.
 
-use std::sync::OnceLock;
+use std::{marker::PhantomData, path::Path, sync::OnceLock};
 
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
@@ -12,8 +12,41 @@ use super::{
 };
 use crate::playbook::{About, DEFAULTS};
 
-/// Reads a module's rendered parameters.
-type Parse = fn(Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>;
+/// How a module is made of its parameters.
+pub trait Make: Send + Sync {
+    /// The parameters' schema, descriptions included.
+    fn schema(&self) -> Schema;
+
+    /// Reads rendered parameters.
+    ///
+    /// # Errors
+    /// The first that cannot be accepted.
+    fn parse(&self, parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError>;
+}
+
+/// A module of this program.
+struct Native<M>(PhantomData<fn() -> M>);
+
+impl<M: Described> Make for Native<M> {
+    fn schema(&self) -> Schema {
+        let mut schema = schemars::schema_for!(M);
+        if M::MANAGES_FILE {
+            Shared::describe(&mut schema);
+        }
+        schema
+    }
+
+    fn parse(&self, mut parameters: Map<String, Json>) -> Result<Box<dyn Module>, ParameterError> {
+        let shared = if M::MANAGES_FILE { Some(Shared::taken(&mut parameters)?) } else { None };
+        let parameters = Json::Object(parameters);
+        let module: M = serde_path_to_error::deserialize(&parameters).map_err(|e| explain::<M>(e, &parameters))?;
+        module.check()?;
+        Ok(match shared {
+            Some(shared) => Box::new(Shares::new(module, shared)),
+            None => Box::new(module),
+        })
+    }
+}
 
 /// One module: what the loader, the runner and `bringup doc` need of it.
 pub struct Entry {
@@ -33,9 +66,9 @@ pub struct Entry {
     pub open: bool,
     /// What else it says of itself.
     pub about: About,
-    /// The parameters' schema, descriptions included.
-    pub schema: fn() -> Schema,
-    parse: Parse,
+    /// The file of the workstation that it is, where it is none of this program's.
+    pub file: Option<&'static Path>,
+    make: Box<dyn Make>,
     /// The parameters' names: the schema is made but once for all tasks.
     names: OnceLock<Vec<String>>,
 }
@@ -51,23 +84,8 @@ pub(super) fn entry<M: Described>() -> Entry {
         free_form: M::FREE_FORM,
         open: M::OPEN,
         about: About { free_form: M::FREE_FORM.is_some(), ..M::ABOUT },
-        schema: || {
-            let mut schema = schemars::schema_for!(M);
-            if M::MANAGES_FILE {
-                Shared::describe(&mut schema);
-            }
-            schema
-        },
-        parse: |mut parameters| {
-            let shared = if M::MANAGES_FILE { Some(Shared::taken(&mut parameters)?) } else { None };
-            let parameters = Json::Object(parameters);
-            let module: M = serde_path_to_error::deserialize(&parameters).map_err(|e| explain::<M>(e, &parameters))?;
-            module.check()?;
-            Ok(match shared {
-                Some(shared) => Box::new(Shares::new(module, shared)),
-                None => Box::new(module),
-            })
-        },
+        file: None,
+        make: Box::new(Native::<M>(PhantomData)),
         names: OnceLock::new(),
     }
 }
@@ -104,6 +122,28 @@ fn choices(message: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 impl Entry {
+    /// The entry of a module that is a file of the workstation. Whether its parameters are right it says itself.
+    pub(crate) fn of_file(name: &'static str, file: &'static Path, about: About, make: Box<dyn Make>) -> Entry {
+        Entry {
+            name,
+            aliases: &[],
+            summary: "",
+            examples: "",
+            returns: &[],
+            free_form: None,
+            open: true,
+            about,
+            file: Some(file),
+            make,
+            names: OnceLock::new(),
+        }
+    }
+
+    /// The parameters' schema, descriptions included.
+    pub fn schema(&self) -> Schema {
+        self.make.schema()
+    }
+
     /// Reads rendered parameters.
     ///
     /// # Errors
@@ -115,7 +155,7 @@ impl Entry {
         if !unknown.is_empty() {
             return Err(self.unknown_parameters(&unknown));
         }
-        (self.parse)(parameters)
+        self.make.parse(parameters)
     }
 
     fn takes_defaults(&self, name: &str) -> bool {
@@ -145,7 +185,7 @@ impl Entry {
     }
 
     fn named_by_schema(&self) -> Vec<String> {
-        let schema = (self.schema)();
+        let schema = self.schema();
         let mut names = Vec::new();
         if let Some(Json::Object(properties)) = schema.get("properties") {
             for (name, property) in properties {

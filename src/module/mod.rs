@@ -36,11 +36,13 @@ mod wording;
 mod write;
 
 pub use crate::template::FileOptions as TemplateOptions;
-pub use entry::Entry;
+pub use entry::{Entry, Make};
 pub use parameter::{Flag, List, Mode, Text, Whole};
 pub use place::Place;
 pub(crate) use plan::finish as default_finish;
-pub use plan::{Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Step, StepOutput};
+pub use plan::{
+    Change, CheckMode, Content, Diff, Effect, Failure, Ownership, Plan, PlanError, Program, Step, StepOutput, Told,
+};
 pub use registry::{Registry, about};
 pub use returns::{Return, Returns};
 pub use write::{FileWrite, Parts};
@@ -82,6 +84,12 @@ pub trait Module: Debug + Send + Sync {
         let _ = outputs;
         plan.would_change()
     }
+
+    /// What only the outputs tell, where they do. Called once the work has succeeded.
+    fn told(&self, outputs: &[StepOutput]) -> Told {
+        let _ = outputs;
+        Told::default()
+    }
 }
 
 /// What a module may ask its surroundings while planning.
@@ -90,6 +98,8 @@ pub struct Context<'a> {
     pub check: bool,
     /// Differences are wanted.
     pub diff: bool,
+    /// Its arguments and its result are to stand in no log.
+    pub no_log: bool,
     /// The user the task acts as on the host, after `become`.
     pub user: &'a str,
     /// The inventory name of the host that is acted on.

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::{Map, Value as Json, json};
 
 use super::{FileWrite, converse::Conversation, regexp::Pattern};
+use crate::connection::Payload;
 use crate::fact::{Answer, ApiQuery, Missing, Probe, Resource, ScriptAnswer};
 
 /// What [`super::Module::plan`] decided.
@@ -109,6 +110,33 @@ pub enum CheckMode {
     Predict,
     /// As skipped, as Ansible does with `command`: what it would do cannot be known.
     Skip,
+    /// It is carried out as always: what is run is told that nothing may be changed, and keeps to it.
+    Run,
+}
+
+/// A program of the workstation's that an interpreter of the host runs from memory.
+pub trait Program: std::fmt::Debug + Send + Sync {
+    /// What the host is sent for it; it may take a while to be made.
+    ///
+    /// # Errors
+    /// Why there is none, in words for the user.
+    fn payload(&self) -> Result<Arc<Payload>, String>;
+
+    /// Whether that is made.
+    fn is_ready(&self) -> bool;
+}
+
+/// What only the outputs of a plan's changes tell.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Nothing was done, and nothing would have been.
+    pub skipped: bool,
+    /// What the run is to take over.
+    pub effects: Vec<Arc<Effect>>,
+    /// What differs.
+    pub diff: Vec<Diff>,
+    /// Remarks for the user.
+    pub warnings: Vec<String>,
 }
 
 /// One thing to do to a host.
@@ -200,6 +228,13 @@ pub enum Step {
         sleep: Duration,
         /// What it must print besides.
         matching: Option<Pattern>,
+    },
+    /// Runs a program in the interpreter that the host has for it. The output is what it printed, whatever its exit status.
+    Call {
+        /// What is run.
+        program: Arc<dyn Program>,
+        /// Its arguments.
+        arguments: Map<String, Json>,
     },
     /// Runs a command on a terminal and answers its questions.
     Converse(Conversation),

@@ -1,6 +1,9 @@
 //! All modules by name.
 
-use std::{collections::HashMap, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{OnceLock, PoisonError, RwLock},
+};
 
 use super::{Entry, bringup, builtin, crypto, general, kubernetes, posix};
 use crate::playbook::{About, Sets};
@@ -9,6 +12,8 @@ use crate::playbook::{About, Sets};
 pub struct Registry {
     entries: Vec<Entry>,
     by_name: HashMap<&'static str, usize>,
+    /// Modules that are files of the workstation, as they are found. They stay for as long as the program runs.
+    added: RwLock<HashMap<&'static str, &'static Entry>>,
 }
 
 impl Registry {
@@ -24,7 +29,7 @@ impl Registry {
                     by_name.insert(name, index);
                 }
             }
-            Registry { entries, by_name }
+            Registry { entries, by_name, added: RwLock::default() }
         })
     }
 
@@ -35,7 +40,18 @@ impl Registry {
             let entry = self.by_name.get(short?)?;
             self.entries[*entry].name.starts_with("ansible.builtin.").then_some(entry)
         });
-        index.map(|i| &self.entries[*i])
+        index.map(|i| &self.entries[*i]).or_else(|| self.added(name))
+    }
+
+    fn added(&self, name: &str) -> Option<&Entry> {
+        self.added.read().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+
+    /// Adds a module that is a file of the workstation.
+    pub(crate) fn add(&self, entry: Entry) -> &'static Entry {
+        let entry: &'static Entry = Box::leak(Box::new(entry));
+        self.added.write().unwrap_or_else(PoisonError::into_inner).insert(entry.name, entry);
+        entry
     }
 
     /// All modules in alphabetical order.

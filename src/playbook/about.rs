@@ -34,6 +34,8 @@ pub struct About {
     pub needs: Option<&'static [&'static str]>,
     /// The file of the workstation that it reads.
     pub file: Option<LocalFile>,
+    /// Whether an interpreter of the host runs it.
+    pub interpreted: bool,
 }
 
 /// The variables and groups that a module sets.
@@ -51,6 +53,8 @@ pub enum Sets {
     Host(&'static [&'static str]),
     /// The groups of the host that it acts on, and with them any variable.
     Groups,
+    /// Facts that its result alone names.
+    Any,
 }
 
 /// A parameter whose texts are evaluated as conditions are.
@@ -90,6 +94,7 @@ impl About {
         expressions: None,
         needs: None,
         file: None,
+        interpreted: false,
     };
 
     /// A module that changes no host.
@@ -108,7 +113,7 @@ impl Sets {
             |name: &str| args.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value.key_text());
         match self {
             Sets::Nothing => Some(Vec::new()),
-            Sets::AllFacts | Sets::Groups => None,
+            Sets::AllFacts | Sets::Groups | Sets::Any => None,
             Sets::Parameters | Sets::Host(_) => Some(args.iter().map(|(key, _)| key.key_text()).collect()),
             Sets::Facts(names) => {
                 let named = |name: &&str| match name

@@ -1,5 +1,7 @@
 //! What a task does: a module, an include, or something about the run itself.
 
+use std::path::Path;
+
 use super::{About, Diagnostic, Keywords};
 use crate::yaml::{Node, Span};
 
@@ -165,10 +167,43 @@ impl Action {
     }
 }
 
+/// Why a module cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// Whether nobody could look for it.
+    pub unsought: bool,
+}
+
 /// What the loader must know of modules; the registry implements it.
 pub trait ModuleNames: Send + Sync {
     /// Returns the full name (`ansible.builtin.copy`) of a module written short or full.
     fn canonical(&self, written: &str) -> Option<&str>;
+
+    /// Returns the full name of a module that is none of this program's, short names in these collections too. Looking for it may take
+    /// a while.
+    ///
+    /// # Errors
+    /// It is there and cannot run, or nobody can look for it: what is wrong, and what to do.
+    fn elsewhere(&self, written: &str, collections: &[String]) -> Result<Option<&'static str>, Refusal> {
+        let _ = (written, collections);
+        Ok(None)
+    }
+
+    /// Returns the full name of a module that is a file of a playbook or role.
+    ///
+    /// # Errors
+    /// It cannot run: what is wrong, and what to do.
+    fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
+        Err(Refusal {
+            message: format!("nobody reads `{}` for `{written}`", file.display()),
+            help: None,
+            unsought: false,
+        })
+    }
 
     /// Returns the known name closest to an unknown one.
     fn near(&self, written: &str) -> Option<String>;

@@ -101,7 +101,7 @@ shared! {
     /// At most so many hosts at once do a task.
     throttle: "throttle", Int, ALL, "run/throttle.rs";
     /// Seconds after which a task is given up.
-    timeout: "timeout", Int, ALL, "run/item.rs";
+    timeout: "timeout", Int, ALL, "run/calls.rs";
 }
 
 /// A keyword that is read into a field of its own: of a play, a block or a task.

@@ -19,7 +19,7 @@ mod task;
 mod undefined;
 
 pub use about::{About, DEFAULTS, Expressions, LocalFile, Sets};
-pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames};
+pub use action::{Action, Args, Include, IncludeKind, IncludeRole, MetaAction, ModuleNames, Refusal};
 pub use error::{Diagnostic, PlaybookError, Severity};
 pub use keyword::{Kind, Level};
 pub use keywords::{Keyword, Keywords, keywords};

@@ -144,7 +144,7 @@ impl Defined {
             // The variables of a group that a host comes into while it runs.
             Sets::Groups => self.open = true,
             Sets::Host(groups) => self.open |= args.iter().any(|(key, _)| groups.contains(&key.key_text().as_str())),
-            Sets::Nothing | Sets::Parameters | Sets::Facts(_) | Sets::AllFacts => {}
+            Sets::Nothing | Sets::Parameters | Sets::Facts(_) | Sets::AllFacts | Sets::Any => {}
         }
         let by_parameters = matches!(sets, Sets::Parameters | Sets::Host(_));
         match sets.names(args) {

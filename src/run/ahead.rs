@@ -152,7 +152,7 @@ impl Lookahead<'_> {
 
 /// What a task not yet done may set.
 #[derive(Default)]
-struct Unknown {
+pub(super) struct Unknown {
     names: BTreeSet<String>,
     facts: bool,
     /// Hosts may appear.
@@ -164,7 +164,7 @@ struct Unknown {
 }
 
 impl Unknown {
-    fn add(&mut self, features: &Features) {
+    pub(super) fn add(&mut self, features: &Features) {
         self.settings |= features.sets.iter().any(|name| facts::is_setting(name));
         self.names.extend(features.sets.iter().cloned());
         self.facts |= features.sets_unknown;
@@ -177,7 +177,7 @@ impl Unknown {
     }
 
     /// Whether a task reads any of them or another host's, through other variables too.
-    fn reaches(&self, run: &Run, features: &Features, vars: &Context) -> bool {
+    pub(super) fn reaches(&self, run: &Run, features: &Features, vars: &Context) -> bool {
         let all = run.engine.all_references(&features.references, vars);
         // What is looked up by doing something is done once, when its task's turn has come.
         // A name that is a template itself may be any.

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Map, Value as Json};
+
 use super::{
     machine::{MachineError, Work},
     play_host::PlayHost,
@@ -13,9 +15,9 @@ use super::{
     unconfirmed::Unconfirmed,
 };
 use crate::{
-    connection::{Output, UploadSource},
+    connection::{Call, Called, Output, UploadSource},
     fact::Probe,
-    module::{Change, Content, FileWrite, Step, StepOutput, converse::Conversation, place, regexp::Pattern},
+    module::{Change, Content, FileWrite, Program, Step, StepOutput, converse::Conversation, place, regexp::Pattern},
     report::Event,
     sh::quote,
 };
@@ -31,6 +33,8 @@ pub struct Execution<'e> {
     pub unconfirmed: &'e mut Unconfirmed,
     /// Where it acts, and as whom.
     pub prepared: &'e Prepared,
+    /// The calls of an interpreter that travel with its own.
+    pub following: Vec<Call>,
 }
 
 impl Execution<'_> {
@@ -55,7 +59,7 @@ impl Execution<'_> {
             let written: Vec<_> = left.iter().take(scripts.len().max(1)).flat_map(|c| c.writes.clone()).collect();
             let began = Instant::now();
             if scripts.is_empty() {
-                let output = self.special(next, before).await?;
+                let output = self.special(next, before, limit).await?;
                 machine.forget(&written);
                 outputs.push(StepOutput { duration: began.elapsed(), ..output });
                 left = &left[1..];
@@ -82,8 +86,12 @@ impl Execution<'_> {
     }
 
     /// Does what is not a script.
-    async fn special(&mut self, change: &Change, before: &str) -> Result<StepOutput, Stop> {
+    async fn special(&mut self, change: &Change, before: &str, limit: Option<Duration>) -> Result<StepOutput, Stop> {
         match &change.step {
+            Step::Call { program, arguments } => {
+                let call = (program.clone(), arguments.clone());
+                self.call(call, before, limit).await
+            }
             Step::Write(write) => self.write(write, before).await,
             Step::Upload { content, then } => self.send_file(change, content, then, before).await,
             Step::Download { path, to } => {
@@ -122,6 +130,35 @@ impl Execution<'_> {
                 self.reconnect(*timeout, *sleep, ":").await
             }
             Step::Script(script) => self.one(format!("{before}{}", place::keyed(script.clone()))).await,
+        }
+    }
+
+    /// Has the host's interpreter run a program.
+    async fn call(
+        &mut self,
+        (program, arguments): (Arc<dyn Program>, Map<String, Json>),
+        before: &str,
+        limit: Option<Duration>,
+    ) -> Result<StepOutput, Stop> {
+        self.unconfirmed.flush().await?;
+        let payload = match tokio::task::spawn_blocking(move || program.payload()).await {
+            Ok(Ok(payload)) => payload,
+            Ok(Err(why)) => return Ok(StepOutput { status: 1, error: Some(why), ..StepOutput::default() }),
+            Err(fault) => {
+                return Ok(StepOutput { status: 1, error: Some(fault.to_string()), ..StepOutput::default() });
+            }
+        };
+        let Prepared { machine, actor, interpreter, variables, .. } = self.prepared;
+        let environment = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let call = Call { payload, arguments, environment, before: before.to_owned(), limit, group: 0 };
+        let began = Instant::now();
+        let permit = self.of.run.permit().await;
+        let replied = machine.call(actor, interpreter, &call, &self.following).await;
+        drop(permit);
+        match replied {
+            Ok(reply) => Ok(of_reply(reply, began.elapsed())),
+            Err(error @ MachineError::Refused(_)) => failed_step(error),
+            Err(error) => Err(Stop::Lost(error)),
         }
     }
 
@@ -341,6 +378,22 @@ impl Execution<'_> {
 
 /// What is wrong with a step that took longer than it may.
 pub(super) const TIME_OVER: &str = "its time was over";
+
+/// What came of a call.
+fn of_reply(reply: Called, duration: Duration) -> StepOutput {
+    let mut output =
+        StepOutput { status: reply.status, stdout: reply.stdout, stderr: reply.stderr, duration, error: None };
+    if reply.timed_out {
+        output.error = Some(TIME_OVER.to_owned());
+    } else if let Some(bytes) = reply.cut {
+        let (most, size) = (crate::connection::MOST_OUTPUT as u64, bytes);
+        output.error = Some(format!("it printed {size} bytes and was ended: a result may hold {most}"));
+    } else if reply.unnoted {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        output.error = Some(format!("the handlers that it may notify could not be noted on the host: {said}"));
+    }
+    output
+}
 
 fn step_output(output: Output, duration: Duration) -> StepOutput {
     let error = output.timed_out.then(|| TIME_OVER.to_owned());

@@ -2,11 +2,13 @@
 //!
 //! A connection belongs to the values it was made from: they are read for every task, and other values are another connection.
 
+use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::{Options, Run, keyword, task_error::TaskError};
 use crate::{
-    connection::{Defaults, Kind, Refusal, Role, Settings as Given, Target, registry},
+    connection::{Defaults, Interpreter, Kind, Refusal, Role, Settings as Given, Target, registry},
+    foreign::workstation,
     inventory::name::{Fault, address, login},
     playbook::Scope,
     template::Context,
@@ -143,6 +145,37 @@ fn variable(
         }
     }
     Ok(Some(value))
+}
+
+/// The variable that names the interpreter of a host.
+const INTERPRETER: &str = "ansible_python_interpreter";
+
+/// The interpreter that runs modules on a host. On this machine no host chooses it.
+///
+/// Source: <https://docs.ansible.com/ansible/latest/reference_appendices/interpreter_discovery.html>
+pub fn interpreter(
+    run: &Run,
+    host: &str,
+    reached: &Context,
+    local: bool,
+    variables: &IndexMap<String, String>,
+) -> Result<Interpreter, TaskError> {
+    let mut command = None;
+    if !reached.among(&[INTERPRETER]).is_empty() {
+        let value = variable(run, host, INTERPRETER, reached, |_| local)?;
+        command = value.as_ref().and_then(keyword::as_text).filter(|text| !text.trim().is_empty());
+    }
+    let found = |text: &String| ["auto", "auto_silent", "auto_legacy", "auto_legacy_silent"].contains(&text.as_str());
+    command = command.filter(|text| !found(text));
+    // This machine, where no inventory names it, has the Python that has ansible-core.
+    if command.is_none() && local && !run.inventory().contains(host) {
+        let about = workstation::about().map_err(|fault| TaskError::new(fault.to_string()))?;
+        command = Some(about.python);
+    }
+    let counts = |name: &&String| name.starts_with("PYTHON") || name.starts_with("LD_");
+    let environment =
+        variables.keys().filter(counts).filter_map(|name| Some((name.clone(), variables.get(name)?.clone())));
+    Ok(Interpreter { command, environment: environment.collect() })
 }
 
 fn defaults(options: &Options) -> Defaults {

@@ -51,6 +51,8 @@ pub struct Evaluation<'h> {
     pub alone: bool,
     /// It is tried again: what was read for it is stale, wherever it was read.
     pub again: bool,
+    /// The item of the task's loop that is at work.
+    pub index: Option<usize>,
     /// What the task's keywords say, once they are read.
     pub settings: Settings,
     /// The inventory with the hosts and groups that its items add, once one does.
@@ -155,6 +157,7 @@ impl Evaluation<'_> {
                     if let (true, Some(seconds)) = (index > 0, control.and_then(|c| c.pause.as_ref())) {
                         self.rest(seconds, &with).await?;
                     }
+                    self.index = Some(index);
                     let one = self.reachable(&with).await?;
                     self.unconfirmed.note(&one);
                     one
@@ -308,6 +311,9 @@ pub(super) fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
     }
     if status == Status::Skipped {
         all.skip();
+        if none {
+            all.result.insert("skipped_reason".into(), json!(message));
+        }
     }
     all.result.extend(facts);
     all

@@ -88,6 +88,10 @@ impl Run {
                 Sets::Parameters => sets.extend(about.sets.names(args).unwrap_or_default()),
                 // What it gathers was gathered before, most of the time.
                 Sets::AllFacts => features.sets_unknown = true,
+                Sets::Any => {
+                    features.sets_unknown = true;
+                    sets.push("ansible_facts".to_owned());
+                }
                 // What is in them is not known, but most are asked for by their names.
                 Sets::Facts(_) => {
                     features.sets_unknown = true;

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::{
     background::Job,
+    calls::{self, Following},
     change::{Execution, TIME_OVER, script},
     evaluation::Evaluation,
     guard::{Guard, Moved},
-    keyword, lock,
     machine::{Actor, Machine, Work},
     outcome::Outcome,
     stop::Stop,
@@ -22,13 +22,13 @@ use super::{
     task_error::TaskError,
 };
 use crate::{
-    connection::said::advice,
+    connection::{Call, said::advice},
     fact::{Missing, Probe, Resource, State},
-    module::{CheckMode, Described, Parts, Plan, PlanError, Step, StepOutput, builtin::async_status},
+    module::{Change, CheckMode, Described, Parts, Plan, PlanError, Step, StepOutput, builtin::async_status},
     playbook::Task,
     report::{Certainty, Event, Status},
     template::Context,
-    yaml::{Node, origin},
+    yaml::origin,
 };
 
 /// A module that is still asking after so many rounds will never stop.
@@ -106,7 +106,7 @@ impl Evaluation<'_> {
         if plan.changes.is_empty() {
             return Ok(Some(self.finish(prepared, plan, &[])));
         }
-        if prepared.check {
+        if prepared.check && plan.check_mode != CheckMode::Run {
             return Ok(Some(self.pretend(prepared, plan)));
         }
         let guard = guard(prepared, &self.of.host.name);
@@ -225,12 +225,33 @@ impl Evaluation<'_> {
     fn finish(&self, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
         let context = context(prepared, &self.of.host.name);
         match prepared.module.finish(&context, plan, outputs) {
-            Ok(result) => Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff),
+            Ok(result) => {
+                let mut outcome = Outcome::of_plan(plan, prepared.module.changed(plan, outputs), result, prepared.diff);
+                let told = prepared.module.told(outputs);
+                self.warn(&told.warnings);
+                outcome.learn(told, prepared.diff);
+                outcome
+            }
             Err(mut failure) => {
                 failure.help = failure.help.or_else(|| advice(&failure.message).map(str::to_owned));
                 Outcome::failed(&TaskError::from(failure).at(&self.task.span))
             }
         }
+    }
+
+    /// Check mode of what keeps to it by itself: it says what it would do, and nobody else can.
+    fn foretold(&self, prepared: &Prepared, plan: &Plan, outputs: &[StepOutput]) -> Outcome {
+        let mut outcome = self.finish(prepared, plan, outputs);
+        let would = outcome.changed || outcome.status == Status::Skipped;
+        if would && self.of.run.options.check {
+            foresee(self.task, prepared, plan);
+        }
+        if outcome.status == Status::Skipped {
+            outcome.doubt(if self.task.never_changes() { Certainty::OnlyReads } else { Certainty::WouldRun });
+        } else if outcome.changed {
+            outcome.doubt(Certainty::Open);
+        }
+        outcome
     }
 
     /// Decides on a change whose effect is known exactly, without sending it yet.
@@ -271,6 +292,9 @@ impl Evaluation<'_> {
         guard: &Guard,
     ) -> Result<Option<Outcome>, Stop> {
         let Some(outputs) = self.outputs(vars, prepared, plan, guard).await? else { return Ok(None) };
+        if prepared.check {
+            return Ok(Some(self.foretold(prepared, plan, &outputs)));
+        }
         note_written(prepared, plan);
         if let Some(limit) = self.limit(vars).filter(|_| self.task.async_.is_none())
             && outputs.iter().any(|output| output.error.as_deref() == Some(TIME_OVER))
@@ -306,7 +330,11 @@ impl Evaluation<'_> {
         let mut probes = ahead.map(|ahead| ahead.behind_change(prepared)).unwrap_or_default();
         prepared.machine.with_state(&prepared.actor, |state| add_links(state, &mut probes));
         let limit = self.limit(vars);
-        let mut execution = Execution { of: self.of, unconfirmed: self.unconfirmed, prepared };
+        let following = match plan.changes.first() {
+            Some(Change { step: Step::Call { .. }, .. }) => self.following(prepared).await,
+            _ => Vec::new(),
+        };
+        let mut execution = Execution { of: self.of, unconfirmed: self.unconfirmed, prepared, following };
         let outputs = execution.carry_out(&plan.changes, &before, limit, &probes).await?;
         if writes.iter().any(|w| matches!(w, Resource::Anything | Resource::Api)) {
             self.of.run.machines.forget_api();
@@ -320,6 +348,16 @@ impl Evaluation<'_> {
         Ok(Some(outputs))
     }
 
+    /// The calls that travel with this one. Those that did with one before are not looked for again.
+    async fn following(&self, prepared: &Prepared) -> Vec<Call> {
+        let Some(ahead) = self.lookahead() else { return Vec::new() };
+        if prepared.machine.awaits(&prepared.actor, &prepared.interpreter).await {
+            return Vec::new();
+        }
+        let beyond = self.settings.deferrable;
+        Following { ahead, index: self.index, vars: self.vars, beyond }.calls(prepared)
+    }
+
     /// The failure of a task whose `timeout` is over, in Ansible's words.
     fn out_of_time(&self, limit: Duration) -> TaskError {
         let (written, seconds) = (self.task.action.written(), limit.as_secs());
@@ -331,29 +369,21 @@ impl Evaluation<'_> {
         error
     }
 
-    /// `timeout`, `async` and `--task-timeout` bound a step.
+    /// How long a step may take.
     fn limit(&self, vars: &Context) -> Option<Duration> {
-        let seconds = |node: &Node| {
-            let value = self.of.run.engine.render_tree(node, vars).ok()?;
-            keyword::whole(&value).filter(|s| *s > 0).map(|s| Duration::from_secs(s as u64))
-        };
-        let own = self.task.scope.inherited(|k| k.timeout.as_ref()).and_then(seconds);
-        own.or_else(|| self.task.async_.as_ref().and_then(seconds)).or(self.of.run.options.task_timeout)
+        calls::limit(self.of, self.task, vars)
     }
 
-    /// The line that records on the host which handlers a change will owe.
+    /// The lines that record on the host which handlers a change will owe.
     fn owing(&self, vars: &Context, prepared: &Prepared, plan: &Plan) -> String {
-        let machine = &prepared.machine;
-        if self.task.notify.is_empty()
-            || !plan.would_change()
-            || machine.name != self.of.host.name
-            || !machine.keeps_owed()
-        {
+        if !plan.would_change() {
             return String::new();
         }
-        let names = self.of.notifications(self.task, vars).unwrap_or_default();
-        prepared.machine.set_owes(&prepared.actor, true);
-        names.iter().map(|n| lock::owe(&machine.name, n)).collect()
+        let owing = calls::owing(self.of, prepared, self.task, vars);
+        if !owing.is_empty() {
+            prepared.machine.set_owes(&prepared.actor, true);
+        }
+        owing
     }
 }
 

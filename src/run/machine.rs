@@ -13,9 +13,13 @@ use tokio::sync::Mutex;
 
 use super::lock::{self, Holder, Opened};
 use crate::{
-    connection::{Become, Context, Error, Output, Segment, Session, Shell, Target, Upload, UploadSource},
+    connection::{
+        Become, Call, Called, Context, Error, Interpreter, Output, Resident, Segment, Session, Shell, Target, Upload,
+        UploadSource,
+    },
     fact::{Answer, Batch, Probe, Reply, Resource, State, batch},
     inventory::name::address,
+    sh::quote,
 };
 
 /// Who acts on a machine: the login user, or the one that `become` makes of it.
@@ -78,6 +82,8 @@ struct Link {
     session: Option<Arc<Session>>,
     /// By who acts: the same user by another program, or with another password, has a shell of their own.
     shells: Vec<(Actor, Opening)>,
+    /// Those interpreters that run modules, by who acts and which it is.
+    residents: Vec<(Actor, Interpreter, Arc<Resident>)>,
 }
 
 impl Link {
@@ -351,6 +357,80 @@ impl Machine {
         Ok(outputs)
     }
 
+    /// Has the host's interpreter make a call; `ahead` are those that will follow if nothing fails. The host is this run's before.
+    ///
+    /// # Errors
+    /// [`MachineError`]: whether the call was made is not known.
+    pub async fn call(
+        &self,
+        actor: &Actor,
+        interpreter: &Interpreter,
+        call: &Call,
+        ahead: &[Call],
+    ) -> Result<Called, MachineError> {
+        let opened = self.link.lock().await.shell(actor).is_some_and(|opening| opening.opened);
+        let resident = self.resident(actor, interpreter).await?;
+        // The lock is taken while the interpreter starts.
+        let (held, started) = tokio::join!(
+            async {
+                match opened {
+                    true => Ok(()),
+                    false => self.greet(actor).await,
+                }
+            },
+            resident.start()
+        );
+        held?;
+        let result = match started {
+            Ok(_) => {
+                let before = resident.stats();
+                let scratch = match self.link.lock().await.shell(actor) {
+                    Some(opening) => opening.shell.scratch().await,
+                    None => None,
+                };
+                let calls: Vec<Call> =
+                    std::iter::once(call).chain(ahead).map(|call| in_folder(call, &scratch)).collect();
+                let result = resident.call(&calls[0], &calls[1..]).await;
+                let after = resident.stats();
+                self.round_trips.fetch_add(after.round_trips - before.round_trips, Ordering::Relaxed);
+                self.traffic.0.fetch_add(after.bytes_up.saturating_sub(before.bytes_up), Ordering::Relaxed);
+                self.traffic.1.fetch_add(after.bytes_down.saturating_sub(before.bytes_down), Ordering::Relaxed);
+                result
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result {
+            let mut link = self.link.lock().await;
+            link.residents.retain(|(.., known)| !Arc::ptr_eq(known, &resident));
+            if error.is_unreachable() {
+                self.drop_link(&mut link);
+            }
+        }
+        result.map_err(|error| refusal(&error))
+    }
+
+    /// Whether calls that were sent ahead to an interpreter wait to be asked for.
+    pub async fn awaits(&self, actor: &Actor, interpreter: &Interpreter) -> bool {
+        let link = self.link.lock().await;
+        let known = link.residents.iter().find(|(who, which, _)| who == actor && which == interpreter);
+        match known {
+            Some((.., resident)) => resident.awaits().await,
+            None => false,
+        }
+    }
+
+    async fn resident(&self, actor: &Actor, interpreter: &Interpreter) -> Result<Arc<Resident>, MachineError> {
+        let mut link = self.link.lock().await;
+        let session = self.session(&mut link).await?;
+        let known = link.residents.iter().find(|(who, which, _)| who == actor && which == interpreter);
+        if let Some((.., resident)) = known {
+            return Ok(resident.clone());
+        }
+        let resident = Arc::new(session.resident(actor.as_deref(), interpreter.clone()));
+        link.residents.push((actor.clone(), interpreter.clone(), resident.clone()));
+        Ok(resident)
+    }
+
     fn opened(&self, actor: &Actor, opening: &mut Opening, output: &Output) -> Result<(), MachineError> {
         match output.status {
             0 => {
@@ -422,6 +502,7 @@ impl Machine {
     fn drop_link(&self, link: &mut Link) {
         self.connected.store(false, Ordering::Relaxed);
         link.shells.clear();
+        link.residents.clear();
         link.session = None;
     }
 
@@ -485,12 +566,14 @@ impl Machine {
 
     /// Whether this run has a shell there as that user, which it became.
     pub async fn has_shell_of(&self, user: &str) -> bool {
-        self.link.lock().await.shells.iter().any(|(actor, _)| is(actor, user))
+        let link = self.link.lock().await;
+        link.shells.iter().any(|(actor, _)| is(actor, user)) || link.residents.iter().any(|(actor, ..)| is(actor, user))
     }
 
     /// Ends the shells of a user that this run became; what is done as that user later opens another one.
     pub async fn leave(&self, user: &str) {
         let mut link = self.link.lock().await;
+        link.residents.retain(|(actor, ..)| !is(actor, user));
         let (left, kept) = std::mem::take(&mut link.shells).into_iter().partition(|(actor, _)| is(actor, user));
         link.shells = kept;
         drop(link);
@@ -511,11 +594,21 @@ impl Machine {
     /// Gives the lock back and closes the connection.
     pub async fn close(&self) {
         let mut link = self.link.lock().await;
+        link.residents.clear();
         for (_, mut opening) in std::mem::take(&mut link.shells) {
             opening.unlock().await;
         }
         self.drop_link(&mut link);
     }
+}
+
+/// A call whose script finds the folder of the run by its shell's.
+fn in_folder(call: &Call, scratch: &Option<String>) -> Call {
+    let mut call = call.clone();
+    if let (false, Some(scratch)) = (call.before.is_empty(), scratch) {
+        call.before.insert_str(0, &format!("__bd={}\n", quote(scratch)));
+    }
+    call
 }
 
 fn refusal(error: &Error) -> MachineError {

@@ -10,6 +10,7 @@ mod api;
 mod background;
 mod barrier;
 mod batch;
+mod calls;
 mod change;
 mod conclude;
 mod conditions;

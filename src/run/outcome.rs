@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use super::task_error::TaskError;
 use crate::{
     inventory::Vars,
-    module::{Diff, Effect, Plan},
+    module::{Diff, Effect, Plan, Told},
     report::{Certainty, Event, Marks, Status},
 };
 
@@ -110,6 +110,20 @@ impl Outcome {
             outcome.result.insert("warnings".into(), json!(plan.warnings));
         }
         outcome
+    }
+
+    /// Adds what only the outputs told.
+    pub fn learn(&mut self, told: Told, diff: bool) {
+        for effect in told.effects {
+            effect.show(&mut self.result);
+            self.effects.push(Due { effect, about: None });
+        }
+        if told.skipped {
+            self.skip();
+        }
+        if diff {
+            self.diff.extend(told.diff);
+        }
     }
 
     /// Returns a failure.

@@ -159,6 +159,7 @@ impl HostRun {
             vars,
             alone,
             again: false,
+            index: None,
             settings: Settings::default(),
             regrouped: None,
         };

@@ -17,6 +17,7 @@ use super::{
     variables::{Host, TaskVars},
 };
 use crate::{
+    connection::Interpreter,
     inventory::{Layer, Layers, Level, Variable, Vars, name::host as host_name},
     module::{Context as ModuleContext, Module, Registry, about},
     playbook::{About, Action, DEFAULTS, Scope, Sets, Task},
@@ -47,8 +48,14 @@ pub struct Prepared {
     pub check: bool,
     /// Whether differences are wanted.
     pub diff: bool,
+    /// Whether its arguments and results are to stand in no log.
+    pub no_log: bool,
     /// `environment`, as export lines.
     pub environment: String,
+    /// The same, by name.
+    pub variables: IndexMap<String, String>,
+    /// The interpreter that runs it there, where it takes one.
+    pub interpreter: Interpreter,
     /// Files, templates and expressions.
     pub controller: TaskController,
 }
@@ -275,8 +282,10 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
             let named = run.engine.render_tree(key, vars).map_err(|e| of_option(e).at(&key.span))?;
             name = super::keyword::as_text(&named).unwrap_or_default();
         }
-        if !is_omit(&value) {
-            rendered.insert(name, value);
+        // As with Ansible what is omitted takes back what `module_defaults` has.
+        match is_omit(&value) {
+            true => drop(rendered.remove(&name)),
+            false => drop(rendered.insert(name, value)),
         }
     }
     if let Some(text) = free_form {
@@ -317,8 +326,8 @@ pub fn module(task: &Task, parameters: Map<String, Json>) -> Result<(Box<dyn Mod
     Ok((parsed?, entry.name.to_owned()))
 }
 
-/// `environment` as lines of shell that export it.
-pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, TaskError> {
+/// `environment`: variables by name.
+fn environment(run: &Run, task: &Task, vars: &Context) -> Result<IndexMap<String, String>, TaskError> {
     let mut all: IndexMap<String, String> = IndexMap::new();
     for node in task.scope.environments() {
         let rendered = match run.engine.render_tree(node, vars) {
@@ -358,7 +367,12 @@ pub fn environment(run: &Run, task: &Task, vars: &Context) -> Result<String, Tas
             }
         }
     }
-    Ok(all.iter().map(|(name, value)| format!("export {name}={}\n", crate::sh::quote(value))).collect())
+    Ok(all)
+}
+
+/// Lines of shell that export variables.
+fn exports(variables: &IndexMap<String, String>) -> String {
+    variables.iter().map(|(name, value)| format!("export {name}={}\n", crate::sh::quote(value))).collect()
 }
 
 /// Whether an environment is made of the facts that this very task is to gather.
@@ -406,12 +420,18 @@ pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Contex
     let user = actor.as_ref().map(|b| b.user.clone()).or(login).unwrap_or_default();
     let check = keyword::flag(run, scope, vars, |k| k.check_mode.as_ref())?.unwrap_or(run.options.check);
     let diff = keyword::flag(run, scope, vars, |k| k.diff.as_ref())?.unwrap_or(run.options.diff);
+    let no_log = keyword::flag(run, scope, vars, |k| k.no_log.as_ref())?.unwrap_or(run.options.no_log);
     let facts_too = keyword::flag(run, scope, vars, |k| k.delegate_facts.as_ref())?.unwrap_or(false);
     let controller = TaskController::new(run.clone(), scope.clone(), vars.clone(), trust);
-    let environment = environment(run, task, vars)?;
+    let variables = environment(run, task, vars)?;
+    let about_module = about(&name);
+    let interpreter = match about_module.interpreted {
+        true => connection::interpreter(run, &on, &reached, machine.is_local(), &variables)?,
+        false => Interpreter::default(),
+    };
     let folder = machine.is_local().then(|| std::env::current_dir().ok()).flatten();
     Ok(Readiness::Ready(Box::new(Prepared {
-        about_module: about(&name),
+        about_module,
         module,
         name,
         machine,
@@ -421,7 +441,10 @@ pub fn prepare(of: &PlayHost, brought: &Brought, task: &Arc<Task>, vars: &Contex
         about: delegate.filter(|_| facts_too),
         check,
         diff,
-        environment,
+        no_log,
+        environment: exports(&variables),
+        variables,
+        interpreter,
         controller,
     })))
 }
@@ -503,6 +526,7 @@ pub fn context<'a>(prepared: &'a Prepared, host: &'a str) -> ModuleContext<'a> {
     ModuleContext {
         check: prepared.check,
         diff: prepared.diff,
+        no_log: prepared.no_log,
         user: &prepared.user,
         host,
         folder: prepared.folder.as_deref(),

@@ -179,6 +179,7 @@ impl Machine {
                 fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
                 StepOutput::default()
             }
+            Step::Call { .. } => panic!("no module of ours is called by an interpreter"),
             Step::Converse(conversation) => {
                 let (mut talk, script) = conversation.begin();
                 let mut output = self.run(&script, &[]);

@@ -33,6 +33,7 @@ impl Trial<'_> {
         Context {
             check,
             diff: true,
+            no_log: false,
             user: self.user,
             host: "host",
             folder: None,

@@ -115,6 +115,8 @@ impl Console {
         let call = match (line.strip_prefix('!'), Registry::get().find(word)) {
             (Some(command), _) => Call::written("ansible.builtin.shell", command.trim())?,
             (None, Some(entry)) => Call::written(entry.name, rest)?,
+            // What has no dots may be a command of the hosts'.
+            (None, None) if word.split('.').count() > 2 && !word.contains('/') => Call::written(word, rest)?,
             (None, None) => Call::written("ansible.builtin.shell", line)?,
         };
         let reporter = Arc::new(Minimal::new(self.hosts.verbose, false, None));

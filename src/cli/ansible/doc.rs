@@ -144,7 +144,7 @@ impl Doc {
 
 /// A module in the form that programs read.
 fn described(entry: &Entry) -> Json {
-    let schema = (entry.schema)().to_value();
+    let schema = entry.schema().to_value();
     json!({
         "doc": {
             "module": entry.name.rsplit('.').next(),

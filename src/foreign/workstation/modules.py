@@ -18,10 +18,26 @@ from ansible.release import __version__
 from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
-from bringup import Refused, operation
+from bringup import SAID, Refused, operation
 
 if hasattr(plugins, "init_plugin_loader"):
     plugins.init_plugin_loader()
+
+
+TREES = {}
+
+
+def compile_once(source, filename, mode, flags=0, **words):
+    """Ansible reads each file of `module_utils` anew for each module; here it does so once."""
+    if flags != ast.PyCF_ONLY_AST or words:
+        return compile(source, filename, mode, flags, **words)
+    if source not in TREES:
+        TREES[source] = compile(source, filename, mode, flags)
+    return TREES[source]
+
+
+# A name of the module's own stands before the built-in one.
+module_common.compile = compile_once
 
 
 @operation
@@ -34,11 +50,15 @@ def folders(playbooks, roles):
 
 def where(loader, name, collections):
     """The file of a plugin and its full name; nothing where there is none."""
+    # What is not found is told by who asked; what Ansible warns of meanwhile is about names that nobody has written.
+    before = len(SAID)
     found = loader.find_plugin_with_context(name, collection_list=collections or None)
-    if getattr(found, "removal_date", None) or getattr(found, "removal_version", None):
-        raise Refused(str(getattr(found, "exit_reason", None) or "`%s` was removed" % name))
+    del SAID[before:]
     if not found.resolved:
+        if getattr(found, "removal_date", None) or getattr(found, "removal_version", None):
+            raise Refused(str(found.exit_reason or "`%s` was removed" % name))
         return None, None
+    SAID.extend(str(warning) for warning in found.deprecation_warnings or ())
     return found.plugin_resolved_path, found.resolved_fqcn or found.plugin_resolved_name
 
 
@@ -90,14 +110,12 @@ def payload(name, path):
     )
     data, style = (built.b_module_data, built.module_style) if hasattr(built, "b_module_data") else built[:2]
     if style != "new":
-        mark, content = blob(own)
-        return {"style": style, "files": [[os.path.basename(path), mark, content]]}
+        return {"style": style, "content": base64.b64encode(own).decode()}
     archive, words = wrapped(data)
     if archive is None:
         if b"ansible.module_utils" in own or b"powershell" in data[:200].lower():
             raise Refused("`%s` is a module for Windows" % name)
-        mark, content = blob(own)
-        return {"style": "json_args", "files": [[os.path.basename(path), mark, content]]}
+        return {"style": "json_args", "content": base64.b64encode(own).decode()}
     files = []
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         for info in packed.infolist():

@@ -102,7 +102,8 @@ def operation(function):
 def begin(channel, sources):
     """Loads the other parts; which there are says bringup."""
     own = types.ModuleType("bringup")
-    own.channel, own.operation, own.Refused, own.plain, own.words = channel, operation, Refused, plain, words
+    own.channel, own.operation, own.Refused, own.plain = channel, operation, Refused, plain
+    own.words, own.SAID = words, SAID
     sys.modules["bringup"] = own
     try:
         from ansible.release import __version__

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::values::is_template;
 use crate::playbook::keyword::Level;
 use crate::playbook::keywords::{find, hint};
-use crate::playbook::{Diagnostic, Item, Scope, Task};
+use crate::playbook::{Diagnostic, Item, Refusal, Scope, Task};
 use crate::yaml::{Node, Span, Value};
 
 /// Actions that are no modules.
@@ -31,12 +31,6 @@ pub(super) struct Found {
     pub delegate_to: Option<Node>,
 }
 
-/// What a key of a task can be besides a keyword.
-enum Candidate {
-    Action(String),
-    Unknown,
-}
-
 impl Reader<'_> {
     /// Finds the action of a task, and reports all keys that are neither action nor keyword.
     pub(super) fn action(
@@ -54,10 +48,13 @@ impl Reader<'_> {
                 actions.extend(self.old_action(name, key, value, (node, scope)));
             } else if find(name, level).is_none() && !name.starts_with("with_") {
                 match self.candidate(name, node, scope) {
-                    Candidate::Action(full) => actions.push(found(full, name, &key.span, value)),
-                    Candidate::Unknown => unknown.push((key, name)),
+                    Some(full) => actions.push(found(full, name, &key.span, value)),
+                    None => unknown.push((key, name)),
                 }
             }
+        }
+        if actions.is_empty() {
+            actions.extend(self.action_elsewhere(node, &unknown, (level, scope)));
         }
         let mut actions = actions.into_iter();
         let first = actions.next();
@@ -78,29 +75,54 @@ impl Reader<'_> {
         Some(action)
     }
 
-    fn candidate(&self, name: &str, node: &Node, scope: &Scope) -> Candidate {
-        if let Some(builtin) = builtin(name) {
-            return Candidate::Action(builtin.to_owned());
-        }
-        // `copy` and the like may also be the key of something mis-indented; a keyword always wins before.
-        match self.module_name(name, node.get("collections"), scope) {
-            Some(full) => Candidate::Action(full),
-            None => Candidate::Unknown,
+    /// The action that a key names, of those that are known without looking for them.
+    fn candidate(&self, name: &str, node: &Node, scope: &Scope) -> Option<String> {
+        match builtin(name) {
+            Some(builtin) => Some(builtin.to_owned()),
+            // `copy` and the like may also be the key of something mis-indented; a keyword always wins before.
+            None => self.module_name(name, node.get("collections"), scope),
         }
     }
 
     /// The full name of a module; short names are also looked for in the `collections` around.
     fn module_name(&self, name: &str, own: Option<&Node>, scope: &Scope) -> Option<String> {
         let modules = &self.loader.modules;
+        // As with Ansible a module beside the role or playbook has its short name for itself.
+        if let Some(Ok(full)) = self.own_module(name, scope).map(|file| modules.of_file(name, &file)) {
+            return Some(full.to_owned());
+        }
         if let Some(full) = modules.canonical(name) {
             return Some(full.to_owned());
         }
         if name.contains('.') {
             return None;
         }
-        let inherited = scope.inherited(|k| k.collections.as_ref());
-        let collections = own.or(inherited).map(super::loops::list).unwrap_or_default();
-        collections.iter().find_map(|c| modules.canonical(&format!("{}.{name}", c.key_text())).map(str::to_owned))
+        let collections = collections(own, scope);
+        collections.iter().find_map(|c| modules.canonical(&format!("{c}.{name}")).map(str::to_owned))
+    }
+
+    /// The full name of a module that is none of this program's.
+    fn elsewhere(&self, name: &str, own: Option<&Node>, scope: &Scope) -> Result<Option<String>, Refusal> {
+        let modules = &self.loader.modules;
+        if let Some(file) = self.own_module(name, scope) {
+            return modules.of_file(name, &file).map(|full| Some(full.to_owned()));
+        }
+        modules.elsewhere(name, &collections(own, scope)).map(|full| full.map(str::to_owned))
+    }
+
+    /// The action of a task in which nothing else is one. What is almost a keyword or a known module is a slip, and not looked for.
+    fn action_elsewhere(
+        &self,
+        node: &Node,
+        unknown: &[(&Node, &str)],
+        (level, scope): (Level, &Scope),
+    ) -> Option<Found> {
+        let slip = |name: &str| !name.contains('.') && hint(name, level).is_some();
+        let names = unknown.iter().filter(|(_, name)| gone(name).is_none() && !slip(name));
+        names.filter_map(|(key, name)| Some((key, name, node.get(name)?))).find_map(|(key, name, value)| {
+            let full = self.elsewhere(name, node.get("collections"), scope).ok().flatten()?;
+            Some(found(full, name, &key.span, value))
+        })
     }
 
     /// `action: copy src=a dest=b`, `action: {module: copy, …}` and `local_action`.
@@ -146,6 +168,7 @@ impl Reader<'_> {
             Some(builtin) => Some(builtin.to_owned()),
             None => self.module_name(&name, None, scope),
         };
+        let full = full.or_else(|| self.elsewhere(&name, None, scope).ok().flatten());
         let full = full.or_else(|| self.unknown_module(&span, &name, node, scope))?;
         let mut found = found(full, &name, &span, &rest);
         if keyword == "local_action" {
@@ -262,12 +285,14 @@ impl Reader<'_> {
         Some(self.items(std::slice::from_ref(&node), &parent, around))
     }
 
-    /// The file of a module that a role or a playbook has beside it.
+    /// The file of a module that a role or a playbook has beside it, by its short name.
     fn own_module(&self, name: &str, scope: &Scope) -> Option<PathBuf> {
+        if name.contains('.') {
+            return None;
+        }
         let role = scope.role().map(|role| role.path.clone());
         let folders = role.into_iter().chain([self.play.directory.clone()]).map(|folder| folder.join("library"));
-        let files = folders.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
-        files.map(|entry| entry.path()).find(|path| path.file_stem().and_then(|stem| stem.to_str()) == Some(name))
+        folders.into_iter().find_map(|folder| self.loader.library(&folder).get(name).cloned())
     }
 
     /// Tells of a module that is not there. Where a conditional task may never need it, and its name is no slip, that is a warning, and what
@@ -275,24 +300,28 @@ impl Reader<'_> {
     fn unknown_module(&mut self, span: &Span, name: &str, node: &Node, scope: &Scope) -> Option<String> {
         let near = self.loader.modules.near(name);
         let slip = near.as_ref().is_some_and(|near| strsim::damerau_levenshtein(near, name) < 2);
-        let problem = Diagnostic::error(span, format!("there is no module `{name}`"));
+        // Where nobody can look for it, a short name is most likely none of a collection's.
+        let refusal = self.elsewhere(name, node.get("collections"), scope).err();
+        let refusal = refusal.filter(|refusal| !refusal.unsought || name.contains('.'));
+        let message = match &refusal {
+            Some(refusal) => format!("`{name}` cannot run: {}", refusal.message),
+            None => format!("there is no module `{name}`"),
+        };
+        let problem = Diagnostic::error(span, message);
         let (problem, stands_for) = match self.is_conditional(node, scope) && !slip && !self.is_due {
             true => (problem.label("fails where its condition holds").waiting(), Some(TEMPLATED.to_owned())),
+            false if refusal.is_some() => (problem.label("this module"), None),
             false => (problem.label("unknown module"), None),
         };
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => match (self.own_module(name, scope), name.rsplit_once('.')) {
-                (Some(path), _) => format!("`{}` is a module of your own: those do not run here", path.display()),
-                (None, Some((collection, _))) if !collection.starts_with("ansible.") => {
-                    format!(
-                        "of the collection `{collection}` there is no such module here; `bringup doc` lists those there are"
-                    )
-                }
-                _ => "`bringup doc` lists the modules there are".to_owned(),
-            },
+        let help = match (near, refusal, name.rsplit_once('.')) {
+            (Some(near), ..) => Some(format!("did you mean `{near}`?")),
+            (None, Some(refusal), _) => refusal.help,
+            (None, None, Some((collection, _))) if !collection.starts_with("ansible.") => Some(format!(
+                "this machine's Ansible has none of that name in the collection `{collection}`: is it installed?"
+            )),
+            _ => Some("`bringup doc` lists the modules there are".to_owned()),
         };
-        self.report(problem.help(help).unsupported());
+        self.report(problem.maybe_help(help).unsupported());
         stands_for
     }
 }
@@ -320,6 +349,12 @@ fn found(name: String, written: &str, span: &Span, value: &Node) -> Found {
         more: None,
         delegate_to: None,
     }
+}
+
+/// The collections in which short names are looked for.
+fn collections(own: Option<&Node>, scope: &Scope) -> Vec<String> {
+    let inherited = scope.inherited(|k| k.collections.as_ref());
+    own.or(inherited).map(super::loops::list).unwrap_or_default().iter().map(Node::key_text).collect()
 }
 
 /// The short name of an action that is no module.

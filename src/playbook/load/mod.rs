@@ -54,6 +54,7 @@ pub struct Loader {
     options: Options,
     pub(super) engine: Engine,
     files: Mutex<HashMap<PathBuf, Arc<Node>>>,
+    libraries: Mutex<HashMap<PathBuf, Arc<Library>>>,
     groups: groups::Groups,
 }
 
@@ -71,7 +72,14 @@ pub struct IncludedRole {
 impl Loader {
     /// Makes a loader that knows the given modules.
     pub fn new(modules: Arc<dyn ModuleNames>, options: Options) -> Self {
-        Self { modules, options, engine: Engine::new(), files: Mutex::default(), groups: groups::Groups::default() }
+        Self {
+            modules,
+            options,
+            engine: Engine::new(),
+            files: Mutex::default(),
+            libraries: Mutex::default(),
+            groups: groups::Groups::default(),
+        }
     }
 
     /// Loads a playbook. Warnings that do not stop the run come with it.
@@ -140,6 +148,12 @@ impl Loader {
         reader.done(included)
     }
 
+    /// The modules in a folder `library/`, by name; a folder below it holds some, too.
+    fn library(&self, folder: &Path) -> Arc<Library> {
+        let mut libraries = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+        libraries.entry(folder.to_owned()).or_insert_with(|| Arc::new(modules_in(folder, 0))).clone()
+    }
+
     /// Takes a tree for the content of a file that is not there.
     pub(super) fn take(&self, path: &Path, node: Node) {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Arc::new(node));
@@ -160,6 +174,35 @@ impl Loader {
         files.insert(path.to_owned(), node.clone());
         Ok(node)
     }
+}
+
+/// Files of modules by the modules' names.
+type Library = HashMap<String, PathBuf>;
+
+/// The modules in a folder, and those in folders below.
+fn modules_in(folder: &Path, depth: usize) -> Library {
+    /// A link to a folder above must not lead round and round.
+    const DEEPEST: usize = 5;
+    /// What Ansible takes for no module.
+    const NEVER: [&str; 9] = ["pyc", "pyo", "swp", "bak", "~", "rpm", "md", "txt", "rst"];
+    let mut library = Library::new();
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        if path.is_dir() {
+            if depth < DEEPEST {
+                modules_in(&path, depth + 1)
+                    .into_iter()
+                    .for_each(|(name, file)| _ = library.entry(name).or_insert(file));
+            }
+        } else if !NEVER.contains(&extension) && !name.starts_with(['.', '_']) && name != "__init__" {
+            library.insert(name.to_owned(), path.clone());
+        }
+    }
+    library
 }
 
 impl std::fmt::Debug for Loader {
