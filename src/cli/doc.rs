@@ -1,8 +1,8 @@
 //! `bringup doc`: what modules there are, and the page of one.
 
-mod coverage;
+pub(super) mod coverage;
 pub(super) mod foreign;
-mod markup;
+pub(super) mod markup;
 
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -16,6 +16,9 @@ use crate::{
     module::{Entry, Registry, returns::COMMON},
     report::{Output, terminal},
 };
+
+/// How long lines of pages are.
+pub(super) const WIDTH: usize = 92;
 
 /// List the modules, or show one module's page
 #[derive(Args, Debug)]
@@ -47,7 +50,7 @@ impl Doc {
             None => list(),
             Some(name) => match Registry::get().find(name) {
                 Some(entry) => page(entry),
-                None => foreign::page(&*foreign::spec("module", name)?, 92),
+                None => foreign::page(foreign::spec("module", name)?.as_ref(), WIDTH),
             },
         };
         say(&text)?;
@@ -208,7 +211,7 @@ fn choices(property: &Json, schema: &Json) -> Vec<String> {
 }
 
 /// Breaks a text into lines.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.split("\n\n").filter(|p| !p.trim().is_empty()) {
         lines.push(String::new());

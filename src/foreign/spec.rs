@@ -23,6 +23,8 @@ pub use value::Kind;
 /// What a module or plugin says of itself.
 #[derive(Clone, Debug)]
 pub struct Spec {
+    /// What it is: `module`, `filter` …
+    pub kind: String,
     /// The full name; the short one where no collection has it.
     pub name: String,
     /// The file it is in.
@@ -117,7 +119,7 @@ pub fn of(kind: &str, name: &str, path: Option<&Path>) -> Result<Arc<Spec>, Faul
     let own = path.filter(|_| name.contains('/')).and_then(Path::file_stem).and_then(|stem| stem.to_str());
     let told: Result<Told, Fault> =
         workstation::ask("documentation", json!({ "kind": kind, "name": own.unwrap_or(name), "path": path }));
-    let spec = told.map(|told| Arc::new(Spec::read(told)));
+    let spec = told.map(|told| Arc::new(Spec::read(kind, told)));
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(key, spec.clone());
     spec
 }
@@ -134,7 +136,7 @@ pub fn listed(kind: &str, collections: &[String]) -> Result<Vec<Listed>, Fault> 
 }
 
 impl Spec {
-    fn read(told: Told) -> Spec {
+    fn read(kind: &str, told: Told) -> Spec {
         let documented = told.doc.get("options").map(parameters);
         let code = told.code.get("options");
         let certain = code.is_some();
@@ -144,6 +146,7 @@ impl Spec {
             None => documented.or_else(|| told.doc.is_object().then(Vec::new)).map(|all| hedged(all, &told.doc)),
         };
         Spec {
+            kind: kind.to_owned(),
             name: told.name,
             path: told.path,
             parameters,

@@ -21,7 +21,7 @@ use crate::{
 const DEPTH: usize = 6;
 
 /// How wide the column of names is at most: a few of ten thousand are longer than a line.
-const NAMES: usize = 60;
+pub const NAMES: usize = 60;
 
 /// What a plugin says of itself: by its name, or by its file.
 pub fn spec(kind: &str, name: &str) -> Result<Arc<Spec>, Report> {
@@ -112,6 +112,11 @@ pub fn page(spec: &Spec, width: usize) -> String {
 
 /// That it takes Python, or why it does not run at all.
 fn how_it_runs(spec: &Spec) -> String {
+    match spec.kind.as_str() {
+        "module" => {}
+        "filter" | "test" | "lookup" | "vars" | "inventory" => return "It runs by Python, on this machine.".to_owned(),
+        kind => return format!("It does not run here: a {kind} plugin of Python."),
+    }
     let found = match &spec.path {
         Some(path) if spec.is_own() => foreign::of_file(&spec.name, path).map(Some),
         _ => foreign::find(&spec.name, &[]),

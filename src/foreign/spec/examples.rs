@@ -64,7 +64,9 @@ fn examples_are_taken() {
         let spec = of("module", &name, Some(&path)).unwrap();
         spent += started.elapsed();
         modules += 1;
-        let Some(Ok(read)) = spec.examples.as_ref().map(|examples| yaml::load_str("examples", examples)) else { continue };
+        let Some(Ok(read)) = spec.examples.as_ref().map(|examples| yaml::load_str("examples", examples)) else {
+            continue;
+        };
         for (key, value) in uses(&read, spec.name.as_str()) {
             tasks += 1;
             let args: Args = value.as_map().unwrap_or_default().to_vec();
