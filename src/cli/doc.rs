@@ -31,8 +31,8 @@ pub struct Doc {
     /// Tell what of a folder of playbooks and roles, or of one playbook, runs natively, through Python, or not at all
     #[arg(long, value_name = "TREE", conflicts_with_all = ["module", "all"])]
     coverage: Option<PathBuf>,
-    /// What `--coverage` prints [default: human]
-    #[arg(long, value_enum, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
+    /// What `--coverage` prints: `human` or `json` [default: human]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true, env = "BRINGUP_OUTPUT", hide_env_values = true)]
     output: Option<Output>,
     #[command(flatten)]
     python: flags::Python,
@@ -64,7 +64,7 @@ impl Doc {
 /// What a name that is no module's may have meant.
 pub(super) fn near(name: &str) -> String {
     let near = Registry::get().near(name).map(|n| format!("did you mean `{n}`?"));
-    near.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned())
+    near.unwrap_or_else(|| "`bringup doc --all` lists all modules".to_owned())
 }
 
 fn list() -> String {

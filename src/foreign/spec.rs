@@ -41,6 +41,8 @@ pub struct Spec {
     pub check_mode: Option<bool>,
     /// What is wrong with its documentation.
     pub problem: Option<String>,
+    /// Whether there is a documentation that cannot be read.
+    pub is_broken: bool,
     /// The documentation as it stands, fragments merged; null where there is none.
     pub doc: Json,
     /// What it says that it returns, as it stands.
@@ -95,6 +97,8 @@ struct Told {
     #[serde(rename = "return")]
     returned: Json,
     problem: Option<String>,
+    #[serde(default)]
+    broken: bool,
     /// The argument spec in the code, where it can be read there.
     #[serde(default)]
     code: Json,
@@ -154,6 +158,7 @@ impl Spec {
             returned: fields(&told.returned),
             examples: told.examples,
             check_mode: told.code.get("check_mode").and_then(Json::as_bool),
+            is_broken: told.broken,
             problem: told.problem,
             doc: told.doc,
             returns: told.returned,

@@ -27,9 +27,7 @@ pub const NAMES: usize = 60;
 pub fn spec(kind: &str, name: &str) -> Result<Arc<Spec>, Report> {
     let file = Path::new(name);
     let by_file = name.contains('/') && file.is_file();
-    if let Ok(here) = std::env::current_dir() {
-        workstation::of_playbook(&here);
-    }
+    look_here();
     let found = match (by_file, file.file_stem().and_then(|stem| stem.to_str())) {
         (true, Some(stem)) => {
             spec::of(kind, stem, Some(&std::path::absolute(file).unwrap_or_else(|_| file.to_owned())))
@@ -39,7 +37,8 @@ pub fn spec(kind: &str, name: &str) -> Result<Arc<Spec>, Report> {
     let missing = |help: String| miette::miette!(help = help, "there is no {kind} `{name}`");
     match found {
         Ok(found) if found.path.is_some() => Ok(found),
-        Ok(_) => Err(missing(near(name))),
+        Ok(_) if kind == "module" => Err(missing(near(name))),
+        Ok(_) => Err(missing(format!("`ansible-doc -t {kind} -l` lists those there are"))),
         // It may be Python's, which nobody can tell here.
         Err(fault @ (Fault::Never | Fault::Absent(_))) => {
             let native = Registry::get().near(name).filter(|_| kind == "module");
@@ -53,8 +52,16 @@ pub fn spec(kind: &str, name: &str) -> Result<Arc<Spec>, Report> {
     }
 }
 
+/// Lets plugins beside playbooks of this folder count.
+fn look_here() {
+    if let Ok(here) = std::env::current_dir() {
+        workstation::of_playbook(&here);
+    }
+}
+
 /// All modules: the native ones, and those of this machine's Ansible.
 pub fn list() -> Result<String, Report> {
+    look_here();
     let registry = Registry::get();
     let mut all: Vec<(String, &str, String)> =
         registry.entries().iter().map(|entry| (entry.name.to_owned(), "native", entry.summary.to_owned())).collect();
