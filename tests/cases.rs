@@ -18,6 +18,7 @@ mod inventory;
 mod module;
 #[path = "playbook/lists.rs"]
 mod playbook;
+mod plugins;
 mod random_plays;
 #[allow(dead_code, unused_macros, unused_imports, reason = "the other binary uses the rest")]
 mod support;
@@ -35,6 +36,7 @@ fn main() -> std::process::ExitCode {
         inventory::trials,
         module::trials,
         playbook::trials,
+        plugins::trials,
         random_plays::trials,
         template::trials,
     ];

@@ -323,7 +323,11 @@ impl Configuration {
         if !named.is_empty() {
             let list: Vec<String> = named.into_iter().map(|(_, text)| text).collect();
             let file = self.file.as_ref().map_or_else(|| "ansible.cfg".to_owned(), |file| file.display().to_string());
-            self.warnings.push(format!("{file}: without effect here: {}", list.join(", ")));
+            let callbacks =
+                ["DEFAULT_STDOUT_CALLBACK", "CALLBACKS_ENABLED", "callback_whitelist", "DEFAULT_CALLBACK_PLUGIN_PATH"];
+            let some = known::SETTINGS.iter().filter(idle).any(|setting| callbacks.contains(&setting.name));
+            let instead = if some { "; callbacks do not run here, `--output json` tells each event" } else { "" };
+            self.warnings.push(format!("{file}: without effect here: {}{instead}", list.join(", ")));
         }
     }
 }

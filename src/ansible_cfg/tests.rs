@@ -38,7 +38,7 @@ fn what_does_nothing_is_named_once_and_slips_are_shown() {
     FILE:7: Ansible has no setting `become` in `[defaults]`; it belongs into `[privilege_escalation]`
     FILE:11: there is no `[privilege_escalaton]`; did you mean `[privilege_escalation]`?
     ANSIBLE_FORK: Ansible has no such variable; did you mean `ANSIBLE_FORKS`?
-    FILE: without effect here: ANSIBLE_STDOUT_CALLBACK, `log_path` (line 3)
+    FILE: without effect here: ANSIBLE_STDOUT_CALLBACK, `log_path` (line 3); callbacks do not run here, `--output json` tells each event
     ");
 }
 

@@ -98,11 +98,11 @@ fn answer(question: &Json, call: &PluginCall<'_>, kept: &mut Kept) -> Result<Jso
     let Question { of, key } = Question::deserialize(question).map_err(|error| error.to_string())?;
     let object = kept.get(of).cloned();
     let Some(name) = key else {
-        let names = match &object {
+        let names: std::collections::BTreeSet<String> = match &object {
             Some(object) => {
                 object.try_iter().map_err(|error| error.to_string())?.map(|name| name.to_string()).collect()
             }
-            None => (call.variables)(),
+            None => (call.variables)().into_iter().collect(),
         };
         return Ok(json!(names));
     };

@@ -183,9 +183,11 @@ fn note(folder: &Path, which: impl Fn(&mut Folders) -> &mut Vec<PathBuf>) {
     }
 }
 
-/// What Ansible has warned of since this was asked last.
+/// What Ansible has warned of since this was asked last. Nothing while the process is asked something: that is told later.
 pub fn take_warnings() -> Vec<String> {
-    state().as_mut().map(|state| std::mem::take(&mut state.warnings)).unwrap_or_default()
+    // The thread that asks may be this one, in the middle of an answer of its own.
+    let Ok(mut state) = STATE.try_lock() else { return Vec::new() };
+    state.as_mut().map(|state| std::mem::take(&mut state.warnings)).unwrap_or_default()
 }
 
 /// The Ansible that is there. Starts it.

@@ -94,10 +94,8 @@ impl Inventory {
     pub(super) fn look_for_vars_plugins(&mut self, playbooks: &[PathBuf]) {
         let Some(plugins) = PROVIDED.get() else { return };
         self.asks_plugins |= any_of_variables(playbooks);
-        if self.asks_plugins {
-            let whole = |folder: &PathBuf| folder.canonicalize().unwrap_or_else(|_| folder.clone());
-            playbooks.iter().map(whole).for_each(|folder| plugins.of_playbook(&folder));
-        }
+        let whole = |folder: &PathBuf| folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        playbooks.iter().map(whole).for_each(|folder| plugins.of_playbook(&folder));
     }
 
     /// Takes what vars plugins say of all groups and hosts for a folder.

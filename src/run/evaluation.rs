@@ -311,6 +311,9 @@ pub(super) fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
     }
     if status == Status::Skipped {
         all.skip();
+        if none {
+            all.result.insert("skipped_reason".into(), json!(message));
+        }
     }
     all.result.extend(facts);
     all

@@ -282,8 +282,10 @@ fn rendered(run: &Run, task: &Task, vars: &Context) -> Result<(Map<String, Json>
             let named = run.engine.render_tree(key, vars).map_err(|e| of_option(e).at(&key.span))?;
             name = super::keyword::as_text(&named).unwrap_or_default();
         }
-        if !is_omit(&value) {
-            rendered.insert(name, value);
+        // As with Ansible what is omitted takes back what `module_defaults` has.
+        match is_omit(&value) {
+            true => drop(rendered.remove(&name)),
+            false => drop(rendered.insert(name, value)),
         }
     }
     if let Some(text) = free_form {

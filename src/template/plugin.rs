@@ -258,3 +258,8 @@ pub fn has_plugin(kind: PluginKind, name: &str) -> bool {
 pub(crate) fn is_filter(name: &str) -> bool {
     has_plugin(PluginKind::Filter, name)
 }
+
+/// Whether there is a test of a name that is not here.
+pub(crate) fn is_test(name: &str) -> bool {
+    has_plugin(PluginKind::Test, name)
+}

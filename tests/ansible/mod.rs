@@ -35,7 +35,7 @@ pub fn laid_out(subject: &Path, to: &Path) {
     }
 }
 
-fn prepared(subject: &Path) -> tempfile::TempDir {
+pub fn prepared(subject: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     laid_out(subject, folder.path());
     fs::create_dir_all(folder.path().join("out")).unwrap();
@@ -49,7 +49,7 @@ fn arguments(folder: &Path) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn command(program: &Path, folder: &Path) -> Command {
+pub fn command(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .current_dir(folder)
@@ -107,9 +107,17 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-fn by_bringup(subject: &Path) -> (Came, String) {
+/// Lets bringup find the Python of an `ansible-playbook`.
+pub fn with_python_of(command: &mut Command, program: &Path) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = program.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    command.env("PATH", std::env::join_paths(folders).unwrap());
+}
+
+pub fn by_bringup(subject: &Path, python: Option<&Path>) -> (Came, String) {
     let folder = prepared(subject);
     let mut command = command(Path::new(env!("CARGO_BIN_EXE_bringup")), folder.path());
+    python.into_iter().for_each(|program| with_python_of(&mut command, program));
     command.args(["apply", "--no-lock", "--output", "json", "-i", "hosts", "playbook.yml", "-e"]);
     command.arg(format!("base={}", folder.path().display())).args(arguments(folder.path()));
     let output = command.output().unwrap();
@@ -120,7 +128,7 @@ fn by_bringup(subject: &Path) -> (Came, String) {
     (came, format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-fn by_ansible(program: &Path, subject: &Path) -> Came {
+pub fn by_ansible(program: &Path, subject: &Path) -> Came {
     let folder = prepared(subject);
     let callbacks = folder.path().join("callbacks");
     fs::create_dir_all(&callbacks).unwrap();
@@ -144,7 +152,7 @@ fn by_ansible(program: &Path, subject: &Path) -> Came {
 }
 
 /// Where two runs differ first.
-fn difference(ours: &Came, theirs: &Came) -> Option<String> {
+pub fn difference(ours: &Came, theirs: &Came) -> Option<String> {
     for (what, value) in theirs {
         let own = ours.get(what).cloned().unwrap_or_default();
         if own == *value {
@@ -179,7 +187,7 @@ fn ends_alike(subject: &Path) -> Result<(), Failed> {
     if ansible_program().is_some() && std::env::var_os("RECORD").is_some() {
         fs::write(&recorded, serde_json::to_string_pretty(&theirs)? + "\n")?;
     }
-    let (ours, text) = by_bringup(subject);
+    let (ours, text) = by_bringup(subject, None);
     match difference(&ours, &theirs) {
         None => Ok(()),
         Some(difference) => {

@@ -56,7 +56,7 @@ pub(super) const TESTS: &[Entry] = &[
         Ok(matches!(v.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String))
     }),
     of_type("string", |_, v, _| Ok(v.kind() == ValueKind::String)),
-    on("test", |_, v, _| Ok(v.as_str().is_some_and(super::exists))),
+    on("test", |_, v, _| Ok(v.as_str().is_some_and(|name| super::exists(name) || plugin::is_test(name)))),
     of_type("true", |_, v, _| Ok(v.kind() == ValueKind::Bool && v.is_true())),
     on("truthy", truthy),
     on("upper", |_, v, _| string(v).map(|s| s.to_uppercase() == s && s.to_lowercase() != s)),
