@@ -32,7 +32,14 @@ pub struct Doc {
     #[arg(long, value_name = "TREE", conflicts_with_all = ["module", "all"])]
     coverage: Option<PathBuf>,
     /// What `--coverage` prints: `human` or `json` [default: human]
-    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true, env = "BRINGUP_OUTPUT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        env = "BRINGUP_OUTPUT",
+        hide_env_values = true
+    )]
     output: Option<Output>,
     #[command(flatten)]
     python: flags::Python,
