@@ -1,8 +1,8 @@
 //! `bringup doc`: what modules there are, and the page of one.
 
-mod coverage;
+pub(super) mod coverage;
 pub(super) mod foreign;
-mod markup;
+pub(super) mod markup;
 
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -17,6 +17,9 @@ use crate::{
     report::{Output, terminal},
 };
 
+/// How long lines of pages are.
+pub(super) const WIDTH: usize = 92;
+
 /// List the modules, or show one module's page
 #[derive(Args, Debug)]
 pub struct Doc {
@@ -28,8 +31,15 @@ pub struct Doc {
     /// Tell what of a folder of playbooks and roles, or of one playbook, runs natively, through Python, or not at all
     #[arg(long, value_name = "TREE", conflicts_with_all = ["module", "all"])]
     coverage: Option<PathBuf>,
-    /// What `--coverage` prints [default: human]
-    #[arg(long, value_enum, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
+    /// What `--coverage` prints: `human` or `json` [default: human]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        env = "BRINGUP_OUTPUT",
+        hide_env_values = true
+    )]
     output: Option<Output>,
     #[command(flatten)]
     python: flags::Python,
@@ -47,7 +57,7 @@ impl Doc {
             None => list(),
             Some(name) => match Registry::get().find(name) {
                 Some(entry) => page(entry),
-                None => foreign::page(&*foreign::spec("module", name)?, 92),
+                None => foreign::page(foreign::spec("module", name)?.as_ref(), WIDTH),
             },
         };
         say(&text)?;
@@ -61,7 +71,7 @@ impl Doc {
 /// What a name that is no module's may have meant.
 pub(super) fn near(name: &str) -> String {
     let near = Registry::get().near(name).map(|n| format!("did you mean `{n}`?"));
-    near.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned())
+    near.unwrap_or_else(|| "`bringup doc --all` lists all modules".to_owned())
 }
 
 fn list() -> String {
@@ -208,7 +218,7 @@ fn choices(property: &Json, schema: &Json) -> Vec<String> {
 }
 
 /// Breaks a text into lines.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.split("\n\n").filter(|p| !p.trim().is_empty()) {
         lines.push(String::new());

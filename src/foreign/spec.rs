@@ -23,6 +23,8 @@ pub use value::Kind;
 /// What a module or plugin says of itself.
 #[derive(Clone, Debug)]
 pub struct Spec {
+    /// What it is: `module`, `filter` …
+    pub kind: String,
     /// The full name; the short one where no collection has it.
     pub name: String,
     /// The file it is in.
@@ -39,6 +41,8 @@ pub struct Spec {
     pub check_mode: Option<bool>,
     /// What is wrong with its documentation.
     pub problem: Option<String>,
+    /// Whether there is a documentation that cannot be read.
+    pub is_broken: bool,
     /// The documentation as it stands, fragments merged; null where there is none.
     pub doc: Json,
     /// What it says that it returns, as it stands.
@@ -93,6 +97,8 @@ struct Told {
     #[serde(rename = "return")]
     returned: Json,
     problem: Option<String>,
+    #[serde(default)]
+    broken: bool,
     /// The argument spec in the code, where it can be read there.
     #[serde(default)]
     code: Json,
@@ -117,7 +123,7 @@ pub fn of(kind: &str, name: &str, path: Option<&Path>) -> Result<Arc<Spec>, Faul
     let own = path.filter(|_| name.contains('/')).and_then(Path::file_stem).and_then(|stem| stem.to_str());
     let told: Result<Told, Fault> =
         workstation::ask("documentation", json!({ "kind": kind, "name": own.unwrap_or(name), "path": path }));
-    let spec = told.map(|told| Arc::new(Spec::read(told)));
+    let spec = told.map(|told| Arc::new(Spec::read(kind, told)));
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(key, spec.clone());
     spec
 }
@@ -134,7 +140,7 @@ pub fn listed(kind: &str, collections: &[String]) -> Result<Vec<Listed>, Fault> 
 }
 
 impl Spec {
-    fn read(told: Told) -> Spec {
+    fn read(kind: &str, told: Told) -> Spec {
         let documented = told.doc.get("options").map(parameters);
         let code = told.code.get("options");
         let certain = code.is_some();
@@ -144,6 +150,7 @@ impl Spec {
             None => documented.or_else(|| told.doc.is_object().then(Vec::new)).map(|all| hedged(all, &told.doc)),
         };
         Spec {
+            kind: kind.to_owned(),
             name: told.name,
             path: told.path,
             parameters,
@@ -151,6 +158,7 @@ impl Spec {
             returned: fields(&told.returned),
             examples: told.examples,
             check_mode: told.code.get("check_mode").and_then(Json::as_bool),
+            is_broken: told.broken,
             problem: told.problem,
             doc: told.doc,
             returns: told.returned,

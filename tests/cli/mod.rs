@@ -7,6 +7,7 @@ mod debugger;
 mod help;
 mod hostile;
 mod output;
+mod python_modules;
 mod reports;
 mod trust;
 mod undefined;

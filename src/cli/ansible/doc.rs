@@ -1,6 +1,9 @@
 //! `ansible-doc`: what modules there are, as far as Ansible's command tells it.
 
+mod foreign;
 mod other;
+
+use std::path::PathBuf;
 
 use clap::Parser;
 use miette::Report;
@@ -9,12 +12,11 @@ use serde_json::{Map, Value as Json, json};
 use super::{OptionsError, Program, flags::without_effect};
 use crate::{
     cli::{
-        Exit,
-        doc::{self, near},
+        Exit, doc, flags,
         say::{say, say_json},
     },
+    foreign::workstation,
     module::{Entry, Registry},
-    report::terminal,
     template::to_yaml,
 };
 
@@ -42,9 +44,11 @@ pub struct Doc {
     /// Without effect: modules are part of the program
     #[arg(short = 'M', long, value_name = "FOLDERS")]
     module_path: Vec<String>,
-    /// Without effect: modules are part of the program
+    /// The folder of a playbook that may have modules and plugins of its own
     #[arg(long, value_name = "FOLDER")]
-    playbook_dir: Option<String>,
+    playbook_dir: Option<PathBuf>,
+    #[command(flatten)]
+    python: flags::Python,
     /// Say more
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -52,10 +56,11 @@ pub struct Doc {
 
 impl Program for Doc {
     fn run(self) -> Result<Exit, Report> {
-        without_effect(&[
-            ("--module-path", !self.module_path.is_empty()),
-            ("--playbook-dir", self.playbook_dir.is_some()),
-        ]);
+        without_effect(&[("--module-path", !self.module_path.is_empty())]);
+        self.python.allow();
+        if let Some(folder) = &self.playbook_dir {
+            workstation::of_playbook(&std::path::absolute(folder).unwrap_or_else(|_| folder.clone()));
+        }
         if self.kind != "module" {
             return self.others();
         }
@@ -68,8 +73,7 @@ impl Program for Doc {
         let mut pages = Map::new();
         for name in &self.plugin {
             let Some(entry) = Registry::get().find(name) else {
-                // As with Ansible the others are shown all the same.
-                terminal::warn(&format!("there is no module `{name}`; {}", near(name)));
+                self.foreign(name, &mut pages)?;
                 continue;
             };
             match (self.json, self.snippet) {
@@ -86,6 +90,24 @@ impl Program for Doc {
 }
 
 impl Doc {
+    /// What is not native: shown, or put among what is printed as JSON.
+    fn foreign(&self, name: &str, pages: &mut Map<String, Json>) -> Result<(), Report> {
+        let spec = match doc::foreign::spec(&self.kind, name) {
+            Ok(spec) => spec,
+            Err(error) => {
+                // As with Ansible the others are shown all the same.
+                foreign::warn(&error);
+                return Ok(());
+            }
+        };
+        match (self.json, self.snippet) {
+            (true, _) => drop(pages.insert(spec.name.clone(), foreign::told(&spec))),
+            (false, true) => say(&foreign::snippet(&spec))?,
+            (false, false) => say(&doc::foreign::page(&spec, doc::WIDTH))?,
+        }
+        Ok(())
+    }
+
     /// What is no module.
     fn others(&self) -> Result<Exit, Report> {
         if !other::KINDS.contains(&self.kind.as_str()) {
@@ -93,7 +115,13 @@ impl Doc {
             return Err(OptionsError::new(message, format!("it is one of {}", other::KINDS.join(", "))).into());
         }
         if self.list || self.list_files {
-            let all = other::listed(&self.kind, &self.plugin);
+            let mut all = other::listed(&self.kind, &self.plugin);
+            let native: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+            if self.kind != "keyword" {
+                let python = foreign::listed(&self.kind, &self.plugin, self.list_files);
+                all.extend(python.into_iter().filter(|(name, _)| !native.contains(name)));
+                all.sort();
+            }
             if self.json {
                 let all: Map<String, Json> = all.into_iter().map(|(name, about)| (name, json!(about))).collect();
                 say_json(&Json::Object(all))?;
@@ -112,11 +140,18 @@ impl Doc {
                 OptionsError::new(format!("no {} is named", self.kind), "name one, or list them with `-l`").into()
             );
         }
-        let told: Map<String, Json> =
-            self.plugin.iter().filter_map(|name| other::described(&self.kind, name)).collect();
+        let mut told: Map<String, Json> = Map::new();
+        for name in &self.plugin {
+            if self.kind == "keyword" || other::knows(&self.kind, name) {
+                told.extend(other::described(&self.kind, name));
+            } else {
+                self.foreign(name, &mut told)?;
+            }
+        }
         match self.json {
             true => say_json(&Json::Object(told))?,
             false if self.kind == "keyword" => say(&to_yaml(&Json::Object(told)))?,
+            // Those of Python are shown already.
             false => told.iter().try_for_each(|(name, one)| say(&other::page(&self.kind, name, one)))?,
         }
         Ok(Exit::Ok)
@@ -130,12 +165,16 @@ impl Doc {
         let entries: Vec<&Entry> = Registry::get().entries().iter().filter(wanted).collect();
         let told =
             |entry: &Entry| if self.list_files { "part of bringup".to_owned() } else { entry.summary.to_owned() };
+        let mut all: Vec<(String, String)> = entries.iter().map(|e| (e.name.to_owned(), told(e))).collect();
+        let python = foreign::listed("module", &self.plugin, self.list_files);
+        all.extend(python.into_iter().filter(|(name, _)| Registry::get().find(name).is_none()));
+        all.sort();
         if self.json {
-            let all: Map<String, Json> = entries.iter().map(|e| (e.name.to_owned(), json!(told(e)))).collect();
+            let all: Map<String, Json> = all.into_iter().map(|(name, about)| (name, json!(about))).collect();
             say_json(&Json::Object(all))?;
         } else {
-            let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-            let lines: String = entries.iter().map(|e| format!("{:<width$} {}\n", e.name, told(e))).collect();
+            let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0).min(doc::foreign::NAMES);
+            let lines: String = all.iter().map(|(name, about)| format!("{name:<width$} {about}\n")).collect();
             say(&lines)?;
         }
         Ok(Exit::Ok)

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use console::{Term, style};
@@ -23,7 +24,10 @@ use crate::{
         Exit, configured,
         say::{say, say_json},
     },
-    foreign::{self, spec},
+    foreign::{
+        self,
+        spec::{self, Spec},
+    },
     module::Registry,
     template::{filter_names, lookup_names, test_names},
 };
@@ -80,6 +84,22 @@ pub fn run(tree: &Path, as_json: bool) -> Result<Exit, Report> {
         false => say(&shown(tree, &uses, &modules, &plugins))?,
     }
     Ok(if all { Exit::Ok } else { Exit::Usage })
+}
+
+/// The modules of a tree that run by Python.
+pub fn of_python(tree: &Path) -> Result<Vec<Arc<Spec>>, Report> {
+    let uses = Reading::of(tree, configured::roles_path());
+    let mut found = Vec::new();
+    for named in uses.modules.keys() {
+        let (name, how) = module(named);
+        if how == How::Python {
+            let file = own(named).or_else(|| Registry::get().find(&name)?.file.map(Path::to_owned));
+            found.push(
+                spec::of("module", &name, file.as_deref()).map_err(|fault| miette::miette!("`{name}`: {fault}"))?,
+            );
+        }
+    }
+    Ok(found)
 }
 
 /// One row for each name and way, the most used first.

@@ -21,15 +21,13 @@ use crate::{
 const DEPTH: usize = 6;
 
 /// How wide the column of names is at most: a few of ten thousand are longer than a line.
-const NAMES: usize = 60;
+pub const NAMES: usize = 60;
 
 /// What a plugin says of itself: by its name, or by its file.
 pub fn spec(kind: &str, name: &str) -> Result<Arc<Spec>, Report> {
     let file = Path::new(name);
     let by_file = name.contains('/') && file.is_file();
-    if let Ok(here) = std::env::current_dir() {
-        workstation::of_playbook(&here);
-    }
+    look_here();
     let found = match (by_file, file.file_stem().and_then(|stem| stem.to_str())) {
         (true, Some(stem)) => {
             spec::of(kind, stem, Some(&std::path::absolute(file).unwrap_or_else(|_| file.to_owned())))
@@ -39,7 +37,8 @@ pub fn spec(kind: &str, name: &str) -> Result<Arc<Spec>, Report> {
     let missing = |help: String| miette::miette!(help = help, "there is no {kind} `{name}`");
     match found {
         Ok(found) if found.path.is_some() => Ok(found),
-        Ok(_) => Err(missing(near(name))),
+        Ok(_) if kind == "module" => Err(missing(near(name))),
+        Ok(_) => Err(missing(format!("`ansible-doc -t {kind} -l` lists those there are"))),
         // It may be Python's, which nobody can tell here.
         Err(fault @ (Fault::Never | Fault::Absent(_))) => {
             let native = Registry::get().near(name).filter(|_| kind == "module");
@@ -53,8 +52,16 @@ pub fn spec(kind: &str, name: &str) -> Result<Arc<Spec>, Report> {
     }
 }
 
+/// Lets plugins beside playbooks of this folder count.
+fn look_here() {
+    if let Ok(here) = std::env::current_dir() {
+        workstation::of_playbook(&here);
+    }
+}
+
 /// All modules: the native ones, and those of this machine's Ansible.
 pub fn list() -> Result<String, Report> {
+    look_here();
     let registry = Registry::get();
     let mut all: Vec<(String, &str, String)> =
         registry.entries().iter().map(|entry| (entry.name.to_owned(), "native", entry.summary.to_owned())).collect();
@@ -112,6 +119,11 @@ pub fn page(spec: &Spec, width: usize) -> String {
 
 /// That it takes Python, or why it does not run at all.
 fn how_it_runs(spec: &Spec) -> String {
+    match spec.kind.as_str() {
+        "module" => {}
+        "filter" | "test" | "lookup" | "vars" | "inventory" => return "It runs by Python, on this machine.".to_owned(),
+        kind => return format!("It does not run here: a {kind} plugin of Python."),
+    }
     let found = match &spec.path {
         Some(path) if spec.is_own() => foreign::of_file(&spec.name, path).map(Some),
         _ => foreign::find(&spec.name, &[]),

@@ -19,12 +19,18 @@ const TOLD: usize = 30;
 
 /// Finds what a module will not take. Values that hold templates are not known yet; more arguments may come where these are not `complete`.
 pub fn check(spec: &Spec, args: &Args, free_form: Option<&Node>, name_span: &Span, complete: bool) -> Vec<Diagnostic> {
-    let Some(parameters) = &spec.parameters else { return Vec::new() };
+    let Some(parameters) = &spec.parameters else { return unread(spec, name_span) };
     let mut check = Check { spec, found: Vec::new() };
     let given: Vec<(&Node, &Node)> = args.iter().map(|(key, value)| (key, value)).collect();
     let whole = complete && free_form.is_none() && !given.iter().any(|(key, _)| is_text(key));
     check.arguments(parameters, &given, &[], whole.then_some(name_span));
     check.found
+}
+
+/// That documentation is there and cannot be read is worth a word; that there is none is not.
+fn unread(spec: &Spec, name_span: &Span) -> Vec<Diagnostic> {
+    let problem = spec.problem.iter().filter(|_| spec.is_broken);
+    problem.map(|why| Diagnostic::warning(name_span, format!("`{}` is not checked: {why}", spec.short()))).collect()
 }
 
 fn is_text(key: &Node) -> bool {

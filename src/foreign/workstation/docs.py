@@ -65,7 +65,7 @@ def read(told, file, kind, collection):
             file, fragment_loader, verbose=False, ignore_errors=False, collection_name=collection, plugin_type=kind
         )
     except Exception as error:
-        told["problem"] = "its documentation cannot be read: %s" % first_line(error)
+        told["problem"], told["broken"] = "its documentation cannot be read: %s" % first_line(error), True
         return
     doc, examples, returned = found[:3]
     if doc is not None and not isinstance(doc, dict):
@@ -234,9 +234,12 @@ def default(names, node):
 def listed(kind, collections):
     """All there are of a kind: name, file, and what it is for in one line."""
     from ansible.plugins.list import list_plugins
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
 
     try:
-        found = list_plugins(kind, collections or None)
+        # Those beside playbooks are not listed by themselves.
+        beside = list(AnsibleCollectionConfig.playbook_paths or [])
+        found = list_plugins(kind, collections or None, search_paths=beside)
     except Exception as error:
         raise Refused(first_line(error))
     told = []

@@ -70,6 +70,11 @@ fn known_keywords() -> Vec<&'static Keyword> {
     all
 }
 
+/// Whether one of a kind is native.
+pub fn knows(kind: &str, name: &str) -> bool {
+    listed(kind, &[]).iter().any(|(full, _)| full == name || full.rsplit('.').next() == Some(name))
+}
+
 /// What is told of one; nothing, and a warning, where there is none of that name.
 pub fn described(kind: &str, name: &str) -> Option<(String, Json)> {
     if kind == "keyword" {
