@@ -1,35 +1,59 @@
 //! `bringup doc`: what modules there are, and the page of one.
 
-use std::fmt::Write as _;
+mod coverage;
+pub(super) mod foreign;
+mod markup;
+
+use std::{fmt::Write as _, path::PathBuf};
 
 use clap::Args;
 use console::style;
 use miette::Report;
 use serde_json::Value as Json;
 
-use super::{Exit, say::say};
-use crate::module::{Entry, Registry, returns::COMMON};
+use super::{Exit, flags, say::say};
+use crate::{
+    module::{Entry, Registry, returns::COMMON},
+    report::{Output, terminal},
+};
 
 /// List the modules, or show one module's page
 #[derive(Args, Debug)]
 pub struct Doc {
-    /// The module: `copy`, `ansible.posix.sysctl`
+    /// The module: `copy`, `ansible.posix.sysctl`, or the file of one that is Python
     module: Option<String>,
+    /// List the modules that run by Python as well
+    #[arg(long, conflicts_with = "module")]
+    all: bool,
+    /// Tell what of a folder of playbooks and roles, or of one playbook, runs natively, through Python, or not at all
+    #[arg(long, value_name = "TREE", conflicts_with_all = ["module", "all"])]
+    coverage: Option<PathBuf>,
+    /// What `--coverage` prints [default: human]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "BRINGUP_OUTPUT", hide_env_values = true)]
+    output: Option<Output>,
+    #[command(flatten)]
+    python: flags::Python,
 }
 
 impl Doc {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
+        self.python.allow();
+        if let Some(tree) = &self.coverage {
+            return coverage::run(tree, self.output == Some(Output::Json));
+        }
         let text = match &self.module {
+            None if self.all => foreign::list()?,
             None => list(),
             Some(name) => match Registry::get().find(name) {
                 Some(entry) => page(entry),
-                None => {
-                    return Err(miette::miette!(help = near(name), "there is no module `{name}`"));
-                }
+                None => foreign::page(&*foreign::spec("module", name)?, 92),
             },
         };
         say(&text)?;
+        if self.module.is_none() && !self.all {
+            terminal::err("`bringup doc --all` lists those that run by Python as well");
+        }
         Ok(Exit::Ok)
     }
 }

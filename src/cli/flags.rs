@@ -20,6 +20,28 @@ use crate::{
     ssh::{HostKeyPolicy, Secret},
 };
 
+/// Whether what is not native may run as Python.
+#[derive(Args, Clone, Debug)]
+pub struct Python {
+    /// The Python with ansible-core that modules and plugins which are not native come from: `auto`, `never`, or its path
+    #[arg(
+        long,
+        value_name = "PYTHON",
+        env = "BRINGUP_PYTHON",
+        hide_env_values = true,
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    python: foreign::Python,
+}
+
+impl Python {
+    /// Takes it over; before anything is looked for.
+    pub fn allow(&self) {
+        foreign::workstation::allow(self.python.clone());
+    }
+}
+
 /// Which hosts, how to reach them, with which variables.
 #[derive(Args, Clone, Debug)]
 pub struct Hosts {
@@ -114,6 +136,8 @@ pub struct Hosts {
     #[arg(skip)]
     pub as_ansible: bool,
     #[command(flatten)]
+    pub python: Python,
+    #[command(flatten)]
     pub vault: Passwords,
     /// Take no lock on the hosts: for tests that know they are alone
     #[arg(long, hide = true)]
@@ -126,6 +150,7 @@ pub struct Hosts {
 impl Hosts {
     /// The options of a run.
     pub fn options(&self) -> Result<Options, Report> {
+        self.python.allow();
         // Files of variables may be encrypted.
         self.vault.unlock()?;
         let extra_vars = parse_extra_vars(&self.extra_vars)?;
@@ -164,6 +189,7 @@ impl Hosts {
 
     /// Loads the inventory, with the `group_vars` and `host_vars` beside playbooks.
     pub fn load(&self, playbook_dirs: &[PathBuf]) -> Result<Inventory, Report> {
+        self.python.allow();
         configured::warn();
         if self.as_ansible {
             return self.load_as_ansible(playbook_dirs);

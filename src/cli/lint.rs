@@ -23,12 +23,15 @@ pub struct Lint {
     #[arg(long, value_name = "FOLDERS", env = "BRINGUP_ROLES_PATH", hide_env_values = true)]
     roles_path: Option<std::ffi::OsString>,
     #[command(flatten)]
+    python: flags::Python,
+    #[command(flatten)]
     vault: Passwords,
 }
 
 impl Lint {
     /// Runs the command.
     pub fn run(&self) -> Result<Exit, Report> {
+        self.python.allow();
         self.vault.unlock()?;
         let options = Options { extra_vars: parse_extra_vars(&self.extra_vars)?, ..Options::default() };
         let loader = flags::lenient_loader(&options, self.roles_path.as_deref());

@@ -15,7 +15,7 @@ use super::{Arguments, configured};
 const NAME: &str = "bringup.toml";
 
 /// Settings there are: names of long flags, with `_` or `-`.
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 24] = [
     "accept_new_host_keys",
     "become",
     "become_method",
@@ -33,6 +33,7 @@ const KNOWN: [&str; 23] = [
     "output",
     "private_key",
     "profile",
+    "python",
     "roles_path",
     "skip_tags",
     "ssh_common_args",
@@ -108,9 +109,9 @@ fn read(path: &Path, text: &str) -> Result<Settings, Report> {
             return Err(wrong(path, text, at, format!("`{written}` cannot be a {}", value.type_str()), help));
         };
         let folder = path.parent().unwrap_or(Path::new("."));
-        let path = PATHS.contains(&key.as_str());
-        let values = values.into_iter().map(|v| if path { beside(folder, v) } else { v });
-        settings.push((key, values.collect()));
+        let is_path = |value: &str| PATHS.contains(&key.as_str()) || (key == "python" && value.contains('/'));
+        let values = values.into_iter().map(|v| if is_path(&v) { beside(folder, v) } else { v }).collect();
+        settings.push((key, values));
     }
     Ok(settings)
 }

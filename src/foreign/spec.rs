@@ -66,6 +66,8 @@ pub struct Parameter {
     pub description: Vec<String>,
     /// The parameters in it, where they are known.
     pub inner: Option<Vec<Parameter>>,
+    /// Whether those are only told of: the code takes others as well.
+    pub loose: bool,
 }
 
 /// One field of the results.
@@ -111,8 +113,10 @@ pub fn of(kind: &str, name: &str, path: Option<&Path>) -> Result<Arc<Spec>, Faul
     if let Some(known) = known {
         return known;
     }
+    // One of two modules of a name goes by its path.
+    let own = path.filter(|_| name.contains('/')).and_then(Path::file_stem).and_then(|stem| stem.to_str());
     let told: Result<Told, Fault> =
-        workstation::ask("documentation", json!({ "kind": kind, "name": name, "path": path }));
+        workstation::ask("documentation", json!({ "kind": kind, "name": own.unwrap_or(name), "path": path }));
     let spec = told.map(|told| Arc::new(Spec::read(told)));
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(key, spec.clone());
     spec
@@ -137,7 +141,7 @@ impl Spec {
         let parameters = match code {
             Some(code) => Some(of_code(code, documented.unwrap_or_default())),
             // One that documents nothing says that it takes nothing.
-            None => documented.or_else(|| told.doc.is_object().then(Vec::new)),
+            None => documented.or_else(|| told.doc.is_object().then(Vec::new)).map(|all| hedged(all, &told.doc)),
         };
         Spec {
             name: told.name,
@@ -155,7 +159,7 @@ impl Spec {
 
     /// Whether it belongs to no collection: people's own, beside their playbooks and in their roles.
     pub fn is_own(&self) -> bool {
-        self.name.matches('.').count() < 2
+        self.name.contains('/') || self.name.matches('.').count() < 2
     }
 
     /// The last part of its name.
@@ -202,6 +206,7 @@ fn parameters(options: &Json) -> Vec<Parameter> {
 
 fn parameter(name: &str, told: &Json) -> Parameter {
     let kind = Kind::of(told.get("type"));
+    let description = told.get("description").map(texts).unwrap_or_default();
     let elements = told.get("elements").map(|_| Kind::of(told.get("elements")));
     let inner = ["suboptions", "options"].iter().find_map(|key| told.get(*key)).map(parameters);
     Parameter {
@@ -210,11 +215,32 @@ fn parameter(name: &str, told: &Json) -> Parameter {
         kind,
         elements,
         choices: choices(told.get("choices")),
-        required: told.get("required").and_then(crate::python::truth::boolean).unwrap_or(false),
+        required: told.get("required").and_then(crate::python::truth::boolean).unwrap_or(false)
+            && !elsewhere(&description),
         default: told.get("default").filter(|value| !value.is_null()).cloned(),
-        description: told.get("description").map(texts).unwrap_or_default(),
+        description,
         inner: inner.filter(|inner| !inner.is_empty()),
+        loose: false,
     }
+}
+
+/// What is required by documentation alone is not where notes say that it may come from the environment, or where several things are made
+/// by one task (`aggregate`).
+fn hedged(mut all: Vec<Parameter>, doc: &Json) -> Vec<Parameter> {
+    let notes: Vec<String> = ["notes", "description"].iter().filter_map(|key| doc.get(*key)).flat_map(texts).collect();
+    let notes = if elsewhere(&notes) { notes.join("\n") } else { String::new() };
+    let several = all.iter().any(|parameter| parameter.name == "aggregate");
+    for parameter in &mut all {
+        parameter.required &= !several && !notes.contains(&parameter.name);
+    }
+    all
+}
+
+/// Whether the words for a parameter say that its value may come from the environment: documentation has no other way to say so.
+fn elsewhere(description: &[String]) -> bool {
+    description.iter().any(|text| {
+        ["environment var", "env var"].iter().any(|words| text.to_lowercase().contains(words)) || text.contains("E(")
+    })
 }
 
 /// The values there are to choose from: a list, or a mapping that says what each is for.
@@ -234,6 +260,7 @@ fn of_code(code: &Json, documented: Vec<Parameter>) -> Vec<Parameter> {
             parameter.description.clone_from(&told.description);
             if parameter.inner.is_none() {
                 parameter.inner.clone_from(&told.inner);
+                parameter.loose = true;
             }
         }
     }

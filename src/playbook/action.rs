@@ -198,8 +198,9 @@ pub trait ModuleNames: Send + Sync {
     /// # Errors
     /// It cannot run: what is wrong, and what to do.
     fn of_file(&self, written: &str, file: &Path) -> Result<&'static str, Refusal> {
+        let _ = written;
         Err(Refusal {
-            message: format!("nobody reads `{}` for `{written}`", file.display()),
+            message: format!("`{}` is a module of your own: those do not run here", file.display()),
             help: None,
             unsought: false,
         })

@@ -65,7 +65,8 @@ impl Check<'_> {
         if !missing.is_empty() {
             let around = around.iter().map(|name| name.split('[').next().unwrap_or(name)).collect::<Vec<_>>();
             let within = if around.is_empty() { String::new() } else { format!(" found in {}", around.join(" -> ")) };
-            self.say(place, format!("missing required arguments: {}{within}", missing.join(", ")), None);
+            let message = format!("missing required arguments: {}{within}", missing.join(", "));
+            self.say(place, message, None, around.is_empty());
         }
     }
 
@@ -79,7 +80,7 @@ impl Check<'_> {
             None => format!("it has {}", known.join(", ")),
         };
         let message = format!("Unsupported parameters for ({}) module: {name}", self.spec.short());
-        self.say(&key.span, message, Some(help));
+        self.say(&key.span, message, Some(help), !name.contains(['.', '[']));
     }
 
     fn value(&mut self, parameter: &Parameter, (key, value): (&Node, &Node), name: &str, around: &[String]) {
@@ -94,7 +95,7 @@ impl Check<'_> {
                 self.found.push(Diagnostic::warning(place, format!("{name}: {why}")));
                 return;
             }
-            Taken::No(why) => return self.say(place, format!("{name}: {why}"), None),
+            Taken::No(why) => return self.say(place, format!("{name}: {why}"), None, around.is_empty()),
         }
         let items = match (&parameter.kind, &value.value) {
             (Kind::List, Value::Seq(items)) => Some(items.iter().collect()),
@@ -138,7 +139,7 @@ impl Check<'_> {
     /// One item of a list.
     fn element(&mut self, parameter: &Parameter, item: &Json, place: &Span, name: &str) {
         match parameter.elements.unwrap_or(Kind::Any).takes(item) {
-            Taken::No(why) => self.say(place, format!("{name}: {why}"), None),
+            Taken::No(why) => self.say(place, format!("{name}: {why}"), None, !name.contains('.')),
             Taken::Barely(why) => self.found.push(Diagnostic::warning(place, format!("{name}: {why}"))),
             Taken::Yes => self.choice(parameter, item, place, name),
         }
@@ -157,13 +158,13 @@ impl Check<'_> {
         let given = written(value);
         let near = crate::suggest::near(&given, choices.iter().map(String::as_str));
         let message = format!("value of {name} must be one of: {}, got: {given}", choices.join(", "));
-        self.say(place, message, near.map(|near| format!("did you mean `{near}`?")));
+        self.say(place, message, near.map(|near| format!("did you mean `{near}`?")), !name.contains('.'));
     }
 
     /// A mapping whose parameters are known.
     fn inside(&mut self, parameter: &Parameter, value: &Node, (name, around): (&str, &[String])) {
         let (Some(inner), Value::Map(entries)) = (&parameter.inner, &value.value) else { return };
-        if !matches!(parameter.kind, Kind::Mapping | Kind::List) {
+        if parameter.loose || !matches!(parameter.kind, Kind::Mapping | Kind::List) {
             return;
         }
         let given: Vec<(&Node, &Node)> = entries.iter().map(|(key, value)| (key, value)).collect();
@@ -173,9 +174,10 @@ impl Check<'_> {
         self.arguments(inner, &given, &around, Some(place));
     }
 
-    /// What a module surely refuses is an error. Documentation of people's own modules is often behind their code.
-    fn say(&mut self, place: &Span, message: String, help: Option<String>) {
-        let found = match self.spec.is_own() && !self.spec.certain {
+    /// What a module surely refuses is an error. What documentation says of parameters in parameters (not `outer` ones) is often less than
+    /// what the code takes, and so is all that people's own modules say.
+    fn say(&mut self, place: &Span, message: String, help: Option<String>, outer: bool) {
+        let found = match !self.spec.certain && (self.spec.is_own() || !outer) {
             true => Diagnostic::warning(place, format!("{message} (says its documentation)")),
             false => Diagnostic::error(place, message),
         };

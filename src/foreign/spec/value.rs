@@ -183,6 +183,7 @@ pub(super) fn is_among(value: &Json, choices: &[Json]) -> bool {
         _ if written(choice) == text => true,
         _ if value.is_boolean() => boolean(choice) == boolean(value),
         Json::Number(choice) => number.is_some() && choice.as_f64() == number,
+        Json::String(choice) if choice.eq_ignore_ascii_case(&text) => boolean(value).is_some(),
         Json::String(choice) => value.is_number() && number.is_some() && number::float(choice) == number,
         _ => false,
     })

@@ -23,7 +23,7 @@ def documentation(kind, name, path):
             break
     if told["doc"] is None and told["problem"] is None:
         told["problem"] = "it has no DOCUMENTATION"
-    if kind == "module" and path is not None and not collection:
+    if kind == "module" and path is not None:
         told["code"] = argument_spec(path)
     return told
 
@@ -125,7 +125,7 @@ def first_line(error):
 
 
 def argument_spec(path):
-    """The argument spec that a module's code has, where it stands there as it is: of people's own modules it is truer than their documentation."""
+    """The argument spec that a module's code has, where it stands there as it is: it is truer than the documentation."""
     try:
         with open(path, "rb") as file:
             tree = ast.parse(file.read())
