@@ -23,6 +23,8 @@ ASIDE = set(
 VARYING = {
     "ansible.posix.at": {"script_file"},
     "community.crypto.openssh_keypair": {"fingerprint", "public_key"},
+    # The server turns the order of several addresses.
+    "community.dns.nameserver_record_info": {"entries", "values"},
     "community.docker.docker_host_info": {"ID", "networks", "Created"},
     "community.general.archive": {"size"},
     "community.general.deploy_helper": {"new_release", "new_release_path"},
@@ -91,7 +93,7 @@ def read_ansible(file):
 def read_bringup(file):
     results, unknown = Results(), set()
     for event in map(json.loads, file.read_text().splitlines()):
-        if event["event"] == "task_result":
+        if event["event"] in ("task_result", "handler_result"):
             result = dict(event["result"])
             if event["diff"] and not looped(result):
                 result.setdefault("diff", event["diff"])

@@ -69,9 +69,15 @@ for run in look first second; do
 done
 check 'a second run changes what it changes by nature' compare again "$out/ansible-second" "$SUITE/not_idempotent"
 
-# ---- the comparison sees what it is there for
+# ---- the comparison sees what it is there for: each lie is a line more
+sees() { # what is compared, the one, the other, the other with a lie
+    local honest lied
+    honest=$(compare "$1" "$2" "$3" || true)
+    lied=$(compare "$1" "$2" "$4" || true)
+    [ "$(wc -l <<< "$lied")" -gt "$(wc -l <<< "$honest")" ]
+}
 python3 "$SUITE/spoil.py" "$out/bringup-first" "$out/state-first-h2" "$out/spoiled"
 for spoiled in "$out/spoiled"/results-*; do
-    refuse "seen: $(basename "$spoiled")" compare results "$out/ansible-first" "$spoiled"
+    check "seen: another ${spoiled##*-}" sees results "$out/ansible-first" "$out/bringup-first" "$spoiled"
 done
-refuse 'seen: a file with another mode' compare hosts "$out/state-first-h1" "$out/spoiled/state"
+check 'seen: a file of another mode' sees hosts "$out/state-first-h1" "$out/state-first-h2" "$out/spoiled/state"
