@@ -220,13 +220,16 @@ fn shown(tree: &Path, uses: &Uses, modules: &[Row], plugins: &[(Kind, Vec<Row>)]
     out
 }
 
+/// A heading, and what stands under it.
+type Way = (&'static str, fn(&How) -> bool);
+
 fn section(out: &mut String, (title, unit): (&str, &str), rows: &[Row], width: usize) {
     if rows.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{}", style(title).bold());
     let digits = rows.iter().map(|row| row.places.len().to_string().len()).max().unwrap_or(1);
-    let ways: [(&str, fn(&How) -> bool); 3] = [
+    let ways: [Way; 3] = [
         ("natively", |how| *how == How::Native),
         ("through Python", |how| *how == How::Python),
         ("not at all", |how| matches!(how, How::Not(_))),
