@@ -438,7 +438,9 @@ fn launch(python: &Path) -> Result<Running, String> {
     let mut running = Running { _child: child, input, output, said, told, about, warnings: Vec::new() };
     let sources: Map<String, Json> = PARTS.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
     running.input.write_all(SERVE.as_bytes()).map_err(|_| format!("it has ended{}", running.last_words()))?;
-    let hello = running.write(&json!({ "sources": sources })).and_then(|()| running.read());
+    // One that ended at once may have said why before it could be asked.
+    let _ended = running.write(&json!({ "sources": sources }));
+    let hello = running.read();
     let hello = hello.map_err(|why| format!("{why}{}", running.last_words()))?;
     if let Some(error) = hello.error {
         return Err(error);

@@ -170,12 +170,12 @@ pub(crate) fn missing(kind: PluginKind, name: &str) -> Option<(Kind, Option<Stri
         PluginKind::Test => (Kind::UnknownTest(name.to_owned()), suggestion(name, test::names())),
         PluginKind::Lookup => (Kind::UnknownLookup(name.to_owned()), function::lookup::near(name)),
     };
-    let why = || {
-        let why = why?;
+    let why = why.map(|why| {
         let help = why.help.map(|help| format!("\n{help}")).unwrap_or_default();
-        Some(format!("whether it is a plugin nobody can say: {}{help}", why.reason))
-    };
-    Some((wrong, near.or_else(why)))
+        format!("as a plugin {}{help}", why.reason)
+    });
+    let help: Vec<String> = near.into_iter().chain(why).collect();
+    Some((wrong, (!help.is_empty()).then(|| help.join("\n"))))
 }
 
 /// The error of a name that is nowhere.
