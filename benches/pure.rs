@@ -146,6 +146,7 @@ fn planning_1000_converged_files(bencher: Bencher<'_, '_>) {
     let context = ModuleContext {
         check: false,
         diff: false,
+        no_log: false,
         user: "root",
         host: "h1",
         folder: None,

@@ -11,13 +11,15 @@ HUNDRED = ROOT / "tests" / "lab" / "hundred"
 
 # What the peers need on the hosts besides sshd: Ansible and Mitogen a Python, rsync itself.
 PACKAGES = "systemd-sysv dbus openssh-server sudo iproute2 iputils-ping procps kmod ca-certificates python3 rsync"
-PEERS = ["ansible-core==2.19.14", "mitogen==0.3.54", "pyinfra==3.10.0"]
+PEERS = ["ansible==12.3.0", "ansible-core==2.19.14", "mitogen==0.3.54", "pyinfra==3.10.0"]
 
 DEFAULTS = {"LAB_NAME": "bench", "LAB_NET": "10.98.0", "LAB_CACHE": "/var/cache/bringup-lab",
             "LAB_PACKAGES": PACKAGES, "LAB_DEBS": "busybox-static"}
 # Puts a host back to what it was before the workloads.
 RESET = ("rm -rf /opt/bench /opt/bench-four.txt /var/log/bench-four.log /dev/shm/bench-file; "
-         "for i in 0 1 2 3 4; do userdel bench$i; groupdel bench$i; done; userdel bench-four; true")
+         "for i in 0 1 2 3 4; do userdel bench$i; groupdel bench$i; "
+         "update-alternatives --remove-all bench-$i; dpkg-divert --remove /opt/bench-sixty/aside$i; done; "
+         "rm -rf /opt/bench-sixty; userdel bench-four; true")
 
 
 def say(text):

@@ -30,7 +30,9 @@ class Bringup(Tool):
         command = [lab.bringup, "apply", "-i", inventory, "--output", "json", folder(name) / f"{name}.yml"]
         if name == "file":
             command += ["-e", f"bench_file={lab.read_bytes()}"]
-        return command, folder(name), {}
+        # Modules that it does not have come from the Python that has ansible-core.
+        path = {"PATH": f"{lab.venv}/bin:{lab.env['PATH']}"} if name == "sixty" else {}
+        return command, folder(name), path
 
     def recap(self, text):
         events = (json.loads(line) for line in text.splitlines() if line.startswith("{"))

@@ -6,6 +6,7 @@ from . import measure
 from .lab import HERE, HUNDRED, ROOT, say
 from .tools import TOOLS
 
+ANSIBLE_TOOLS = ["ansible", "mitogen", "bringup"]
 PLAYBOOK_TOOLS = ["pyinfra", "ansible", "mitogen", "bringup"]
 
 
@@ -193,5 +194,9 @@ ALL = [
              brief={"first": ["pyinfra", "bringup"], "converged": PLAYBOOK_TOOLS}),
     Playbook("near50", "hundred", 50, 0, "one hundred tasks, 50 hosts", ["pyinfra", "bringup"], brief=BRINGUP_ALONE),
     Playbook("near200", "hundred", 200, 0, "one hundred tasks, 200 hosts", ["pyinfra", "bringup"], brief=BRINGUP_ALONE),
+    Playbook("sixty1", "sixty", 1, 50, "sixty tasks of collections' modules, 1 host, 50 ms", ANSIBLE_TOOLS,
+             brief={"first": ["bringup"], "converged": ANSIBLE_TOOLS}),
+    Playbook("sixty10", "sixty", 10, 0, "sixty tasks of collections' modules, 10 hosts", ANSIBLE_TOOLS,
+             brief={"first": ["bringup"], "converged": ANSIBLE_TOOLS}),
     Cluster(),
 ]

@@ -9,7 +9,7 @@ use miette::Report;
 
 use super::{flags, module_names::Modules};
 use crate::{
-    foreign,
+    foreign::{self, Fault},
     module::{Entry, Registry},
     playbook::{
         Action, Args, Include, IncludeKind, IncludeRole, Item, Keywords, ModuleNames, Play, Playbook, PlaybookError,
@@ -46,16 +46,21 @@ fn entry(module: &str) -> Result<&'static Entry, Report> {
     if let Some(entry) = Registry::get().find(module) {
         return Ok(entry);
     }
-    foreign::workstation::of_playbook(Path::new("."));
-    let found = foreign::find(module, &[]).map_err(|fault| match fault.help() {
-        Some(help) => miette::miette!(help = help, "`{module}` cannot run: {fault}"),
-        None => miette::miette!("`{module}` cannot run: {fault}"),
-    })?;
-    found.ok_or_else(|| {
+    let unknown = || {
         let help = Registry::get().near(module).map(|n| format!("did you mean `{n}`?"));
         let help = help.unwrap_or_else(|| "`bringup doc` lists all modules".to_owned());
         miette::miette!(help = help, "there is no module `{module}`")
-    })
+    };
+    foreign::workstation::of_playbook(Path::new("."));
+    match foreign::find(module, &[]) {
+        Ok(found) => found.ok_or_else(unknown),
+        // Where nobody can look for it, a short name is most likely none of a collection's.
+        Err(Fault::Never | Fault::Absent(_)) if !module.contains('.') => Err(unknown()),
+        Err(fault) => Err(match fault.help() {
+            Some(help) => miette::miette!(help = help, "`{module}` cannot run: {fault}"),
+            None => miette::miette!("`{module}` cannot run: {fault}"),
+        }),
+    }
 }
 
 impl Call {

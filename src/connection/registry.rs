@@ -62,7 +62,7 @@ pub fn names() -> String {
 
 /// What to write instead of a kind that is not there.
 pub fn hint() -> String {
-    format!("hosts are reached by {}", names())
+    format!("hosts are reached by {}; connection plugins of Python do not run here", names())
 }
 
 #[cfg(test)]

@@ -262,10 +262,9 @@ class Host(object):
         self.calls.append(header)
 
     def on_drop(self, header, data):
+        # They are answered in their turn: another one may be under way.
         for call in self.calls:
-            self.say({"id": call["id"], "unrun": True})
-        self.calls = []
-        self.stopped = None
+            call["dropped"] = True
 
     def serve(self):
         while self.open:
@@ -277,7 +276,7 @@ class Host(object):
     def run(self, call):
         if call["first"]:
             self.stopped = None
-        if self.stopped is not None and call["group"] > self.stopped:
+        if call.get("dropped") or (self.stopped is not None and call["group"] > self.stopped):
             self.say({"id": call["id"], "unrun": True})
             return
         began = time.time()
@@ -287,6 +286,7 @@ class Host(object):
             noted = subprocess.Popen(["/bin/sh", "-c", call["before"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             said = noted.communicate()[0]
             if noted.returncode:
+                self.stopped = call["group"]
                 self.say({"id": call["id"], "status": noted.returncode, "out": 0, "err": len(said), "noted": False}, said[:MOST])
                 return
         payload.compile()

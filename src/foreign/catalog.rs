@@ -28,8 +28,11 @@ struct Found {
     action: Option<PathBuf>,
 }
 
+/// What came of looking for a module.
+type Sought = Result<Option<&'static Entry>, Fault>;
+
 /// What was looked for already.
-static SOUGHT: Mutex<Option<HashMap<String, Result<Option<&'static Entry>, Fault>>>> = Mutex::new(None);
+static SOUGHT: Mutex<Option<HashMap<String, Sought>>> = Mutex::new(None);
 
 /// Those that nobody has had made yet.
 static FOUND: Mutex<Vec<Arc<Source>>> = Mutex::new(Vec::new());
@@ -94,10 +97,7 @@ pub fn of_file(name: &str, file: &Path) -> Result<&'static Entry, Fault> {
     found.ok_or_else(|| Fault::Broken(format!("`{}` is no module", file.display())))
 }
 
-fn remembered(
-    key: String,
-    look: impl FnOnce() -> Result<Option<&'static Entry>, Fault>,
-) -> Result<Option<&'static Entry>, Fault> {
+fn remembered(key: String, look: impl FnOnce() -> Sought) -> Sought {
     let known = |key: &str| SOUGHT.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(key).cloned();
     if let Some(known) = known(&key) {
         return known;

@@ -156,7 +156,16 @@ impl Execution<'_> {
         let replied = machine.call(actor, interpreter, &call, &self.following).await;
         drop(permit);
         match replied {
-            Ok(reply) => Ok(of_reply(reply, began.elapsed())),
+            Ok(reply) => {
+                if reply.beyond > 0 {
+                    let message = format!(
+                        "{}: {} calls of modules were made ahead of a play that then went another way",
+                        self.of.host.name, reply.beyond
+                    );
+                    self.of.run.tell(Event::Warning { message });
+                }
+                Ok(of_reply(reply, began.elapsed()))
+            }
             Err(error @ MachineError::Refused(_)) => failed_step(error),
             Err(error) => Err(Stop::Lost(error)),
         }

@@ -8,7 +8,7 @@ use std::{
 use super::{Run, connection, keyword, lock};
 use crate::{
     module::about,
-    playbook::{Action, LocalFile, LoopKind, Role, Sets, Task, VarMap},
+    playbook::{Action, Args, LocalFile, LoopKind, Role, Sets, Task, VarMap},
     template::{Context, References},
     yaml::{Node, Value},
 };
@@ -81,24 +81,7 @@ impl Run {
                 }
             }
             nodes.extend(free_form.iter().chain(template));
-            match about.sets {
-                Sets::Nothing => {}
-                Sets::Host(_) => features.regroups = Some(Regroups::Others),
-                Sets::Groups => features.regroups = Some(Regroups::Own),
-                Sets::Parameters => sets.extend(about.sets.names(args).unwrap_or_default()),
-                // What it gathers was gathered before, most of the time.
-                Sets::AllFacts => features.sets_unknown = true,
-                Sets::Any => {
-                    features.sets_unknown = true;
-                    sets.push("ansible_facts".to_owned());
-                }
-                // What is in them is not known, but most are asked for by their names.
-                Sets::Facts(_) => {
-                    features.sets_unknown = true;
-                    sets.extend(about.sets.names(args).unwrap_or_default());
-                    sets.push("ansible_facts".to_owned());
-                }
-            }
+            sets.extend(set_by(about.sets, args, &mut features));
         } else {
             features.sets_unknown = true;
         }
@@ -180,6 +163,26 @@ impl Run {
         let all = self.engine.all_references(&features.references, vars);
         (features.references.hostvars || all.hostvars, NAMES.iter().any(|name| all.names.contains(*name)))
     }
+}
+
+/// The names that a module sets; what else it sets is noted.
+fn set_by(by: Sets, args: &Args, features: &mut Features) -> Vec<String> {
+    let mut sets = Vec::new();
+    match by {
+        Sets::Nothing => {}
+        Sets::Host(_) => features.regroups = Some(Regroups::Others),
+        Sets::Groups => features.regroups = Some(Regroups::Own),
+        Sets::Parameters => sets.extend(by.names(args).unwrap_or_default()),
+        // What it gathers was gathered before, most of the time.
+        Sets::AllFacts => features.sets_unknown = true,
+        // What is in them is not known, but most are asked for by their names.
+        Sets::Facts(_) | Sets::Any => {
+            features.sets_unknown = true;
+            sets.extend(by.names(args).unwrap_or_default());
+            sets.push("ansible_facts".to_owned());
+        }
+    }
+    sets
 }
 
 /// All variables that a use of a role brings.

@@ -12,6 +12,7 @@ pub(crate) use crate::python::truth::boolean_text;
 
 use super::bound::{self, MAX_BYTES, MAX_ITEMS};
 use super::error::{Kind, TemplateError, carry};
+use super::filter::{Moment, Span};
 use super::trust::{Trust, trusted};
 
 /// How `omit` looks in JSON: no text of a file or of a host can be this, for it is another in every run.
@@ -245,6 +246,8 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
         ValueKind::Seq if value.is_tuple() => "tuple",
         ValueKind::Seq | ValueKind::Iterable => "list",
         ValueKind::Map => "dict",
+        _ if value.downcast_object_ref::<Moment>().is_some() => "datetime",
+        _ if value.downcast_object_ref::<Span>().is_some() => "timedelta",
         _ => "object",
     }
 }

@@ -4,6 +4,7 @@
 
 mod hostile;
 mod modules;
+mod resident;
 mod travel;
 
 use std::{

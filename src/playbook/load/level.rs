@@ -74,7 +74,7 @@ impl Reader<'_> {
             "become_method" if BecomeMethod::named(text).is_none() => {
                 let names: Vec<_> = BecomeMethod::ALL.iter().map(|(method, _)| method.program()).collect();
                 Diagnostic::error(&value.span, format!("the become method `{text}` is not supported"))
-                    .help(format!("write {}", join(&names)))
+                    .help(format!("write {}; become plugins of Python do not run here", join(&names)))
             }
             "debugger" if !["never", "always", "on_failed", "on_unreachable", "on_skipped"].contains(&text) => {
                 Diagnostic::error(&value.span, format!("`debugger` does not know `{text}`"))

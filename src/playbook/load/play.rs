@@ -133,7 +133,7 @@ impl Reader<'_> {
         let help = match near(text, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None if text.starts_with("mitogen") => "write `linear`: there is nothing for Mitogen to speed up".into(),
-            None => format!("write {}", join(&names)),
+            None => format!("write {}; strategy plugins of Python do not run here", join(&names)),
         };
         let problem = Diagnostic::error(&node.span, format!("the strategy `{text}` is not supported"));
         self.report(problem.help(help));
