@@ -97,7 +97,6 @@ const SITE: &str = r"- hosts: all
         posts: [{height: tall}, {}]
     - own: {old: 1, how: slwo}
     - vague: {new: 1}
-    - broken: {any: 1}
     - acme.tools.gate: '{{ all }}'
 ";
 
@@ -136,6 +135,10 @@ fn tasks_are_checked_against_what_modules_say_of_themselves() {
     let (place, python) = place!();
     let found = run(&place, &python, &["lint", "site.yml"]);
     settled(&place, || insta::assert_snapshot!("python_lint", found.shown()));
+    place.write("broken.yml", "- hosts: all\n  tasks:\n    - broken: {any: 1}\n");
+    let broken = run(&place, &python, &["lint", "broken.yml"]);
+    let told = "`broken` is not checked: its documentation cannot be read";
+    assert!(broken.code == 0 && broken.stdout.contains(told), "{}", broken.shown());
 }
 
 #[test]

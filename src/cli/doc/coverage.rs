@@ -48,6 +48,16 @@ enum How {
     Not(String),
 }
 
+impl How {
+    fn word(&self) -> &'static str {
+        match self {
+            How::Native => "natively",
+            How::Python => "through Python",
+            How::Not(_) => "not at all",
+        }
+    }
+}
+
 /// A module or plugin with all its uses.
 #[derive(Debug)]
 struct Row {
@@ -206,11 +216,9 @@ fn shown(tree: &Path, uses: &Uses, modules: &[Row], plugins: &[(Kind, Vec<Row>)]
             }
         }
     }
-    let tasks = |how: fn(&How) -> bool| -> usize {
-        modules.iter().filter(|row| how(&row.how)).map(|row| row.places.len()).sum()
-    };
-    let (native, python) = (tasks(|how| *how == How::Native), tasks(|how| *how == How::Python));
-    let not = tasks(|how| matches!(how, How::Not(_)));
+    let tasks =
+        |how: &str| -> usize { modules.iter().filter(|row| row.how.word() == how).map(|row| row.places.len()).sum() };
+    let (native, python, not) = (tasks("natively"), tasks("through Python"), tasks("not at all"));
     let _ = writeln!(
         out,
         "\n{} of {}: {native} natively, {python} through Python, {not} not at all",
@@ -220,22 +228,14 @@ fn shown(tree: &Path, uses: &Uses, modules: &[Row], plugins: &[(Kind, Vec<Row>)]
     out
 }
 
-/// A heading, and what stands under it.
-type Way = (&'static str, fn(&How) -> bool);
-
 fn section(out: &mut String, (title, unit): (&str, &str), rows: &[Row], width: usize) {
     if rows.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{}", style(title).bold());
     let digits = rows.iter().map(|row| row.places.len().to_string().len()).max().unwrap_or(1);
-    let ways: [Way; 3] = [
-        ("natively", |how| *how == How::Native),
-        ("through Python", |how| *how == How::Python),
-        ("not at all", |how| matches!(how, How::Not(_))),
-    ];
-    for (label, is_so) in ways {
-        let of: Vec<&Row> = rows.iter().filter(|row| is_so(&row.how)).collect();
+    for label in ["natively", "through Python", "not at all"] {
+        let of: Vec<&Row> = rows.iter().filter(|row| row.how.word() == label).collect();
         let uses: usize = of.iter().map(|row| row.places.len()).sum();
         if of.is_empty() {
             continue;

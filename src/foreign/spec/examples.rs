@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// So many false alarms there may be in ten thousand tasks.
-const MOST: usize = 20;
+const MOST: usize = 25;
 
 /// A Python that has the modules' own argument specs.
 struct Oracle {
