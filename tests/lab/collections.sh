@@ -10,18 +10,15 @@ export LAB_DEBS
 lab "${COLLECTIONS_LAB:-tcoll}" "${COLLECTIONS_NET:-10.102.0}"
 export BRINGUP=${BRINGUP:-$REPO/target/release/bringup} ANSIBLE_HOST_KEY_CHECKING=true ANSIBLE_LOCALHOST_WARNING=false
 LAB_CACHE=${LAB_CACHE:-/var/cache/bringup-lab}
-# COLLECTIONS_OUT=FOLDER keeps what was said and told.
-out=${COLLECTIONS_OUT:-$(mktemp -d)}; mkdir -p "$out"
-trap '[ -n "${COLLECTIONS_OUT:-}" ] || rm -rf "$out"; end_of_test' EXIT
+# What was said and told goes with the lab; COLLECTIONS_OUT=FOLDER keeps it.
+out=${COLLECTIONS_OUT:-$LAB_DIR/collections}; mkdir -p "$out"
 
 # ---- Ansible with its collections, of one version; COLLECTIONS_VENV=FOLDER is one that is there already
 venv=${COLLECTIONS_VENV:-$LAB_CACHE/ansible-11.13.0}
-if [ ! -x "$venv/bin/ansible-playbook" ]; then
-    rm -rf "$venv.new"; python3 -m venv "$venv.new"
-    "$venv.new/bin/pip" install --quiet --disable-pip-version-check 'ansible==11.13.0'
-    # Its scripts name the folder they were made in.
-    sed -i "1s|$venv.new|$venv|" "$venv.new"/bin/*
-    mv "$venv.new" "$venv"
+if [ -z "${COLLECTIONS_VENV:-}" ] && [ ! -e "$venv/installed" ]; then
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check 'ansible==11.13.0'
+    touch "$venv/installed"
 fi
 # bringup takes modules from the Python that has ansible-core.
 PATH=$venv/bin:$PATH
