@@ -492,7 +492,7 @@ mod tests {
         let none = start(&Python::At(dir.path().join("python3"))).err();
         assert!(matches!(none, Some(Fault::Absent(why)) if why.contains("No such file")));
         // It starts and says nothing that makes sense.
-        let noise = script(dir.path(), "noise", "#!/bin/sh\necho hello; echo 'not me' >&2");
+        let noise = script(dir.path(), "noise", "#!/bin/sh\necho hello; cat >/dev/null");
         let broken = start(&Python::At(noise)).err();
         assert!(matches!(&broken, Some(Fault::Absent(why)) if why.contains("begins with \"hello")), "{broken:?}");
         assert_eq!(start(&Python::Never).err(), Some(Fault::Never));
