@@ -68,7 +68,7 @@ check 'a second run changes what it changes by nature' compare again "$out/ansib
 
 # ---- what must not be shown, and what must not stay
 for word in not-a-rabbit- another-quiet-word a-quiet-word a-hidden-word sesame hidden-1 very-word a-question; do
-    refuse "nothing shows \`$word\`" grep -rq -- "$word" "$out" --include='bringup-*'
+    refuse "nothing shows \`$word\`" grep -rq --include="bringup-*" -- "$word" "$out"
 done
 pythons="ps -eo args | grep '[p]ython' | sort"
 equal 'no process stays' "$(on h1 "$pythons")" "$(on h2 "$pythons")"
