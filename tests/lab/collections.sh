@@ -66,6 +66,14 @@ for run in look first second; do
 done
 check 'a second run changes what it changes by nature' compare again "$out/ansible-second" "$SUITE/not_idempotent"
 
+# ---- what must not be shown, and what must not stay
+for word in not-a-rabbit- another-quiet-word a-quiet-word a-hidden-word sesame hidden-1 very-word a-question; do
+    refuse "nothing shows \`$word\`" grep -rq --include="bringup-*" -- "$word" "$out"
+done
+pythons="ps -eo args | grep '[p]ython' | sort"
+equal 'no process stays' "$(on h1 "$pythons")" "$(on h2 "$pythons")"
+equal 'no file stays' '' "$(on h2 'find /tmp /var/tmp /root /home /var/lib/postgresql -name ".bringup-*" -o -name "*ansible*"')"
+
 # ---- the comparison sees what it is there for: each lie is a line more
 sees() { # what is compared, the one, the other, the other with a lie
     local honest lied
