@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// So many calls travel together at most. Those that are under way when somebody interrupts the run are done and not told of.
-const MOST: usize = 16;
+const MOST: usize = 32;
 
 /// What is to be sent behind the call of an item.
 pub struct Following<'h> {

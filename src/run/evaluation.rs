@@ -16,7 +16,7 @@ use super::{
     keyword,
     ledger::Item,
     machine::MachineError,
-    outcome::{Due, Outcome},
+    outcome::Outcome,
     play_host::{PlayHost, only_tells},
     repeat::Items,
     stop::Stop,
@@ -289,11 +289,13 @@ pub(super) fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
     };
     let undefined = ended.iter().filter(|one| one.status == Status::Failed).all(|one| one.undefined) && failed;
     let mut all = Outcome { changed, undefined, ..Outcome::new(status, Map::new()) };
-    let (mut results, mut facts) = (Vec::with_capacity(ended.len()), Map::new());
-    for one in ended {
-        for Due { effect, .. } in &one.effects {
-            if matches!(effect.as_ref(), Effect::Facts(_) | Effect::Variables { .. }) {
-                effect.show(&mut facts);
+    let mut results = Vec::with_capacity(ended.len());
+    for mut one in ended {
+        // As with Ansible they are the whole task's.
+        for field in ["warnings", "deprecations"] {
+            let Some(Json::Array(said)) = one.result.remove(field) else { continue };
+            if let Json::Array(all) = all.result.entry(field).or_insert_with(|| json!([])) {
+                all.extend(said);
             }
         }
         // Of several tasks that items depend on the first is named.
@@ -305,7 +307,9 @@ pub(super) fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
     }
     all.result.insert("results".into(), Json::Array(results));
     all.result.insert("changed".into(), json!(changed));
-    all.result.insert("msg".into(), json!(message));
+    if !none {
+        all.result.insert("msg".into(), json!(message));
+    }
     if failed {
         all.result.insert("failed".into(), json!(true));
     }
@@ -315,6 +319,5 @@ pub(super) fn as_a_whole(ended: Vec<Outcome>, none: bool) -> Outcome {
             all.result.insert("skipped_reason".into(), json!(message));
         }
     }
-    all.result.extend(facts);
     all
 }

@@ -174,8 +174,8 @@ pub(crate) fn missing(kind: PluginKind, name: &str) -> Option<(Kind, Option<Stri
         let help = why.help.map(|help| format!("\n{help}")).unwrap_or_default();
         format!("as a plugin {}{help}", why.reason)
     });
-    let help: Vec<String> = near.into_iter().chain(why).collect();
-    Some((wrong, (!help.is_empty()).then(|| help.join("\n"))))
+    // A slip is most likely none of a plugin's.
+    Some((wrong, near.or(why)))
 }
 
 /// The error of a name that is nowhere.

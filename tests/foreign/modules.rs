@@ -93,6 +93,7 @@ if how == 'bytes': print('{\"changed\": false, \"a\": \"\\\\udcff\"}'); sys.exit
 if how == 'list': module.exit_json(results='a b', stdout='x\\ny')
 if how == 'where':
     module.exit_json(x=os.environ.get('X'), folder=module.tmpdir, here=os.getcwd(), path=[p for p in sys.path if p == '/tmp/extra'])
+if how == 'warn': module.warn('careful'); module.deprecate('old', version='9.0', collection_name='a.b')
 if how == 'leave':
     if os.fork() == 0: time.sleep(20); os._exit(0)
 ";
@@ -107,6 +108,8 @@ fn what_a_module_prints_is_read_as_ansible_reads_it() {
       loop: [raise, print, after, silent, stderr, kill, fail, facts, rc, return, exit, bytes, list, nothing]
     - way: {how: facts}
     - assert: {that: \"my_fact == 'v'\"}
+    - {way: {how: warn}, loop: [1, 2], register: warned}
+    - assert: {that: [warned.warnings | length == 2, warned.results[0].warnings is undefined, warned.deprecations[0].msg == 'old']}
     - {way: {how: where}, register: where, environment: {X: '1', PYTHONPATH: /tmp/extra}}
     - set_fact: {by: \"{{ dict(r.results | map(attribute='item') | zip(r.results)) }}\"}
     - assert:
@@ -237,4 +240,34 @@ fn what_cannot_run_is_refused_before_a_host_is_touched() {
         "- hosts: all\n  gather_facts: false\n  tasks: [{fine: , vars: {ansible_python_interpreter: /no/python}}]\n";
     let ran = tree.apply(site, &[]);
     assert!(ran.code == 2 && ran.text.contains("its Python did not start"), "{}", ran.text);
+}
+
+/// What runs on this machine no host chooses.
+#[test]
+fn the_interpreter_of_this_machine_is_the_users_own_words() {
+    let Some(tree) = Tree::new(&[
+        ("library/fine.py", &module("")),
+        ("evil", "#!/bin/sh\ntouch \"$(dirname \"$0\")/ran\"\nexit 1\n"),
+    ]) else {
+        return;
+    };
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - {command: 'echo {{ top }}/evil', register: said}
+    - {fine: , delegate_to: localhost, vars: {ansible_python_interpreter: '{{ said.stdout }}'}}
+";
+    let ran = tree.apply(site, &[]);
+    assert!(ran.code == 2 && ran.text.contains("no host decides what runs on this machine"), "{}", ran.text);
+    assert!(!tree.path().join("ran").exists());
+    // The user's own words may, and a host may choose its own.
+    let site = "- hosts: all
+  gather_facts: false
+  tasks:
+    - {fine: , delegate_to: localhost, vars: {ansible_python_interpreter: /usr/bin/python3}}
+    - {command: echo /usr/bin/python3, register: said}
+    - {fine: , vars: {ansible_python_interpreter: '{{ said.stdout }}'}}
+";
+    let ran = tree.apply(site, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.text);
 }
