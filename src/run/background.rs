@@ -210,6 +210,12 @@ fn started(job: &str, there: &str) -> Outcome {
 fn note_finished(outcome: &mut Outcome, job: &str) {
     let fields = json!({ "ansible_job_id": job, "started": 1, "finished": 1, "results_file": file(job) });
     outcome.result.extend(fields.as_object().cloned().unwrap_or_default());
+    // `async_status` has them whatever the module told.
+    for (field, value) in
+        [("stdout", json!("")), ("stderr", json!("")), ("stdout_lines", json!([])), ("stderr_lines", json!([]))]
+    {
+        outcome.result.entry(field).or_insert(value);
+    }
 }
 
 fn file(job: &str) -> String {

@@ -12,20 +12,20 @@ const HEAD: &str = "#!/bin/sh\ntoken=$(printf %s \"$2\" | sed -n \"s/.*'TOKEN': 
 fn a_python_that_lies_is_given_up_on() {
     let cases = [
         ("says nothing and ends", "exit 0", "did not start"),
-        ("answers junk", "greet; echo junk; sleep 30", "none of its own"),
+        ("answers junk", "greet; echo junk; sleep 90", "none of its own"),
         (
             "answers another call",
-            "greet; printf '%s {\"id\": 7, \"bytes\": 0}\\n' \"$token\"; sleep 30",
+            "greet; printf '%s {\"id\": 7, \"bytes\": 0}\\n' \"$token\"; sleep 90",
             "instead of 1",
         ),
         (
             "announces more than there may be",
-            "greet; printf '%s {\"id\": 1, \"out\": 0, \"bytes\": 999999999999}\\n' \"$token\"; sleep 30",
+            "greet; printf '%s {\"id\": 1, \"out\": 0, \"bytes\": 999999999999}\\n' \"$token\"; sleep 90",
             "more than a result may hold",
         ),
         (
             "counts more than it sends",
-            "greet; printf '%s {\"id\": 1, \"out\": 9, \"bytes\": 1}\\nx' \"$token\"; sleep 30",
+            "greet; printf '%s {\"id\": 1, \"out\": 9, \"bytes\": 1}\\nx' \"$token\"; sleep 90",
             "instead of 1",
         ),
         ("never ends a line", "greet; yes | tr -d '\\n'", "a line of its Python goes on"),
@@ -36,10 +36,10 @@ fn a_python_that_lies_is_given_up_on() {
             "greet; head -c 100 >/dev/null; echo why >&2; exit 3",
             "its Python was lost: it exited with status 3: why",
         ),
-        ("hangs", "greet; sleep 60", "no answer within"),
+        ("hangs", "greet; sleep 90", "no answer within"),
         (
             "forks",
-            "greet; for i in 1 2 3 4 5; do sleep 40 & done; printf '%s {\"id\": 1, \"status\": 0, \"out\": 2, \"bytes\": 2}\\n{}' \"$token\"; exec sleep 40",
+            "greet; for i in 1 2 3 4 5; do sleep 90 & done; printf '%s {\"id\": 1, \"status\": 0, \"out\": 2, \"bytes\": 2}\\n{}' \"$token\"; exec sleep 90",
             "",
         ),
     ];
@@ -56,6 +56,6 @@ fn a_python_that_lies_is_given_up_on() {
         assert!(text.contains("h2 : ok=1"), "{what}: {text}");
         assert!(text.contains(told) && (told.is_empty() || text.contains("failed=1")), "{what}: {text}");
         // Long before what hangs there ends by itself.
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        assert!(began.elapsed() < Duration::from_secs(80), "{what}");
     }
 }
