@@ -212,7 +212,8 @@ fn end_of(said: &str) -> &str {
     line.char_indices().rev().nth(99).map_or(line, |(at, _)| &line[at..])
 }
 
-async fn sleep_until(at: Option<Instant>) {
+/// Waits until then, or for ever.
+pub(super) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

@@ -5,6 +5,7 @@
 
 use super::{
     error::Error,
+    exchange::sleep_until,
     process::{End, Event, Process, Reading, Tail},
     reached::{Counters, Reached, Stats},
     sudo::Become,
@@ -547,11 +548,4 @@ fn launch(interpreter: &Interpreter, token: &str, becomes: bool) -> String {
         length = SCRIPT.len(),
     );
     format!("{script}exec {python} -c {}", quote(&boot))
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

@@ -26,6 +26,8 @@ struct Found {
     path: PathBuf,
     /// The file of its action plugin, if it has one.
     action: Option<PathBuf>,
+    /// Whether it is Python.
+    python: bool,
 }
 
 /// What came of looking for a module.
@@ -128,7 +130,7 @@ fn enter(found: Found) -> Result<&'static Entry, Fault> {
         None => found.name.clone(),
     };
     let (name, file): (&'static str, &'static Path) = (name.leak(), Box::leak(found.path.into_boxed_path()));
-    let source = Arc::new(Source::new(found.name, file));
+    let source = Arc::new(Source { name: found.name, python: found.python, file, built: Mutex::default() });
     FOUND.lock().unwrap_or_else(PoisonError::into_inner).push(source.clone());
     let made = Made { name, source, files: alone.unwrap_or_default() };
     Ok(registry.add(Entry::of_file(name, file, ABOUT, Box::new(made))))
@@ -139,6 +141,8 @@ fn enter(found: Found) -> Result<&'static Entry, Fault> {
 pub(super) struct Source {
     /// The name that Ansible has for it.
     pub name: String,
+    /// Whether it is Python.
+    pub python: bool,
     file: &'static Path,
     built: Mutex<Option<Result<Built, Fault>>>,
 }
@@ -176,10 +180,6 @@ struct Answer {
 static CONTENTS: Mutex<Option<HashMap<String, Bytes>>> = Mutex::new(None);
 
 impl Source {
-    fn new(name: String, file: &'static Path) -> Source {
-        Source { name, file, built: Mutex::default() }
-    }
-
     /// Whether that is made.
     pub fn is_built(&self) -> bool {
         self.built.try_lock().is_ok_and(|built| built.is_some())

@@ -58,6 +58,10 @@ impl Module for Foreign {
     }
 
     fn plan(&self, context: &Context<'_>, _: &State) -> Result<Plan, PlanError> {
+        if self.source.python {
+            // What is sent for it may still be on its way.
+            return Ok(self.call(context));
+        }
         let built = self.source.built().map_err(|fault| PlanError::Failed(failure(&fault)))?;
         Ok(match built {
             Built::Python(_) => self.call(context),

@@ -75,7 +75,19 @@ def module(name, path, collections):
     action, _ = where(plugins.action_loader, name, collections)
     if action is not None and action.startswith(os.path.join(os.path.dirname(plugins.__file__), "action") + os.sep):
         action = None
-    return {"name": name, "path": path, "action": action}
+    return {"name": name, "path": path, "action": action, "python": is_python(path)}
+
+
+def is_python(path):
+    """Whether Ansible takes a module for Python, rather than for a program that is run by itself."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise Refused("%s: %s" % (path, error.strerror))
+    if module_common._is_binary(data):
+        return False
+    return module_common.REPLACER in data or module_common.NEW_STYLE_PYTHON_MODULE_RE.search(data) is not None
 
 
 # What was told already, by its checksum: files of `module_utils` are in nearly every payload.
