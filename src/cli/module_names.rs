@@ -56,8 +56,14 @@ impl ModuleNames for Modules {
         if let Some(file) = entry.file {
             // Where its documentation cannot be had, it tells itself what is wrong.
             let spec = foreign::spec::of("module", entry.name, Some(file));
-            return spec
+            let mut found = spec
                 .map_or_else(|_| Vec::new(), |spec| foreign::spec::check(&spec, args, free_form, name_span, complete));
+            // What it takes with Ansible alone does not depend on values.
+            if let Err(error) = entry.parse(args.iter().map(|(key, value)| (key.key_text(), value.to_json())).collect())
+            {
+                found.push(misplaced(args, name_span, &error));
+            }
+            return found;
         }
         // `set_fact` and `add_host` take any name.
         if entry.open {
@@ -80,13 +86,7 @@ impl ModuleNames for Modules {
                 parameters.insert(name.to_owned(), text.to_json());
             }
             if let Err(error) = entry.parse(parameters) {
-                let top = error.parameter.as_deref().map(|p| p.split(['.', '[']).next().unwrap_or(p).to_owned());
-                let place = top.and_then(|top| {
-                    args.iter()
-                        .find(|(k, _)| k.key_text() == top)
-                        .map(|(k, v)| if v.span.end > v.span.start { &v.span } else { &k.span })
-                });
-                found.push(diagnostic(place.unwrap_or(name_span), &error));
+                found.push(misplaced(args, name_span, &error));
             }
         }
         found
@@ -109,6 +109,17 @@ fn holds_template(value: &Json) -> bool {
         Json::Object(map) => map.values().any(holds_template),
         _ => false,
     }
+}
+
+/// The diagnostic of an error, at the argument that it is about.
+fn misplaced(args: &Args, name_span: &Span, error: &ParameterError) -> Diagnostic {
+    let top = error.parameter.as_deref().map(|p| p.split(['.', '[']).next().unwrap_or(p).to_owned());
+    let place = top.and_then(|top| {
+        args.iter()
+            .find(|(k, _)| k.key_text() == top)
+            .map(|(k, v)| if v.span.end > v.span.start { &v.span } else { &k.span })
+    });
+    diagnostic(place.unwrap_or(name_span), error)
 }
 
 fn diagnostic(span: &Span, error: &ParameterError) -> Diagnostic {

@@ -2,6 +2,8 @@
 
 A frame is a line of JSON and behind it as many bytes as its `bytes` says. What comes in adds contents (`files`), payloads made of them
 (`payload`), calls (`run`), or takes back calls that have not begun (`drop`). What goes out is one frame for each call, in their order.
+
+Who starts it says what its frames begin with (`TOKEN`) and how many bytes a call may print (`MOST`).
 """
 import atexit
 import errno
@@ -23,7 +25,6 @@ import traceback
 import zipfile
 import zlib
 
-MOST = 16 << 20
 SOURCES = {}    # by checksum: compressed
 CODE = {}       # by checksum: compiled
 PAYLOADS = {}   # by checksum
@@ -181,7 +182,7 @@ def child(call, payload, out, err):
         nothing = os.open(os.devnull, os.O_RDONLY)
         for have, want in ((nothing, 0), (out, 1), (err, 2)):
             os.dup2(have, want)
-        os.closerange(3, min(payload.archive.fileno(), 256) if payload.archive else 256)
+        os.closerange(3, 256)
         sys.stdin = io.open(0, "r", closefd=False)
         sys.stdout = io.TextIOWrapper(io.open(1, "wb", -1, closefd=False), "utf-8", "surrogateescape", line_buffering=False)
         sys.stderr = io.TextIOWrapper(io.open(2, "wb", -1, closefd=False), "utf-8", "backslashreplace", line_buffering=True)
@@ -279,7 +280,6 @@ class Host(object):
         if call.get("dropped") or (self.stopped is not None and call["group"] > self.stopped):
             self.say({"id": call["id"], "unrun": True})
             return
-        began = time.time()
         payload = PAYLOADS[call["payload"]]
         if call["before"]:
             # What the run notes on the host before it changes anything there.
@@ -292,7 +292,7 @@ class Host(object):
         payload.compile()
         payload.warm()
         header, out, err = Call(self, call, payload).watch()
-        header.update(id=call["id"], out=len(out), err=len(err), took=time.time() - began)
+        header.update(id=call["id"], out=len(out), err=len(err))
         if header.get("status") != 0 or ends(out):
             self.stopped = call["group"]
         self.say(header, out, err)
@@ -399,20 +399,7 @@ def main(token):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    version = sys.version_info
-    facts = {
-        "version": {"major": version[0], "minor": version[1], "micro": version[2], "releaselevel": version[3], "serial": version[4]},
-        "version_info": list(version),
-        "executable": sys.executable,
-        "type": sys.implementation.name,
-    }
-    try:
-        import ssl
-
-        facts["has_sslcontext"] = hasattr(ssl, "SSLContext")
-    except ImportError:
-        facts["has_sslcontext"] = False
-    host.say({"hello": facts, "folder": host.folder})
+    host.say({"folder": host.folder})
     try:
         host.serve()
     finally:

@@ -121,7 +121,6 @@ pub struct Called {
 struct Header {
     #[serde(default)]
     bytes: usize,
-    hello: Option<Json>,
     folder: Option<String>,
     none: Option<Json>,
     old: Option<String>,
@@ -153,8 +152,6 @@ struct Running {
     next: u64,
     /// Calls under way, in their order.
     waiting: VecDeque<(u64, Call)>,
-    /// What it said of itself.
-    about: Json,
 }
 
 #[derive(Default)]
@@ -190,13 +187,13 @@ impl Resident {
         Resident { session, wish, interpreter, state }
     }
 
-    /// Starts it, where it does not run, and reads its greeting: what it says of itself (the fact `ansible_python`).
+    /// Starts it, where it does not run, and reads its greeting.
     ///
     /// # Errors
     /// [`Error::NoPython`] where there is none; the connection's own.
-    pub async fn start(&self) -> Result<Json, Error> {
+    pub async fn start(&self) -> Result<(), Error> {
         let mut state = self.state.lock().await;
-        Ok(self.ensure(&mut state).await?.about.clone())
+        self.ensure(&mut state).await.map(|_| ())
     }
 
     /// Makes a call and waits for what comes of it. `ahead` are calls that will follow if nothing fails: they are sent too, begin as soon as
@@ -311,11 +308,10 @@ impl Resident {
                 self.no_python(&format!("its Python is {}", crate::ssh::limit::short(&old)), "it takes 3.6 or later")
             );
         }
-        let (Some(about), Some(folder)) = (header.hello, header.folder) else {
+        let Some(folder) = header.folder else {
             return Err(self.out_of_step("it does not greet".to_owned()));
         };
         running.greeted = true;
-        running.about = about;
         running.folder = folder;
         Ok(())
     }
@@ -436,7 +432,6 @@ impl Running {
             sent: HashSet::new(),
             next: 1,
             waiting: VecDeque::new(),
-            about: Json::Null,
         }
     }
 
@@ -544,7 +539,7 @@ fn launch(interpreter: &Interpreter, token: &str, becomes: bool) -> String {
          if sys.version_info < (3, 6):\n    os.write(1, ('{token} {{\"old\": \"%d.%d\"}}\\n' % sys.version_info[:2]).encode()); sys.exit(1)\n\
          script = b''\n\
          while len(script) < {length}:\n    piece = os.read(0, {length} - len(script)); script += piece; piece or sys.exit(1)\n\
-         exec(compile(script, '<bringup>', 'exec'), {{'TOKEN': '{token}', '__name__': 'bringup'}})\n",
+         exec(compile(script, '<bringup>', 'exec'), {{'TOKEN': '{token}', 'MOST': {MOST_OUTPUT}, '__name__': 'bringup'}})\n",
         length = SCRIPT.len(),
     );
     format!("{script}exec {python} -c {}", quote(&boot))

@@ -42,11 +42,10 @@ static FOUND: Mutex<Vec<Arc<Source>>> = Mutex::new(Vec::new());
 /// Modules whose action plugin on the workstation does nothing that the module does not do by itself on the host, as long as none of these
 /// parameters is given: they name files of the workstation.
 ///
-/// Source: the code of those action plugins in the releases of the `ansible` package from 9 to 12.
+/// Source: the code of those action plugins in release 11 of the `ansible` package.
 const ALONE: &[(&str, &[&str])] = &[
     ("amazon.aws.s3_object", &["src"]),
-    ("community.docker.docker_container_copy_into", &[]),
-    ("kubernetes.core.helm", &["values_files"]),
+    ("kubernetes.core.helm", &[]),
     ("kubernetes.core.helm_info", &[]),
     ("kubernetes.core.helm_plugin", &[]),
     ("kubernetes.core.helm_plugin_info", &[]),
@@ -125,7 +124,7 @@ fn enter(found: Found) -> Result<&'static Entry, Fault> {
     let registry = Registry::get();
     // Two roles may each have a module of one name.
     let name = match registry.find(&found.name) {
-        Some(known) if known.file == Some(&found.path) => return registry.find(&found.name).ok_or(Fault::Never),
+        Some(known) if known.file == Some(&found.path) => return Ok(known),
         Some(_) => found.path.display().to_string(),
         None => found.name.clone(),
     };

@@ -103,10 +103,6 @@ impl Foreign {
             ("_ansible_verbosity", json!(context.controller.verbosity())),
             ("_ansible_module_name", json!(self.source.name)),
         ];
-        if self.source.name == "community.docker.docker_container_copy_into" {
-            // Its action plugin adds what Ansible's configuration has.
-            arguments.insert("_max_file_size_for_diff".to_owned(), json!(104_448));
-        }
         arguments.extend(internal.into_iter().map(|(name, value)| (name.to_owned(), value)));
         arguments
     }

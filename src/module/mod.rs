@@ -37,6 +37,7 @@ mod write;
 
 pub use crate::template::FileOptions as TemplateOptions;
 pub use entry::{Entry, Make};
+pub(crate) use parameter::described;
 pub use parameter::{Flag, List, Mode, Text, Whole};
 pub use place::Place;
 pub(crate) use plan::finish as default_finish;

@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for Text {
             // Python's spelling: that is what Ansible's modules get.
             Json::Bool(b) => Ok(Text(if b { "True" } else { "False" }.to_owned())),
             Json::Null => Err(D::Error::custom("a text is needed, there is nothing")),
-            other => Err(D::Error::custom(format!("a text is needed, this is {}", kind(&other)))),
+            other => Err(D::Error::custom(format!("a text is needed, this is {}", described(&other)))),
         }
     }
 }
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for Mode {
                 })
             }
             Json::String(s) => Mode::parse(&s).map_err(D::Error::custom),
-            other => Err(D::Error::custom(format!("a mode is needed, this is {}", kind(&other)))),
+            other => Err(D::Error::custom(format!("a mode is needed, this is {}", described(&other)))),
         }
     }
 }
@@ -207,7 +207,7 @@ fn permission_bits(letters: &str, mode: u32, directory: bool) -> Option<u32> {
 }
 
 /// What a JSON value is, in words.
-fn kind(value: &Json) -> &'static str {
+pub(crate) fn described(value: &Json) -> &'static str {
     match value {
         Json::Null => "nothing",
         Json::Bool(_) => "a truth value",

@@ -6,7 +6,7 @@ use super::{Tree, module};
 
 /// What stands in for a Python. It finds the token of its greeting in its arguments.
 const HEAD: &str = "#!/bin/sh\ntoken=$(printf %s \"$2\" | sed -n \"s/.*'TOKEN': '\\([0-9a-f]*\\)'.*/\\1/p\")\n\
-                    greet() { printf '%s {\"hello\": {}, \"folder\": \"/tmp\", \"bytes\": 0}\\n' \"$token\"; }\n";
+                    greet() { printf '%s {\"folder\": \"/tmp\", \"bytes\": 0}\\n' \"$token\"; }\n";
 
 #[test]
 fn a_python_that_lies_is_given_up_on() {

@@ -77,6 +77,39 @@ fn programs_that_are_no_python_find_their_arguments() {
     assert!(ran.code == 0 && ran.text.contains("skipping: [h1] (would run)"), "{}", ran.text);
 }
 
+/// Some start another interpreter on themselves, to have its libraries.
+#[test]
+fn a_module_may_start_itself_by_another_interpreter() {
+    let body = "if not has_respawned(): respawn_module('/usr/bin/python3')\nmodule.exit_json(changed=False, again=has_respawned(), how=p['how'])";
+    let import = "from ansible.module_utils.common.respawn import has_respawned, respawn_module\nimport os,";
+    let Some(tree) = Tree::new(&[("library/again.py", &module(body).replace("import os,", import))]) else { return };
+    tree.both("    - {again: {how: said}, register: r}\n    - assert: {that: [r.again, r.how == 'said']}\n");
+}
+
+/// Some action plugins do nothing that the module does not do, as long as no file of the workstation is named.
+#[test]
+fn a_module_runs_without_an_action_plugin_that_it_does_not_need() {
+    let action = "from ansible.plugins.action import ActionBase\n\n\nclass ActionModule(ActionBase):\n    pass\n";
+    let place = "collections/ansible_collections/amazon/aws/plugins";
+    let takes = module("module.exit_json(changed=True)").replace("how=dict()", "how=dict(), src=dict()");
+    let Some(tree) = Tree::new(&[
+        (&format!("{place}/modules/s3_object.py"), &takes),
+        (&format!("{place}/action/s3_object.py"), action),
+    ]) else {
+        return;
+    };
+    let site = |arguments: &str| {
+        format!(
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: touch {{{{ top }}}}/touched\n    - amazon.aws.s3_object: {arguments}\n"
+        )
+    };
+    let ran = tree.apply(&site("{how: '{{ inventory_hostname }}', src: '{{ top }}'}"), &["-e", PYTHON]);
+    assert!(ran.code == 1 && ran.text.contains("site.yml:5:"), "{}", ran.text);
+    assert!(ran.text.contains("by an action plugin of") && !tree.path().join("touched").exists(), "{}", ran.text);
+    let ran = tree.apply(&site("{how: x}"), &["-e", PYTHON]);
+    assert!(ran.code == 0 && ran.text.contains("changed=2"), "{}", ran.text);
+}
+
 const WAYS: &str = "how = p['how']
 if how == 'raise': raise ValueError('no good')
 if how == 'print': print('hello before'); print('more')

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use bringup::connection::{Call, Context, Interpreter, NoPrompter, Payload, Session, Target};
+use bringup::connection::{Call, Context, Interpreter, MOST_OUTPUT, NoPrompter, Payload, Session, Target};
 use serde_json::{Map, json};
 
 use crate::support::skip::skip;
@@ -26,7 +26,7 @@ fn compressed(text: &str) -> Vec<u8> {
 /// A module that waits as long as it is told, and says so.
 fn payload() -> Arc<Payload> {
     let module = "import json, time\nfrom ansible.module_utils import basic\n\
-                  wait = json.loads(basic._ANSIBLE_ARGS)['ANSIBLE_MODULE_ARGS']['wait']\ntime.sleep(wait)\n\
+                  wait = json.loads(basic._ANSIBLE_ARGS)['ANSIBLE_MODULE_ARGS']['wait']\nwhile wait < 0: print('x' * 1000000)\ntime.sleep(wait)\n\
                   print(json.dumps({'waited': wait, 'failed': wait < 0.01}))\nraise SystemExit(0)\n";
     let files = [
         ("m.py", module),
@@ -80,6 +80,10 @@ async fn calls_that_were_sent_ahead_are_answered_in_their_turn() {
     assert!(!fellow.unrun);
     let behind = resident.call(&of(0.03, 0), &[]).await.unwrap();
     assert!(!behind.unrun && behind.beyond == 0 && behind.status == 0, "{behind:?}");
+    // One that goes on printing is ended, and the next one is well.
+    let flood = resident.call(&of(-1.0, 0), &[]).await.unwrap();
+    assert!(flood.cut.is_some_and(|bytes| bytes > MOST_OUTPUT as u64) && flood.stdout.is_empty(), "{:?}", flood.cut);
+    assert_eq!(resident.call(&of(0.02, 0), &[]).await.unwrap().status, 0);
     // One that takes too long is ended.
     let late = Call { limit: Some(std::time::Duration::from_millis(300)), ..of(30.0, 0) };
     let late = resident.call(&late, &[]).await.unwrap();

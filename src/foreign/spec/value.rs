@@ -2,7 +2,10 @@
 
 use serde_json::Value as Json;
 
-use crate::python::{number, truth::boolean};
+use crate::{
+    module::described,
+    python::{number, truth::boolean},
+};
 
 /// What a parameter's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,18 +152,6 @@ fn real(value: &Json) -> bool {
         Json::Bool(_) | Json::Number(_) => true,
         Json::String(text) => number::float(text).is_some(),
         _ => false,
-    }
-}
-
-/// What a value is, in words.
-fn described(value: &Json) -> &'static str {
-    match value {
-        Json::Null => "nothing",
-        Json::Bool(_) => "a truth value",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a text",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "a mapping",
     }
 }
 

@@ -123,11 +123,11 @@ def payload(name, path):
     data, style = (built.b_module_data, built.module_style) if hasattr(built, "b_module_data") else built[:2]
     if style != "new":
         return {"style": style, "content": base64.b64encode(own).decode()}
+    if module_common.REPLACER_JSONARGS in own:
+        return {"style": "json_args", "content": base64.b64encode(own).decode()}
     archive, words = wrapped(data)
     if archive is None:
-        if b"ansible.module_utils" in own or b"powershell" in data[:200].lower():
-            raise Refused("`%s` is a module for Windows" % name)
-        return {"style": "json_args", "content": base64.b64encode(own).decode()}
+        raise Refused("`%s` is a module for Windows" % name)
     files = []
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         for info in packed.infolist():

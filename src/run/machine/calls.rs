@@ -34,7 +34,7 @@ impl Machine {
         );
         held?;
         let result = match started {
-            Ok(_) => {
+            Ok(()) => {
                 let before = resident.stats();
                 let scratch = match self.link.lock().await.shell(actor) {
                     Some(opening) => opening.shell.scratch().await,
