@@ -35,8 +35,6 @@ pub struct Following<'h> {
     pub index: Option<usize>,
     /// The variables of the task.
     pub vars: &'h Context,
-    /// Whether calls of later tasks may be among them, or those of the items alone.
-    pub beyond: bool,
 }
 
 impl Following<'_> {
@@ -51,7 +49,7 @@ impl Following<'_> {
         }
         let mut found = Found { of, now, calls: Vec::new(), group: 0 };
         let current = self.ahead.current;
-        if !keeps_to_itself(of, current, self.vars) || !self.items(&mut found) || !self.beyond {
+        if !keeps_to_itself(of, current, self.vars) || !self.items(&mut found) {
             return found.calls;
         }
         let mut unknown = Unknown::default();

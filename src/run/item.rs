@@ -354,8 +354,7 @@ impl Evaluation<'_> {
         if prepared.machine.awaits(&prepared.actor, &prepared.interpreter).await {
             return Vec::new();
         }
-        let beyond = self.settings.deferrable;
-        Following { ahead, index: self.index, vars: self.vars, beyond }.calls(prepared)
+        Following { ahead, index: self.index, vars: self.vars }.calls(prepared)
     }
 
     /// The failure of a task whose `timeout` is over, in Ansible's words.

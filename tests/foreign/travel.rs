@@ -6,10 +6,13 @@ use super::{PYTHON, Tree, module};
 const NOTE: &str = "with open(p['path'], 'a') as file: file.write(p['how'] + '\\n')
 if p['how'].startswith('fail'): module.fail_json(msg=p['how'])
 if p['how'].startswith('fact'): module.exit_json(ansible_facts=dict(ansible_told=p['how']))
+if p['how'].startswith('plain'): module.exit_json(ansible_facts=dict(told=p['how']))
+if p['how'].startswith('quiet'): module.exit_json(failed=True)
 module.exit_json(changed=p['how'].startswith('change'))";
 
 fn tree() -> Option<Tree> {
-    Tree::new(&[("library/note.py", &module(NOTE))])
+    let role = "- note: {path: '{{ top }}/noted', how: role}\n";
+    Tree::new(&[("library/note.py", &module(NOTE)), ("roles/r/tasks/main.yml", role)])
 }
 
 /// How often a host was spoken to.
@@ -52,13 +55,20 @@ fn nothing_is_done_that_would_not_be_done_one_by_one() {
         ),
         ("- {note: {path: P, how: a}, failed_when: true}\n- note: {path: P, how: behind}", "a"),
         ("- {note: {path: P, how: fail}, failed_when: false}\n- note: {path: P, how: behind}", "fail behind"),
+        (
+            "- note: {path: P, how: a}\n- {note: {path: P, how: b}, failed_when: true}\n- note: {path: P, how: behind}",
+            "a b",
+        ),
         // Items go on, tasks do not.
         ("- {note: {path: P, how: '{{ item }}'}, loop: [a, fail, b]}\n- note: {path: P, how: behind}", "a fail b"),
         (
             "- block: [{note: {path: P, how: fail}}, {note: {path: P, how: behind}}]\n  rescue: [{note: {path: P, how: rescued}}]",
             "fail rescued",
         ),
-        // What is told is read.
+        // A module may fail and end well.
+        ("- note: {path: P, how: quiet}\n- note: {path: P, how: behind}", "quiet"),
+        // What is told is read, whatever it is called.
+        ("- note: {path: P, how: plain}\n- note: {path: P, how: \"{{ told | default('no') }}\"}", "plain plain"),
         ("- note: {path: P, how: fact}\n- note: {path: P, how: \"{{ ansible_told | default('no') }}\"}", "fact fact"),
         (
             "- {note: {path: P, how: change}, register: r}\n- {note: {path: P, how: behind}, when: r is changed}",
@@ -84,6 +94,11 @@ fn nothing_is_done_that_would_not_be_done_one_by_one() {
             "a c behind",
         ),
         ("- {note: {path: P, how: '{{ item }}'}, loop: [a, b, c], loop_control: {break_when: \"item == 'b'\"}}", "a b"),
+        // A role that has run is passed by.
+        (
+            "- import_role: {name: r, allow_duplicates: false}\n- import_role: {name: r, allow_duplicates: false}\n- note: {path: P, how: behind}",
+            "role behind",
+        ),
         // Others act in between.
         ("- note: {path: P, how: a}\n- shell: echo b >> P\n- note: {path: P, how: c}", "a b c"),
         ("- note: {path: P, how: a}\n- meta: end_play\n- note: {path: P, how: behind}", "a"),
@@ -93,7 +108,9 @@ fn nothing_is_done_that_would_not_be_done_one_by_one() {
         let tasks = tasks.replace(" P,", &format!(" {}/noted,", tree.path().display()));
         let tasks = tasks.replace(">> P", &format!(">> {}/noted", tree.path().display()));
         let tasks: String = tasks.lines().map(|line| format!("    {line}\n")).collect();
-        let site = format!("- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}");
+        // What is sent for the module is made once that is over: whatever can travel together does.
+        let before = "    - {note: {path: /dev/null, how: before}, changed_when: false}\n";
+        let site = format!("- hosts: all\n  gather_facts: false\n  tasks:\n{before}{tasks}");
         let ran = tree.apply(&site, &["-e", PYTHON]);
         let read = tree.read("noted").split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(read, noted, "{tasks}{}", ran.text);
