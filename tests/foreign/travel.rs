@@ -42,68 +42,70 @@ fn tasks_whose_parameters_are_known_travel_together() {
     assert!(round_trips(&together.text) + 8 < round_trips(&apart.text), "{}\n{}", together.text, apart.text);
 }
 
+/// Tasks, `P` being where they note that they were done, and what is noted in the end.
+const ONE_BY_ONE: &[(&str, &str)] = &[
+    // A failure ends it.
+    ("- note: {path: P, how: fail}\n- note: {path: P, how: behind}", "fail"),
+    (
+        "- note: {path: P, how: a}\n- {note: {path: P, how: fail}, ignore_errors: true}\n- note: {path: P, how: behind}",
+        "a fail behind",
+    ),
+    ("- {note: {path: P, how: a}, failed_when: true}\n- note: {path: P, how: behind}", "a"),
+    ("- {note: {path: P, how: fail}, failed_when: false}\n- note: {path: P, how: behind}", "fail behind"),
+    (
+        "- note: {path: P, how: a}\n- {note: {path: P, how: b}, failed_when: true}\n- note: {path: P, how: behind}",
+        "a b",
+    ),
+    // Items go on, tasks do not.
+    ("- {note: {path: P, how: '{{ item }}'}, loop: [a, fail, b]}\n- note: {path: P, how: behind}", "a fail b"),
+    (
+        "- block: [{note: {path: P, how: fail}}, {note: {path: P, how: behind}}]\n  rescue: [{note: {path: P, how: rescued}}]",
+        "fail rescued",
+    ),
+    // A module may fail and end well.
+    ("- note: {path: P, how: quiet}\n- note: {path: P, how: behind}", "quiet"),
+    // What is told is read, whatever it is called.
+    ("- note: {path: P, how: plain}\n- note: {path: P, how: \"{{ told | default('no') }}\"}", "plain plain"),
+    ("- note: {path: P, how: fact}\n- note: {path: P, how: \"{{ ansible_told | default('no') }}\"}", "fact fact"),
+    (
+        "- {note: {path: P, how: change}, register: r}\n- {note: {path: P, how: behind}, when: r is changed}",
+        "change behind",
+    ),
+    ("- {note: {path: P, how: same}, register: r}\n- {note: {path: P, how: behind}, when: r is changed}", "same"),
+    (
+        "- {note: {path: P, how: \"{{ 'again' if (r | default({})).attempts | default(0) else 'a' }}\"}, register: r, until: true}\n\
+          - note: {path: P, how: behind}",
+        "a behind",
+    ),
+    (
+        "- {note: {path: P, how: \"{{ item }}{{ r.invocation.module_args.how | default('') if r is defined else '' }}\"}, loop: [a, b], register: r}",
+        "a ba",
+    ),
+    // Conditions that are known.
+    (
+        "- note: {path: P, how: a}\n- {note: {path: P, how: never}, when: false}\n- note: {path: P, how: behind}",
+        "a behind",
+    ),
+    (
+        "- {note: {path: P, how: '{{ item }}'}, loop: [a, b, c], when: item != 'b'}\n- note: {path: P, how: behind}",
+        "a c behind",
+    ),
+    ("- {note: {path: P, how: '{{ item }}'}, loop: [a, b, c], loop_control: {break_when: \"item == 'b'\"}}", "a b"),
+    // A role that has run is passed by.
+    (
+        "- import_role: {name: r, allow_duplicates: false}\n- import_role: {name: r, allow_duplicates: false}\n- note: {path: P, how: behind}",
+        "role behind",
+    ),
+    // Others act in between.
+    ("- note: {path: P, how: a}\n- shell: echo b >> P\n- note: {path: P, how: c}", "a b c"),
+    ("- note: {path: P, how: a}\n- meta: end_play\n- note: {path: P, how: behind}", "a"),
+];
+
 /// What stands behind a failure, a fact, or a result that is read is not done before.
 #[test]
 fn nothing_is_done_that_would_not_be_done_one_by_one() {
     let Some(tree) = tree() else { return };
-    let cases = [
-        // A failure ends it.
-        ("- note: {path: P, how: fail}\n- note: {path: P, how: behind}", "fail"),
-        (
-            "- note: {path: P, how: a}\n- {note: {path: P, how: fail}, ignore_errors: true}\n- note: {path: P, how: behind}",
-            "a fail behind",
-        ),
-        ("- {note: {path: P, how: a}, failed_when: true}\n- note: {path: P, how: behind}", "a"),
-        ("- {note: {path: P, how: fail}, failed_when: false}\n- note: {path: P, how: behind}", "fail behind"),
-        (
-            "- note: {path: P, how: a}\n- {note: {path: P, how: b}, failed_when: true}\n- note: {path: P, how: behind}",
-            "a b",
-        ),
-        // Items go on, tasks do not.
-        ("- {note: {path: P, how: '{{ item }}'}, loop: [a, fail, b]}\n- note: {path: P, how: behind}", "a fail b"),
-        (
-            "- block: [{note: {path: P, how: fail}}, {note: {path: P, how: behind}}]\n  rescue: [{note: {path: P, how: rescued}}]",
-            "fail rescued",
-        ),
-        // A module may fail and end well.
-        ("- note: {path: P, how: quiet}\n- note: {path: P, how: behind}", "quiet"),
-        // What is told is read, whatever it is called.
-        ("- note: {path: P, how: plain}\n- note: {path: P, how: \"{{ told | default('no') }}\"}", "plain plain"),
-        ("- note: {path: P, how: fact}\n- note: {path: P, how: \"{{ ansible_told | default('no') }}\"}", "fact fact"),
-        (
-            "- {note: {path: P, how: change}, register: r}\n- {note: {path: P, how: behind}, when: r is changed}",
-            "change behind",
-        ),
-        ("- {note: {path: P, how: same}, register: r}\n- {note: {path: P, how: behind}, when: r is changed}", "same"),
-        (
-            "- {note: {path: P, how: \"{{ 'again' if (r | default({})).attempts | default(0) else 'a' }}\"}, register: r, until: true}\n\
-          - note: {path: P, how: behind}",
-            "a behind",
-        ),
-        (
-            "- {note: {path: P, how: \"{{ item }}{{ r.invocation.module_args.how | default('') if r is defined else '' }}\"}, loop: [a, b], register: r}",
-            "a ba",
-        ),
-        // Conditions that are known.
-        (
-            "- note: {path: P, how: a}\n- {note: {path: P, how: never}, when: false}\n- note: {path: P, how: behind}",
-            "a behind",
-        ),
-        (
-            "- {note: {path: P, how: '{{ item }}'}, loop: [a, b, c], when: item != 'b'}\n- note: {path: P, how: behind}",
-            "a c behind",
-        ),
-        ("- {note: {path: P, how: '{{ item }}'}, loop: [a, b, c], loop_control: {break_when: \"item == 'b'\"}}", "a b"),
-        // A role that has run is passed by.
-        (
-            "- import_role: {name: r, allow_duplicates: false}\n- import_role: {name: r, allow_duplicates: false}\n- note: {path: P, how: behind}",
-            "role behind",
-        ),
-        // Others act in between.
-        ("- note: {path: P, how: a}\n- shell: echo b >> P\n- note: {path: P, how: c}", "a b c"),
-        ("- note: {path: P, how: a}\n- meta: end_play\n- note: {path: P, how: behind}", "a"),
-    ];
-    for (tasks, noted) in cases {
+    for (tasks, noted) in ONE_BY_ONE {
         std::fs::remove_file(tree.path().join("noted")).ok();
         let tasks = tasks.replace(" P,", &format!(" {}/noted,", tree.path().display()));
         let tasks = tasks.replace(">> P", &format!(">> {}/noted", tree.path().display()));
@@ -113,7 +115,7 @@ fn nothing_is_done_that_would_not_be_done_one_by_one() {
         let site = format!("- hosts: all\n  gather_facts: false\n  tasks:\n{before}{tasks}");
         let ran = tree.apply(&site, &["-e", PYTHON]);
         let read = tree.read("noted").split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(read, noted, "{tasks}{}", ran.text);
+        assert_eq!(read, *noted, "{tasks}{}", ran.text);
     }
 }
 
